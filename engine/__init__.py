@@ -1,0 +1,1 @@
+"""The ground floor: numbers, instruments, messages, the bus, the journal and the invariants."""

@@ -1,0 +1,203 @@
+"""Commands: everything the outside can ask of the exchange. They are what the journal keeps.
+
+All numbers are integers in inside units (see `engine.units`). ``time_ns`` is stamped by the
+gateway and never goes back.
+"""
+
+from typing import Final
+
+import msgspec
+
+from engine.instruments import AssetSpec, InstrumentSpec
+
+BUY: Final[int] = 1
+SELL: Final[int] = -1
+
+LIMIT: Final[int] = 0
+MARKET: Final[int] = 1
+
+GTC: Final[int] = 0
+"""Good till cancelled: what does not fill rests in the book."""
+IOC: Final[int] = 1
+"""Immediate or cancel: what does not fill at once is dropped."""
+FOK: Final[int] = 2
+"""Fill or kill: all at once or nothing."""
+
+STP_CANCEL_NEWEST: Final[int] = 0
+STP_CANCEL_OLDEST: Final[int] = 1
+STP_CANCEL_BOTH: Final[int] = 2
+STP_DECREMENT: Final[int] = 3
+"""Self-trade prevention modes; decrement lowers both orders by the smaller size, trades nothing."""
+
+LEG_NET: Final[int] = 0
+LEG_LONG: Final[int] = 1
+LEG_SHORT: Final[int] = 2
+"""Which position an order belongs to: the net one, or one leg in hedge mode."""
+
+ALL_INSTRUMENTS: Final[int] = -1
+
+MAX_LOTS: Final[int] = 10**12
+MAX_TICKS: Final[int] = 10**12
+MAX_AMOUNT_Q: Final[int] = 2**61
+"""Upper limits of sizes, prices and amounts: every sum of two still fits 63 bits on the wire."""
+
+
+class _Command(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    time_ns: int
+
+
+class AddAsset(_Command, frozen=True, array_like=True, tag=True):
+    """Make an asset known (admin)."""
+
+    spec: AssetSpec
+
+
+class AddInstrument(_Command, frozen=True, array_like=True, tag=True):
+    """List a perpetual contract (admin)."""
+
+    spec: InstrumentSpec
+
+
+class SetRulebook(_Command, frozen=True, array_like=True, tag=True):
+    """Put a rulebook in force from now on (admin); ``rulebook`` is its JSON form."""
+
+    rulebook: str
+
+
+class OpenAccount(_Command, frozen=True, array_like=True, tag=True):
+    """Open a trader's account (admin). Ids below 100 belong to the house."""
+
+    account_id: int
+
+
+class Deposit(_Command, frozen=True, array_like=True, tag=True):
+    """Credit ``amount_q`` quanta to the cross account of that asset (admin)."""
+
+    account_id: int
+    asset_id: int
+    amount_q: int
+
+
+class Withdraw(_Command, frozen=True, array_like=True, tag=True):
+    """Take out free collateral; unrealised profit only where the rulebook allows it."""
+
+    account_id: int
+    asset_id: int
+    amount_q: int
+
+
+class SetLeverage(_Command, frozen=True, array_like=True, tag=True):
+    """Choose the leverage (whole number) new initial margin is computed with."""
+
+    account_id: int
+    instrument_id: int
+    leverage: int
+
+
+class SetMarginMode(_Command, frozen=True, array_like=True, tag=True):
+    """Switch one instrument between cross and isolated; refused with a position or orders open."""
+
+    account_id: int
+    instrument_id: int
+    isolated: bool
+
+
+class SetPositionMode(_Command, frozen=True, array_like=True, tag=True):
+    """Switch the account between one-way and hedge mode; refused with anything open."""
+
+    account_id: int
+    hedge: bool
+
+
+class AdjustIsolatedMargin(_Command, frozen=True, array_like=True, tag=True):
+    """Move collateral between the cross account and an isolated position.
+
+    Positive ``amount_q`` adds to the position, negative takes back what exceeds its initial margin.
+    """
+
+    account_id: int
+    instrument_id: int
+    leg: int
+    amount_q: int
+
+
+class SubmitOrder(_Command, frozen=True, array_like=True, tag=True):
+    """A new order. ``price_ticks`` is ignored for market orders.
+
+    ``order_id`` is unique over the exchange; the gateway assigns it.
+    """
+
+    account_id: int
+    instrument_id: int
+    order_id: int
+    side: int
+    qty_lots: int
+    price_ticks: int
+    order_type: int = LIMIT
+    tif: int = GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    stp: int = STP_CANCEL_NEWEST
+    leg: int = LEG_NET
+
+
+class CancelOrder(_Command, frozen=True, array_like=True, tag=True):
+    """Cancel one resting order of the account."""
+
+    account_id: int
+    order_id: int
+
+
+class CancelAll(_Command, frozen=True, array_like=True, tag=True):
+    """Cancel every resting order of the account, in one instrument or in all."""
+
+    account_id: int
+    instrument_id: int = ALL_INSTRUMENTS
+
+
+class AmendOrder(_Command, frozen=True, array_like=True, tag=True):
+    """Change price and remaining size. Time priority survives only a pure reduction of size."""
+
+    account_id: int
+    order_id: int
+    price_ticks: int
+    qty_lots: int
+
+
+class IndexPrice(_Command, frozen=True, array_like=True, tag=True):
+    """One source's spot price for an instrument's index (oracle)."""
+
+    instrument_id: int
+    source_id: int
+    price_ticks: int
+
+
+class AdvanceTime(_Command, frozen=True, array_like=True, tag=True):
+    """The clock ticks: marks are sampled, deadlines, funding and cooldowns fall due."""
+
+
+class QueryAccount(_Command, frozen=True, array_like=True, tag=True):
+    """Ask for an `engine.events.AccountReport`; changes nothing."""
+
+    account_id: int
+
+
+Command = (
+    AddAsset
+    | AddInstrument
+    | SetRulebook
+    | OpenAccount
+    | Deposit
+    | Withdraw
+    | SetLeverage
+    | SetMarginMode
+    | SetPositionMode
+    | AdjustIsolatedMargin
+    | SubmitOrder
+    | CancelOrder
+    | CancelAll
+    | AmendOrder
+    | IndexPrice
+    | AdvanceTime
+    | QueryAccount
+)

@@ -1,0 +1,369 @@
+"""Events: what the exchange tells the world. Public ones name no account.
+
+A margin account id is the trader's account id plus a slot for the pot of collateral: see
+`risk.accounts`. Money is in quanta of the pot's asset.
+"""
+
+from typing import Final
+
+import msgspec
+
+CALL_CURED: Final[str] = "cured"
+CALL_EXPIRED: Final[str] = "expired"
+CALL_OVERTAKEN: Final[str] = "overtaken"
+
+
+class _Event(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    time_ns: int
+
+
+class CommandRejected(_Event, frozen=True, array_like=True, tag=True):
+    """A command was refused: the numbered reason and the figures used to decide."""
+
+    account_id: int
+    order_id: int
+    reason: int
+    required_q: int = 0
+    free_q: int = 0
+    detail: str = ""
+
+
+class OrderAccepted(_Event, frozen=True, array_like=True, tag=True):
+    """The order passed the margin check and is on its way to the book."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    side: int
+    qty_lots: int
+    price_ticks: int
+
+
+class OrderFilled(_Event, frozen=True, array_like=True, tag=True):
+    """One side of a trade, for its owner. A negative fee is a rebate."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    leg: int
+    side: int
+    qty_lots: int
+    price_ticks: int
+    maker: bool
+    liquidation: bool
+    fee_q: int
+    realised_q: int
+    position_lots: int
+
+
+class OrderAmended(_Event, frozen=True, array_like=True, tag=True):
+    """A resting order has a new price or remaining size."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    price_ticks: int
+    remaining_lots: int
+
+
+class OrderClosed(_Event, frozen=True, array_like=True, tag=True):
+    """An order is finished: filled, cancelled or dropped (see ``reason``)."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    remaining_lots: int
+    reason: int
+
+
+class Trade(_Event, frozen=True, array_like=True, tag=True):
+    """Public trade print."""
+
+    instrument_id: int
+    trade_id: int
+    price_ticks: int
+    qty_lots: int
+    taker_side: int
+    liquidation: bool
+
+
+class BookLevel(_Event, frozen=True, array_like=True, tag=True):
+    """Public depth: the new total of one price level; ``sequence`` counts per instrument."""
+
+    instrument_id: int
+    sequence: int
+    side: int
+    price_ticks: int
+    qty_lots: int
+
+
+class MarkUpdated(_Event, frozen=True, array_like=True, tag=True):
+    """Public mark, index, last price and open interest (lots, one side) of an instrument."""
+
+    instrument_id: int
+    mark_ticks: int
+    index_ticks: int
+    last_ticks: int
+    open_interest_lots: int
+
+
+class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
+    """Funding moved between longs and shorts; the residue of rounding went to its account."""
+
+    instrument_id: int
+    rate_ppb: int
+    mark_ticks: int
+    paid_q: int
+    received_q: int
+    residue_q: int
+
+
+class FundingPaid(_Event, frozen=True, array_like=True, tag=True):
+    """One position's funding; positive is received, negative paid."""
+
+    margin_account_id: int
+    instrument_id: int
+    amount_q: int
+
+
+class BalanceChanged(_Event, frozen=True, array_like=True, tag=True):
+    """Collateral moved by something else than a trade: deposit, withdrawal, transfer."""
+
+    margin_account_id: int
+    asset_id: int
+    amount_q: int
+    wallet_q: int
+    cause: str
+
+
+class AccountChanged(_Event, frozen=True, array_like=True, tag=True):
+    """A setting of the account changed: leverage, margin mode, position mode, opening."""
+
+    account_id: int
+    instrument_id: int
+    setting: str
+    value: int
+
+
+class SystemChanged(_Event, frozen=True, array_like=True, tag=True):
+    """An asset, instrument or rulebook came into force."""
+
+    subject: str
+    name: str
+
+
+class MarginLevelChanged(_Event, frozen=True, array_like=True, tag=True):
+    """The account moved between margin levels; 0 is healthy, higher is worse."""
+
+    margin_account_id: int
+    level: int
+    level_before: int
+    level_name: str
+    equity_q: int
+    maintenance_q: int
+
+
+class MarginCallIssued(_Event, frozen=True, array_like=True, tag=True):
+    """Collateral is demanded: how much, and until when (-1: no deadline)."""
+
+    margin_account_id: int
+    call_id: int
+    amount_q: int
+    deadline_ns: int
+    equity_q: int
+    maintenance_q: int
+
+
+class MarginCallEnded(_Event, frozen=True, array_like=True, tag=True):
+    """A call ended cured, expired or overtaken by liquidation after ``open_ns``."""
+
+    margin_account_id: int
+    call_id: int
+    outcome: str
+    open_ns: int
+
+
+class LiquidationStarted(_Event, frozen=True, array_like=True, tag=True):
+    """The account is locked and enters the waterfall."""
+
+    margin_account_id: int
+    liquidation_id: int
+    asset_id: int
+    equity_q: int
+    maintenance_q: int
+    notional_q: int
+    call_expired: bool
+
+
+class LiquidationStage(_Event, frozen=True, array_like=True, tag=True):
+    """The liquidation entered a stage of the waterfall."""
+
+    margin_account_id: int
+    liquidation_id: int
+    stage: str
+    equity_q: int
+    maintenance_q: int
+
+
+class LiquidationEnded(_Event, frozen=True, array_like=True, tag=True):
+    """The liquidation is over. The parts of the change in equity add up exactly.
+
+    ``price_q`` moves of the mark, ``slippage_q`` fills against the mark, ``fee_q`` fees,
+    ``funding_q`` funding, ``surrender_q`` margin given up (or deficit passed on) at takeover,
+    ``adl_q`` the same at auto-deleveraging, ``haircut_q`` at socialisation, ``transfer_q``
+    deposits and moves of collateral. ``partial`` says a position survived.
+    """
+
+    margin_account_id: int
+    liquidation_id: int
+    asset_id: int
+    outcome: str
+    partial: bool
+    equity_before_q: int
+    equity_after_q: int
+    price_q: int
+    slippage_q: int
+    fee_q: int
+    funding_q: int
+    surrender_q: int
+    adl_q: int
+    haircut_q: int
+    transfer_q: int
+
+
+class TakenOver(_Event, frozen=True, array_like=True, tag=True):
+    """A position went to the fund or backstop at its bankruptcy value.
+
+    ``gain_q`` is what the taker gains (or loses) against the mark.
+    """
+
+    margin_account_id: int
+    taker_account_id: int
+    instrument_id: int
+    qty_lots: int
+    value_q: int
+    mark_ticks: int
+    gain_q: int
+
+
+class Deleveraged(_Event, frozen=True, array_like=True, tag=True):
+    """A counterparty's position was closed against a bankrupt one; no fee.
+
+    ``rank`` is its place in the queue (1 first); ``gain_q`` its result against the mark.
+    """
+
+    margin_account_id: int
+    bankrupt_account_id: int
+    instrument_id: int
+    qty_lots: int
+    value_q: int
+    mark_ticks: int
+    rank: int
+    gain_q: int
+
+
+class LossSocialised(_Event, frozen=True, array_like=True, tag=True):
+    """A winner bore part of a deficit nobody else could."""
+
+    margin_account_id: int
+    asset_id: int
+    amount_q: int
+
+
+class BadDebtBooked(_Event, frozen=True, array_like=True, tag=True):
+    """A deficit was recognised, once, at this stage of the waterfall."""
+
+    margin_account_id: int
+    asset_id: int
+    amount_q: int
+    stage: str
+
+
+class FundChanged(_Event, frozen=True, array_like=True, tag=True):
+    """The insurance fund's wallet moved."""
+
+    asset_id: int
+    amount_q: int
+    wallet_q: int
+    cause: str
+
+
+class PositionReport(msgspec.Struct, frozen=True, array_like=True):
+    """A position seen from outside; prices in ticks, -1 where there is none.
+
+    ``adl_rank`` is 1 (first to be deleveraged) to 5 (last), 0 without a profit to take.
+    """
+
+    margin_account_id: int
+    instrument_id: int
+    leg: int
+    isolated: bool
+    qty_lots: int
+    entry_value_q: int
+    mark_ticks: int
+    unrealised_q: int
+    initial_q: int
+    maintenance_q: int
+    leverage: int
+    liquidation_ticks: int
+    bankruptcy_ticks: int
+    distance_ppb: int
+    adl_rank: int
+
+
+class MarginAccountReport(msgspec.Struct, frozen=True, array_like=True):
+    """One pot of collateral: equity, requirements, free collateral and margin ratio.
+
+    ``margin_ratio_ppb`` is equity over position value (-1 without positions).
+    """
+
+    margin_account_id: int
+    asset_id: int
+    wallet_q: int
+    equity_q: int
+    initial_q: int
+    maintenance_q: int
+    free_q: int
+    withdrawable_q: int
+    margin_ratio_ppb: int
+    level: int
+    level_name: str
+    positions: list[PositionReport]
+
+
+class AccountReport(_Event, frozen=True, array_like=True, tag=True):
+    """Answer to `engine.commands.QueryAccount`."""
+
+    account_id: int
+    hedge: bool
+    margin_accounts: list[MarginAccountReport]
+    open_order_ids: list[int]
+
+
+Event = (
+    CommandRejected
+    | OrderAccepted
+    | OrderFilled
+    | OrderAmended
+    | OrderClosed
+    | Trade
+    | BookLevel
+    | MarkUpdated
+    | FundingSettled
+    | FundingPaid
+    | BalanceChanged
+    | AccountChanged
+    | SystemChanged
+    | MarginLevelChanged
+    | MarginCallIssued
+    | MarginCallEnded
+    | LiquidationStarted
+    | LiquidationStage
+    | LiquidationEnded
+    | TakenOver
+    | Deleveraged
+    | LossSocialised
+    | BadDebtBooked
+    | FundChanged
+    | AccountReport
+)

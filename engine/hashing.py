@@ -1,0 +1,77 @@
+"""Hashes two runs are compared by: of a state at one moment, and of a stream of messages."""
+
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+HASH_BYTES: Final[int] = 16
+"""Length of every hash: 128 bits, written as 32 hexadecimal digits."""
+
+_SCALARS: Final[frozenset[type]] = frozenset({int, str, bytes, bool, type(None)})
+_BIG_INT_CODE: Final[int] = 1
+_encoder = msgspec.msgpack.Encoder()
+
+
+def state_hash(state: object) -> str:
+    """The hash of a state: equal states give equal hashes, in every process and on every machine.
+
+    ``state`` is made of lists, tuples (the same as lists), ints of any size, strings, bytes, bools
+    and None. It is hashed in its canonical MessagePack form.
+
+    Raises:
+        TypeError: something else is in it. Floats are not exact; dictionaries and sets have no
+            order of their own: sort them into a list first.
+    """
+    _refuse_inexact(state)
+    try:
+        canonical = _encoder.encode(state)
+    except OverflowError:
+        canonical = _encoder.encode(_with_big_ints_as_bytes(state))
+    return blake2b(canonical, digest_size=HASH_BYTES).hexdigest()
+
+
+def _refuse_inexact(value: object) -> None:
+    if type(value) in _SCALARS:
+        return
+    if not isinstance(value, list | tuple):
+        raise TypeError(
+            f"a {type(value).__name__} cannot be part of a state hash: {value!r:.80}; "
+            "use lists, tuples, ints, strings, bytes, bools and None"
+        )
+    # The rows of a state are mostly flat, so their types are compared at once.
+    if not _SCALARS.issuperset(map(type, value)):
+        for item in value:
+            _refuse_inexact(item)
+
+
+def _with_big_ints_as_bytes(value: object) -> object:
+    """The same state with ints too long for MessagePack as an extension of its own."""
+    if isinstance(value, list | tuple):
+        return [_with_big_ints_as_bytes(item) for item in value]
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        length = value.bit_length() + 8 >> 3
+        return msgspec.msgpack.Ext(_BIG_INT_CODE, value.to_bytes(length, "big", signed=True))
+    return value
+
+
+class ChainHash:
+    """The running hash of a stream: each step hashes the digest so far and the next message.
+
+    `digest` is all there is to it, so a stream can be continued from a checkpoint.
+    """
+
+    __slots__ = ("digest",)
+
+    def __init__(self, digest: bytes = bytes(HASH_BYTES)) -> None:
+        if len(digest) != HASH_BYTES:
+            raise ValueError(f"a digest has {HASH_BYTES} bytes, not {len(digest)}")
+        self.digest = digest
+
+    def update(self, data: bytes) -> None:
+        """Add the next message of the stream."""
+        self.digest = blake2b(self.digest + data, digest_size=HASH_BYTES).digest()
+
+    def hexdigest(self) -> str:
+        """The hash of the stream so far; the stream may go on."""
+        return self.digest.hex()

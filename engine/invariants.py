@@ -1,0 +1,75 @@
+"""What must always hold, each named once, with what it costs to check.
+
+The checks themselves live next to the state they look at (`seawall.invariants`); this list is the
+contract, printed when one breaks and shown in the documentation.
+"""
+
+from typing import Final, NamedTuple
+
+CONSTANT: Final[str] = "constant"
+LINEAR: Final[str] = "linear"
+
+
+class Invariant(NamedTuple):
+    """``cost`` is `CONSTANT` (after every command) or `LINEAR` (every N commands, at the end)."""
+
+    name: str
+    cost: str
+    meaning: str
+
+
+CONSERVATION: Final = Invariant(
+    "conservation",
+    CONSTANT,
+    "wallets minus entry values, house included, equal deposits minus withdrawals, per asset",
+)
+CONSERVATION_FULL: Final = Invariant(
+    "conservation from nothing", LINEAR, "the same, added up over every account"
+)
+POSITIONS_SUM_TO_ZERO: Final = Invariant(
+    "positions sum to zero",
+    LINEAR,
+    "per instrument; open interest is the same from both sides",
+)
+BOOK_SOUND: Final = Invariant(
+    "book sound", LINEAR, "never crossed; level totals equal their orders"
+)
+RESERVATIONS: Final = Invariant(
+    "reservations equal resting orders",
+    LINEAR,
+    "what risk reserves per order and position is what rests in the book",
+)
+NO_MISSED_CROSSING: Final = Invariant(
+    "no missed crossing",
+    LINEAR,
+    "every account's level is what revaluing it from nothing gives, and lies inside its bands",
+)
+NOT_NEGATIVE: Final = Invariant(
+    "no account negative outside the waterfall", LINEAR, "equity below zero means liquidation"
+)
+ONE_STAGE: Final = Invariant(
+    "one liquidation per account",
+    LINEAR,
+    "risk and the liquidation engine agree on which accounts are in liquidation",
+)
+
+ALL: Final = (
+    CONSERVATION,
+    CONSERVATION_FULL,
+    POSITIONS_SUM_TO_ZERO,
+    BOOK_SOUND,
+    RESERVATIONS,
+    NO_MISSED_CROSSING,
+    NOT_NEGATIVE,
+    ONE_STAGE,
+)
+
+
+def require(holds: bool, invariant: Invariant, figures: object) -> None:
+    """Fail with the invariant's name and the figures that broke it.
+
+    Raises:
+        AssertionError: ``holds`` is false.
+    """
+    if not holds:
+        raise AssertionError(f"{invariant.name}: {invariant.meaning}; found {figures}")

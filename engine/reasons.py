@@ -1,0 +1,62 @@
+"""Numbered reasons: why a command was refused or an order ended. Ranges name the subsystem.
+
+100-199 the message itself, 200-299 accounts and margin, 300-399 the book, 400-499 liquidation.
+"""
+
+from enum import IntEnum
+
+
+class Reason(IntEnum):
+    """Why something was refused or ended; the numbers are part of the wire format."""
+
+    NONE = 0
+    # the message
+    MALFORMED = 100
+    UNKNOWN_INSTRUMENT = 101
+    UNKNOWN_ACCOUNT = 102
+    UNKNOWN_ORDER = 103
+    DUPLICATE_ID = 104
+    QTY_NOT_POSITIVE = 105
+    PRICE_NOT_POSITIVE = 106
+    QTY_BELOW_MINIMUM = 107
+    QTY_ABOVE_MAXIMUM = 108
+    NOTIONAL_BELOW_MINIMUM = 109
+    NOTIONAL_ABOVE_MAXIMUM = 110
+    PRICE_OUTSIDE_BAND = 111
+    INVALID_FIELD = 112
+    TIME_WENT_BACK = 113
+    UNKNOWN_ASSET = 114
+    AMOUNT_NOT_POSITIVE = 115
+    NUMBER_TOO_LARGE = 116
+    # accounts and margin
+    INSUFFICIENT_MARGIN = 200
+    INSUFFICIENT_FREE_COLLATERAL = 201
+    LEVERAGE_ABOVE_MAXIMUM = 202
+    NOTHING_TO_REDUCE = 203
+    TOO_MANY_OPEN_ORDERS = 204
+    POSITION_OR_ORDERS_OPEN = 205
+    NOT_ISOLATED = 206
+    ACCOUNT_IN_LIQUIDATION = 207
+    NO_MARK_PRICE = 208
+    NOT_YOUR_ORDER = 209
+    WITHDRAWALS_GATED = 210
+    HOUSE_ACCOUNT = 211
+    WRONG_LEG = 212
+    # the book
+    FILLED = 300
+    CANCELLED_BY_OWNER = 301
+    IOC_REMAINDER = 302
+    FOK_NOT_FILLABLE = 303
+    POST_ONLY_WOULD_CROSS = 304
+    SELF_TRADE = 305
+    REDUCE_ONLY_TRIMMED = 306
+    NO_LIQUIDITY = 307
+    # liquidation
+    CANCELLED_BY_LIQUIDATION = 400
+    CANCELLED_BY_ADL = 401
+
+
+REASON_TEXT: dict[int, str] = {
+    reason.value: reason.name.lower().replace("_", " ") for reason in Reason
+}
+"""Plain words for each number, for logs and error answers."""

@@ -1,0 +1,106 @@
+"""Who takes what: the one routing table, used by the in-process bus and by the services.
+
+The picture in the README is drawn from it by `draw`. What no component takes is an event and
+goes to the outside.
+"""
+
+from typing import Final, get_args
+
+from engine import commands as c
+from engine import links as k
+
+MATCHING: Final[str] = "matching"
+RISK: Final[str] = "risk"
+LIQUIDATION: Final[str] = "liquidation"
+GATEWAY: Final[str] = "gateway"
+
+COMPONENTS: Final[tuple[str, ...]] = (MATCHING, RISK, LIQUIDATION)
+
+ROUTES: Final[dict[type, tuple[str, ...]]] = {
+    # commands, in at the gateway
+    c.AddAsset: (RISK,),
+    c.AddInstrument: (RISK,),
+    c.SetRulebook: (RISK,),
+    c.OpenAccount: (RISK,),
+    c.Deposit: (RISK,),
+    c.Withdraw: (RISK,),
+    c.SetLeverage: (RISK,),
+    c.SetMarginMode: (RISK,),
+    c.SetPositionMode: (RISK,),
+    c.AdjustIsolatedMargin: (RISK,),
+    c.SubmitOrder: (RISK,),
+    c.CancelOrder: (RISK,),
+    c.CancelAll: (RISK,),
+    c.AmendOrder: (RISK,),
+    c.IndexPrice: (RISK,),
+    c.AdvanceTime: (RISK, MATCHING, LIQUIDATION),
+    c.QueryAccount: (RISK,),
+    # risk -> matching and liquidation
+    k.InstrumentListed: (MATCHING, LIQUIDATION),
+    k.RulesInForce: (LIQUIDATION,),
+    # risk -> matching
+    k.PlaceOrder: (MATCHING,),
+    k.PullOrder: (MATCHING,),
+    k.ChangeOrder: (MATCHING,),
+    # matching -> risk
+    k.Fill: (RISK,),
+    k.OrderGone: (RISK,),
+    k.OrderChanged: (RISK,),
+    k.PullFailed: (RISK,),
+    k.BookTop: (RISK,),
+    # risk -> liquidation
+    k.LiquidationRequired: (LIQUIDATION,),
+    k.LiquidationReport: (LIQUIDATION,),
+    k.HouseInventory: (LIQUIDATION,),
+    # liquidation -> risk
+    k.LiquidateCancel: (RISK,),
+    k.LiquidateOrder: (RISK,),
+    k.LiquidateTakeover: (RISK,),
+    k.LiquidateAdl: (RISK,),
+    k.LiquidateSocialise: (RISK,),
+    k.LiquidateStage: (RISK,),
+    k.LiquidateRelease: (RISK,),
+}
+
+SENDERS: Final[dict[type, str]] = {
+    **dict.fromkeys(get_args(c.Command), GATEWAY),
+    k.InstrumentListed: RISK,
+    k.RulesInForce: RISK,
+    k.PlaceOrder: RISK,
+    k.PullOrder: RISK,
+    k.ChangeOrder: RISK,
+    k.LiquidationRequired: RISK,
+    k.LiquidationReport: RISK,
+    k.HouseInventory: RISK,
+    k.Fill: MATCHING,
+    k.OrderGone: MATCHING,
+    k.OrderChanged: MATCHING,
+    k.PullFailed: MATCHING,
+    k.BookTop: MATCHING,
+    k.LiquidateCancel: LIQUIDATION,
+    k.LiquidateOrder: LIQUIDATION,
+    k.LiquidateTakeover: LIQUIDATION,
+    k.LiquidateAdl: LIQUIDATION,
+    k.LiquidateSocialise: LIQUIDATION,
+    k.LiquidateStage: LIQUIDATION,
+    k.LiquidateRelease: LIQUIDATION,
+}
+"""Who sends each message of `ROUTES`; only the picture needs to know."""
+
+EVENT_SENDERS: Final[tuple[str, ...]] = (RISK, MATCHING)
+"""Who tells the outside; what the liquidation engine does, risk publishes."""
+
+
+def draw() -> str:
+    """The routing table as a Mermaid flowchart: one arrow per pair, labelled with its messages."""
+    labels: dict[tuple[str, str], list[str]] = {}
+    for message, receivers in ROUTES.items():
+        for receiver in receivers:
+            labels.setdefault((SENDERS[message], receiver), []).append(message.__name__)
+    lines = ["flowchart LR"]
+    lines += [
+        f'    {sender} -->|"{"<br/>".join(names)}"| {receiver}'
+        for (sender, receiver), names in labels.items()
+    ]
+    lines += [f"    {component} -.->|events| {GATEWAY}" for component in EVENT_SENDERS]
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""Units: how the outside's decimals become the inside's integers, and the named ways to round.
+
+Prices are ticks, quantities lots, money quanta of an asset, rates parts per billion, time
+nanoseconds. A decimal string is converted once, at a door; a value that does not fit the grid
+is refused, never silently rounded.
+"""
+
+from decimal import Context, Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Final
+
+PPB: Final[int] = 1_000_000_000
+"""One, as a rate: 100 % in parts per billion."""
+
+SECOND_NS: Final[int] = 1_000_000_000
+MINUTE_NS: Final[int] = 60 * SECOND_NS
+HOUR_NS: Final[int] = 3_600 * SECOND_NS
+
+MAX_DIGITS: Final[int] = 60
+"""Longest decimal taken at a door, in digits before or after the point."""
+
+_WIDE: Final[Context] = Context(prec=4 * MAX_DIGITS)
+"""Room for every product of an amount and a step; Decimal's usual 28 digits would round it."""
+
+
+def ceil_div(numerator: int, denominator: int) -> int:
+    """Quotient rounded up (towards plus infinity). Requirements and fees use this."""
+    return -(-numerator // denominator)
+
+
+def apply_rate_up(amount: int, rate_ppb: int) -> int:
+    """``amount * rate`` rounded up: what an account must hold or pay."""
+    return -(-amount * rate_ppb // PPB)
+
+
+def apply_rate_down(amount: int, rate_ppb: int) -> int:
+    """``amount * rate`` rounded down: what an account is credited."""
+    return amount * rate_ppb // PPB
+
+
+def parse_decimal(text: str | int, what: str) -> Decimal:
+    """A finite decimal from a string or an int; floats are refused because they are not exact.
+
+    Raises:
+        ValueError: ``text`` is no finite decimal number, or has more than `MAX_DIGITS` digits
+            before or after the point; the message names ``what``.
+    """
+    if isinstance(text, bool) or not isinstance(text, str | int):
+        raise ValueError(f"{what}: {text!r} must be a decimal string or a whole number")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{what}: {text!r} is not a decimal number") from None
+    if not value.is_finite():
+        raise ValueError(f"{what}: {text!r} is not finite")
+    _, digits, exponent = value.as_tuple()
+    if int(exponent) < -MAX_DIGITS or len(digits) + int(exponent) > MAX_DIGITS:
+        raise ValueError(f"{what}: {text!r:.80} has more than {MAX_DIGITS} digits")
+    return value
+
+
+def to_grid(text: str | int, step: Decimal, what: str) -> int:
+    """How many whole ``step`` fit ``text`` exactly.
+
+    Raises:
+        ValueError: ``text`` is not a decimal or not a multiple of ``step``.
+    """
+    value = parse_decimal(text, what)
+    count = Fraction(value) / Fraction(step)
+    if count.denominator != 1:
+        raise ValueError(f"{what}: {value} is not a multiple of {step}")
+    return count.numerator
+
+
+def to_ppb(text: str | int, what: str) -> int:
+    """A rate as parts per billion; at most nine decimals.
+
+    Raises:
+        ValueError: not a decimal, or finer than one part per billion.
+    """
+    return to_grid(text, Decimal("1e-9"), what)
+
+
+def to_ns(text: str | int, what: str) -> int:
+    """Seconds, as a decimal, in nanoseconds."""
+    return to_grid(text, Decimal("1e-9"), what)
+
+
+def from_grid(count: int, step: Decimal) -> str:
+    """The decimal string of ``count`` steps, without exponent or trailing noise."""
+    value = _WIDE.multiply(Decimal(count), step)
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def from_ppb(rate_ppb: int) -> str:
+    """A rate in parts per billion as a decimal string."""
+    return from_grid(rate_ppb, Decimal("1e-9"))

@@ -1,0 +1,242 @@
+"""Every message survives the wire, nothing else does, and the routing table knows each one."""
+
+import ast
+import re
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.commands import Deposit
+from engine.events import CommandRejected
+from engine.messages import (
+    COMMAND_TYPES,
+    EVENT_TYPES,
+    LINK_TYPES,
+    decode_command,
+    decode_message,
+    encode,
+)
+from engine.topology import (
+    COMPONENTS,
+    EVENT_SENDERS,
+    GATEWAY,
+    LIQUIDATION,
+    MATCHING,
+    RISK,
+    ROUTES,
+    SENDERS,
+    draw,
+)
+
+ROOT = Path(__file__).parents[2]
+ALL_TYPES = COMMAND_TYPES + LINK_TYPES + EVENT_TYPES
+FOLDERS = {MATCHING: "matching", RISK: "risk", LIQUIDATION: "risk/liquidation"}
+
+
+def example(kind: msgspec.inspect.Type, numbers: "count[int]") -> Any:
+    """A value of this type, different from every other one made with the same numbers."""
+    match kind:
+        case msgspec.inspect.IntType():
+            return next(numbers) * 7_919 - 100_000
+        case msgspec.inspect.StrType():
+            return f"text {next(numbers)}"
+        case msgspec.inspect.BoolType():
+            return next(numbers) % 2 == 0
+        case msgspec.inspect.ListType(item_type=item):
+            return [example(item, numbers), example(item, numbers)]
+        case msgspec.inspect.TupleType(item_types=items):
+            return tuple(example(item, numbers) for item in items)
+        case msgspec.inspect.StructType(cls=cls, fields=fields):
+            return cls(*(example(field.type, numbers) for field in fields))
+    raise AssertionError(f"no example for {kind}")
+
+
+def example_of(message_type: type) -> Any:
+    return example(msgspec.inspect.type_info(message_type), count(1))
+
+
+def named(message_type: type) -> str:
+    return message_type.__name__
+
+
+@pytest.mark.parametrize("message_type", ALL_TYPES, ids=named)
+def test_every_message_survives_the_wire(message_type: type) -> None:
+    message = example_of(message_type)
+    back = decode_message(encode(message))
+    assert type(back) is message_type
+    assert back == message
+
+
+@pytest.mark.parametrize("message_type", COMMAND_TYPES, ids=named)
+def test_every_command_survives_the_journal(message_type: type) -> None:
+    command = example_of(message_type)
+    assert decode_command(encode(command)) == command
+
+
+@pytest.mark.parametrize("message_type", LINK_TYPES + EVENT_TYPES, ids=named)
+def test_links_and_events_are_no_commands(message_type: type) -> None:
+    with pytest.raises(ValueError, match=r"^not a command: Invalid value '"):
+        decode_command(encode(example_of(message_type)))
+
+
+@pytest.mark.parametrize("message_type", ALL_TYPES, ids=named)
+def test_messages_cannot_be_changed(message_type: type) -> None:
+    with pytest.raises(AttributeError, match="immutable"):
+        example_of(message_type).time_ns = 1
+
+
+def test_the_wire_form_is_the_name_and_the_fields_in_order() -> None:
+    assert msgspec.msgpack.decode(encode(Deposit(5, 100, 1, -7))) == ["Deposit", 5, 100, 1, -7]
+
+
+@pytest.mark.parametrize("message_type", ALL_TYPES, ids=named)
+def test_every_cut_short_message_is_refused(message_type: type) -> None:
+    data = encode(example_of(message_type))
+    for length in range(len(data)):
+        with pytest.raises(ValueError, match=r"^not a message: "):
+            decode_message(data[:length])
+
+
+WIRE_ERRORS = [
+    (b"", "Input data was truncated"),
+    (b"\xc1", "invalid opcode"),
+    (msgspec.msgpack.encode({"type": "AdvanceTime"}), "Expected `array`, got `object`"),
+    (msgspec.msgpack.encode([]), "at least length 1, got 0"),
+    (msgspec.msgpack.encode(["NoSuchThing", 1]), "Invalid value 'NoSuchThing'"),
+    (msgspec.msgpack.encode([7, 1]), "Expected `str`"),
+    (msgspec.msgpack.encode(["AdvanceTime"]), "at least length 2, got 1"),
+    (msgspec.msgpack.encode(["AdvanceTime", "noon"]), "Expected `int`, got `str`"),
+    (msgspec.msgpack.encode(["AdvanceTime", 1.5]), "Expected `int`, got `float`"),
+    (msgspec.msgpack.encode(["AdvanceTime", True]), "Expected `int`, got `bool`"),
+    (msgspec.msgpack.encode(["AdvanceTime", None]), "Expected `int`, got `None`"),
+    (b"\x91" * 100_000, ""),
+    (b"\x92\xa7Deposit" + b"\x91" * 100_000, ""),
+    (b"\x92\xa3\xff\xfe\xfd\x01", "can't decode byte 0xff"),
+]
+
+
+@pytest.mark.parametrize(("data", "problem"), WIRE_ERRORS, ids=range(len(WIRE_ERRORS)))
+def test_malformed_bytes_are_a_value_error(data: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"^not a command: .*{re.escape(problem)}"):
+        decode_command(data)
+    with pytest.raises(ValueError, match=f"^not a message: .*{re.escape(problem)}"):
+        decode_message(data)
+
+
+@given(st.binary(max_size=64))
+def test_random_bytes_are_a_message_or_a_value_error(data: bytes) -> None:
+    try:
+        message = decode_message(data)
+    except ValueError:
+        return
+    assert type(message) in ALL_TYPES
+
+
+@given(st.sampled_from(ALL_TYPES), st.data())
+def test_a_flipped_byte_is_a_message_or_a_value_error(
+    message_type: type, data: st.DataObject
+) -> None:
+    wire = bytearray(encode(example_of(message_type)))
+    wire[data.draw(st.integers(0, len(wire) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        message = decode_message(bytes(wire))
+    except ValueError:
+        return
+    assert type(message) in ALL_TYPES
+
+
+def test_defaults_are_filled_in_where_the_wire_form_ends_early() -> None:
+    data = msgspec.msgpack.encode(["CommandRejected", 1, 100, 5, 201])
+    assert decode_message(data) == CommandRejected(1, 100, 5, 201, 0, 0, "")
+
+
+@pytest.mark.parametrize("message_type", ALL_TYPES, ids=named)
+def test_type_names_are_unique_on_the_wire(message_type: type) -> None:
+    assert [other.__name__ for other in ALL_TYPES].count(message_type.__name__) == 1
+
+
+@pytest.mark.parametrize("message_type", COMMAND_TYPES + LINK_TYPES, ids=named)
+def test_every_command_and_link_has_a_sender_and_receivers(message_type: type) -> None:
+    receivers = ROUTES[message_type]
+    assert receivers
+    assert len(dict.fromkeys(receivers)) == len(receivers)
+    for receiver in receivers:
+        assert receiver in COMPONENTS
+    assert SENDERS[message_type] in (GATEWAY, *COMPONENTS)
+    assert SENDERS[message_type] not in receivers
+
+
+@pytest.mark.parametrize("message_type", EVENT_TYPES, ids=named)
+def test_no_component_takes_an_event(message_type: type) -> None:
+    assert message_type not in ROUTES
+    assert message_type not in SENDERS
+
+
+def test_only_commands_come_from_the_gateway() -> None:
+    from_gateway = [message for message, sender in SENDERS.items() if sender == GATEWAY]
+    assert from_gateway == list(COMMAND_TYPES)
+
+
+def test_the_table_names_nothing_but_commands_and_links() -> None:
+    assert sorted(map(named, ROUTES)) == sorted(map(named, COMMAND_TYPES + LINK_TYPES))
+    assert sorted(map(named, SENDERS)) == sorted(map(named, ROUTES))
+
+
+def made_by(component: str) -> list[str]:
+    """Names of everything the component's source calls, so of every message it makes."""
+    called: list[str] = []
+    for path in sorted((ROOT / FOLDERS[component]).rglob("*.py")):
+        if component == RISK and path.is_relative_to(ROOT / FOLDERS[LIQUIDATION]):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called.append(ast.unparse(node.func).split(".")[-1])
+    return called
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_component_makes_the_links_the_table_says_it_sends(component: str) -> None:
+    made = made_by(component)
+    for link in LINK_TYPES:
+        assert (link.__name__ in made) == (SENDERS[link] == component), link.__name__
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_component_makes_events_if_the_table_says_it_publishes(component: str) -> None:
+    made = made_by(component)
+    publishes = any(event.__name__ in made for event in EVENT_TYPES)
+    assert publishes == (component in EVENT_SENDERS)
+
+
+def test_the_picture_shows_each_route_once() -> None:
+    arrows = re.findall(r'^    (\w+) -->\|"([\w<>/]+)"\| (\w+)$', draw(), re.MULTILINE)
+    drawn = [
+        (sender, name, receiver)
+        for sender, names, receiver in arrows
+        for name in names.split("<br/>")
+    ]
+    table = [
+        (SENDERS[message], message.__name__, receiver)
+        for message, receivers in ROUTES.items()
+        for receiver in receivers
+    ]
+    assert sorted(drawn) == sorted(table)
+    assert len(arrows) == len(dict.fromkeys((sender, receiver) for sender, _, receiver in arrows))
+
+
+def test_the_picture_in_the_readme_is_the_table() -> None:
+    readme = ROOT / "README.md"
+    if not readme.exists():
+        pytest.skip("there is no README.md yet")
+    block = re.search(
+        r"<!-- topology -->\s*```mermaid\n(.*?)\n```\s*<!-- /topology -->",
+        readme.read_text(),
+        re.DOTALL,
+    )
+    assert block is not None, "README.md has no block between the topology markers"
+    assert block[1] == draw(), "README.md: replace the block by engine.topology.draw()"
