@@ -1,0 +1,1 @@
+"""The order book and the engine in front of it."""

@@ -1,0 +1,86 @@
+"""Market data as a client sees it: level prices first (L1), totals (L2), single orders (L3).
+
+`Book` itself answers depth and order queries; this module holds the snapshot the exchange hands
+out and the client's side, which keeps a copy of the depth from a snapshot and the stream of
+`engine.events.BookLevel`.
+"""
+
+import msgspec
+
+from engine.commands import BUY, SELL
+from engine.events import BookLevel
+from matching.book import Book
+
+
+class SequenceGap(ValueError):
+    """A depth update is missing or came twice: take a new snapshot."""
+
+
+class DepthSnapshot(msgspec.Struct, frozen=True, array_like=True):
+    """L2 of one instrument after depth update ``sequence``; levels are (price_ticks, lots)."""
+
+    instrument_id: int
+    sequence: int
+    bids: list[tuple[int, int]]
+    asks: list[tuple[int, int]]
+
+
+def depth_snapshot(book: Book, instrument_id: int, sequence: int) -> DepthSnapshot:
+    """The whole depth of a book, best levels first."""
+    return DepthSnapshot(
+        instrument_id,
+        sequence,
+        [(price, lots) for price, lots, _ in book.depth(BUY)],
+        [(price, lots) for price, lots, _ in book.depth(SELL)],
+    )
+
+
+class DepthBook:
+    """A client's copy of one instrument's depth: a snapshot, then updates without a gap."""
+
+    def __init__(self, snapshot: DepthSnapshot) -> None:
+        self.instrument_id = snapshot.instrument_id
+        self.sequence = snapshot.sequence
+        self._lots: dict[int, dict[int, int]] = {
+            BUY: dict(snapshot.bids),
+            SELL: dict(snapshot.asks),
+        }
+
+    def apply(self, update: BookLevel) -> None:
+        """Take in the next update; a total of zero removes the level.
+
+        Raises:
+            SequenceGap: the update is not the one after the last; nothing was changed.
+            ValueError: the update is for another instrument, or its side is unknown.
+        """
+        if update.instrument_id != self.instrument_id:
+            raise ValueError(
+                f"depth update for instrument {update.instrument_id} on the book of "
+                f"{self.instrument_id}"
+            )
+        if update.side not in self._lots:
+            raise ValueError(f"depth update side {update.side}: must be {BUY} or {SELL}")
+        if update.sequence != self.sequence + 1:
+            raise SequenceGap(
+                f"instrument {self.instrument_id}: depth update {update.sequence} follows "
+                f"{self.sequence}; expected {self.sequence + 1}, take a new snapshot"
+            )
+        self.sequence = update.sequence
+        side = self._lots[update.side]
+        if update.qty_lots:
+            side[update.price_ticks] = update.qty_lots
+        else:
+            side.pop(update.price_ticks, None)
+
+    def depth(self, side: int, levels: int = 0) -> list[tuple[int, int]]:
+        """(price_ticks, lots) of the best ``levels`` prices, best first (0: all)."""
+        ordered = sorted(self._lots[side].items(), reverse=side == BUY)
+        return ordered[:levels] if levels else ordered
+
+    def best_bid_ticks(self) -> int:
+        """Highest bid, 0 if there is none."""
+        return max(self._lots[BUY], default=0)
+
+    def best_ask_ticks(self) -> int:
+        """Lowest ask, 0 if there is none."""
+        return min(self._lots[SELL], default=0)

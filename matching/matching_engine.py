@@ -1,0 +1,272 @@
+"""The matching engine: books by instrument, spoken to and answering in messages.
+
+It trusts the risk engine: an order that arrives here has been checked, and its id is new.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.commands import BUY, SELL, AdvanceTime
+from engine.events import BookLevel, Trade
+from engine.links import (
+    BookTop,
+    ChangeOrder,
+    Fill,
+    InstrumentListed,
+    OrderChanged,
+    OrderGone,
+    PlaceOrder,
+    PullFailed,
+    PullOrder,
+)
+from engine.reasons import Reason
+from matching.book import (
+    FILLED,
+    RESTED,
+    STEP_CANCEL,
+    STEP_DECREMENT,
+    STEP_FILL,
+    Book,
+    Order,
+    OrderRow,
+)
+from matching.market_data import DepthSnapshot, depth_snapshot
+
+BookState = tuple[int, int, int, list[OrderRow], list[OrderRow]]
+"""Instrument id, last trade id, last depth sequence, bids and asks in priority order."""
+
+
+class _Market:
+    """One instrument's book with the counters its messages carry."""
+
+    __slots__ = ("book", "depth_sequence", "instrument_id", "last_trade_id", "touched")
+
+    def __init__(self, instrument_id: int) -> None:
+        self.instrument_id = instrument_id
+        self.book = Book()
+        self.last_trade_id = 0
+        self.depth_sequence = 0
+        # (side, price) of the levels the current command touched, in order of first touch.
+        self.touched: dict[tuple[int, int], None] = {}
+
+
+class MatchingEngine:
+    """A deterministic component: `handle` changes the books and appends messages to ``out``.
+
+    With ``publish_depth`` every command ends with one `BookLevel` per price level it touched.
+    ``books`` is sorted by instrument id; change it through `handle` and `restore` only.
+    """
+
+    def __init__(self, publish_depth: bool = False) -> None:
+        self.books: dict[int, Book] = {}
+        self.publish_depth = publish_depth
+        self._markets: dict[int, _Market] = {}
+        self._handlers: dict[type, Callable[[Any, list[Any]], None]] = {
+            PlaceOrder: self._place,
+            PullOrder: self._pull,
+            ChangeOrder: self._change,
+            AdvanceTime: self._advance_time,
+            InstrumentListed: self._list_instrument,
+        }
+
+    def handle(self, message: Any, out: list[Any]) -> None:
+        """Apply one message and append what follows from it to ``out``.
+
+        Raises:
+            TypeError: a message type this component does not take.
+        """
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            taken = ", ".join(sorted(kind.__name__ for kind in self._handlers))
+            raise TypeError(f"matching got a {type(message).__name__}; it takes {taken}")
+        handler(message, out)
+
+    def state(self) -> list[BookState]:
+        """Everything that decides future behaviour, as plain integers in a fixed order."""
+        state: list[BookState] = []
+        for instrument_id, market in self._markets.items():
+            bids, asks = market.book.state()
+            state.append((instrument_id, market.last_trade_id, market.depth_sequence, bids, asks))
+        return state
+
+    def restore(self, state: list[BookState]) -> None:
+        """Replace everything by what `state` returned; time priority included."""
+        self.books = {}
+        self._markets = {}
+        for instrument_id, last_trade_id, depth_sequence, bids, asks in state:
+            market = self._open(instrument_id)
+            market.last_trade_id = last_trade_id
+            market.depth_sequence = depth_sequence
+            market.book.restore(BUY, bids)
+            market.book.restore(SELL, asks)
+
+    def depth_snapshot(self, instrument_id: int) -> DepthSnapshot:
+        """The instrument's depth, numbered so that the next `BookLevel` continues it.
+
+        Raises:
+            KeyError: no such instrument.
+        """
+        market = self._markets[instrument_id]
+        return depth_snapshot(market.book, instrument_id, market.depth_sequence)
+
+    def _open(self, instrument_id: int) -> _Market:
+        market = _Market(instrument_id)
+        self._markets[instrument_id] = market
+        self._markets = dict(sorted(self._markets.items()))
+        self.books = {known: each.book for known, each in self._markets.items()}
+        return market
+
+    def _list_instrument(self, listed: InstrumentListed, out: list[Any]) -> None:
+        # Risk answers for a duplicate listing; the book that is there must survive it.
+        if listed.spec.instrument_id not in self._markets:
+            self._open(listed.spec.instrument_id)
+
+    def _advance_time(self, command: AdvanceTime, out: list[Any]) -> None:
+        time_ns = command.time_ns
+        for instrument_id, book in self.books.items():
+            top = BookTop(time_ns, instrument_id, book.best_bid_ticks(), book.best_ask_ticks())
+            out.append(top)
+
+    def _place(self, order: PlaceOrder, out: list[Any]) -> None:
+        time_ns = order.time_ns
+        order_id = order.order_id
+        side = order.side
+        price_ticks = order.price_ticks
+        lots = order.qty_lots
+        market = self._markets.get(order.instrument_id)
+        if market is None:
+            unknown = Reason.UNKNOWN_INSTRUMENT.value
+            out.append(OrderGone(time_ns, order_id, order.instrument_id, lots, unknown))
+            return
+        book = market.book
+        # Risk refuses duplicates: an answer here could not be told from one about the live order.
+        assert order_id not in book.resting, f"order {order_id} rests already"
+        liquidation = order.liquidation
+        outcome = book.submit(
+            order_id,
+            order.account_id,
+            side,
+            price_ticks,
+            lots,
+            order.tif,
+            order.post_only,
+            order.stp,
+            liquidation,
+        )
+        if book.steps:
+            self._report_steps(market, time_ns, order_id, side, price_ticks, lots, liquidation, out)
+        self._report_outcome(market, time_ns, order_id, side, price_ticks, outcome, out)
+
+    def _pull(self, order: PullOrder, out: list[Any]) -> None:
+        instrument_id = order.instrument_id
+        market = self._markets.get(instrument_id)
+        pulled = None if market is None else market.book.cancel(order.order_id)
+        if market is None or pulled is None:
+            failed = PullFailed(order.time_ns, order.order_id, instrument_id, order.account_id)
+            out.append(failed)
+            return
+        left = pulled.remaining_lots
+        out.append(OrderGone(order.time_ns, order.order_id, instrument_id, left, order.reason))
+        if self.publish_depth:
+            market.touched[(pulled.side, pulled.price_ticks)] = None
+            self._publish_depth(market, order.time_ns, out)
+
+    def _change(self, order: ChangeOrder, out: list[Any]) -> None:
+        time_ns = order.time_ns
+        order_id = order.order_id
+        price_ticks = order.price_ticks
+        lots = order.qty_lots
+        market = self._markets.get(order.instrument_id)
+        before = None if market is None else market.book.resting.get(order_id)
+        if market is None or before is None:
+            failed = PullFailed(time_ns, order_id, order.instrument_id, order.account_id)
+            out.append(failed)
+            return
+        side = before.side
+        if order.shrink_only:
+            # A reduction must not move the order, nor bring back what has filled meanwhile.
+            price_ticks = before.price_ticks
+            lots = min(lots, before.remaining_lots)
+        if self.publish_depth:
+            market.touched[(side, before.price_ticks)] = None
+        outcome = market.book.change(order_id, price_ticks, lots)
+        out.append(OrderChanged(time_ns, order_id, order.instrument_id, price_ticks, lots))
+        if market.book.steps:
+            self._report_steps(
+                market, time_ns, order_id, side, price_ticks, lots, before.liquidation, out
+            )
+        self._report_outcome(market, time_ns, order_id, side, price_ticks, outcome, out)
+
+    def _report_steps(
+        self,
+        market: _Market,
+        time_ns: int,
+        order_id: int,
+        side: int,
+        price_ticks: int,
+        left: int,
+        liquidation: bool,
+        out: list[Any],
+    ) -> None:
+        """Tell what the taker met in the book, in the order it happened."""
+        instrument_id = market.instrument_id
+        for kind, maker, lots in market.book.steps:
+            if self.publish_depth:
+                market.touched[(maker.side, maker.price_ticks)] = None
+            if kind != STEP_FILL:
+                out.append(_self_trade_answer(instrument_id, time_ns, kind, maker, lots))
+                if kind == STEP_DECREMENT:
+                    left -= lots
+                    if left > 0:
+                        changed = OrderChanged(time_ns, order_id, instrument_id, price_ticks, left)
+                        out.append(changed)
+                continue
+            left -= lots
+            trade_id = market.last_trade_id + 1
+            market.last_trade_id = trade_id
+            price = maker.price_ticks
+            maker_id = maker.order_id
+            out.append(
+                Fill(time_ns, instrument_id, trade_id, price, lots, side, order_id, maker_id)
+            )
+            forced = liquidation or maker.liquidation
+            out.append(Trade(time_ns, instrument_id, trade_id, price, lots, side, forced))
+
+    def _report_outcome(
+        self,
+        market: _Market,
+        time_ns: int,
+        order_id: int,
+        side: int,
+        price_ticks: int,
+        outcome: int,
+        out: list[Any],
+    ) -> None:
+        """Tell what became of the taker unless its fills or its acceptance said so already."""
+        if outcome != RESTED and outcome != FILLED:
+            left = market.book.left_lots
+            out.append(OrderGone(time_ns, order_id, market.instrument_id, left, outcome))
+        if self.publish_depth:
+            if outcome == RESTED:
+                market.touched[(side, price_ticks)] = None
+            self._publish_depth(market, time_ns, out)
+
+    def _publish_depth(self, market: _Market, time_ns: int, out: list[Any]) -> None:
+        sequence = market.depth_sequence
+        for side, price in market.touched:
+            sequence += 1
+            lots = market.book.level_lots(side, price)
+            out.append(BookLevel(time_ns, market.instrument_id, sequence, side, price, lots))
+        market.depth_sequence = sequence
+        market.touched.clear()
+
+
+def _self_trade_answer(
+    instrument_id: int, time_ns: int, kind: int, maker: Order, lots: int
+) -> OrderGone | OrderChanged:
+    """What self-trade prevention did to the resting order; a gone one left ``lots`` unfilled."""
+    if kind == STEP_CANCEL or maker.remaining_lots == 0:
+        return OrderGone(time_ns, maker.order_id, instrument_id, lots, Reason.SELF_TRADE.value)
+    return OrderChanged(
+        time_ns, maker.order_id, instrument_id, maker.price_ticks, maker.remaining_lots
+    )
