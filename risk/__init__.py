@@ -1,0 +1,1 @@
+"""Accounts, margin, marks, funding and the liquidation of accounts that fall short."""

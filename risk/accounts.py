@@ -1,0 +1,286 @@
+"""Accounts: traders, their margin accounts, positions and open orders. Data, no rules.
+
+A **margin account** is a set of positions sharing one pot of collateral. A trader has one cross
+account per settlement asset and one isolated account per isolated position, so cross and isolated
+run through the same code. In hedge mode the two legs of an instrument are two positions of the
+same margin account.
+"""
+
+from typing import Final
+
+from engine.commands import BUY, LEG_NET
+from risk.listing import Listing
+
+FUND: Final[int] = 1
+BACKSTOP: Final[int] = 2
+FEES: Final[int] = 3
+RESIDUE: Final[int] = 4
+BAD_DEBT: Final[int] = 5
+FIRST_TRADER: Final[int] = 100
+"""House accounts: insurance fund, backstop, fees, rounding residue, debt nobody covered. Traders
+start at 100."""
+
+HOUSE_NAMES: Final[dict[int, str]] = {
+    FUND: "insurance fund",
+    BACKSTOP: "backstop",
+    FEES: "fees",
+    RESIDUE: "residue",
+    BAD_DEBT: "bad debt",
+}
+
+_SLOT_SHIFT: Final[int] = 40
+_ACCOUNT_MASK: Final[int] = (1 << _SLOT_SHIFT) - 1
+_ISOLATED_SLOTS: Final[int] = 1000
+_LEGS: Final[int] = 3
+MAX_ACCOUNT_ID: Final[int] = _ACCOUNT_MASK
+MAX_ASSET_ID: Final[int] = _ISOLATED_SLOTS - 1
+MAX_INSTRUMENT_ID: Final[int] = 1_000_000
+NO_THRESHOLD: Final[int] = -1
+
+
+def cross_account_id(account_id: int, asset_id: int) -> int:
+    """Id of a trader's cross margin account in one settlement asset."""
+    return account_id | asset_id << _SLOT_SHIFT
+
+
+def isolated_account_id(account_id: int, instrument_id: int, leg: int) -> int:
+    """Id of the margin account holding one isolated position."""
+    return account_id | (_ISOLATED_SLOTS + instrument_id * _LEGS + leg) << _SLOT_SHIFT
+
+
+def owner_of(margin_account_id: int) -> int:
+    """The trader a margin account belongs to."""
+    return margin_account_id & _ACCOUNT_MASK
+
+
+def position_key(instrument_id: int, leg: int) -> int:
+    """Key of a position inside its margin account."""
+    return instrument_id * _LEGS + leg
+
+
+class LiquidationRecord:
+    """Where the equity of an account in liquidation went, part by part.
+
+    Every change of equity is added to exactly one part at the moment it happens, so the parts sum
+    to the total by construction. `target_ppb` is the multiple of maintenance that ends it.
+    `awaits_cancels` is set while the liquidation engine waits for the open orders to be gone.
+    """
+
+    __slots__ = (
+        "adl_q",
+        "asset_id",
+        "awaits_cancels",
+        "call_expired",
+        "equity_before_q",
+        "fee_q",
+        "funding_q",
+        "haircut_q",
+        "last_equity_q",
+        "liquidation_id",
+        "price_q",
+        "slippage_q",
+        "stage",
+        "started_ns",
+        "surrender_q",
+        "target_ppb",
+        "transfer_q",
+    )
+
+    def __init__(
+        self, liquidation_id: int, asset_id: int, equity_q: int, target_ppb: int, started_ns: int
+    ) -> None:
+        self.liquidation_id = liquidation_id
+        self.asset_id = asset_id
+        self.equity_before_q = equity_q
+        self.last_equity_q = equity_q
+        self.target_ppb = target_ppb
+        self.awaits_cancels = False
+        self.call_expired = False
+        self.started_ns = started_ns
+        self.stage = ""
+        self.price_q = 0
+        self.slippage_q = 0
+        self.fee_q = 0
+        self.funding_q = 0
+        self.surrender_q = 0
+        self.adl_q = 0
+        self.haircut_q = 0
+        self.transfer_q = 0
+
+
+class MarginCall:
+    """An open demand for collateral; `deadline_ns` -1 means none."""
+
+    __slots__ = ("amount_q", "call_id", "deadline_ns", "issued_ns")
+
+    def __init__(self, call_id: int, amount_q: int, issued_ns: int, deadline_ns: int) -> None:
+        self.call_id = call_id
+        self.amount_q = amount_q
+        self.issued_ns = issued_ns
+        self.deadline_ns = deadline_ns
+
+
+class MarginAccount:
+    """A pot of collateral and the positions it carries.
+
+    `equity_q` and `maintenance_q` are the result of the last evaluation, not a state of their own.
+    `held_q` is collateral of a cross account promised to open isolated orders. `level` counts the
+    margin levels the account is below (0: healthy).
+    """
+
+    __slots__ = (
+        "asset_id",
+        "call",
+        "equity_q",
+        "held_q",
+        "isolated",
+        "level",
+        "liquidation",
+        "maintenance_q",
+        "margin_account_id",
+        "positions",
+        "trader",
+        "wallet_q",
+    )
+
+    def __init__(
+        self, margin_account_id: int, trader: "Trader", asset_id: int, isolated: bool
+    ) -> None:
+        self.margin_account_id = margin_account_id
+        self.trader = trader
+        self.asset_id = asset_id
+        self.isolated = isolated
+        self.wallet_q = 0
+        self.held_q = 0
+        self.positions: list[Position] = []
+        self.level = 0
+        self.call: MarginCall | None = None
+        self.liquidation: LiquidationRecord | None = None
+        self.equity_q = 0
+        self.maintenance_q = 0
+
+    def position(self, instrument_id: int, leg: int) -> "Position | None":
+        """The position in an instrument and leg, or None."""
+        for position in self.positions:
+            if position.leg == leg and position.listing.instrument_id == instrument_id:
+                return position
+        return None
+
+
+class Position:
+    """Signed lots and the signed sum paid for them, plus the open orders around it.
+
+    `buy_value_q` and `sell_value_q` are what the open orders would book (buyer's sign) at their
+    limit. `low_ticks`/`high_ticks` are the frontier thresholds in force (`NO_THRESHOLD`: none).
+    """
+
+    __slots__ = (
+        "account",
+        "buy_lots",
+        "buy_value_q",
+        "entry_value_q",
+        "high_ticks",
+        "leg",
+        "leverage",
+        "listing",
+        "low_ticks",
+        "opened_ns",
+        "qty_lots",
+        "reduce_lots",
+        "sell_lots",
+        "sell_value_q",
+        "uid",
+    )
+
+    def __init__(self, account: MarginAccount, listing: Listing, leg: int, leverage: int) -> None:
+        self.account = account
+        self.listing = listing
+        self.leg = leg
+        self.leverage = leverage
+        self.uid = account.margin_account_id * _LEGS + leg
+        self.qty_lots = 0
+        self.entry_value_q = 0
+        self.opened_ns = 0
+        self.buy_lots = 0
+        self.sell_lots = 0
+        self.buy_value_q = 0
+        self.sell_value_q = 0
+        self.reduce_lots = 0
+        self.low_ticks = NO_THRESHOLD
+        self.high_ticks = NO_THRESHOLD
+
+
+class OpenOrder:
+    """What risk remembers of an order on its way to, or in, the book.
+
+    `qty_lots` is the size it was accepted with, `remaining_lots` what it still reserves.
+    """
+
+    __slots__ = (
+        "hold_q",
+        "instrument_id",
+        "liquidation",
+        "order_id",
+        "position",
+        "price_ticks",
+        "qty_lots",
+        "reduce_only",
+        "remaining_lots",
+        "side",
+        "value_q",
+    )
+
+    def __init__(
+        self,
+        order_id: int,
+        position: Position,
+        side: int,
+        qty_lots: int,
+        price_ticks: int,
+        reduce_only: bool,
+        liquidation: bool,
+    ) -> None:
+        self.order_id = order_id
+        self.position = position
+        self.instrument_id = position.listing.instrument_id
+        self.side = side
+        self.qty_lots = qty_lots
+        self.remaining_lots = qty_lots
+        self.price_ticks = price_ticks
+        self.reduce_only = reduce_only
+        self.liquidation = liquidation
+        self.value_q = 0
+        self.hold_q = 0
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the order points against the position as it stands."""
+        if self.side == BUY:
+            return self.position.qty_lots < 0
+        return self.position.qty_lots > 0
+
+
+class Trader:
+    """One customer: settings, margin accounts by id, open orders by id."""
+
+    __slots__ = ("account_id", "accounts", "hedge", "isolated", "leverage", "orders")
+
+    def __init__(self, account_id: int) -> None:
+        self.account_id = account_id
+        self.hedge = False
+        self.accounts: dict[int, MarginAccount] = {}
+        self.leverage: dict[int, int] = {}
+        self.isolated: dict[int, bool] = {}
+        self.orders: dict[int, OpenOrder] = {}
+
+    def is_house(self) -> bool:
+        """Whether this is one of the exchange's own accounts."""
+        return self.account_id < FIRST_TRADER
+
+    def find_position(self, instrument_id: int, leg: int = LEG_NET) -> Position | None:
+        """The trader's position wherever it is held, cross or isolated."""
+        for account in self.accounts.values():
+            position = account.position(instrument_id, leg)
+            if position is not None:
+                return position
+        return None

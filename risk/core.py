@@ -1,0 +1,167 @@
+"""What the parts of the risk engine share: the ledger, the listings, the rules, the way out."""
+
+from typing import Any
+
+from engine.commands import AddAsset
+from engine.events import CommandRejected
+from engine.instruments import AssetSpec
+from engine.links import AccountFacts, HouseFacts, PositionFacts
+from engine.units import PPB
+from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
+from risk.health import (
+    Levels,
+    evaluate,
+    initial_requirement_q,
+    position_maintenance_q,
+    position_notional_q,
+)
+from risk.ledger import Ledger
+from risk.listing import Listing
+from risk.pretrade import Verdict
+from risk.rulebook import LEVEL_LIQUIDATE, LevelRule, LiquidationRule, Rulebook
+
+_NO_RULES = Rulebook(
+    name="none",
+    title="No rulebook set yet",
+    sources=[],
+    levels=[LevelRule(name="liquidation", kind=LEVEL_LIQUIDATE, factor_ppb=PPB)],
+    liquidation=LiquidationRule(stages=["cancel", "close", "socialise"]),
+)
+
+
+class RiskCore:
+    """State shared by the parts of the risk engine. `out` collects what the current message causes;
+    `orders` are all open orders of all traders by id."""
+
+    __slots__ = (
+        "assets",
+        "ledger",
+        "levels",
+        "listings",
+        "next_call_id",
+        "next_liquidation_id",
+        "now_ns",
+        "orders",
+        "out",
+        "rulebook",
+    )
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.assets: dict[int, AssetSpec] = {}
+        self.listings: dict[int, Listing] = {}
+        self.orders: dict[int, OpenOrder] = {}
+        self.rulebook: Rulebook = _NO_RULES
+        self.levels = Levels(_NO_RULES)
+        self.now_ns = 0
+        self.next_call_id = 1
+        self.next_liquidation_id = 1
+        self.out: list[Any] = []
+
+    def emit(self, message: Any) -> None:
+        """Send a message or event."""
+        self.out.append(message)
+
+    def reject(self, account_id: int, order_id: int, verdict: Verdict) -> None:
+        """Answer a refused command: one event, with the figures used."""
+        self.out.append(
+            CommandRejected(
+                self.now_ns,
+                account_id,
+                order_id,
+                int(verdict.reason),
+                verdict.required_q,
+                verdict.free_q,
+                verdict.detail,
+            )
+        )
+
+    def add_asset(self, command: AddAsset) -> None:
+        """Make an asset known and open the house's accounts in it."""
+        self.assets[command.spec.asset_id] = command.spec
+        self.ledger.add_asset(command.spec.asset_id)
+
+    def set_rulebook(self, rulebook: Rulebook) -> None:
+        """Put rules in force; samples and prices taken so far are kept."""
+        self.rulebook = rulebook
+        self.levels = Levels(rulebook)
+        for listing in self.listings.values():
+            listing.apply_rules(rulebook)
+
+    def trader(self, account_id: int) -> Trader | None:
+        """A customer's account; the house's are not traders."""
+        trader = self.ledger.traders.get(account_id)
+        return None if trader is None or trader.is_house() else trader
+
+    def cross_of(self, account: MarginAccount) -> MarginAccount:
+        """The cross account that feeds an isolated one (itself for a cross account)."""
+        if not account.isolated:
+            return account
+        return self.ledger.cross(account.trader, account.asset_id)
+
+    def orders_of(self, account: MarginAccount) -> list[OpenOrder]:
+        """Open orders margined by this account: a cross account also carries isolated orders."""
+        found: list[OpenOrder] = []
+        for order in account.trader.orders.values():
+            held_by = order.position.account
+            if held_by is account or (
+                not account.isolated and held_by.isolated and held_by.asset_id == account.asset_id
+            ):
+                found.append(order)
+        return found
+
+    def facts(self, account: MarginAccount) -> AccountFacts:
+        """The account as the liquidation engine needs to see it."""
+        evaluate(account)
+        positions = [
+            PositionFacts(
+                position.listing.instrument_id,
+                position.leg,
+                position.qty_lots,
+                position.entry_value_q,
+                position.listing.mark_ticks,
+                position_maintenance_q(position),
+                position.leverage,
+                position.opened_ns,
+            )
+            for position in account.positions
+            if position.qty_lots
+        ]
+        return AccountFacts(
+            account.margin_account_id,
+            account.asset_id,
+            10 ** self.assets[account.asset_id].decimals,
+            account.wallet_q,
+            account.equity_q,
+            account.maintenance_q,
+            initial_requirement_q(account),
+            len(self.orders_of(account)),
+            positions,
+        )
+
+    def positions_initial_q(self, account: MarginAccount) -> int:
+        """Initial margin of the positions alone, without open orders."""
+        total_q = 0
+        for position in account.positions:
+            if position.qty_lots:
+                listing = position.listing
+                total_q += listing.model.initial_q(
+                    position.qty_lots,
+                    listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
+                    abs(position.entry_value_q),
+                    position.leverage,
+                )
+        return total_q
+
+    def house_facts(self, asset_id: int) -> HouseFacts:
+        """Means of the fund and the backstop in one asset."""
+        fund = self.ledger.house(FUND, asset_id)
+        backstop = self.ledger.house(BACKSTOP, asset_id)
+        evaluate(fund)
+        evaluate(backstop)
+        return HouseFacts(
+            fund.equity_q,
+            position_notional_q(fund),
+            backstop.equity_q,
+            position_notional_q(backstop),
+        )

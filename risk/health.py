@@ -1,0 +1,175 @@
+"""How an account stands: equity, requirements, free collateral, margin level.
+
+Equity is the wallet plus what the positions have gained since entry, at mark. Requirements are sums
+over positions. Everything is recomputed from the positions each time: they are few, and a figure
+that is never stored cannot drift.
+"""
+
+from engine.units import PPB
+from risk.accounts import MarginAccount, Position
+from risk.rulebook import LEVEL_CALL, Rulebook
+
+
+def evaluate(account: MarginAccount) -> None:
+    """Set `equity_q` and `maintenance_q` of an account at current marks."""
+    equity_q = account.wallet_q
+    maintenance_q = 0
+    for position in account.positions:
+        qty_lots = position.qty_lots
+        if qty_lots:
+            listing = position.listing
+            mark_ticks = listing.mark_ticks
+            instrument = listing.instrument
+            entry_q = position.entry_value_q
+            equity_q += instrument.position_value_q(qty_lots, mark_ticks) - entry_q
+            maintenance_q += listing.model.maintenance_q(
+                qty_lots,
+                instrument.notional_q(qty_lots, mark_ticks),
+                entry_q if entry_q >= 0 else -entry_q,
+                position.leverage,
+            )
+    account.equity_q = equity_q
+    account.maintenance_q = maintenance_q
+
+
+def position_maintenance_q(position: Position) -> int:
+    """Maintenance requirement of one position at its mark."""
+    listing = position.listing
+    return listing.model.maintenance_q(
+        position.qty_lots,
+        listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
+        abs(position.entry_value_q),
+        position.leverage,
+    )
+
+
+def unrealised_q(position: Position) -> int:
+    """Gain since entry at the mark, rounded down."""
+    listing = position.listing
+    value_q = listing.instrument.position_value_q(position.qty_lots, listing.mark_ticks)
+    return value_q - position.entry_value_q
+
+
+def initial_q(position: Position, mark_ticks: int) -> int:
+    """Initial margin of a position with its open orders, on the worse side.
+
+    The larger of "all buys fill" and "all sells fill" is what must be margined; orders priced
+    through the mark also need the loss they would start with.
+    """
+    qty_lots = position.qty_lots
+    buys = position.buy_lots
+    sells = position.sell_lots
+    entry_q = abs(position.entry_value_q)
+    if not buys and not sells:
+        worst_lots = qty_lots
+        open_loss_q = 0
+    else:
+        long_side = qty_lots + buys
+        short_side = qty_lots - sells
+        instrument = position.listing.instrument
+        open_loss_q = 0
+        if long_side >= -short_side:
+            worst_lots = long_side
+            entry_q += abs(position.buy_value_q) if qty_lots >= 0 else 0
+        else:
+            worst_lots = short_side
+            entry_q += abs(position.sell_value_q) if qty_lots <= 0 else 0
+        if abs(qty_lots) > abs(worst_lots):
+            worst_lots = qty_lots
+        if buys:
+            loss_q = position.buy_value_q - instrument.position_value_q(buys, mark_ticks)
+            open_loss_q += loss_q if loss_q > 0 else 0
+        if sells:
+            loss_q = instrument.position_value_q(sells, mark_ticks) - position.sell_value_q
+            open_loss_q += loss_q if loss_q > 0 else 0
+    if not worst_lots:
+        return open_loss_q
+    listing = position.listing
+    notional_q = listing.instrument.notional_q(worst_lots, mark_ticks)
+    return open_loss_q + listing.model.initial_q(
+        worst_lots, notional_q, entry_q, position.leverage
+    )
+
+
+def initial_requirement_q(account: MarginAccount) -> int:
+    """Initial margin of all positions and open orders, plus what is held for isolated orders."""
+    total_q = account.held_q
+    for position in account.positions:
+        if position.qty_lots or position.buy_lots or position.sell_lots:
+            total_q += initial_q(position, position.listing.mark_ticks)
+    return total_q
+
+
+def position_notional_q(account: MarginAccount) -> int:
+    """Gross value of the positions at mark."""
+    total_q = 0
+    for position in account.positions:
+        if position.qty_lots:
+            listing = position.listing
+            total_q += listing.instrument.notional_q(position.qty_lots, listing.mark_ticks)
+    return total_q
+
+
+def unrealised_profit_q(account: MarginAccount) -> int:
+    """The part of equity that is unrealised profit (losses are never left out)."""
+    total_q = 0
+    for position in account.positions:
+        if position.qty_lots:
+            gain_q = unrealised_q(position)
+            total_q += gain_q if gain_q > 0 else 0
+    return total_q
+
+
+class Levels:
+    """The rulebook's margin levels as multiples of maintenance, mildest first."""
+
+    __slots__ = ("call_level", "factors_ppb", "inclusive", "liquidate_level", "names")
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self.factors_ppb: list[int] = [level.factor_ppb for level in rulebook.levels]
+        self.names: list[str] = ["healthy", *(level.name for level in rulebook.levels)]
+        self.liquidate_level = len(self.factors_ppb)
+        self.inclusive = rulebook.liquidation.inclusive
+        self.call_level = self.liquidate_level
+        for number, level in enumerate(rulebook.levels, start=1):
+            if level.kind == LEVEL_CALL:
+                self.call_level = number
+
+    def level_of(self, account: MarginAccount) -> int:
+        """How many levels the account is below, from its last evaluation.
+
+        Compared by cross-multiplication, so no rounding decides.
+        """
+        scaled_equity = account.equity_q * PPB
+        maintenance_q = account.maintenance_q
+        level = 0
+        for factor_ppb in self.factors_ppb:
+            limit = factor_ppb * maintenance_q
+            if scaled_equity >= limit:
+                break
+            level += 1
+        if (
+            self.inclusive
+            and level == self.liquidate_level - 1
+            and maintenance_q
+            and scaled_equity == self.factors_ppb[level] * maintenance_q
+        ):
+            level += 1
+        return level
+
+    def worse_headroom_q(self, account: MarginAccount) -> int:
+        """Equity above the next worse level, rounded down; -1 at the last level.
+
+        An inclusive liquidation level is reached one quantum earlier.
+        """
+        if account.level >= self.liquidate_level:
+            return -1
+        limit_q = -(-self.factors_ppb[account.level] * account.maintenance_q // PPB)
+        return max(0, account.equity_q - limit_q - int(self.inclusive))
+
+    def better_gap_q(self, account: MarginAccount) -> int:
+        """Equity missing to leave the present level, rounded down; -1 when healthy."""
+        if account.level == 0:
+            return -1
+        limit_q = self.factors_ppb[account.level - 1] * account.maintenance_q // PPB
+        return max(0, limit_q - account.equity_q)

@@ -1,0 +1,150 @@
+"""The index: one price made of several sources, robust against stale and stray ones."""
+
+from engine.units import PPB
+from risk.rulebook import IndexRule
+
+WEIGHTED = "weighted"
+DEFAULT_WEIGHT = 1
+
+
+def median_ticks(prices: list[int]) -> int:
+    """The middle price; of an even count the mean of the middle two, rounded down.
+
+    Raises:
+        ValueError: there are no prices.
+    """
+    if not prices:
+        raise ValueError("the median of no prices is undefined; give at least one")
+    ordered = sorted(prices)
+    half = len(ordered) // 2
+    if len(ordered) % 2 == 1:
+        return ordered[half]
+    # Mean of the middle two, rounded down to a whole tick.
+    return (ordered[half - 1] + ordered[half]) // 2
+
+
+def weighted_median_ticks(prices: list[tuple[int, int]]) -> int:
+    """The price at which half of the weight is reached, from ``(price_ticks, weight)`` pairs.
+
+    When exactly half of the weight lies on either side of a gap, the mean of its two ends,
+    rounded down; equal weights therefore give `median_ticks`. Hyperliquid weighs the spot
+    prices of its oracle this way.
+
+    Raises:
+        ValueError: there are no prices, or a weight is not positive.
+    """
+    if not prices:
+        raise ValueError("the median of no prices is undefined; give at least one")
+    total = 0
+    for _, weight in prices:
+        if weight <= 0:
+            raise ValueError(f"weight {weight} is not allowed; it must be positive")
+        total += weight
+    ordered = sorted(prices)
+    reached = 0
+    for place, (price_ticks, weight) in enumerate(ordered):
+        reached += weight
+        if 2 * reached == total:
+            # Mean of the two ends of the gap, rounded down to a whole tick.
+            return (price_ticks + ordered[place + 1][0]) // 2
+        if 2 * reached > total:
+            return price_ticks
+    raise AssertionError("cumulative weight never reached half of the total")
+
+
+class IndexPrice:
+    """The index of one instrument, in ticks.
+
+    Only updates change the state; reading never does. When every source has gone stale the index
+    stays what it was at the last instant one of them was fresh, and `stale` says so.
+    """
+
+    __slots__ = ("_newest_ns", "_rule", "_sources", "_weights")
+
+    def __init__(self, rule: IndexRule) -> None:
+        self._rule = rule
+        self._weights: dict[int, int] = dict(rule.weights)
+        self._sources: dict[int, tuple[int, int]] = {}
+        self._newest_ns: int = -1
+
+    def update(self, source_id: int, price_ticks: int, time_ns: int) -> None:
+        """Take one source's price; one older than what that source already said is ignored.
+
+        Raises:
+            ValueError: the price is not positive.
+        """
+        if price_ticks <= 0:
+            raise ValueError(
+                f"index source {source_id}: price_ticks is {price_ticks}; it must be positive"
+            )
+        known = self._sources.get(source_id)
+        if known is not None and known[1] > time_ns:
+            return
+        self._sources[source_id] = (price_ticks, time_ns)
+        if time_ns > self._newest_ns:
+            self._newest_ns = time_ns
+
+    def value(self, time_ns: int) -> int:
+        """The index at ``time_ns``; 0 while no source has ever reported.
+
+        Stale sources are left out first, then those further than the outlier rule allows from the
+        median of the fresh ones. Should that rule leave nobody (two sources that disagree), all
+        fresh sources count.
+        """
+        if not self._sources:
+            return 0
+        fresh = self._fresh(self._as_of(time_ns))
+        kept = self._without_outliers(fresh)
+        if self._rule.method == WEIGHTED:
+            return weighted_median_ticks(
+                [(price, self._weights.get(source, DEFAULT_WEIGHT)) for source, price in kept]
+            )
+        return median_ticks([price for _, price in kept])
+
+    def stale(self, time_ns: int) -> bool:
+        """Whether no source is fresh at ``time_ns`` (also when none has ever reported)."""
+        return self._newest_ns < 0 or self._as_of(time_ns) < time_ns
+
+    def sources(self) -> list[tuple[int, int, int]]:
+        """``(source_id, price_ticks, time_ns)`` of every source, by id."""
+        return [
+            (source, price_ticks, time_ns)
+            for source, (price_ticks, time_ns) in sorted(self._sources.items())
+        ]
+
+    def state(self) -> list[list[int]]:
+        """Canonical form for hashes and snapshots: one list per source, by id."""
+        return [[source, price_ticks, time_ns] for source, price_ticks, time_ns in self.sources()]
+
+    def restore(self, state: list[list[int]]) -> None:
+        """Take over what `state` returned."""
+        self._sources = {}
+        self._newest_ns = -1
+        for source, price_ticks, time_ns in state:
+            self.update(source, price_ticks, time_ns)
+
+    def _as_of(self, time_ns: int) -> int:
+        """``time_ns``, or the last instant at which any source was still fresh."""
+        if self._rule.stale_ns == 0:
+            return time_ns
+        return min(time_ns, self._newest_ns + self._rule.stale_ns)
+
+    def _fresh(self, time_ns: int) -> list[tuple[int, int]]:
+        stale_ns = self._rule.stale_ns
+        return [
+            (source, price_ticks)
+            for source, (price_ticks, since_ns) in sorted(self._sources.items())
+            if stale_ns == 0 or time_ns - since_ns <= stale_ns
+        ]
+
+    def _without_outliers(self, fresh: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        outlier_ppb = self._rule.outlier_ppb
+        if outlier_ppb == 0:
+            return fresh
+        middle = median_ticks([price for _, price in fresh])
+        kept = [
+            (source, price)
+            for source, price in fresh
+            if abs(price - middle) * PPB <= outlier_ppb * middle
+        ]
+        return kept if kept else fresh

@@ -1,0 +1,157 @@
+"""The ledger: every change of money or position happens here, in matching pairs.
+
+Conservation per asset, checked after every command: the wallets of all margin accounts (house
+included) minus the entry values of their positions equal deposits minus withdrawals. A fill is
+booked with one value on both sides, so no rounding can break this.
+"""
+
+from engine.units import apply_rate_up
+from risk.accounts import (
+    BACKSTOP,
+    BAD_DEBT,
+    FEES,
+    FUND,
+    RESIDUE,
+    MarginAccount,
+    Position,
+    Trader,
+    cross_account_id,
+    isolated_account_id,
+)
+from risk.listing import Listing
+
+_HOUSE = (FUND, BACKSTOP, FEES, RESIDUE, BAD_DEBT)
+
+
+class Ledger:
+    """Traders, margin accounts and what was paid in, by id.
+
+    `booked_q` is the running sum of wallets minus entry values per asset; `check_conservation`
+    holds it against `deposited_q`, which only deposits and withdrawals touch.
+    """
+
+    __slots__ = ("accounts", "booked_q", "deposited_q", "traders")
+
+    def __init__(self) -> None:
+        self.traders: dict[int, Trader] = {account_id: Trader(account_id) for account_id in _HOUSE}
+        self.accounts: dict[int, MarginAccount] = {}
+        self.booked_q: dict[int, int] = {}
+        self.deposited_q: dict[int, int] = {}
+
+    def add_asset(self, asset_id: int) -> None:
+        """Open the house's accounts in a new asset."""
+        self.booked_q[asset_id] = 0
+        self.deposited_q[asset_id] = 0
+        for account_id in _HOUSE:
+            self.cross(self.traders[account_id], asset_id)
+
+    def house(self, account_id: int, asset_id: int) -> MarginAccount:
+        """One of the exchange's own margin accounts."""
+        return self.accounts[cross_account_id(account_id, asset_id)]
+
+    def cross(self, trader: Trader, asset_id: int) -> MarginAccount:
+        """The trader's cross account in an asset, opened on first use."""
+        account_id = cross_account_id(trader.account_id, asset_id)
+        account = self.accounts.get(account_id)
+        if account is None:
+            account = self._open(account_id, trader, asset_id, isolated=False)
+        return account
+
+    def isolated(self, trader: Trader, listing: Listing, leg: int) -> MarginAccount:
+        """The margin account of an isolated position, opened on first use."""
+        account_id = isolated_account_id(trader.account_id, listing.instrument_id, leg)
+        account = self.accounts.get(account_id)
+        if account is None:
+            asset_id = listing.instrument.settle_asset_id
+            account = self._open(account_id, trader, asset_id, isolated=True)
+        return account
+
+    def _open(
+        self, account_id: int, trader: Trader, asset_id: int, isolated: bool
+    ) -> MarginAccount:
+        account = MarginAccount(account_id, trader, asset_id, isolated)
+        self.accounts[account_id] = account
+        trader.accounts[account_id] = account
+        return account
+
+    def deposit(self, account: MarginAccount, amount_q: int) -> None:
+        """Money enters (or with a negative amount leaves) the exchange."""
+        account.wallet_q += amount_q
+        self.booked_q[account.asset_id] += amount_q
+        self.deposited_q[account.asset_id] += amount_q
+
+    def transfer(self, source: MarginAccount, target: MarginAccount, amount_q: int) -> None:
+        """Move collateral between two margin accounts of the same asset."""
+        assert source.asset_id == target.asset_id, "a transfer stays within one asset"
+        source.wallet_q -= amount_q
+        target.wallet_q += amount_q
+
+    def settle(self, position: Position, qty_lots: int, value_q: int, time_ns: int) -> int:
+        """Book one side of a fill and return the profit it realised.
+
+        ``qty_lots`` and ``value_q`` are signed from this side: the buyer gets plus both, the
+        seller minus both. Closing part of a position releases that part of its entry value
+        (rounded down, the remainder stays in the position); what exceeds the position opens a new
+        one at its share of the value.
+        """
+        held_lots = position.qty_lots
+        asset_id = position.account.asset_id
+        entry_before_q = position.entry_value_q
+        realised_q = 0
+        if held_lots == 0:
+            position.opened_ns = time_ns
+            position.entry_value_q = value_q
+        elif (held_lots > 0) == (qty_lots > 0):
+            position.entry_value_q += value_q
+        else:
+            closed_lots = min(abs(held_lots), abs(qty_lots))
+            # Floor; the share of the fill that opens the other side gets the remainder.
+            closing_value_q = value_q * closed_lots // abs(qty_lots)
+            released_q = entry_before_q * closed_lots // abs(held_lots)
+            realised_q = -closing_value_q - released_q
+            position.entry_value_q = entry_before_q - released_q + (value_q - closing_value_q)
+            position.account.wallet_q += realised_q
+            if closed_lots < abs(qty_lots):
+                position.opened_ns = time_ns
+        position.qty_lots = held_lots + qty_lots
+        self.booked_q[asset_id] += realised_q - (position.entry_value_q - entry_before_q)
+        self._track_holder(position, held_lots)
+        return realised_q
+
+    def _track_holder(self, position: Position, held_before: int) -> None:
+        listing = position.listing
+        qty_lots = position.qty_lots
+        listing.long_lots += max(qty_lots, 0) - max(held_before, 0)
+        if qty_lots == 0:
+            listing.holders.pop(position.uid, None)
+            listing.frontier.remove(position)
+            position.opened_ns = 0
+        elif held_before == 0:
+            listing.holders[position.uid] = position
+
+    def charge_fee(self, account: MarginAccount, notional_q: int, rate_ppb: int) -> int:
+        """Charge a trading fee (rounded up; a rebate is rounded down) and return it."""
+        fee_q = apply_rate_up(notional_q, rate_ppb)
+        if fee_q:
+            self.transfer(account, self.house(FEES, account.asset_id), fee_q)
+        return fee_q
+
+    def check_conservation(self) -> None:
+        """Nothing appeared or vanished: constant time per asset.
+
+        Raises:
+            AssertionError: the books of an asset do not balance.
+        """
+        for asset_id, booked_q in self.booked_q.items():
+            assert booked_q == self.deposited_q[asset_id], (
+                f"asset {asset_id}: booked {booked_q}, paid in {self.deposited_q[asset_id]}"
+            )
+
+    def residue_q(self, asset_id: int) -> int:
+        """Wallets minus entry values minus net deposits, added up from nothing; must be 0."""
+        total_q = -self.deposited_q[asset_id]
+        for account in self.accounts.values():
+            if account.asset_id == asset_id:
+                total_q += account.wallet_q
+                total_q -= sum(position.entry_value_q for position in account.positions)
+        return total_q

@@ -1,0 +1,75 @@
+"""Auto-deleveraging: who must close when nobody else takes a bankrupt position, and how much.
+
+Rankings are pure functions over what each counterparty gains and risks. The queue is the same one
+traders see as their rank.
+"""
+
+import msgspec
+
+from engine.units import PPB
+
+RANKS = 5
+"""Number of rank groups shown to traders, 1 is the first fifth of the queue."""
+
+
+class Counterparty(msgspec.Struct):
+    """A position that could be closed, at current marks; ``lots`` positive, money in quanta."""
+
+    uid: int
+    lots: int
+    unrealised_q: int
+    entry_notional_q: int
+    notional_q: int
+    equity_q: int
+
+
+def profit_leverage_score(party: Counterparty) -> int:
+    """Return on the position times the account's effective leverage, in squared ppb.
+
+    ``max(0, profit) / entry notional x notional / equity``, both rounded down: the form of
+    Hyperliquid's and (up to scale) Binance's index. An account without equity ranks as leverage
+    over one quantum.
+    """
+    profit_q = max(0, party.unrealised_q)
+    return_ppb = profit_q * PPB // max(1, party.entry_notional_q)
+    leverage_ppb = party.notional_q * PPB // max(1, party.equity_q)
+    return return_ppb * leverage_ppb
+
+
+def rank_by_profit_leverage(parties: list[Counterparty]) -> list[Counterparty]:
+    """Highest score first; equal scores by position id, so that the order is always the same."""
+    return sorted(parties, key=lambda party: (-profit_leverage_score(party), party.uid))
+
+
+def rank_group(position_in_queue: int, queue_length: int) -> int:
+    """Rank shown to a trader: 1 (next to be deleveraged) to 5; positions count from 0."""
+    return position_in_queue * RANKS // queue_length + 1
+
+
+def split_pro_rata(lots: int, sizes: list[int]) -> list[int]:
+    """Share ``lots`` in proportion to sizes, never more than each size, all of it if they suffice.
+
+    Cumulative shares are rounded down, so the parts add up exactly and no part is off by more
+    than one lot.
+    """
+    total = sum(sizes)
+    if total == 0:
+        return [0] * len(sizes)
+    lots = min(lots, total)
+    shares: list[int] = []
+    seen = 0
+    given = 0
+    for size in sizes:
+        seen += size
+        upto = lots * seen // total
+        shares.append(upto - given)
+        given = upto
+    return shares
+
+
+def split_value(value_q: int, total_lots: int, lots_before: int, lots: int) -> int:
+    """The part of a value that belongs to ``lots`` of ``total_lots`` after ``lots_before``.
+
+    Cumulative and rounded down: over all parts the value is used up exactly.
+    """
+    return value_q * (lots_before + lots) // total_lots - value_q * lots_before // total_lots

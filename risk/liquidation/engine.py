@@ -1,0 +1,492 @@
+"""The liquidation engine: one state machine per account, walking the rulebook's waterfall.
+
+It decides, risk executes. Each stage ends in a report, and every report first asks whether the account
+is restored. Within one burst all orders go before all takeovers, and these before all
+auto-deleveraging: a takeover waits until no account has orders under way.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from engine.commands import BUY, MAX_TICKS, SELL, AdvanceTime
+from engine.instruments import Instrument
+from engine.links import (
+    AccountFacts,
+    HouseFacts,
+    HouseInventory,
+    InstrumentListed,
+    LiquidateAdl,
+    LiquidateCancel,
+    LiquidateOrder,
+    LiquidateRelease,
+    LiquidateSocialise,
+    LiquidateStage,
+    LiquidateTakeover,
+    LiquidationReport,
+    LiquidationRequired,
+    PositionFacts,
+    RulesInForce,
+)
+from engine.units import PPB, apply_rate_down, apply_rate_up
+from risk.accounts import BACKSTOP, FUND
+from risk.liquidation.policies import Contract, fraction_lots, next_step, notional_q
+from risk.margin import build_margin_model
+from risk.rulebook import Rulebook, rulebook_from_json
+from risk.solve import bankruptcy_price_ticks
+
+FIRST_ORDER_ID: Final[int] = 1 << 60
+"""Order ids from here on belong to the liquidation engine."""
+
+MAX_ORDERS_PER_ROUND: Final[int] = 64
+MAX_ROUNDS: Final[int] = 1_000
+"""Limits that make every liquidation end: orders per visit to a stage, visits before an account
+that nobody restores is closed out unconditionally."""
+
+ORDER_STAGES: Final[tuple[str, ...]] = ("cancel", "reduce", "close")
+
+RESTORED: Final[str] = "restored"
+CLOSED: Final[str] = "closed"
+TAKEN_OVER: Final[str] = "taken over"
+DELEVERAGED: Final[str] = "deleveraged"
+SOCIALISED: Final[str] = "socialised"
+
+_OUTCOMES: Final[dict[str, str]] = {
+    "backstop": TAKEN_OVER,
+    "fund": TAKEN_OVER,
+    "adl": DELEVERAGED,
+    "socialise": SOCIALISED,
+}
+
+
+class Liquidation:
+    """Where one account stands in the waterfall.
+
+    `stage` counts into the rulebook's list, `announced` is the last one published. `wait_until_ns`
+    is set while it waits for a cooldown or the next tick (-1: it does not). `tried` lists the
+    positions this stage has sent orders for, `stalled` says that the last order filled nothing.
+    """
+
+    __slots__ = (
+        "announced",
+        "facts",
+        "in_orders",
+        "last_stage",
+        "margin_account_id",
+        "orders_sent",
+        "rounds",
+        "stage",
+        "stalled",
+        "target_ppb",
+        "tried",
+        "wait_until_ns",
+    )
+
+    def __init__(self, facts: AccountFacts, target_ppb: int) -> None:
+        self.margin_account_id = facts.margin_account_id
+        self.facts = facts
+        self.target_ppb = target_ppb
+        self.stage = 0
+        self.announced = -1
+        self.last_stage = ""
+        self.tried: list[tuple[int, int]] = []
+        self.stalled = False
+        self.orders_sent = 0
+        self.rounds = 0
+        self.in_orders = False
+        self.wait_until_ns = -1
+
+
+class LiquidationEngine:
+    """A deterministic component: takes reports, emits decisions.
+
+    `_busy` counts liquidations with orders under way; `_running` is the one in takeover or ADL
+    (-1: none), since these change the means of the house and go one at a time.
+    """
+
+    def __init__(self) -> None:
+        self.liquidations: dict[int, Liquidation] = {}
+        self.rulebook: Rulebook | None = None
+        self._contracts: dict[int, Contract] = {}
+        self._house: dict[int, HouseFacts] = {}
+        self._takeovers: list[int] = []
+        self._adls: list[int] = []
+        self._busy = 0
+        self._running = -1
+        self._next_order_id = FIRST_ORDER_ID
+        self._disposed_ns: dict[int, int] = {}
+        self._fraction_ns: dict[int, int] = {}
+        self._now_ns = 0
+        self._out: list[Any] = []
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            InstrumentListed: self._list_instrument,
+            RulesInForce: self._set_rules,
+            AdvanceTime: self._advance_time,
+            LiquidationRequired: self._start,
+            LiquidationReport: self._report,
+            HouseInventory: self._dispose,
+        }
+
+    def handle(self, message: Any, out: list[Any]) -> None:
+        """Apply one message and append what follows from it to ``out``.
+
+        Raises:
+            TypeError: a message type this component does not take.
+        """
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise TypeError(f"the liquidation engine does not take {type(message).__name__}")
+        self._out = out
+        self._now_ns = max(self._now_ns, message.time_ns)
+        handler(message)
+
+    @property
+    def _rules(self) -> Rulebook:
+        assert self.rulebook is not None, "risk sends the rules before any account"
+        return self.rulebook
+
+    def _list_instrument(self, message: InstrumentListed) -> None:
+        spec = message.spec
+        self._contracts[spec.instrument_id] = Contract(
+            Instrument(spec), build_margin_model(spec.margin)
+        )
+
+    def _set_rules(self, message: RulesInForce) -> None:
+        self.rulebook = rulebook_from_json(message.rulebook)
+        for liquidation in self.liquidations.values():
+            self._enter(liquidation, 0)
+
+    # the walk through the waterfall
+
+    def _start(self, message: LiquidationRequired) -> None:
+        facts = message.facts
+        self._house[facts.asset_id] = message.house
+        liquidation = Liquidation(facts, message.target_ppb)
+        self.liquidations[facts.margin_account_id] = liquidation
+        self._advance(liquidation)
+        self._pump()
+
+    def _report(self, message: LiquidationReport) -> None:
+        facts = message.facts
+        self._house[facts.asset_id] = message.house
+        liquidation = self.liquidations.get(facts.margin_account_id)
+        if liquidation is not None:
+            liquidation.facts = facts
+            if liquidation.in_orders:
+                liquidation.in_orders = False
+                self._busy -= 1
+                liquidation.stalled = message.filled_lots == 0
+            if self._running == liquidation.margin_account_id:
+                self._running = -1
+                self._enter(liquidation, liquidation.stage + 1)
+            if liquidation.margin_account_id not in (*self._takeovers, *self._adls):
+                self._advance(liquidation)
+        self._pump()
+
+    def _advance(self, liquidation: Liquidation) -> None:
+        """Go on until the account is restored or something must be waited for."""
+        if self._restored(liquidation):
+            self._release(liquidation)
+            return
+        stages = self._rules.liquidation.stages
+        while liquidation.stage < len(stages):
+            name = stages[liquidation.stage]
+            if name in ORDER_STAGES:
+                if self._work_orders(liquidation, name):
+                    return
+            elif self._due(liquidation, name):
+                queue = self._takeovers if name in ("backstop", "fund") else self._adls
+                queue.append(liquidation.margin_account_id)
+                return
+            self._enter(liquidation, liquidation.stage + 1)
+        # No stage could act (no buyers, nothing due): look again when the clock ticks.
+        liquidation.rounds += 1
+        self._enter(liquidation, 0)
+        liquidation.wait_until_ns = self._now_ns + 1
+
+    @staticmethod
+    def _enter(liquidation: Liquidation, stage: int) -> None:
+        liquidation.stage = stage
+        liquidation.tried = []
+        liquidation.orders_sent = 0
+        liquidation.stalled = False
+
+    def _restored(self, liquidation: Liquidation) -> bool:
+        facts = liquidation.facts
+        if not facts.positions:
+            return facts.equity_q >= 0
+        scaled_equity = facts.equity_q * PPB
+        target = liquidation.target_ppb * facts.maintenance_q
+        if self._rules.liquidation.inclusive:
+            return scaled_equity > target
+        return scaled_equity >= target
+
+    def _release(self, liquidation: Liquidation) -> None:
+        outcome = RESTORED
+        if not liquidation.facts.positions:
+            outcome = _OUTCOMES.get(liquidation.last_stage, CLOSED)
+        del self.liquidations[liquidation.margin_account_id]
+        self._out.append(LiquidateRelease(self._now_ns, liquidation.margin_account_id, outcome))
+
+    def _announce(self, liquidation: Liquidation) -> None:
+        name = self._rules.liquidation.stages[liquidation.stage]
+        liquidation.last_stage = name
+        if liquidation.announced != liquidation.stage:
+            liquidation.announced = liquidation.stage
+            self._out.append(LiquidateStage(self._now_ns, liquidation.margin_account_id, name))
+
+    # orders: cancel, reduce, close
+
+    def _work_orders(self, liquidation: Liquidation, name: str) -> bool:
+        """Send what the stage asks for; False when it has nothing (more) to do."""
+        facts = liquidation.facts
+        if name == "cancel":
+            if facts.open_orders == 0:
+                return False
+            self._announce(liquidation)
+            self._set_busy(liquidation)
+            self._out.append(LiquidateCancel(self._now_ns, facts.margin_account_id))
+            return True
+        if liquidation.orders_sent >= MAX_ORDERS_PER_ROUND:
+            return False
+        if name == "reduce":
+            return self._reduce(liquidation)
+        return self._close(liquidation)
+
+    def _reduce(self, liquidation: Liquidation) -> bool:
+        if liquidation.stalled and liquidation.orders_sent:
+            return False
+        facts = liquidation.facts
+        rule = self._rules.liquidation
+        step = next_step(self._contracts, facts, self._rules, liquidation.target_ppb)
+        if step is None:
+            return False
+        lots = step.lots
+        if rule.partial == "fraction" and rule.cooldown_ns:
+            last_ns = self._fraction_ns.get(facts.margin_account_id, -rule.cooldown_ns)
+            if self._now_ns < last_ns + rule.cooldown_ns:
+                if rule.after_fraction == "wait":
+                    liquidation.wait_until_ns = last_ns + rule.cooldown_ns
+                    return True
+                lots = abs(step.position.qty_lots)
+            elif lots < abs(step.position.qty_lots):
+                self._fraction_ns[facts.margin_account_id] = self._now_ns
+        self._send_order(liquidation, step.position, lots)
+        return True
+
+    def _close(self, liquidation: Liquidation) -> bool:
+        """Offer every position whole, the largest requirement first, each once."""
+        waiting = [
+            position
+            for position in liquidation.facts.positions
+            if (position.instrument_id, position.leg) not in liquidation.tried
+        ]
+        if not waiting:
+            return False
+        position = min(waiting, key=lambda p: (-p.maintenance_q, p.instrument_id, p.leg))
+        liquidation.tried.append((position.instrument_id, position.leg))
+        self._send_order(liquidation, position, abs(position.qty_lots))
+        return True
+
+    def _send_order(self, liquidation: Liquidation, position: PositionFacts, lots: int) -> None:
+        self._announce(liquidation)
+        self._set_busy(liquidation)
+        liquidation.orders_sent += 1
+        limit_ticks = self._limit_ticks(liquidation.facts, position)
+        self._order(liquidation.margin_account_id, position, lots, limit_ticks)
+
+    def _order(
+        self, margin_account_id: int, position: PositionFacts, lots: int, limit_ticks: int
+    ) -> None:
+        self._out.append(
+            LiquidateOrder(
+                self._now_ns,
+                margin_account_id,
+                self._next_order_id,
+                position.instrument_id,
+                position.leg,
+                SELL if position.qty_lots > 0 else BUY,
+                lots,
+                limit_ticks,
+            )
+        )
+        self._next_order_id += 1
+
+    def _set_busy(self, liquidation: Liquidation) -> None:
+        liquidation.in_orders = True
+        self._busy += 1
+
+    def _limit_ticks(self, facts: AccountFacts, position: PositionFacts) -> int:
+        """Worst price a liquidation order may take.
+
+        ``bankruptcy``: where the account's equity would be used up, each position having its share
+        of it by maintenance (rounded down).
+        """
+        rule = self._rules.liquidation
+        if rule.order_price == "slippage":
+            return _slipped_ticks(position, rule.slippage_ppb)
+        instrument = self._contracts[position.instrument_id].instrument
+        value_q = instrument.position_value_q(position.qty_lots, position.mark_ticks)
+        share_q = facts.equity_q * position.maintenance_q // max(1, facts.maintenance_q)
+        other_equity_q = share_q - (value_q - position.entry_value_q)
+        found = bankruptcy_price_ticks(
+            instrument, position.qty_lots, position.entry_value_q, other_equity_q
+        )
+        if found is None:
+            return 1 if position.qty_lots > 0 else MAX_TICKS
+        return found
+
+    # takeover, deleveraging, socialisation
+
+    def _due(self, liquidation: Liquidation, name: str) -> bool:
+        """Whether a closing stage applies to the account as it stands."""
+        facts = liquidation.facts
+        rules = self._rules
+        forced = liquidation.rounds >= MAX_ROUNDS
+        factor_ppb = rules.levels[-1].factor_ppb
+        scaled_equity = facts.equity_q * PPB
+        if facts.positions and scaled_equity > factor_ppb * facts.maintenance_q:
+            return False
+        if name == "socialise":
+            return facts.equity_q < 0 or forced
+        if name == "adl":
+            return bool(facts.positions) and (
+                not rules.adl.negative_equity_only or facts.equity_q < 0 or forced
+            )
+        house = self._house[facts.asset_id]
+        if name == "backstop":
+            return (
+                bool(facts.positions)
+                and scaled_equity < rules.backstop.trigger_ppb * facts.maintenance_q
+                and self._can_bear(
+                    facts,
+                    house.backstop_equity_q,
+                    house.backstop_notional_q,
+                    rules.backstop.notional_cap_ppb,
+                    0,
+                )
+            )
+        return self._can_bear(
+            facts,
+            house.fund_equity_q,
+            house.fund_notional_q,
+            rules.fund.notional_cap_ppb,
+            rules.fund.loss_cap_ppb,
+        )
+
+    def _can_bear(
+        self,
+        facts: AccountFacts,
+        equity_q: int,
+        held_q: int,
+        notional_cap_ppb: int,
+        loss_cap_ppb: int,
+    ) -> bool:
+        """Whether the house has the means for a takeover; caps of 0 mean no limit."""
+        if equity_q <= 0:
+            return False
+        loss_q = max(0, -facts.equity_q)
+        limit_q = apply_rate_down(equity_q, loss_cap_ppb) if loss_cap_ppb else equity_q
+        if loss_q > limit_q:
+            return False
+        if not notional_cap_ppb:
+            return True
+        taken_q = sum(
+            notional_q(self._contracts[position.instrument_id], position)
+            for position in facts.positions
+        )
+        return held_q + taken_q <= apply_rate_down(equity_q, notional_cap_ppb)
+
+    def _pump(self, overdue: bool = False) -> None:
+        """Start the next takeover, or ADL when no takeover waits, once all orders are done.
+
+        ``overdue`` starts one although orders are under way: nobody waits longer than a tick.
+        """
+        while self._running < 0 and (self._busy == 0 or overdue):
+            if self._takeovers:
+                account_id = self._takeovers.pop(0)
+            elif self._adls:
+                account_id = self._adls.pop(0)
+            else:
+                return
+            liquidation = self.liquidations[account_id]
+            name = self._rules.liquidation.stages[liquidation.stage]
+            if self._restored(liquidation) or not self._due(liquidation, name):
+                self._advance(liquidation)
+                continue
+            self._announce(liquidation)
+            self._running = account_id
+            self._out.append(self._decision(account_id, name))
+
+    def _decision(
+        self, account_id: int, name: str
+    ) -> LiquidateTakeover | LiquidateAdl | LiquidateSocialise:
+        if name == "backstop":
+            return LiquidateTakeover(self._now_ns, account_id, BACKSTOP)
+        if name == "fund":
+            return LiquidateTakeover(self._now_ns, account_id, FUND)
+        if name == "adl":
+            return LiquidateAdl(self._now_ns, account_id)
+        return LiquidateSocialise(self._now_ns, account_id)
+
+    # time
+
+    def _advance_time(self, message: AdvanceTime) -> None:
+        """Wake who waited: asking to cancel nothing brings a fresh report."""
+        self._pump(overdue=True)
+        for account_id in sorted(self.liquidations):
+            liquidation = self.liquidations[account_id]
+            if 0 <= liquidation.wait_until_ns <= self._now_ns:
+                liquidation.wait_until_ns = -1
+                liquidation.orders_sent = 0
+                self._set_busy(liquidation)
+                self._out.append(LiquidateCancel(self._now_ns, liquidation.margin_account_id))
+
+    def _dispose(self, message: HouseInventory) -> None:
+        """Offer a slice of what the fund or backstop holds, at most once per interval."""
+        facts = message.facts
+        rule = self._rules.fund
+        account_id = facts.margin_account_id
+        last_ns = self._disposed_ns.get(account_id, -rule.disposal_interval_ns)
+        if not rule.disposal_fraction_ppb or self._now_ns < last_ns + rule.disposal_interval_ns:
+            return
+        self._disposed_ns[account_id] = self._now_ns
+        for position in facts.positions:
+            lots = fraction_lots(position, rule.disposal_fraction_ppb)
+            limit_ticks = _slipped_ticks(position, rule.disposal_slippage_ppb)
+            self._order(account_id, position, lots, limit_ticks)
+
+    def state(self) -> list[Any]:
+        """Everything that decides future behaviour, as plain values in a fixed order."""
+        return [
+            self._now_ns,
+            self._next_order_id,
+            self._busy,
+            self._running,
+            list(self._takeovers),
+            list(self._adls),
+            sorted([key, value] for key, value in self._disposed_ns.items()),
+            sorted([key, value] for key, value in self._fraction_ns.items()),
+            [
+                [
+                    account_id,
+                    liquidation.target_ppb,
+                    liquidation.stage,
+                    liquidation.announced,
+                    liquidation.last_stage,
+                    liquidation.tried,
+                    liquidation.stalled,
+                    liquidation.orders_sent,
+                    liquidation.rounds,
+                    liquidation.in_orders,
+                    liquidation.wait_until_ns,
+                ]
+                for account_id, liquidation in sorted(self.liquidations.items())
+            ],
+        ]
+
+
+def _slipped_ticks(position: PositionFacts, slippage_ppb: int) -> int:
+    """The mark, worsened by the slippage a closing order may take (at least one tick)."""
+    if position.qty_lots > 0:
+        return max(1, apply_rate_up(position.mark_ticks, PPB - slippage_ppb))
+    return max(1, apply_rate_down(position.mark_ticks, PPB + slippage_ppb))

@@ -1,0 +1,76 @@
+"""A listed contract as risk sees it: its prices, margin model, holders and frontier."""
+
+from typing import TYPE_CHECKING
+
+from engine.instruments import Instrument, InstrumentSpec
+from risk.frontier import Frontier
+from risk.funding import PremiumWindow
+from risk.index_price import IndexPrice
+from risk.margin import build_margin_model
+from risk.mark import MarkPrice
+from risk.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from risk.accounts import Position
+
+
+class Listing:
+    """Prices are ticks, 0 while unknown. `mark_version` counts changes of the mark.
+
+    `holders` are the positions that are not flat, by position uid; `long_lots` is the open
+    interest, the sum over the longs (the shorts' sum is its negative).
+    """
+
+    __slots__ = (
+        "ask_ticks",
+        "bid_ticks",
+        "frontier",
+        "funding_rate_ppb",
+        "holders",
+        "index",
+        "index_ticks",
+        "instrument",
+        "instrument_id",
+        "last_ticks",
+        "long_lots",
+        "mark",
+        "mark_ticks",
+        "mark_version",
+        "model",
+        "next_funding_ns",
+        "premium",
+    )
+
+    def __init__(self, spec: InstrumentSpec, rulebook: Rulebook) -> None:
+        self.instrument = Instrument(spec)
+        self.instrument_id = spec.instrument_id
+        self.model = build_margin_model(spec.margin)
+        self.index = IndexPrice(rulebook.index)
+        self.mark = MarkPrice(rulebook.mark)
+        self.premium = PremiumWindow(rulebook.funding)
+        self.frontier = Frontier()
+        self.holders: dict[int, Position] = {}
+        self.long_lots = 0
+        self.mark_ticks = 0
+        self.index_ticks = 0
+        self.last_ticks = 0
+        self.bid_ticks = 0
+        self.ask_ticks = 0
+        self.mark_version = 0
+        self.funding_rate_ppb = 0
+        self.next_funding_ns = 0
+
+    def apply_rules(self, rulebook: Rulebook) -> None:
+        """A new rulebook is in force; the prices and samples taken so far stay."""
+        index = IndexPrice(rulebook.index)
+        index.restore(self.index.state())
+        mark = MarkPrice(rulebook.mark)
+        mark.restore(self.mark.state())
+        premium = PremiumWindow(rulebook.funding)
+        premium.restore(self.premium.state())
+        self.index, self.mark, self.premium = index, mark, premium
+
+    def sorted_holders(self) -> "list[Position]":
+        """The open positions in a fixed order that does not depend on history."""
+        holders = self.holders
+        return [holders[uid] for uid in sorted(holders)]

@@ -1,0 +1,76 @@
+"""Marginal brackets: each slice of notional pays its own rate (Binance, Bybit, Hyperliquid)."""
+
+from typing import Final
+
+from engine.instruments import MarginTier
+from engine.units import PPB
+from risk.margin.model import MarginModel
+from risk.margin.tiers import validate_tiers
+
+
+class BracketMargin(MarginModel):
+    """Maintenance ``ceil(notional x rate) - deduction`` of the tier the notional falls in.
+
+    The deductions make the requirement continuous, so it does not matter for maintenance which
+    tier owns a bound; for the maximum leverage it does, and a notional equal to a floor belongs to
+    the higher tier. Beyond the cap of the last tier (inclusive) its rate goes on: prices can carry
+    a position there, orders cannot. Initial margin is ``ceil(notional / min(chosen leverage,
+    maximum of the tier))`` and always at least one quantum above maintenance, which matters only
+    for notionals of a few quanta since `validate_tiers` keeps the rates apart.
+
+    Raises:
+        ValueError: the table breaks a rule of `risk.margin.tiers.validate_tiers`.
+    """
+
+    __slots__ = ("_deductions", "_floors", "_leverages", "_rates", "cap_q")
+
+    def __init__(self, tiers: list[MarginTier]) -> None:
+        validate_tiers(tiers)
+        self._floors: Final[list[int]] = [tier.floor_q for tier in tiers]
+        self._rates: Final[list[int]] = [tier.maintenance_ppb for tier in tiers]
+        self._deductions: Final[list[int]] = [tier.deduction_q for tier in tiers]
+        self._leverages: Final[list[int]] = [tier.max_leverage for tier in tiers]
+        self.cap_q: Final[int] = tiers[-1].cap_q
+
+    def tier_of(self, notional_q: int) -> int:
+        """Position in the table, from 0, of the tier that owns this notional."""
+        floors = self._floors
+        last = len(floors) - 1
+        tier = 0
+        # Tables have about ten rows and most positions sit in the first: a scan beats bisection.
+        while tier < last and notional_q >= floors[tier + 1]:
+            tier += 1
+        return tier
+
+    def maintenance_q(
+        self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
+    ) -> int:
+        """``ceil(notional x rate) - deduction``, in quanta; the product is rounded up."""
+        tier = self.tier_of(notional_q)
+        return -(-notional_q * self._rates[tier] // PPB) - self._deductions[tier]
+
+    def initial_q(
+        self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
+    ) -> int:
+        """``ceil(notional / leverage)``, at least one quantum above maintenance; 0 for 0."""
+        if notional_q == 0:
+            return 0
+        tier = self.tier_of(notional_q)
+        limit = self._leverages[tier]
+        if leverage < limit:
+            limit = leverage
+        initial = -(-notional_q // limit)
+        maintenance = -(-notional_q * self._rates[tier] // PPB) - self._deductions[tier]
+        return initial if initial > maintenance else maintenance + 1
+
+    def max_leverage(self, notional_q: int) -> int:
+        """Maximum leverage of the tier that owns the notional."""
+        return self._leverages[self.tier_of(notional_q)]
+
+    def tier_floor_q(self, notional_q: int) -> int:
+        """Floor of the tier that owns the notional."""
+        return self._floors[self.tier_of(notional_q)]
+
+    def slope_bound_ppb(self, qty_lots: int) -> int:
+        """The last tier's rate: the highest there is. Rounding up may add one quantum."""
+        return self._rates[-1]

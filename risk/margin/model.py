@@ -1,0 +1,37 @@
+"""What every margin model answers. Models hold a table and no state."""
+
+
+class MarginModel:
+    """Requirement of one position in quanta, rounded up.
+
+    ``qty_lots`` is signed; ``notional_q`` is its absolute value at the valuation price,
+    ``entry_notional_q`` its absolute value when opened, ``leverage`` the account's choice.
+    """
+
+    def maintenance_q(
+        self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
+    ) -> int:
+        """Margin below which the position is liquidated."""
+        raise NotImplementedError
+
+    def initial_q(
+        self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
+    ) -> int:
+        """Margin needed to open or enlarge the position; above `maintenance_q`."""
+        raise NotImplementedError
+
+    def max_leverage(self, notional_q: int) -> int:
+        """Largest whole leverage allowed at this notional."""
+        raise NotImplementedError
+
+    def slope_bound_ppb(self, qty_lots: int) -> int:
+        """An upper bound on how fast `maintenance_q` grows with notional, for this size.
+
+        The frontier uses it: however far the price moves, the requirement rises by at most this
+        rate times the change in notional.
+        """
+        raise NotImplementedError
+
+    def tier_floor_q(self, notional_q: int) -> int:
+        """Where the tier of this notional begins; 0 in the lowest, and for models without tiers."""
+        return 0

@@ -1,0 +1,215 @@
+"""The mark: the price margin is computed with, hard to move by one trade or one empty side.
+
+Formulas are pure; `MarkPrice` keeps the sample window of the mid's basis.
+"""
+
+from typing import Final
+
+from engine.units import PPB
+from risk.index_price import median_ticks
+from risk.rulebook import MarkRule
+
+MEDIAN: Final[str] = "median"
+INDEX: Final[str] = "index"
+LAST: Final[str] = "last"
+
+E18: Final[int] = 10**18
+"""Fixed-point one of the exponential average."""
+
+
+def funding_basis_price_ticks(
+    index_ticks: int, funding_rate_ppb: int, ns_to_funding: int, funding_interval_ns: int
+) -> int:
+    """``index x (1 + rate x time to funding / interval)``, rounded down to a tick.
+
+    What a contract is worth against its index when the next funding is still to be paid. With no
+    funding (interval 0) it is the index. Source: mark price pages of Binance, Bybit, BitMEX and
+    Bitget.
+    """
+    if funding_interval_ns == 0:
+        return index_ticks
+    one = PPB * funding_interval_ns
+    # Rounded down.
+    return index_ticks * (one + funding_rate_ppb * ns_to_funding) // one
+
+
+def average_basis_price_ticks(index_ticks: int, twice_basis_sum: int, samples: int) -> int:
+    """``index + mean((bid + ask) / 2 - index)`` over the samples, rounded down to a tick.
+
+    The sum holds twice each basis, so half ticks stay exact. Without samples it is the index.
+    Source: mark price pages of Binance (30 samples, 5 s apart) and Bybit.
+    """
+    if samples == 0:
+        return index_ticks
+    # Rounded down.
+    return (2 * samples * index_ticks + twice_basis_sum) // (2 * samples)
+
+
+def mark_price_ticks(funding_price_ticks: int, average_price_ticks: int, last_ticks: int) -> int:
+    """Median of the three candidates: nobody moves the mark by moving one of them.
+
+    Source: mark price pages of Binance and Bybit.
+    """
+    return median_ticks([funding_price_ticks, average_price_ticks, last_ticks])
+
+
+def hyperliquid_mark_ticks(
+    oracle_ticks: int,
+    ema_basis_ticks: int,
+    bid_ticks: int,
+    ask_ticks: int,
+    last_ticks: int,
+    perp_median_ticks: int,
+) -> int:
+    """Median of oracle plus averaged basis, median(bid, ask, last), and other venues' perpetuals.
+
+    ``ema_basis_ticks`` is the 150 s exponential average of mid minus oracle. Source:
+    hyperliquid.gitbook.io, robust price indices.
+    """
+    book_ticks = median_ticks([bid_ticks, ask_ticks, last_ticks])
+    return median_ticks([oracle_ticks + ema_basis_ticks, book_ticks, perp_median_ticks])
+
+
+def decay_e18(elapsed_ns: int, tau_ns: int) -> int:
+    """``exp(-elapsed / tau)`` times 10**18, rounded down, in integers and so equal everywhere.
+
+    Raises:
+        ValueError: ``tau_ns`` is not positive or ``elapsed_ns`` is negative.
+    """
+    if tau_ns <= 0 or elapsed_ns < 0:
+        raise ValueError(f"decay over {elapsed_ns} ns with tau {tau_ns} ns is undefined")
+    # exp(-42) is below 10**-18, so nothing is left.
+    if elapsed_ns >= 42 * tau_ns:
+        return 0
+    # 1 / exp(x) by its series: all terms are positive, nothing cancels. Each is rounded down.
+    total = 0
+    term = E18
+    order = 0
+    while term > 0:
+        total += term
+        order += 1
+        term = term * elapsed_ns // (order * tau_ns)
+    return E18 * E18 // total
+
+
+def ema_step(
+    weighted_sum_e18: int, weight_e18: int, sample: int, elapsed_ns: int, tau_ns: int
+) -> tuple[int, int]:
+    """One step of a time-weighted exponential average; the average is the ratio of the two.
+
+    ``sum <- sum x exp(-t / tau) + sample x t`` and the same for the weight with a sample of 1.
+    Products are rounded down at 10**-18. Source: hyperliquid.gitbook.io, robust price indices.
+    """
+    decay = decay_e18(elapsed_ns, tau_ns)
+    return (
+        weighted_sum_e18 * decay // E18 + sample * elapsed_ns * E18,
+        weight_e18 * decay // E18 + elapsed_ns * E18,
+    )
+
+
+class MarkPrice:
+    """Mark of one instrument, in ticks, with the moving average of the mid's basis."""
+
+    __slots__ = (
+        "_known_ticks",
+        "_next",
+        "_rule",
+        "_sampled_ns",
+        "_twice_basis",
+        "_twice_basis_sum",
+    )
+
+    def __init__(self, rule: MarkRule) -> None:
+        self._rule = rule
+        self._twice_basis: list[int] = []
+        self._twice_basis_sum: int = 0
+        self._next: int = 0
+        self._sampled_ns: int = -1
+        self._known_ticks: int = 0
+
+    def sample(self, time_ns: int, bid_ticks: int, ask_ticks: int, index_ticks: int) -> None:
+        """Offer the book's top at a clock tick; taken at most once per ``basis_interval_ns``.
+
+        Not taken while a side is empty (0), the index unknown (0) or the book crossed (auction).
+        """
+        if bid_ticks <= 0 or ask_ticks < bid_ticks or index_ticks <= 0:
+            return
+        if self._sampled_ns >= 0 and time_ns - self._sampled_ns < self._rule.basis_interval_ns:
+            return
+        if self._expired(time_ns):
+            self._twice_basis = []
+            self._twice_basis_sum = 0
+            self._next = 0
+        self._sampled_ns = time_ns
+        twice_basis = bid_ticks + ask_ticks - 2 * index_ticks
+        self._twice_basis_sum += twice_basis
+        if len(self._twice_basis) < self._rule.basis_samples:
+            self._twice_basis.append(twice_basis)
+            return
+        self._twice_basis_sum -= self._twice_basis[self._next]
+        self._twice_basis[self._next] = twice_basis
+        self._next = (self._next + 1) % len(self._twice_basis)
+
+    def value(
+        self,
+        time_ns: int,
+        index_ticks: int,
+        last_ticks: int,
+        funding_rate_ppb: int,
+        ns_to_funding: int,
+        funding_interval_ns: int,
+    ) -> int:
+        """The mark; 0 only while neither index nor last price was ever known, else at least 1.
+
+        Unknown inputs are 0. Without an index the last price serves, without a last price the
+        index (``last``) or the median of what exists (``median``), without either the mark stays.
+        Without a sample in the window (a side was empty all along) the average basis is nothing.
+        """
+        ticks = self._candidate(
+            time_ns, index_ticks, last_ticks, funding_rate_ppb, ns_to_funding, funding_interval_ns
+        )
+        if ticks > 0:
+            self._known_ticks = ticks
+        return self._known_ticks
+
+    def state(self) -> list[list[int]]:
+        """Canonical form for hashes and snapshots: the samples, oldest first, then the rest."""
+        ring = self._twice_basis[self._next :] + self._twice_basis[: self._next]
+        return [ring, [self._sampled_ns, self._known_ticks]]
+
+    def restore(self, state: list[list[int]]) -> None:
+        """Take over what `state` returned."""
+        self._twice_basis = list(state[0])
+        self._twice_basis_sum = sum(self._twice_basis)
+        self._next = 0
+        self._sampled_ns, self._known_ticks = state[1]
+
+    def _expired(self, time_ns: int) -> bool:
+        window_ns = self._rule.basis_samples * self._rule.basis_interval_ns
+        return time_ns - self._sampled_ns > window_ns
+
+    def _candidate(
+        self,
+        time_ns: int,
+        index_ticks: int,
+        last_ticks: int,
+        funding_rate_ppb: int,
+        ns_to_funding: int,
+        funding_interval_ns: int,
+    ) -> int:
+        """The rule's price at one tick or more; 0 when nothing is known."""
+        if index_ticks <= 0:
+            return last_ticks
+        if self._rule.method == INDEX:
+            return index_ticks
+        if self._rule.method == LAST:
+            return last_ticks if last_ticks > 0 else index_ticks
+        samples = 0 if self._expired(time_ns) else len(self._twice_basis)
+        funding_price = funding_basis_price_ticks(
+            index_ticks, funding_rate_ppb, ns_to_funding, funding_interval_ns
+        )
+        average_price = average_basis_price_ticks(index_ticks, self._twice_basis_sum, samples)
+        if last_ticks <= 0:
+            # A basis far below the index can push both candidates under one tick.
+            return max(1, median_ticks([funding_price, average_price]))
+        return max(1, mark_price_ticks(funding_price, average_price, last_ticks))

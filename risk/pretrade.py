@@ -1,0 +1,205 @@
+"""The pre-trade check: may this order go to the book?
+
+Field checks come first, then the margin check: equity must cover the initial margin of everything
+the account would carry if its worse side filled, the loss the order would start with, and its fee.
+An order that cannot enlarge the worse side is never refused for margin.
+"""
+
+from typing import Final
+
+from engine.commands import (
+    BUY,
+    FOK,
+    GTC,
+    LEG_LONG,
+    LEG_NET,
+    LEG_SHORT,
+    LIMIT,
+    MARKET,
+    MAX_AMOUNT_Q,
+    MAX_LOTS,
+    MAX_TICKS,
+    SELL,
+    STP_CANCEL_NEWEST,
+    STP_DECREMENT,
+    SubmitOrder,
+)
+from engine.reasons import Reason
+from engine.units import PPB, apply_rate_up
+from risk.accounts import MarginAccount, Position, Trader
+from risk.health import evaluate, initial_q, initial_requirement_q, unrealised_profit_q
+from risk.listing import Listing
+from risk.rulebook import Rulebook
+
+OK: Final[int] = 0
+
+
+class Verdict:
+    """Outcome of a check: a reason (0 when passed) and the figures it rests on, in quanta."""
+
+    __slots__ = ("detail", "free_q", "reason", "required_q")
+
+    def __init__(
+        self, reason: int, required_q: int = 0, free_q: int = 0, detail: str = ""
+    ) -> None:
+        self.reason = reason
+        self.required_q = required_q
+        self.free_q = free_q
+        self.detail = detail
+
+
+PASSED: Final = Verdict(OK)
+
+
+def check_fields(order: SubmitOrder) -> Verdict:
+    """Values that make no order, whatever the account."""
+    if order.side not in (BUY, SELL):
+        return Verdict(Reason.INVALID_FIELD, detail=f"side {order.side}; allowed: 1 buy, -1 sell")
+    if order.order_type not in (LIMIT, MARKET):
+        detail = f"order_type {order.order_type}; allowed: 0 limit, 1 market"
+        return Verdict(Reason.INVALID_FIELD, detail=detail)
+    if not GTC <= order.tif <= FOK:
+        detail = f"tif {order.tif}; allowed: 0 GTC, 1 IOC, 2 FOK"
+        return Verdict(Reason.INVALID_FIELD, detail=detail)
+    if not STP_CANCEL_NEWEST <= order.stp <= STP_DECREMENT:
+        return Verdict(Reason.INVALID_FIELD, detail=f"stp {order.stp}; allowed: 0 to 3")
+    if not LEG_NET <= order.leg <= LEG_SHORT:
+        detail = f"leg {order.leg}; allowed: 0 net, 1 long, 2 short"
+        return Verdict(Reason.INVALID_FIELD, detail=detail)
+    if order.post_only and (order.order_type == MARKET or order.tif != GTC):
+        return Verdict(Reason.INVALID_FIELD, detail="post_only needs a limit order with tif GTC")
+    if order.qty_lots <= 0:
+        return Verdict(Reason.QTY_NOT_POSITIVE, detail=f"qty_lots {order.qty_lots}")
+    if order.qty_lots > MAX_LOTS:
+        return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"qty_lots {order.qty_lots}")
+    if order.order_type == LIMIT:
+        return check_price(order.price_ticks)
+    return PASSED
+
+
+def check_price(price_ticks: int) -> Verdict:
+    """A limit price must be positive and within the wire's range."""
+    if price_ticks <= 0:
+        return Verdict(Reason.PRICE_NOT_POSITIVE, detail=f"price_ticks {price_ticks}")
+    if price_ticks > MAX_TICKS:
+        return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"price_ticks {price_ticks}")
+    return PASSED
+
+
+def check_leg(trader: Trader, leg: int) -> Verdict:
+    """Hedge mode needs a leg, one-way mode has none."""
+    if trader.hedge != (leg in (LEG_LONG, LEG_SHORT)):
+        mode = "hedge mode: leg 1 or 2" if trader.hedge else "one-way mode: leg 0"
+        return Verdict(Reason.WRONG_LEG, detail=f"leg {leg}; {mode}")
+    return PASSED
+
+
+def check_size(listing: Listing, qty_lots: int, price_ticks: int, reduces: bool) -> Verdict:
+    """The instrument's size and notional limits; what only reduces may be below the minimum."""
+    instrument = listing.instrument
+    notional_q = instrument.notional_q(qty_lots, price_ticks)
+    if notional_q > MAX_AMOUNT_Q:
+        return Verdict(Reason.NUMBER_TOO_LARGE, notional_q, MAX_AMOUNT_Q, "notional")
+    if not reduces:
+        if qty_lots < instrument.min_lots:
+            return Verdict(Reason.QTY_BELOW_MINIMUM, instrument.min_lots, qty_lots)
+        if notional_q < instrument.min_notional_q:
+            return Verdict(Reason.NOTIONAL_BELOW_MINIMUM, instrument.min_notional_q, notional_q)
+    if instrument.max_lots and qty_lots > instrument.max_lots:
+        return Verdict(Reason.QTY_ABOVE_MAXIMUM, instrument.max_lots, qty_lots)
+    if instrument.max_notional_q and notional_q > instrument.max_notional_q:
+        return Verdict(Reason.NOTIONAL_ABOVE_MAXIMUM, instrument.max_notional_q, notional_q)
+    return PASSED
+
+
+def band_limits(listing: Listing) -> tuple[int, int]:
+    """Lowest price a sell and highest price a buy may cross to; (1, MAX_TICKS) without a band."""
+    band_ppb = listing.instrument.band_ppb
+    if not band_ppb:
+        return 1, MAX_TICKS
+    mark_ticks = listing.mark_ticks
+    low_ticks = max(1, -(-mark_ticks * (PPB - band_ppb) // PPB))
+    high_ticks = mark_ticks * (PPB + band_ppb) // PPB
+    return low_ticks, max(high_ticks, 1)
+
+
+def check_band(listing: Listing, side: int, price_ticks: int) -> Verdict:
+    """A buy far above or a sell far below the mark is refused (fat fingers, self-dealing)."""
+    low_ticks, high_ticks = band_limits(listing)
+    if (side == BUY and price_ticks > high_ticks) or (side == SELL and price_ticks < low_ticks):
+        return Verdict(
+            Reason.PRICE_OUTSIDE_BAND,
+            detail=f"price {price_ticks}; allowed: {low_ticks} to {high_ticks} ticks",
+        )
+    return PASSED
+
+
+def estimate_price_ticks(listing: Listing, side: int, rulebook: Rulebook) -> int:
+    """Price a market order is margined at: the mark, worsened by the assumed slippage."""
+    slip_ppb = rulebook.market_slippage_ppb
+    if side == BUY:
+        return apply_rate_up(listing.mark_ticks, PPB + slip_ppb)
+    return max(1, listing.mark_ticks * (PPB - slip_ppb) // PPB)
+
+
+def opening_lots(position: Position, side: int, qty_lots: int) -> int:
+    """How many lots of a new order could enlarge the position, given the orders before it."""
+    if side == BUY:
+        before = position.qty_lots + position.buy_lots
+    else:
+        before = position.sell_lots - position.qty_lots
+    after = before + qty_lots
+    return max(0, after - max(0, before))
+
+
+def margin_equity_q(account: MarginAccount, rulebook: Rulebook) -> int:
+    """Equity that counts for new risk; without the unrealised profit if the rulebook says so."""
+    evaluate(account)
+    if rulebook.profit_margins_orders:
+        return account.equity_q
+    return account.equity_q - unrealised_profit_q(account)
+
+
+def check_cross_margin(
+    position: Position, side: int, qty_lots: int, value_q: int, fee_q: int, rulebook: Rulebook
+) -> Verdict:
+    """Would the cross account still meet initial margin with this order open?
+
+    ``value_q`` is what the order would book at its limit, in the buyer's sign. The requirement is
+    computed with the order counted in and the position restored before returning.
+    """
+    account = position.account
+    before_q = initial_q(position, position.listing.mark_ticks)
+    _reserve(position, side, qty_lots, value_q)
+    with_order_q = initial_q(position, position.listing.mark_ticks)
+    required_q = initial_requirement_q(account) + fee_q
+    _reserve(position, side, -qty_lots, -value_q)
+    if with_order_q <= before_q and opening_lots(position, side, qty_lots) == 0:
+        return PASSED
+    free_q = margin_equity_q(account, rulebook)
+    if required_q > free_q:
+        return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
+    return PASSED
+
+
+def _reserve(position: Position, side: int, qty_lots: int, value_q: int) -> None:
+    if side == BUY:
+        position.buy_lots += qty_lots
+        position.buy_value_q += value_q
+    else:
+        position.sell_lots += qty_lots
+        position.sell_value_q += value_q
+
+
+def check_leverage(position: Position, side: int, qty_lots: int) -> Verdict:
+    """The position the order could lead to must be allowed at the chosen leverage."""
+    listing = position.listing
+    lots = abs(position.qty_lots + position.buy_lots + qty_lots)
+    if side == SELL:
+        lots = abs(position.qty_lots - position.sell_lots - qty_lots)
+    notional_q = listing.instrument.notional_q(lots, listing.mark_ticks)
+    limit = listing.model.max_leverage(notional_q)
+    if position.leverage > limit:
+        detail = f"leverage {position.leverage}; at most {limit} at this notional"
+        return Verdict(Reason.LEVERAGE_ABOVE_MAXIMUM, detail=detail)
+    return PASSED

@@ -1,0 +1,154 @@
+"""Prices inside risk: index in, mark out, who crossed a level, and funding.
+
+A clock tick makes the book report its best prices; that is when an instrument's mark is renewed and
+the frontier asked who was passed. Funding moves money between longs and shorts once per interval.
+"""
+
+from engine.commands import MAX_TICKS, IndexPrice
+from engine.events import FundingPaid, FundingSettled, MarkUpdated
+from engine.links import BookTop, HouseInventory
+from engine.reasons import Reason
+from risk.accounts import BACKSTOP, FUND, RESIDUE, MarginAccount
+from risk.core import RiskCore
+from risk.funding import position_funding_q
+from risk.listing import Listing
+from risk.pretrade import Verdict
+from risk.watch import MarginWatch, changed_equity_q, sync_record
+
+
+class Pricing:
+    """Feeds prices to the listings and lets time pass."""
+
+    __slots__ = ("_core", "_watch")
+
+    def __init__(self, core: RiskCore, watch: MarginWatch) -> None:
+        self._core = core
+        self._watch = watch
+
+    def index_price(self, command: IndexPrice) -> None:
+        """Take one source's price; the first one gives an instrument its first mark."""
+        core = self._core
+        listing = core.listings.get(command.instrument_id)
+        if listing is None:
+            core.reject(0, 0, Verdict(Reason.UNKNOWN_INSTRUMENT))
+            return
+        if not 0 < command.price_ticks <= MAX_TICKS:
+            detail = f"index price {command.price_ticks}; allowed: 1 to {MAX_TICKS} ticks"
+            core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
+            return
+        listing.index.update(command.source_id, command.price_ticks, command.time_ns)
+        if listing.mark_ticks == 0:
+            self._renew_mark(listing)
+
+    def book_top(self, message: BookTop) -> None:
+        """Best prices at a tick: sample the basis and the premium, renew the mark."""
+        listing = self._core.listings[message.instrument_id]
+        listing.bid_ticks = message.bid_ticks
+        listing.ask_ticks = message.ask_ticks
+        index_ticks = listing.index.value(message.time_ns)
+        listing.mark.sample(message.time_ns, message.bid_ticks, message.ask_ticks, index_ticks)
+        listing.premium.sample(message.time_ns, message.bid_ticks, message.ask_ticks, index_ticks)
+        self._renew_mark(listing)
+
+    def _renew_mark(self, listing: Listing) -> None:
+        core = self._core
+        now_ns = core.now_ns
+        interval_ns = core.rulebook.funding.interval_ns
+        listing.index_ticks = listing.index.value(now_ns)
+        before = listing.mark_ticks
+        mark_ticks = listing.mark.value(
+            now_ns,
+            listing.index_ticks,
+            listing.last_ticks,
+            listing.funding_rate_ppb,
+            max(0, listing.next_funding_ns - now_ns) if interval_ns else 0,
+            interval_ns,
+        )
+        if mark_ticks == 0:
+            return
+        listing.mark_ticks = mark_ticks
+        core.emit(
+            MarkUpdated(
+                now_ns,
+                listing.instrument_id,
+                mark_ticks,
+                listing.index_ticks,
+                listing.last_ticks,
+                listing.long_lots,
+            )
+        )
+        if mark_ticks != before:
+            listing.mark_version += 1
+            self._recheck_crossed(listing)
+
+    def _recheck_crossed(self, listing: Listing) -> None:
+        """Recompute the accounts whose price band the mark has left, by account id."""
+        touched: dict[int, MarginAccount] = {}
+        for position in listing.frontier.crossed(listing.mark_ticks):
+            touched[position.account.margin_account_id] = position.account
+        for account_id in sorted(touched):
+            self._watch.refresh(touched[account_id], widen=True)
+
+    def advance_time(self) -> None:
+        """Calls expire, funding falls due, the house offers what it holds."""
+        self._watch.expire_calls()
+        core = self._core
+        interval_ns = core.rulebook.funding.interval_ns
+        if interval_ns:
+            for listing in core.listings.values():
+                if not listing.next_funding_ns:
+                    listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
+                elif core.now_ns >= listing.next_funding_ns:
+                    self._settle_funding(listing)
+                    listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
+        for asset_id in core.assets:
+            for account_id in (FUND, BACKSTOP):
+                account = core.ledger.house(account_id, asset_id)
+                if any(position.qty_lots for position in account.positions):
+                    core.emit(HouseInventory(core.now_ns, core.facts(account)))
+
+    def _settle_funding(self, listing: Listing) -> None:
+        """Every position pays or receives once; the residue of rounding goes to its account.
+
+        Payers pay the ceiling and receivers get the floor, so the residue is never negative.
+        """
+        core = self._core
+        rate_ppb = listing.premium.settle()
+        listing.funding_rate_ppb = rate_ppb
+        paid_q = 0
+        received_q = 0
+        holders = listing.sorted_holders()
+        residue = core.ledger.house(RESIDUE, listing.instrument.settle_asset_id)
+        if rate_ppb and listing.mark_ticks:
+            for position in holders:
+                account = position.account
+                amount_q = position_funding_q(
+                    listing.instrument, position.qty_lots, listing.mark_ticks, rate_ppb
+                )
+                sync_record(account)
+                core.ledger.transfer(residue, account, amount_q)
+                if account.liquidation is not None:
+                    account.liquidation.funding_q += changed_equity_q(account)
+                if amount_q < 0:
+                    paid_q -= amount_q
+                else:
+                    received_q += amount_q
+                core.emit(
+                    FundingPaid(
+                        core.now_ns, account.margin_account_id, listing.instrument_id, amount_q
+                    )
+                )
+        core.emit(
+            FundingSettled(
+                core.now_ns,
+                listing.instrument_id,
+                rate_ppb,
+                listing.mark_ticks,
+                paid_q,
+                received_q,
+                paid_q - received_q,
+            )
+        )
+        if rate_ppb:
+            for position in holders:
+                self._watch.refresh(position.account)

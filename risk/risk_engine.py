@@ -1,0 +1,154 @@
+"""The risk engine: the hub, and the only owner of accounts.
+
+A deterministic component. It takes commands and what matching and liquidation answer, and hands each
+message to the part that knows the rule.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from engine import commands as c
+from engine import links as k
+from engine.events import SystemChanged
+from engine.instruments import KIND_NAMES
+from engine.reasons import Reason
+from risk.accounts import MAX_ASSET_ID, MAX_INSTRUMENT_ID
+from risk.adl_queue import AdlQueues
+from risk.close_out import CloseOut
+from risk.core import RiskCore
+from risk.listing import Listing
+from risk.orders import Orders
+from risk.pretrade import Verdict
+from risk.pricing import Pricing
+from risk.reports import Reports
+from risk.rulebook import rulebook_from_json
+from risk.transfers import Transfers
+from risk.watch import MarginWatch
+
+
+class RiskEngine:
+    """Entry point of the risk component; `core` holds its state."""
+
+    def __init__(self) -> None:
+        self.core = RiskCore()
+        self.watch = MarginWatch(self.core)
+        self.queues = AdlQueues(self.core)
+        self.orders = Orders(self.core, self.watch)
+        self.pricing = Pricing(self.core, self.watch)
+        self.transfers = Transfers(self.core, self.watch)
+        self.reports = Reports(self.core, self.queues, self.transfers)
+        self.close_out = CloseOut(self.core, self.orders, self.watch, self.queues)
+        self._handlers = self._routes()
+
+    def _routes(self) -> dict[type, Callable[[Any], None]]:
+        orders, transfers = self.orders, self.transfers
+        close_out, pricing = self.close_out, self.pricing
+        return {
+            c.AddAsset: self._add_asset,
+            c.AddInstrument: self._add_instrument,
+            c.SetRulebook: self._set_rulebook,
+            c.OpenAccount: transfers.open_account,
+            c.Deposit: transfers.deposit,
+            c.Withdraw: transfers.withdraw,
+            c.SetLeverage: transfers.set_leverage,
+            c.SetMarginMode: transfers.set_margin_mode,
+            c.SetPositionMode: transfers.set_position_mode,
+            c.AdjustIsolatedMargin: transfers.adjust_isolated,
+            c.SubmitOrder: orders.submit,
+            c.CancelOrder: orders.cancel,
+            c.CancelAll: orders.cancel_all,
+            c.AmendOrder: orders.amend,
+            c.IndexPrice: pricing.index_price,
+            c.AdvanceTime: self._advance_time,
+            c.QueryAccount: self._query_account,
+            k.Fill: orders.filled,
+            k.OrderGone: orders.gone,
+            k.OrderChanged: orders.changed,
+            k.PullFailed: orders.pull_failed,
+            k.BookTop: pricing.book_top,
+            k.LiquidateCancel: close_out.cancel_orders,
+            k.LiquidateOrder: close_out.place_order,
+            k.LiquidateTakeover: close_out.take_over,
+            k.LiquidateAdl: close_out.deleverage,
+            k.LiquidateSocialise: close_out.socialise,
+            k.LiquidateStage: close_out.enter_stage,
+            k.LiquidateRelease: close_out.release,
+        }
+
+    def handle(self, message: Any, out: list[Any]) -> None:
+        """Apply one message and append what follows from it to ``out``.
+
+        Raises:
+            TypeError: a message type this component does not take.
+        """
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise TypeError(f"the risk engine does not take {type(message).__name__}")
+        core = self.core
+        core.out = out
+        if message.time_ns > core.now_ns:
+            core.now_ns = message.time_ns
+        handler(message)
+
+    def _add_asset(self, command: c.AddAsset) -> None:
+        core = self.core
+        asset_id = command.spec.asset_id
+        if asset_id in core.assets:
+            core.reject(0, 0, Verdict(Reason.DUPLICATE_ID, detail=f"asset_id {asset_id}"))
+        elif not 0 <= asset_id <= MAX_ASSET_ID or not 0 <= command.spec.decimals <= 12:
+            detail = f"asset_id 0 to {MAX_ASSET_ID}, decimals 0 to 12"
+            core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=detail))
+        else:
+            core.add_asset(command)
+            core.emit(SystemChanged(core.now_ns, "asset", command.spec.symbol))
+
+    def _add_instrument(self, command: c.AddInstrument) -> None:
+        core = self.core
+        spec = command.spec
+        verdict = None
+        if spec.instrument_id in core.listings:
+            detail = f"instrument_id {spec.instrument_id}"
+            verdict = Verdict(Reason.DUPLICATE_ID, detail=detail)
+        elif spec.settle_asset_id not in core.assets:
+            detail = f"settle_asset_id {spec.settle_asset_id}"
+            verdict = Verdict(Reason.UNKNOWN_ASSET, detail=detail)
+        elif (
+            not 0 <= spec.instrument_id <= MAX_INSTRUMENT_ID
+            or spec.kind not in KIND_NAMES
+            or spec.unit_q <= 0
+        ):
+            verdict = Verdict(Reason.INVALID_FIELD, detail="instrument_id, kind or unit_q")
+        else:
+            try:
+                core.listings[spec.instrument_id] = Listing(spec, core.rulebook)
+            except ValueError as error:
+                verdict = Verdict(Reason.INVALID_FIELD, detail=str(error))
+        if verdict is not None:
+            core.reject(0, 0, verdict)
+        else:
+            core.emit(k.InstrumentListed(core.now_ns, spec))
+            core.emit(SystemChanged(core.now_ns, "instrument", spec.symbol))
+
+    def _set_rulebook(self, command: c.SetRulebook) -> None:
+        core = self.core
+        try:
+            rulebook = rulebook_from_json(command.rulebook)
+        except ValueError as error:
+            core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
+            return
+        core.set_rulebook(rulebook)
+        core.emit(k.RulesInForce(core.now_ns, command.rulebook))
+        core.emit(SystemChanged(core.now_ns, "rulebook", rulebook.name))
+        for account_id in sorted(core.ledger.accounts):
+            self.watch.refresh(core.ledger.accounts[account_id], widen=True)
+
+    def _advance_time(self, command: c.AdvanceTime) -> None:
+        self.pricing.advance_time()
+
+    def _query_account(self, command: c.QueryAccount) -> None:
+        core = self.core
+        trader = core.ledger.traders.get(command.account_id)
+        if trader is None:
+            core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
+        else:
+            core.emit(self.reports.account(trader))

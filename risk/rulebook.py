@@ -1,0 +1,197 @@
+"""A rulebook: one venue's rules as data, resolved to integers.
+
+`risk.rulebook_file` reads the TOML form and its margin tables; this is what travels in
+`engine.commands.SetRulebook` and what the risk and liquidation engines obey.
+"""
+
+from typing import Final
+
+import msgspec
+
+from engine.units import PPB
+
+LEVEL_ALERT: Final[str] = "alert"
+LEVEL_CALL: Final[str] = "call"
+LEVEL_LIQUIDATE: Final[str] = "liquidate"
+
+STAGES: Final[tuple[str, ...]] = (
+    "cancel",
+    "reduce",
+    "close",
+    "backstop",
+    "fund",
+    "adl",
+    "socialise",
+)
+"""Every stage of the waterfall there is; a rulebook lists those it uses, in its order."""
+
+PARTIAL_POLICIES: Final[tuple[str, ...]] = ("restore", "tier_step", "fraction", "fifo", "all")
+ADL_RANKINGS: Final[tuple[str, ...]] = ("profit_leverage", "pro_rata")
+
+
+class LevelRule(msgspec.Struct, frozen=True):
+    """A margin level, entered when equity falls below ``factor x maintenance``."""
+
+    name: str
+    kind: str
+    factor_ppb: int
+
+
+class CallRule(msgspec.Struct, frozen=True):
+    """What a margin call demands. The amount lifts equity to ``restore_to`` (``initial`` or
+    ``maintenance``) times ``1 + buffer``; ``grace_ns`` -1 means no deadline; ``on_expiry`` is
+    ``liquidate`` or ``notify``."""
+
+    restore_to: str = "maintenance"
+    buffer_ppb: int = 0
+    grace_ns: int = -1
+    on_expiry: str = "notify"
+
+
+class FeeRule(msgspec.Struct, frozen=True):
+    """Fees on notional; a negative maker fee is a rebate. The liquidation fee goes to the fund
+    and is charged on what is liquidated, never beyond the account's remaining equity."""
+
+    maker_ppb: int = 0
+    taker_ppb: int = 0
+    liquidation_ppb: int = 0
+
+
+class IndexRule(msgspec.Struct, frozen=True):
+    """How sources make an index: ``median`` or ``weighted`` (weights by source id, default 1);
+    sources older than ``stale_ns`` or further than ``outlier_ppb`` from the median are left out
+    (0: rule off)."""
+
+    method: str = "median"
+    stale_ns: int = 0
+    outlier_ppb: int = 0
+    weights: list[tuple[int, int]] = []
+
+
+class MarkRule(msgspec.Struct, frozen=True):
+    """Mark price: ``median`` of index plus funding basis, index plus moving average of the mid's
+    basis, and last; or ``index``; or ``last``. The average runs over ``basis_samples`` samples
+    taken every ``basis_interval_ns``."""
+
+    method: str = "median"
+    basis_samples: int = 30
+    basis_interval_ns: int = 5_000_000_000
+
+
+class FundingRule(msgspec.Struct, frozen=True):
+    """Funding: rate = mean premium + clamp(interest - premium, +-clamp), limited to +-cap, settled
+    every ``interval_ns`` (0: no funding). Interest and premium belong to ``rate_period_ns`` (0: the
+    interval itself), of which an interval pays its share; the cap (0: none) is per interval."""
+
+    interval_ns: int = 0
+    interest_ppb: int = 0
+    clamp_ppb: int = 0
+    cap_ppb: int = 0
+    sample_interval_ns: int = 5_000_000_000
+    rate_period_ns: int = 0
+
+
+class LiquidationRule(msgspec.Struct, frozen=True):
+    """The waterfall's order and the pace of each stage.
+
+    ``partial`` names the reduce policy. ``restore_buffer_ppb``: equity must reach
+    ``maintenance x (1 + buffer)`` before the account is released. ``fraction_ppb`` of the position
+    is closed at a time by the ``fraction`` policy, if its notional is at least
+    ``fraction_min_notional`` (whole units of the asset); for ``cooldown_ns`` after such a step the
+    account either waits (``after_fraction`` = ``wait``) or is closed whole (``whole``).
+    ``order_price`` limits liquidation orders: ``bankruptcy`` (never worse than zero equity) or
+    ``slippage`` (mark minus/plus ``slippage_ppb``). ``residual``: margin left at takeover goes to
+    the ``taker`` or back to the ``account``. ``inclusive``: equity equal to maintenance triggers.
+    """
+
+    stages: list[str]
+    partial: str = "all"
+    restore_buffer_ppb: int = 0
+    fraction_ppb: int = 200_000_000
+    fraction_min_notional: int = 0
+    cooldown_ns: int = 0
+    after_fraction: str = "wait"
+    order_price: str = "bankruptcy"
+    slippage_ppb: int = 50_000_000
+    residual: str = "taker"
+    inclusive: bool = False
+
+
+class FundRule(msgspec.Struct, frozen=True):
+    """The insurance fund's limits and how it sells what it took over.
+
+    ``notional_cap_ppb``: its positions may not exceed this share of its equity.
+    ``loss_cap_ppb``: one takeover may not cost more than this share (0: no limit, for both).
+    Every ``disposal_interval_ns`` it offers ``disposal_fraction_ppb`` of each position within
+    ``disposal_slippage_ppb`` of the mark.
+    """
+
+    notional_cap_ppb: int = 0
+    loss_cap_ppb: int = 0
+    disposal_fraction_ppb: int = 0
+    disposal_interval_ns: int = 0
+    disposal_slippage_ppb: int = 0
+
+
+class BackstopRule(msgspec.Struct, frozen=True):
+    """The backstop takes accounts whose equity is below ``trigger_ppb`` of maintenance, up to
+    ``notional_cap_ppb`` of its own equity (0: no limit), and sells like the fund does."""
+
+    trigger_ppb: int = PPB
+    notional_cap_ppb: int = 0
+
+
+class AdlRule(msgspec.Struct, frozen=True):
+    """Ranking of counterparties and the price they are closed at: ``bankruptcy`` or ``mark``.
+
+    ``negative_equity_only``: the stage waits until the account's equity is below zero.
+    """
+
+    ranking: str = "profit_leverage"
+    price: str = "bankruptcy"
+    negative_equity_only: bool = False
+
+
+class WithdrawalRule(msgspec.Struct, frozen=True):
+    """Whether unrealised profit may leave, and the least equity (share of notional) that must
+    stay behind beyond initial margin."""
+
+    unrealised_profit: bool = False
+    min_notional_ppb: int = 0
+
+
+class Rulebook(msgspec.Struct, frozen=True):
+    """All of a venue's rules. Levels are sorted from the mildest to ``liquidate``, the last."""
+
+    name: str
+    title: str
+    sources: list[str]
+    levels: list[LevelRule]
+    liquidation: LiquidationRule
+    call: CallRule = CallRule()
+    fees: FeeRule = FeeRule()
+    index: IndexRule = IndexRule()
+    mark: MarkRule = MarkRule()
+    funding: FundingRule = FundingRule()
+    fund: FundRule = FundRule()
+    backstop: BackstopRule = BackstopRule()
+    adl: AdlRule = AdlRule()
+    withdrawal: WithdrawalRule = WithdrawalRule()
+    profit_margins_orders: bool = True
+    market_slippage_ppb: int = 1_500_000
+
+    def to_json(self) -> str:
+        """The form that travels in messages and journals."""
+        return msgspec.json.encode(self).decode()
+
+
+def rulebook_from_json(text: str) -> Rulebook:
+    """The inverse of `Rulebook.to_json`.
+
+    Raises:
+        ValueError: not a rulebook; the message says which field and why.
+    """
+    try:
+        return msgspec.json.decode(text, type=Rulebook)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not a rulebook: {error}") from None

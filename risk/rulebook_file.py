@@ -1,0 +1,313 @@
+"""The door for rulebooks: TOML with decimals in, checked integers out.
+
+The keys follow `risk.rulebook`: a field ``x_ppb`` is the key ``x`` (a decimal fraction), a field
+``x_ns`` the key ``x_s`` (seconds), every other field a key of its own name. Decimals stand in
+quotes, because a TOML float is not exact. ``risk/rulebooks/README.md`` lists them all.
+"""
+
+import tomllib
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+import msgspec
+
+from engine.instruments import AssetSpec, MarginSpec
+from engine.units import parse_decimal, to_ns, to_ppb
+from risk.margin_table import (
+    COUNTS,
+    MODEL_KEYS,
+    TABLE_MODEL,
+    TIER_KEYS,
+    TIER_REQUIRED,
+    MarginTable,
+    TierRow,
+    check_margin_table,
+)
+from risk.rulebook import LEVEL_CALL, Rulebook
+from risk.rulebook_check import RuleFault, check_rulebook, one_of
+from risk.toml_lines import find_line
+
+SHIPPED: Final[Path] = Path(__file__).parent / "rulebooks"
+NO_DEADLINE: Final[str] = "none"
+MAX_FILE_BYTES: Final[int] = 1_000_000
+MAX_NUMBER: Final[int] = 10**18
+"""Refused before any arithmetic: decimals carry 28 digits, nine of them behind the point."""
+
+
+class RulebookError(ValueError):
+    """A rulebook that cannot be used: file, place, line where known, value and what is allowed."""
+
+
+class RulebookFile(msgspec.Struct, frozen=True):
+    """A rulebook and its margin tables, still in decimals: quanta need an asset."""
+
+    file: str
+    rulebook: Rulebook
+    margin: MarginTable
+    symbol_margins: dict[str, MarginTable] = {}
+
+    def margin_spec(
+        self, asset: AssetSpec, symbol: str | None = None, lot: str | None = None
+    ) -> MarginSpec:
+        """The margin table of a symbol (or the default one) in quanta of ``asset``.
+
+        ``lot`` is the instrument's lot as a decimal; only models that count lots need it.
+
+        Raises:
+            RulebookError: the table does not fit the asset or the lot.
+        """
+        table = self.margin
+        place = "margin"
+        if symbol is not None and symbol in self.symbol_margins:
+            table = self.symbol_margins[symbol]
+            place = f"margin.symbols.{symbol}"
+        try:
+            return table.spec(asset, lot)
+        except ValueError as error:
+            raise RulebookError(f"{self.file}: {place}: {error}") from None
+
+
+def list_rulebooks() -> list[str]:
+    """Names of the rulebooks that ship with Seawall, sorted."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def load_rulebook(name_or_path: str) -> RulebookFile:
+    """A shipped rulebook by name, or any file by its path (with a slash or ending in ``.toml``).
+
+    Raises:
+        RulebookError: no such rulebook, or it breaks a rule.
+    """
+    if "/" in name_or_path or name_or_path.endswith(".toml"):
+        path = Path(name_or_path)
+    else:
+        names = list_rulebooks()
+        if name_or_path not in names:
+            raise RulebookError(f"rulebook {name_or_path!r} {_unknown(name_or_path, names)}")
+        path = SHIPPED / f"{name_or_path}.toml"
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise RulebookError(f"{path.name}: is larger than {MAX_FILE_BYTES} bytes")
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RulebookError(f"{path.name}: is not UTF-8 text; a rulebook is a TOML file") from None
+    except OSError as error:
+        raise RulebookError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_rulebook(text, path.name)
+
+
+def parse_rulebook(text: str, file: str) -> RulebookFile:
+    """A rulebook from TOML text; ``file`` is the name errors give.
+
+    Raises:
+        RulebookError: it is not TOML, or breaks a rule; nothing was half read.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RulebookError(f"{file}: is not TOML: {error}") from None
+    if not data:
+        raise RulebookError(f"{file}: is empty; a rulebook needs name, title, sources, levels, ...")
+    try:
+        return _read_file(data, file)
+    except RuleFault as fault:
+        line = find_line(text, fault.place)
+        where = fault.place if line == 0 else f"{fault.place} (line {line})"
+        raise RulebookError(f"{file}: {where}: {fault.problem}") from None
+
+
+def _read_file(data: dict[str, Any], file: str) -> RulebookFile:
+    rules = {key: value for key, value in data.items() if key != "margin"}
+    rulebook = _read_struct(Rulebook, rules, "", also_allowed=["margin"])
+    check_rulebook(rulebook)
+    if "call" in data and all(level.kind != LEVEL_CALL for level in rulebook.levels):
+        raise RuleFault("call", f"has no effect; no level is of kind {LEVEL_CALL!r}")
+    if "margin" not in data:
+        raise RuleFault("margin", "is missing; give the margin model and its figures")
+    default, symbols = _read_margins(_table(data["margin"], "margin"))
+    for place, table in [("margin", default), *symbols.items()]:
+        if rulebook.liquidation.partial == "tier_step" and table.model != TABLE_MODEL:
+            raise RuleFault(
+                "liquidation.partial",
+                f"'tier_step' needs the margin model {TABLE_MODEL!r}; {place} is {table.model!r}",
+            )
+    return RulebookFile(file=file, rulebook=rulebook, margin=default, symbol_margins=symbols)
+
+
+# Structs, field by field
+
+
+def toml_key(field: str) -> str:
+    """The key that stands for a field of a rule: without its unit, or with seconds for it."""
+    if field.endswith("_ppb"):
+        return field.removesuffix("_ppb")
+    if field.endswith("_ns"):
+        return f"{field.removesuffix('_ns')}_s"
+    return field
+
+
+def _read_struct(
+    kind: type[Any], table: dict[str, Any], place: str, also_allowed: list[str] | None = None
+) -> Any:
+    """One table of the file as the struct ``kind``; every key must belong to a field."""
+    fields = msgspec.structs.fields(kind)
+    keys = [toml_key(field.name) for field in fields]
+    _refuse_unknown(table, keys + (also_allowed or []), place)
+    values: dict[str, Any] = {}
+    for field, key in zip(fields, keys, strict=True):
+        inner = f"{place}.{key}" if place else key
+        if key in table:
+            optional = field.default == -1
+            values[field.name] = _read_value(field.name, field.type, table[key], inner, optional)
+        elif field.required:
+            raise RuleFault(inner, "is missing; it must be given")
+    return kind(**values)
+
+
+def _read_value(field: str, kind: Any, value: Any, place: str, optional: bool) -> Any:
+    """One value in inside units. ``optional``: the word none is allowed and means -1."""
+    if field.endswith(("_ppb", "_ns")):
+        if optional and value == NO_DEADLINE:
+            return -1
+        return _read_number(field, value, place, optional)
+    if field == "weights":
+        return _read_weights(value, place)
+    if get_origin(kind) is list:
+        inner = get_args(kind)[0]
+        if not isinstance(value, list):
+            raise RuleFault(place, f"{value!r} must be a list")
+        return [
+            _read_value("", inner, entry, f"{place}[{number}]", False)
+            for number, entry in enumerate(value, 1)
+        ]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _read_struct(kind, _table(value, place), place)
+    names = {str: "a string", bool: "true or false", int: "a whole number"}
+    if type(value) is not kind:
+        raise RuleFault(place, f"{value!r} must be {names[kind]}")
+    return value
+
+
+def _read_number(field: str, value: Any, place: str, optional: bool) -> int:
+    number = _decimal(value, place)
+    if number != round(number, 9):
+        raise RuleFault(place, f"{value!r} is too fine; at most nine decimals")
+    inside = to_ns(str(number), place) if field.endswith("_ns") else to_ppb(str(number), place)
+    if optional and inside < 0:
+        raise RuleFault(place, f"{value!r} is negative; give seconds or {NO_DEADLINE!r}")
+    return inside
+
+
+def _read_weights(value: Any, place: str) -> list[tuple[int, int]]:
+    weights: list[tuple[int, int]] = []
+    for source, weight in _table(value, place).items():
+        if not source.isdecimal():
+            raise RuleFault(place, f"source {source!r} must be a whole number in quotes")
+        if type(weight) is not int:
+            raise RuleFault(place, f"weight {weight!r} of source {source} must be a whole number")
+        weights.append((int(source), weight))
+    return sorted(weights)
+
+
+def _decimal(value: Any, place: str) -> Decimal:
+    if isinstance(value, float):
+        raise RuleFault(place, f'{value!r} is a float and not exact; write it in quotes: "{value}"')
+    try:
+        number = parse_decimal(value, place)
+    except ValueError as error:
+        problem = str(error).removeprefix(f"{place}: ")
+        raise RuleFault(place, f"{problem}; write a decimal in quotes or a whole number") from None
+    if abs(number) > MAX_NUMBER:
+        raise RuleFault(place, f"{value!r} is too large; at most {MAX_NUMBER}")
+    return number
+
+
+def _table(value: Any, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RuleFault(place, f"{value!r} must be a table")
+    return value
+
+
+def _unknown(name: str, allowed: list[str]) -> str:
+    near = get_close_matches(name, allowed, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"is unknown; {hint}allowed are {', '.join(allowed)}"
+
+
+def _refuse_unknown(table: dict[str, Any], allowed: list[str], place: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise RuleFault(f"{place}.{key}" if place else key, _unknown(key, allowed))
+
+
+# Margin tables
+
+
+def _read_margins(table: dict[str, Any]) -> tuple[MarginTable, dict[str, MarginTable]]:
+    default = _read_margin(
+        {key: value for key, value in table.items() if key != "symbols"}, "margin", ["symbols"]
+    )
+    symbols: dict[str, MarginTable] = {}
+    for symbol, entry in _table(table.get("symbols", {}), "margin.symbols").items():
+        place = f"margin.symbols.{symbol}"
+        symbols[symbol] = _read_margin(_table(entry, place), place, [])
+    return default, symbols
+
+
+def _read_margin(table: dict[str, Any], place: str, also_allowed: list[str]) -> MarginTable:
+    model = table.get("model")
+    if model is None:
+        raise RuleFault(f"{place}.model", f"is missing; allowed are {', '.join(MODEL_KEYS)}")
+    if not isinstance(model, str):
+        raise RuleFault(f"{place}.model", f"{model!r} must be a string")
+    one_of(f"{place}.model", model, list(MODEL_KEYS))
+    keys = MODEL_KEYS[model]
+    _refuse_unknown(table, ["model", *keys, *also_allowed], place)
+    for key in keys:
+        if key not in table:
+            raise RuleFault(f"{place}.{key}", f"is missing; model {model!r} needs it")
+    if model == TABLE_MODEL:
+        result = MarginTable(model=model, tiers=_read_tiers(table["tiers"], f"{place}.tiers"))
+    else:
+        figures = {key: _figure(key, table[key], f"{place}.{key}") for key in keys}
+        result = MarginTable(model=model, figures=figures)
+    try:
+        check_margin_table(result)
+    except RuleFault as fault:
+        raise RuleFault(f"{place}.{fault.place}", fault.problem) from None
+    return result
+
+
+def _read_tiers(value: Any, place: str) -> list[TierRow]:
+    if not isinstance(value, list):
+        raise RuleFault(place, f"{value!r} must be a list of tiers")
+    rows: list[TierRow] = []
+    for number, entry in enumerate(value, 1):
+        inner = f"{place}[{number}]"
+        row = _table(entry, inner)
+        _refuse_unknown(row, list(TIER_KEYS), inner)
+        for key in TIER_REQUIRED:
+            if key not in row:
+                raise RuleFault(f"{inner}.{key}", "is missing; every tier needs it")
+        figures = {key: _figure(key, row[key], f"{inner}.{key}") for key in row}
+        rows.append(
+            TierRow(
+                up_to=figures.get("up_to"),
+                maintenance=figures["maintenance"],
+                max_leverage=int(figures["max_leverage"]),
+                deduction=figures.get("deduction"),
+            )
+        )
+    return rows
+
+
+def _figure(key: str, value: Any, place: str) -> Decimal:
+    if key in COUNTS and type(value) is not int:
+        raise RuleFault(place, f"{value!r} must be a whole number")
+    number = _decimal(value, place)
+    # Rates become parts per billion; notionals and sizes are left to the asset's own grid.
+    if key not in ("up_to", "deduction", "slope_size") and number != round(number, 9):
+        raise RuleFault(place, f"{value!r} is too fine; at most nine decimals")
+    return number

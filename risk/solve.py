@@ -1,0 +1,203 @@
+"""Where a position meets a margin level: the price, in ticks, found with the engine's own integers.
+
+No closed form: the requirement is asked of the margin model at each tried price, so the tier at
+the answer decides, and substituting the answer gives the same verdict the engine would give.
+"""
+
+from typing import Final
+
+from engine.commands import MAX_TICKS
+from engine.instruments import Instrument
+from engine.units import PPB
+from risk.margin.model import MarginModel
+
+LOWEST_TICKS: Final[int] = 1
+
+
+class PriceLine:
+    """Equity and requirement of a margin account as one instrument's price moves.
+
+    ``other_equity_q`` is the wallet plus the unrealised profit of every other position,
+    ``other_maintenance_q`` their requirement; both stand still. Up to two legs are added: one in
+    one-way mode, a long and a short in hedge mode.
+    """
+
+    __slots__ = (
+        "_entry_values",
+        "_instrument",
+        "_leverages",
+        "_model",
+        "_other_equity_q",
+        "_other_maintenance_q",
+        "_quantities",
+        "net_lots",
+    )
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        model: MarginModel,
+        other_equity_q: int,
+        other_maintenance_q: int,
+    ) -> None:
+        self._instrument = instrument
+        self._model = model
+        self._other_equity_q = other_equity_q
+        self._other_maintenance_q = other_maintenance_q
+        self._quantities: list[int] = []
+        self._entry_values: list[int] = []
+        self._leverages: list[int] = []
+        self.net_lots: int = 0
+
+    def add_leg(self, qty_lots: int, entry_value_q: int, leverage: int) -> None:
+        """A position that moves with the price; ``qty_lots`` and ``entry_value_q`` are signed."""
+        self._quantities.append(qty_lots)
+        self._entry_values.append(entry_value_q)
+        self._leverages.append(leverage)
+        self.net_lots += qty_lots
+
+    def equity_q(self, price_ticks: int) -> int:
+        """Equity at a price; inverse position values are rounded down."""
+        total = self._other_equity_q
+        for i in range(len(self._quantities)):
+            value = self._instrument.position_value_q(self._quantities[i], price_ticks)
+            total += value - self._entry_values[i]
+        return total
+
+    def maintenance_q(self, price_ticks: int) -> int:
+        """Maintenance at a price, each leg rounded up by its model."""
+        total = self._other_maintenance_q
+        for i in range(len(self._quantities)):
+            qty = self._quantities[i]
+            entry = self._entry_values[i]
+            total += self._model.maintenance_q(
+                qty,
+                self._instrument.notional_q(qty, price_ticks),
+                entry if entry >= 0 else -entry,
+                self._leverages[i],
+            )
+        return total
+
+    def below(self, price_ticks: int, factor_ppb: int, inclusive: bool) -> bool:
+        """Whether the level is breached: equity under ``ceil(factor x maintenance)``.
+
+        ``inclusive`` makes equality a breach.
+        """
+        required = -(-self.maintenance_q(price_ticks) * factor_ppb // PPB)
+        equity = self.equity_q(price_ticks)
+        return equity < required or (inclusive and equity == required)
+
+    def level_ticks(self, factor_ppb: int, inclusive: bool) -> int | None:
+        """First breached price on the way down (net long) or up (net short or flat).
+
+        About forty trials: a bisection over all prices from one tick to ``MAX_TICKS``.
+        """
+        if self.net_lots > 0:
+            if not self.below(LOWEST_TICKS, factor_ppb, inclusive):
+                return None
+            breached, safe = LOWEST_TICKS, MAX_TICKS + 1
+        else:
+            if not self.below(MAX_TICKS, factor_ppb, inclusive):
+                return None
+            breached, safe = MAX_TICKS, LOWEST_TICKS - 1
+        while abs(breached - safe) > 1:
+            middle = (breached + safe) // 2  # rounded down: any price strictly between serves
+            if self.below(middle, factor_ppb, inclusive):
+                breached = middle
+            else:
+                safe = middle
+        return breached
+
+
+def liquidation_price_ticks(
+    instrument: Instrument,
+    model: MarginModel,
+    qty_lots: int,
+    entry_value_q: int,
+    leverage: int,
+    other_equity_q: int,
+    other_maintenance_q: int,
+    factor_ppb: int = PPB,
+    inclusive: bool = False,
+) -> int | None:
+    """First price, going against the position, at which equity < ``ceil(factor x maintenance)``.
+
+    The highest such price for a long, the lowest for a short; the next safer tick is not breached.
+    Other positions' figures stand still, so for a cross account it is the price "all else equal".
+    A factor above one gives the price of an alert or margin call.
+
+    Prices are clamped to one tick below and ``MAX_TICKS`` above: a long that is safe at one tick,
+    or a short that is safe at ``MAX_TICKS``, cannot be liquidated (None); a position breached
+    at every price gets ``MAX_TICKS`` (long) or one tick (short).
+
+    The rates of the model times the factor must stay below 100 %. Health then falls all the way for
+    linear contracts at factor 1 and for inverse longs, and the price is unique. A larger factor, or
+    an inverse short, may have several within the few quanta that rounding moves: it is one of them.
+    """
+    if qty_lots == 0:
+        return None
+    line = PriceLine(instrument, model, other_equity_q, other_maintenance_q)
+    line.add_leg(qty_lots, entry_value_q, leverage)
+    return line.level_ticks(factor_ppb, inclusive)
+
+
+def hedge_liquidation_price_ticks(
+    instrument: Instrument,
+    model: MarginModel,
+    long_lots: int,
+    long_entry_value_q: int,
+    short_lots: int,
+    short_entry_value_q: int,
+    leverage: int,
+    other_equity_q: int,
+    other_maintenance_q: int,
+    factor_ppb: int = PPB,
+    inclusive: bool = False,
+) -> int | None:
+    """The one price both legs of a hedged instrument share in a cross account.
+
+    Each leg pays its own maintenance. A net long is searched downwards, a net short upwards; legs
+    of equal size upwards, where their requirement grows. ``short_lots`` is negative. Otherwise as
+    `liquidation_price_ticks`.
+    """
+    line = PriceLine(instrument, model, other_equity_q, other_maintenance_q)
+    line.add_leg(long_lots, long_entry_value_q, leverage)
+    line.add_leg(short_lots, short_entry_value_q, leverage)
+    return line.level_ticks(factor_ppb, inclusive)
+
+
+def bankruptcy_price_ticks(
+    instrument: Instrument, qty_lots: int, entry_value_q: int, other_equity_q: int
+) -> int | None:
+    """The last price at which equity is not negative: what a liquidation order may not pass.
+
+    The lowest such price for a long (rounded up to the tick), the highest for a short (rounded
+    down). None when no price from one tick to ``MAX_TICKS`` makes equity negative. An account that
+    no price saves gets the best end of that range: ``MAX_TICKS`` for a long, one for a short.
+    """
+    if qty_lots == 0:
+        return None
+    # equity = other equity + value(price) - entry value, so value may fall to this and no further
+    least_value_q = entry_value_q - other_equity_q
+    unit_q = instrument.unit_q * abs(qty_lots)
+    if instrument.inverse:
+        if qty_lots > 0:
+            return _long(-(unit_q // least_value_q) if least_value_q < 0 else MAX_TICKS + 1)
+        return _short(unit_q // least_value_q if least_value_q > 0 else MAX_TICKS + 1)
+    if qty_lots > 0:
+        return _long(-(-least_value_q // unit_q))
+    return _short(-least_value_q // unit_q)
+
+
+def _long(ticks: int) -> int | None:
+    """Clamp the lowest solvent price of a long."""
+    if ticks <= LOWEST_TICKS:
+        return None
+    return ticks if ticks <= MAX_TICKS else MAX_TICKS
+
+
+def _short(ticks: int) -> int | None:
+    """Clamp the highest solvent price of a short."""
+    if ticks >= MAX_TICKS:
+        return None
+    return ticks if ticks >= LOWEST_TICKS else LOWEST_TICKS

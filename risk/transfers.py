@@ -1,0 +1,298 @@
+"""Collateral and settings: deposits, withdrawals, isolated margin, leverage and modes."""
+
+from engine.commands import (
+    MAX_AMOUNT_Q,
+    AdjustIsolatedMargin,
+    Deposit,
+    OpenAccount,
+    SetLeverage,
+    SetMarginMode,
+    SetPositionMode,
+    Withdraw,
+)
+from engine.events import AccountChanged, BalanceChanged, FundChanged
+from engine.reasons import Reason
+from engine.units import apply_rate_up
+from risk.accounts import FUND, MAX_ACCOUNT_ID, MarginAccount, Position, Trader
+from risk.core import RiskCore
+from risk.health import (
+    evaluate,
+    initial_requirement_q,
+    position_notional_q,
+    unrealised_profit_q,
+    unrealised_q,
+)
+from risk.pretrade import OK, PASSED, Verdict, check_leg, margin_equity_q
+from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
+
+
+class Transfers:
+    """Commands that move collateral or change how it is used."""
+
+    __slots__ = ("_core", "_watch")
+
+    def __init__(self, core: RiskCore, watch: MarginWatch) -> None:
+        self._core = core
+        self._watch = watch
+
+    def open_account(self, command: OpenAccount) -> None:
+        """Open a trader's account."""
+        core = self._core
+        account_id = command.account_id
+        if account_id in core.ledger.traders:
+            reason = Reason.DUPLICATE_ID
+            if core.ledger.traders[account_id].is_house():
+                reason = Reason.HOUSE_ACCOUNT
+            core.reject(account_id, 0, Verdict(reason))
+            return
+        trader = Trader(account_id)
+        if trader.is_house() or account_id > MAX_ACCOUNT_ID:
+            detail = f"account_id {account_id}; allowed: 100 to {MAX_ACCOUNT_ID}"
+            core.reject(account_id, 0, Verdict(Reason.INVALID_FIELD, detail=detail))
+            return
+        core.ledger.traders[account_id] = trader
+        core.emit(AccountChanged(core.now_ns, account_id, -1, "opened", 1))
+
+    def deposit(self, command: Deposit) -> None:
+        """Credit a trader's cross account, or the house's fund and backstop."""
+        core = self._core
+        trader = core.ledger.traders.get(command.account_id)
+        verdict = self._check_amount(trader, command.asset_id, command.amount_q)
+        if trader is None or verdict.reason != OK:
+            core.reject(command.account_id, 0, verdict)
+            return
+        account = core.ledger.cross(trader, command.asset_id)
+        if account.wallet_q + command.amount_q > MAX_AMOUNT_Q:
+            core.reject(command.account_id, 0, Verdict(Reason.NUMBER_TOO_LARGE))
+            return
+        sync_record(account)
+        core.ledger.deposit(account, command.amount_q)
+        self._booked(account, command.amount_q, "deposit")
+
+    def withdraw(self, command: Withdraw) -> None:
+        """Pay out free collateral."""
+        core = self._core
+        trader = core.ledger.traders.get(command.account_id)
+        verdict = self._check_amount(trader, command.asset_id, command.amount_q)
+        if verdict.reason == OK and trader is not None and trader.is_house():
+            verdict = Verdict(Reason.HOUSE_ACCOUNT)
+        if trader is None or verdict.reason != OK:
+            core.reject(command.account_id, 0, verdict)
+            return
+        account = core.ledger.cross(trader, command.asset_id)
+        if account.liquidation is not None:
+            core.reject(command.account_id, 0, Verdict(Reason.ACCOUNT_IN_LIQUIDATION))
+            return
+        free_q = self.withdrawable_q(account)
+        if command.amount_q > free_q:
+            verdict = Verdict(Reason.INSUFFICIENT_FREE_COLLATERAL, command.amount_q, free_q)
+            core.reject(command.account_id, 0, verdict)
+            return
+        core.ledger.deposit(account, -command.amount_q)
+        self._booked(account, -command.amount_q, "withdrawal")
+
+    def _check_amount(self, trader: Trader | None, asset_id: int, amount_q: int) -> Verdict:
+        if trader is None:
+            return Verdict(Reason.UNKNOWN_ACCOUNT)
+        if asset_id not in self._core.assets:
+            return Verdict(Reason.UNKNOWN_ASSET, detail=f"asset_id {asset_id}")
+        if amount_q <= 0:
+            return Verdict(Reason.AMOUNT_NOT_POSITIVE, detail=f"amount_q {amount_q}")
+        if amount_q > MAX_AMOUNT_Q:
+            return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"amount_q {amount_q}")
+        return PASSED
+
+    def _booked(self, account: MarginAccount, amount_q: int, cause: str) -> None:
+        core = self._core
+        if account.liquidation is not None:
+            account.liquidation.transfer_q += changed_equity_q(account)
+        core.emit(
+            BalanceChanged(
+                core.now_ns,
+                account.margin_account_id,
+                account.asset_id,
+                amount_q,
+                account.wallet_q,
+                cause,
+            )
+        )
+        if account.trader.account_id == FUND:
+            core.emit(
+                FundChanged(core.now_ns, account.asset_id, amount_q, account.wallet_q, cause)
+            )
+        self._watch.refresh(account)
+
+    def withdrawable_q(self, account: MarginAccount) -> int:
+        """Equity beyond what must stay: initial margin, or a share of notional if that is more.
+
+        Unrealised profit counts only where the rulebook says so.
+        """
+        rule = self._core.rulebook.withdrawal
+        evaluate(account)
+        base_q = account.equity_q
+        if not rule.unrealised_profit:
+            base_q -= unrealised_profit_q(account)
+        floor_q = apply_rate_up(position_notional_q(account), rule.min_notional_ppb)
+        return max(0, base_q - max(initial_requirement_q(account), floor_q))
+
+    # isolated margin
+
+    def adjust_isolated(self, command: AdjustIsolatedMargin) -> None:
+        """Add to or take from the collateral of an isolated position."""
+        core = self._core
+        trader = core.trader(command.account_id)
+        listing = core.listings.get(command.instrument_id)
+        if trader is None or listing is None:
+            unknown = Reason.UNKNOWN_ACCOUNT if trader is None else Reason.UNKNOWN_INSTRUMENT
+            core.reject(command.account_id, 0, Verdict(unknown))
+            return
+        position = trader.find_position(command.instrument_id, command.leg)
+        verdict = check_leg(trader, command.leg)
+        if verdict.reason == OK and (position is None or not position.account.isolated):
+            verdict = Verdict(Reason.NOT_ISOLATED)
+        if verdict.reason == OK and position is not None:
+            verdict = self._check_adjust(position, command.amount_q)
+        if position is None or verdict.reason != OK:
+            core.reject(command.account_id, 0, verdict)
+            return
+        account = position.account
+        cross = core.cross_of(account)
+        move_collateral(core.ledger, cross, account, command.amount_q)
+        for changed, amount_q in ((cross, -command.amount_q), (account, command.amount_q)):
+            core.emit(
+                BalanceChanged(
+                    core.now_ns,
+                    changed.margin_account_id,
+                    changed.asset_id,
+                    amount_q,
+                    changed.wallet_q,
+                    "isolated margin",
+                )
+            )
+            self._watch.refresh(changed)
+
+    def _check_adjust(self, position: Position, amount_q: int) -> Verdict:
+        core = self._core
+        account = position.account
+        if amount_q == 0 or abs(amount_q) > MAX_AMOUNT_Q:
+            return Verdict(Reason.AMOUNT_NOT_POSITIVE, detail=f"amount_q {amount_q}")
+        if amount_q > 0:
+            cross = core.cross_of(account)
+            if cross.liquidation is not None:
+                return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
+            free_q = margin_equity_q(cross, core.rulebook) - initial_requirement_q(cross)
+        else:
+            if account.liquidation is not None:
+                return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
+            evaluate(account)
+            gain_q = max(0, unrealised_q(position))
+            free_q = account.equity_q - gain_q - core.positions_initial_q(account)
+        if abs(amount_q) > free_q:
+            return Verdict(Reason.INSUFFICIENT_FREE_COLLATERAL, abs(amount_q), free_q)
+        return PASSED
+
+    # settings
+
+    def set_leverage(self, command: SetLeverage) -> None:
+        """Choose the leverage for an instrument; open positions take it if margin allows."""
+        core = self._core
+        trader = core.trader(command.account_id)
+        listing = core.listings.get(command.instrument_id)
+        if trader is None or listing is None:
+            unknown = Reason.UNKNOWN_ACCOUNT if trader is None else Reason.UNKNOWN_INSTRUMENT
+            core.reject(command.account_id, 0, Verdict(unknown))
+            return
+        positions = self._positions(trader, command.instrument_id)
+        verdict = PASSED
+        largest_q = 1
+        for position in positions:
+            lots = abs(position.qty_lots) + max(position.buy_lots, position.sell_lots)
+            if listing.mark_ticks:
+                largest_q = max(largest_q, listing.instrument.notional_q(lots, listing.mark_ticks))
+            if position.account.isolated:
+                verdict = Verdict(Reason.POSITION_OR_ORDERS_OPEN)
+        limit = listing.model.max_leverage(largest_q)
+        if not 1 <= command.leverage <= limit:
+            detail = f"leverage {command.leverage}; allowed: 1 to {limit}"
+            verdict = Verdict(Reason.LEVERAGE_ABOVE_MAXIMUM, detail=detail)
+        if verdict.reason == OK:
+            verdict = self._try_leverage(positions, command.leverage)
+        if verdict.reason != OK:
+            core.reject(command.account_id, 0, verdict)
+            return
+        trader.leverage[command.instrument_id] = command.leverage
+        core.emit(
+            AccountChanged(
+                core.now_ns,
+                command.account_id,
+                command.instrument_id,
+                "leverage",
+                command.leverage,
+            )
+        )
+        for position in positions:
+            self._watch.refresh(position.account)
+
+    def _try_leverage(self, positions: list[Position], leverage: int) -> Verdict:
+        """Change open positions; back out when that needs more margin than there is."""
+        core = self._core
+        before = [position.leverage for position in positions]
+        raises = any(position.leverage > leverage for position in positions)
+        for position in positions:
+            position.leverage = leverage
+        if not raises:
+            return PASSED
+        account = positions[0].account
+        required_q = initial_requirement_q(account)
+        free_q = margin_equity_q(account, core.rulebook)
+        if required_q <= free_q:
+            return PASSED
+        for position, old in zip(positions, before, strict=True):
+            position.leverage = old
+        return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
+
+    def set_margin_mode(self, command: SetMarginMode) -> None:
+        """Cross or isolated, per instrument, while nothing is open in it."""
+        core = self._core
+        trader = core.trader(command.account_id)
+        if trader is None or command.instrument_id not in core.listings:
+            unknown = Reason.UNKNOWN_ACCOUNT if trader is None else Reason.UNKNOWN_INSTRUMENT
+            core.reject(command.account_id, 0, Verdict(unknown))
+            return
+        if self._positions(trader, command.instrument_id):
+            core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
+            return
+        trader.isolated[command.instrument_id] = command.isolated
+        core.emit(
+            AccountChanged(
+                core.now_ns,
+                command.account_id,
+                command.instrument_id,
+                "isolated",
+                int(command.isolated),
+            )
+        )
+
+    def set_position_mode(self, command: SetPositionMode) -> None:
+        """One-way or hedge mode, while nothing is open at all."""
+        core = self._core
+        trader = core.trader(command.account_id)
+        if trader is None:
+            core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
+            return
+        if any(self._positions(trader, instrument_id) for instrument_id in core.listings):
+            core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
+            return
+        trader.hedge = command.hedge
+        core.emit(
+            AccountChanged(core.now_ns, command.account_id, -1, "hedge", int(command.hedge))
+        )
+
+    @staticmethod
+    def _positions(trader: Trader, instrument_id: int) -> list[Position]:
+        return [
+            position
+            for account in trader.accounts.values()
+            for position in account.positions
+            if position.listing.instrument_id == instrument_id
+        ]
