@@ -1,0 +1,113 @@
+"""Arbitrage against the index: buys the contract below it, sells it above, with limited capital.
+
+It acts a reaction delay after it saw the gap, and stands aside while volatility is so extreme that
+its hedge in the spot market could not be relied on.
+"""
+
+import random
+from dataclasses import dataclass
+
+from engine.commands import BUY, SELL
+from seawall.agents.base import Agent, wait_ns, worse
+from seawall.agents.view import Desk, MarketView
+from seawall.scenario_fields import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class ArbitrageurPlan:
+    """Enters beyond ``entry`` (share of the index), leaves inside ``exit``."""
+
+    capital: float
+    leverage: int
+    entry: tuple[float, float]
+    exit: float
+    clip: float
+    exposure_limit: float
+    reaction_ns: tuple[int, int]
+    refresh_ns: int
+    stand_aside_volatility: tuple[float, float]
+    return_after_ns: tuple[int, int]
+
+    @staticmethod
+    def read(fields: Fields) -> "ArbitrageurPlan":
+        """The arbitrageur's keys of an ``[agents.NAME]`` table."""
+        return ArbitrageurPlan(
+            capital=fields.number("capital"),
+            leverage=fields.integer("leverage", 3, low=1, high=1000),
+            entry=fields.span("entry", (0.002, 0.01), low=1e-5, high=0.9),
+            exit=fields.number("exit", 0.0005, high=0.9),
+            clip=fields.number("clip"),
+            exposure_limit=fields.number("exposure_limit", 2.0, low=0.01, high=100.0),
+            reaction_ns=fields.duration_span("reaction", ("100ms", "2s")),
+            refresh_ns=fields.duration("refresh", "2s", low_ns=1_000_000),
+            stand_aside_volatility=fields.span(
+                "stand_aside_volatility", (0.004, 0.01), low=1e-6, high=10.0
+            ),
+            return_after_ns=fields.duration_span("return_after", ("60s", "300s")),
+        )
+
+
+class Arbitrageur(Agent):
+    """One arbitrage desk."""
+
+    __slots__ = ("_aside_until_ns", "_entry", "_pending", "_quiet_ns", "_threshold", "plan")
+
+    def __init__(
+        self,
+        plan: ArbitrageurPlan,
+        name: str,
+        account_id: int,
+        view: MarketView,
+        rng: random.Random,
+    ) -> None:
+        super().__init__(name, account_id, view, rng, plan.capital, plan.leverage)
+        self.plan = plan
+        self._entry = rng.uniform(*plan.entry)
+        self._threshold = rng.uniform(*plan.stand_aside_volatility)
+        self._quiet_ns = rng.randint(*plan.return_after_ns)
+        self._aside_until_ns = 0
+        self._pending = False
+
+    def wake(self, desk: Desk) -> int:
+        """Look for a gap, or act on the one seen a reaction delay ago."""
+        view = self.view
+        if view.volatility > self._threshold:
+            self._aside_until_ns = desk.now_ns + self._quiet_ns
+        if desk.now_ns < self._aside_until_ns or self.locked or view.index_ticks <= 0:
+            self._pending = False
+        elif self._pending:
+            self._pending = False
+            self._act(desk)
+        elif self._gap_side():
+            self._pending = True
+            return desk.now_ns + self.rng.randint(*self.plan.reaction_ns) + 1
+        return desk.now_ns + wait_ns(self.rng, self.plan.refresh_ns)
+
+    def _gap_side(self) -> int:
+        """BUY where the contract is cheap enough to act on, SELL where dear, 0 otherwise."""
+        view = self.view
+        ask, bid = view.best_ask(), view.best_bid()
+        # a position is closed at a smaller gap than the one it is opened at
+        buy_gap = -self.plan.exit if self.position_lots < 0 else self._entry
+        sell_gap = -self.plan.exit if self.position_lots > 0 else self._entry
+        if ask and ask < view.index_ticks * (1.0 - buy_gap):
+            return BUY
+        if bid and bid > view.index_ticks * (1.0 + sell_gap):
+            return SELL
+        return 0
+
+    def _act(self, desk: Desk) -> None:
+        side = self._gap_side()
+        if not side:
+            return
+        view = self.view
+        plan = self.plan
+        room = plan.capital * plan.exposure_limit - self.exposure() * side
+        lots = view.lots(min(plan.clip, room), view.index_ticks) if room > 0 else 0
+        if self.position_lots * side < 0:
+            # close first; the new position waits for its own, larger gap
+            lots = min(lots, abs(self.position_lots))
+            limit = worse(view.index_ticks, side, plan.exit)
+        else:
+            limit = worse(view.index_ticks, -side, self._entry)
+        self.take(desk, side, lots, limit)

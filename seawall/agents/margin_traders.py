@@ -1,0 +1,249 @@
+"""The margined traders: they enter through real orders, hold, and answer their margin calls.
+
+What a trader does was drawn beforehand (`seawall.population.TraderProfile`); here it meets the
+market. A trader hears only the events of its own account.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from engine.commands import BUY, IOC, LEG_NET, SELL
+from engine.events import (
+    CommandRejected,
+    Deleveraged,
+    Event,
+    LiquidationEnded,
+    LiquidationStarted,
+    MarginCallEnded,
+    MarginCallIssued,
+    OrderClosed,
+    OrderFilled,
+    TakenOver,
+)
+from engine.reasons import Reason
+from engine.units import SECOND_NS
+from seawall.agents.base import shrink, worse
+from seawall.agents.view import Desk, MarketView
+from seawall.population import ADD, BOTH, CUT, IGNORE, TOO_LATE, TraderProfile
+
+Schedule = Callable[[int, Callable[[], None]], None]
+"""Ask to be called back at a time."""
+
+ENTRY_SLIPPAGE: Final[float] = 0.003
+EXIT_SLIPPAGE: Final[float] = 0.03
+ENTRY_TRIES: Final[int] = 12
+STOP_TRIES: Final[int] = 8
+PASSIVE_WAIT_NS: Final[int] = 20 * SECOND_NS
+RETRY_NS: Final[int] = 4 * SECOND_NS
+LATE_FACTOR: Final[int] = 5
+"""How many reaction times after the deadline the late ones answer."""
+
+
+class Crowd:
+    """What all traders share: the desk, the views, the schedule and the queue of stops."""
+
+    def __init__(self, desk: Desk, views: Mapping[str, MarketView], schedule: Schedule) -> None:
+        self.desk = desk
+        self.views = views
+        self.schedule = schedule
+        self._stops: dict[tuple[str, int], list[tuple[float, int, Trader]]] = {
+            (name, side): [] for name in views for side in (BUY, SELL)
+        }
+
+    def watch_stop(self, trader: "Trader", trigger_ticks: float) -> None:
+        """Tell the trader when the last price reaches its trigger."""
+        profile = trader.profile
+        side = SELL if profile.is_long else BUY
+        # a heap of the triggers nearest to the price: longs the highest, shorts the lowest
+        key = -trigger_ticks if profile.is_long else trigger_ticks
+        heapq.heappush(self._stops[profile.instrument, side], (key, profile.account_id, trader))
+
+    def on_tick(self) -> None:
+        """The clock ticked: fire the stops the last price has passed."""
+        for (name, side), stops in self._stops.items():
+            last = self.views[name].last_ticks
+            # the key grows away from the price, so one comparison serves both sides
+            while stops and last and stops[0][0] <= last * side:
+                _, _, trader = heapq.heappop(stops)
+                trader.stop_reached()
+
+
+class Trader:
+    """One margined account and its owner."""
+
+    __slots__ = (
+        "_crowd",
+        "_entry_order",
+        "_tries",
+        "_view",
+        "asset_id",
+        "call_id",
+        "entered",
+        "entering",
+        "locked",
+        "position_lots",
+        "profile",
+        "reserve_q",
+        "rng",
+        "target_lots",
+    )
+
+    def __init__(
+        self,
+        profile: TraderProfile,
+        crowd: Crowd,
+        rng: random.Random,
+        asset_id: int,
+        reserve_q: int,
+        target_lots: int,
+    ) -> None:
+        self.profile = profile
+        self.rng = rng
+        self.asset_id = asset_id
+        self.reserve_q = reserve_q
+        self.target_lots = target_lots
+        self.position_lots = 0
+        self.entering = target_lots > 0
+        self.entered = False
+        self.locked = False
+        self.call_id = 0
+        self._crowd = crowd
+        self._view = crowd.views[profile.instrument]
+        self._entry_order = 0
+        self._tries = 0
+
+    @property
+    def side(self) -> int:
+        """The side that opens the position."""
+        return BUY if self.profile.is_long else SELL
+
+    def on_event(self, event: Event) -> None:
+        """Something happened to the trader's account."""
+        if isinstance(event, OrderFilled):
+            opening = not self.entered
+            self.entered = True
+            self.position_lots = event.position_lots
+            if opening and self.profile.stop_distance:
+                away = self.profile.stop_distance * self.side
+                self._crowd.watch_stop(self, event.price_ticks * (1.0 - away))
+        elif isinstance(event, MarginCallIssued):
+            self._called(event)
+        elif isinstance(event, MarginCallEnded):
+            self.call_id = 0
+        elif isinstance(event, CommandRejected):
+            if self.entering and event.reason == Reason.INSUFFICIENT_MARGIN:
+                self.target_lots -= self.target_lots // 10 + 1
+        elif isinstance(event, OrderClosed):
+            if event.order_id == self._entry_order:
+                self._entry_order = 0
+        elif isinstance(event, LiquidationStarted):
+            self.locked = True
+            self.entering = False
+        elif isinstance(event, LiquidationEnded):
+            self.locked = False
+        elif isinstance(event, Deleveraged | TakenOver):
+            self.position_lots = shrink(self.position_lots, event.qty_lots)
+
+    def enter(self) -> None:
+        """Send the next part of the entry: resting at the touch, or taking from the book."""
+        view = self._view
+        desk = self._crowd.desk
+        missing = self.target_lots - abs(self.position_lots)
+        if not self.entering or missing <= 0 or self._tries >= ENTRY_TRIES:
+            self.entering = False
+            return
+        self._tries += 1
+        if self._entry_order:
+            desk.cancel(self.profile.account_id, self._entry_order)
+            self._entry_order = 0
+        own, other = view.best_bid(), view.best_ask()
+        if self.side == SELL:
+            own, other = other, own
+        lots = min(missing, view.max_lots, view.lots(self.profile.clip, view.price()) or 1)
+        account_id = self.profile.account_id
+        instrument_id = view.instrument_id
+        if self.profile.passive and self._tries <= 2 and own:
+            lots = min(missing, view.max_lots)
+            self._entry_order = desk.submit(
+                account_id, instrument_id, self.side, lots, own, post_only=True
+            )
+            wait = PASSIVE_WAIT_NS + self.rng.randrange(PASSIVE_WAIT_NS)
+        else:
+            if other:
+                limit = worse(other, self.side, ENTRY_SLIPPAGE)
+                desk.submit(account_id, instrument_id, self.side, lots, limit, IOC)
+            wait = RETRY_NS + self.rng.randrange(RETRY_NS)
+        if abs(self.position_lots) < self.target_lots:
+            self._crowd.schedule(desk.now_ns + wait, self.enter)
+        else:
+            self.entering = False
+
+    def _called(self, event: MarginCallIssued) -> None:
+        """A margin call came: answer after the reaction time, in the way of this trader."""
+        self.call_id = event.call_id
+        answer = self.profile.answer
+        if answer == IGNORE:
+            return
+        wait = self.profile.reaction_ns
+        at = event.time_ns + wait
+        if answer == TOO_LATE:
+            at = max(at, event.deadline_ns) + LATE_FACTOR * wait
+        self._crowd.schedule(at, lambda: self._answer(event))
+
+    def _answer(self, event: MarginCallIssued) -> None:
+        late = self.profile.answer == TOO_LATE
+        if self.locked or self.position_lots == 0 or (self.call_id != event.call_id and not late):
+            return
+        if self.profile.answer in (ADD, TOO_LATE, BOTH):
+            self._add(event, 2 if self.profile.answer == BOTH else 1)
+        if self.profile.answer in (CUT, BOTH):
+            self._cut(2 if self.profile.answer == CUT else 4)
+
+    def _add(self, event: MarginCallIssued, divisor: int) -> None:
+        """Bring the demanded amount (or a part) and a tenth more, as far as the reserve goes."""
+        amount_q = min(self.reserve_q, event.amount_q // divisor + event.amount_q // 10)
+        if amount_q <= 0:
+            return
+        self.reserve_q -= amount_q
+        account_id = self.profile.account_id
+        desk = self._crowd.desk
+        desk.deposit(account_id, self.asset_id, amount_q)
+        if self.profile.isolated:
+            desk.add_isolated(account_id, self._view.instrument_id, LEG_NET, amount_q)
+
+    def _cut(self, divisor: int) -> None:
+        """Close one part in ``divisor`` of the position."""
+        self._close(max(1, abs(self.position_lots) // divisor))
+
+    def _close(self, lots: int) -> None:
+        side = SELL if self.position_lots > 0 else BUY
+        view = self._view
+        touch = view.best_bid() if side == SELL else view.best_ask()
+        if touch:
+            self._crowd.desk.submit(
+                self.profile.account_id,
+                view.instrument_id,
+                side,
+                min(lots, view.max_lots),
+                worse(touch, side, EXIT_SLIPPAGE),
+                IOC,
+                reduce_only=True,
+            )
+
+    def stop_reached(self) -> None:
+        """The stop fired: close after a moment, and try again if the book was too thin."""
+        self._tries = 0
+        self.entering = False
+        self._crowd.schedule(
+            self._crowd.desk.now_ns + 1 + self.rng.randrange(SECOND_NS), self._stop
+        )
+
+    def _stop(self) -> None:
+        if self.locked or self.position_lots == 0 or self._tries >= STOP_TRIES:
+            return
+        self._tries += 1
+        self._close(abs(self.position_lots))
+        if self.position_lots:
+            self._crowd.schedule(self._crowd.desk.now_ns + RETRY_NS, self._stop)

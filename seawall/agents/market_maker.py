@@ -1,0 +1,195 @@
+"""Market makers: a ladder around fair value that widens, shrinks and withdraws with volatility.
+
+Fair value blends the index with the contract's own recent basis, so makers pull the contract
+towards the index but do not know where it should be. Inventory moves the ladder against itself and
+shuts the side that would exceed the limit. A maker leaves the market when volatility passes its
+own threshold or its losses reach its stop, and comes back only after a quiet time.
+"""
+
+import random
+from dataclasses import dataclass
+
+from engine.commands import BUY, SELL
+from seawall.agents.base import Agent, RestingOrder, wait_ns
+from seawall.agents.view import Desk, MarketView
+from seawall.scenario_fields import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class MarketMakerPlan:
+    """Spreads and prices as shares, money in quote currency, volatility per root second.
+
+    ``size`` is the first level's; each further one is ``size_growth`` times larger and
+    ``step_growth`` times further away. Half spread = ``half_spread`` + ``spread_per_volatility`` x
+    volatility. Sizes are divided by 1 + (volatility / ``size_volatility``) squared.
+    """
+
+    capital: float
+    leverage: int
+    levels: int
+    half_spread: float
+    step_growth: float
+    size: float
+    size_growth: float
+    refresh_ns: int
+    index_weight: float
+    basis_half_life_ns: int
+    spread_per_volatility: float
+    size_volatility: float
+    withdraw_volatility: tuple[float, float]
+    return_after_ns: tuple[int, int]
+    inventory_limit: float
+    loss_limit: float
+
+    @staticmethod
+    def read(fields: Fields) -> "MarketMakerPlan":
+        """The maker's keys of an ``[agents.NAME]`` table."""
+        return MarketMakerPlan(
+            capital=fields.number("capital"),
+            leverage=fields.integer("leverage", 5, low=1, high=1000),
+            levels=fields.integer("levels", 8, low=1, high=50),
+            half_spread=fields.number("half_spread", 0.0003, low=1e-6, high=0.5),
+            step_growth=fields.number("step_growth", 1.6, low=1.01, high=5.0),
+            size=fields.number("size"),
+            size_growth=fields.number("size_growth", 1.3, low=0.1, high=5.0),
+            refresh_ns=fields.duration("refresh", "1s", low_ns=1_000_000),
+            index_weight=fields.share("index_weight", 0.6),
+            basis_half_life_ns=fields.duration("basis_half_life", "60s", low_ns=1_000_000),
+            spread_per_volatility=fields.number("spread_per_volatility", 1.5, high=100.0),
+            size_volatility=fields.number("size_volatility", 0.001, low=1e-6),
+            withdraw_volatility=fields.span("withdraw_volatility", (0.002, 0.005), low=1e-6),
+            return_after_ns=fields.duration_span("return_after", ("30s", "180s")),
+            inventory_limit=fields.number("inventory_limit", 2.0, low=0.01, high=50.0),
+            loss_limit=fields.share("loss_limit", 0.4),
+        )
+
+
+class MarketMaker(Agent):
+    """One maker with its own thresholds, drawn from the plan's ranges."""
+
+    __slots__ = (
+        "_basis",
+        "_quiet_ns",
+        "_quiet_until_ns",
+        "_seen_ns",
+        "_threshold",
+        "away",
+        "plan",
+    )
+
+    def __init__(
+        self,
+        plan: MarketMakerPlan,
+        name: str,
+        account_id: int,
+        view: MarketView,
+        rng: random.Random,
+    ) -> None:
+        super().__init__(name, account_id, view, rng, plan.capital, plan.leverage)
+        self.plan = plan
+        self.away = False
+        self._basis = 0.0
+        self._seen_ns = 0
+        self._quiet_until_ns = 0
+        self._threshold = rng.uniform(*plan.withdraw_volatility)
+        self._quiet_ns = rng.randint(*plan.return_after_ns)
+
+    def wake(self, desk: Desk) -> int:
+        """Requote, withdraw or stay away."""
+        plan = self.plan
+        view = self.view
+        following = desk.now_ns + plan.refresh_ns // 2 + wait_ns(self.rng, plan.refresh_ns / 2)
+        if view.index_ticks <= 0 or self.locked:
+            return following
+        self._follow_basis(desk.now_ns)
+        hurt = self.profit() < -plan.loss_limit * plan.capital
+        if hurt or view.volatility > self._threshold:
+            self._quiet_until_ns = desk.now_ns + self._quiet_ns
+        if desk.now_ns < self._quiet_until_ns:
+            if not self.away or self.orders:
+                desk.cancel_all(self.account_id, view.instrument_id)
+                self.away = True
+            return following
+        self.away = False
+        self._requote(desk)
+        return following
+
+    def _follow_basis(self, now_ns: int) -> None:
+        """Moving average of the contract's relative distance from the index."""
+        view = self.view
+        gap = view.mid() / view.index_ticks - 1.0
+        if self._seen_ns == 0:
+            self._basis = gap
+        else:
+            kept = 0.5 ** ((now_ns - self._seen_ns) / self.plan.basis_half_life_ns)
+            self._basis += (gap - self._basis) * (1.0 - kept)
+        self._seen_ns = now_ns
+
+    def fair_ticks(self) -> float:
+        """The index plus the part of the recent basis the maker believes in."""
+        return self.view.index_ticks * (1.0 + self._basis * (1.0 - self.plan.index_weight))
+
+    def _requote(self, desk: Desk) -> None:
+        plan = self.plan
+        view = self.view
+        half = plan.half_spread + plan.spread_per_volatility * view.volatility
+        limit = plan.capital * plan.inventory_limit
+        load = self.exposure() / limit
+        centre = self.fair_ticks() * (1.0 - 2.0 * half * max(-2.0, min(2.0, load)))
+        calm = 1.0 / (1.0 + (view.volatility / plan.size_volatility) ** 2)
+        sides = (BUY, SELL) if centre < view.mid() else (SELL, BUY)
+        for side in sides:
+            room = max(0.0, 1.0 - load if side == BUY else 1.0 + load)
+            self._requote_side(desk, side, centre, half, calm * min(1.0, room))
+
+    def _requote_side(
+        self, desk: Desk, side: int, centre: float, half: float, size_factor: float
+    ) -> None:
+        """Move each rung whose price or size is off by more than its tolerance."""
+        plan = self.plan
+        view = self.view
+        resting = sorted(
+            (o for o in self.orders.values() if o.side == side),
+            key=lambda o: -o.price_ticks * side,
+        )
+        opposite = view.best_ask() if side == BUY else view.best_bid()
+        offset = half
+        size = plan.size * size_factor
+        for level in range(plan.levels):
+            price = round(centre * (1.0 - side * offset))
+            if opposite and (price - opposite) * side >= 0:
+                price = opposite - side
+            lots = min(view.lots(size, price), view.max_lots) if price > 0 else 0
+            tolerance = max(1.0, centre * (offset * 0.25))
+            order = resting[level] if level < len(resting) else None
+            self._place(desk, side, price, lots, tolerance, order)
+            offset *= plan.step_growth
+            size *= plan.size_growth
+        for order in resting[plan.levels :]:
+            desk.cancel(self.account_id, order.order_id)
+
+    def _place(
+        self,
+        desk: Desk,
+        side: int,
+        price: int,
+        lots: int,
+        tolerance: float,
+        order: RestingOrder | None,
+    ) -> None:
+        if order is None:
+            if lots > 0:
+                desk.submit(
+                    self.account_id,
+                    self.view.instrument_id,
+                    side,
+                    lots,
+                    price,
+                    post_only=True,
+                )
+        elif lots <= 0:
+            desk.cancel(self.account_id, order.order_id)
+        elif abs(order.price_ticks - price) > tolerance or not (
+            0.6 * lots <= order.qty_lots <= 1.6 * lots
+        ):
+            desk.amend(self.account_id, order.order_id, price, lots)

@@ -1,0 +1,177 @@
+"""Events as a table: one row each, the common fields as columns, the rest as JSON.
+
+| column | meaning |
+| --- | --- |
+| ``seq`` | place of the event in the run, from 1 |
+| ``command_seq`` | the command that caused it |
+| ``time_ns``, ``type`` | when, and the event's class name |
+| ``account_id`` | the trader's account or the margin account, whichever the event names |
+| ``side`` | 1 buy, -1 sell; of a public trade the taker's |
+| ``price_ticks`` | the event's price; the mark where it has no other |
+| ``instrument_id``, ``order_id``, ``qty_lots``, ``amount_q``, ``reason`` | the field of that name |
+| ``detail`` | every other field, as a JSON object by name |
+
+A column is null where the event has no such field.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from engine.events import Event
+from engine.messages import EVENT_TYPES
+
+CHUNK_ROWS: Final[int] = 100_000
+"""Events kept as objects before they become columns."""
+
+_COLUMN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "account_id": ("account_id", "margin_account_id"),
+    "instrument_id": ("instrument_id",),
+    "order_id": ("order_id",),
+    "side": ("side", "taker_side"),
+    "qty_lots": ("qty_lots",),
+    "price_ticks": ("price_ticks", "mark_ticks"),
+    "amount_q": ("amount_q",),
+    "reason": ("reason",),
+}
+"""Where each column comes from: the first of these fields the event has."""
+
+_TYPE_NAMES: Final[list[str]] = [event_type.__name__ for event_type in EVENT_TYPES]
+
+SCHEMA: Final[pl.Schema] = pl.Schema(
+    {
+        "seq": pl.Int64(),
+        "command_seq": pl.Int64(),
+        "time_ns": pl.Int64(),
+        "type": pl.Enum(_TYPE_NAMES),
+        **dict.fromkeys(_COLUMN_FIELDS, pl.Int64()),
+        "detail": pl.String(),
+    }
+)
+"""Columns of the table, in order."""
+
+
+class _Layout:
+    """Which fields of one event type are columns and which go to ``detail``."""
+
+    __slots__ = ("_columns", "_detail_names", "_detail_values", "name")
+
+    def __init__(self, event_type: type[msgspec.Struct]) -> None:
+        self.name = event_type.__name__
+        names = [field.name for field in msgspec.structs.fields(event_type)]
+        self._columns: list[tuple[str, Callable[[Any], Any]]] = []
+        taken = ["time_ns"]
+        for column, candidates in _COLUMN_FIELDS.items():
+            field = next((name for name in candidates if name in names), None)
+            if field is not None:
+                self._columns.append((column, attrgetter(field)))
+                taken.append(field)
+        self._detail_names = [name for name in names if name not in taken]
+        # With "time_ns" in front there are always several names, so the getter gives a tuple.
+        self._detail_values = attrgetter("time_ns", *self._detail_names)
+
+    def frame(self, seqs: list[int], command_seqs: list[int], events: list[Any]) -> pl.DataFrame:
+        """The rows of events of this type."""
+        columns: dict[str, Any] = {
+            "seq": seqs,
+            "command_seq": command_seqs,
+            "time_ns": [event.time_ns for event in events],
+            "type": pl.repeat(self.name, len(events), dtype=SCHEMA["type"], eager=True),
+        }
+        for column, read in self._columns:
+            columns[column] = list(map(read, events))
+        if self._detail_names:
+            columns["detail"] = [self._detail(event) for event in events]
+        schema = {name: SCHEMA[name] for name in columns}
+        return pl.DataFrame(columns, schema=schema)
+
+    def _detail(self, event: Any) -> str:
+        values = self._detail_values(event)[1:]
+        return msgspec.json.encode(dict(zip(self._detail_names, values, strict=True))).decode()
+
+
+_LAYOUTS: Final[dict[type, _Layout]] = {
+    event_type: _Layout(event_type) for event_type in EVENT_TYPES
+}
+
+
+class EventTable:
+    """Collects a run's events; adding one costs little, the columns are built by the chunk.
+
+    ``skip`` names event types that get no row and no number, such as ``BookLevel``, which is most
+    of a busy run.
+
+    Raises:
+        ValueError: ``skip`` names no event type.
+    """
+
+    def __init__(self, skip: Collection[type] = (), chunk_rows: int = CHUNK_ROWS) -> None:
+        for event_type in skip:
+            if event_type not in _LAYOUTS:
+                raise ValueError(
+                    f"{event_type.__name__} is not an event type; it cannot be skipped"
+                )
+        self._skip = frozenset(skip)
+        self._chunk_rows = chunk_rows
+        self._rows = 0
+        self._command_seqs: list[int] = []
+        self._events: list[Event] = []
+        self._chunks: list[pl.DataFrame] = []
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self._rows
+
+    def add(self, event: Event, command_seq: int) -> None:
+        """Append one event that command ``command_seq`` caused."""
+        if type(event) in self._skip:
+            return
+        self._rows += 1
+        self._command_seqs.append(command_seq)
+        self._events.append(event)
+        if len(self._events) >= self._chunk_rows:
+            self._close_chunk()
+
+    def extend(self, events: Iterable[Event], command_seq: int) -> None:
+        """Append all events of one command, in order."""
+        for event in events:
+            self.add(event, command_seq)
+
+    def frame(self) -> pl.DataFrame:
+        """All rows so far, in order."""
+        self._close_chunk()
+        if not self._chunks:
+            return pl.DataFrame(schema=SCHEMA)
+        return pl.concat(self._chunks)
+
+    def write(self, path: str | Path) -> None:
+        """Write all rows as a Parquet file.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.frame().write_parquet(path, compression="zstd", statistics=True)
+
+    def _close_chunk(self) -> None:
+        if not self._events:
+            return
+        first_seq = self._rows - len(self._events) + 1
+        by_type: dict[type, list[int]] = {}
+        for index, event in enumerate(self._events):
+            by_type.setdefault(type(event), []).append(index)
+        parts = [
+            _LAYOUTS[event_type].frame(
+                [first_seq + index for index in indices],
+                [self._command_seqs[index] for index in indices],
+                [self._events[index] for index in indices],
+            )
+            for event_type, indices in by_type.items()
+        ]
+        chunk = pl.concat([pl.DataFrame(schema=SCHEMA), *parts], how="diagonal").sort("seq")
+        self._chunks.append(chunk)
+        self._command_seqs.clear()
+        self._events.clear()

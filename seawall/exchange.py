@@ -1,0 +1,183 @@
+"""The whole exchange in one process: three components on a bus, and nothing else.
+
+The simulator, the tests and notebooks all use this class. It adds no rule of its own: it refuses
+commands whose time goes back, counts, passes events on, and checks invariants when asked to.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.bus import Bus, Latency
+from engine.commands import Command
+from engine.events import AccountReport, CommandRejected, Event
+from engine.hashing import state_hash
+from engine.reasons import Reason
+from engine.topology import LIQUIDATION, MATCHING, RISK
+from matching.book import Book
+from matching.matching_engine import MatchingEngine
+from risk.accounts import owner_of
+from risk.health import evaluate, position_notional_q
+from risk.liquidation.engine import FIRST_ORDER_ID, LiquidationEngine
+from risk.listing import Listing
+from risk.risk_engine import RiskEngine
+from risk.state import risk_state
+from seawall.invariants import check_cheap, check_full
+
+Listener = Callable[[Event], None]
+
+
+class Exchange:
+    """A deterministic market driven by commands.
+
+    ``check_invariants_every`` runs the complete (linear cost) invariants after every that many
+    commands, 0 never; the constant-time ones run after every command unless ``check_cheap`` is
+    off. ``latency`` turns the bus into a discrete-event simulation.
+    """
+
+    def __init__(
+        self,
+        *,
+        latency: Latency | None = None,
+        publish_depth: bool = False,
+        check_invariants_every: int = 0,
+        check_cheap: bool = True,
+    ) -> None:
+        self.matching = MatchingEngine(publish_depth=publish_depth)
+        self.risk = RiskEngine()
+        self.liquidation = LiquidationEngine()
+        self.bus = Bus(
+            {
+                MATCHING: self.matching.handle,
+                RISK: self.risk.handle,
+                LIQUIDATION: self.liquidation.handle,
+            },
+            self._publish,
+            latency,
+        )
+        self.commands = 0
+        self.events = 0
+        self.time_ns = 0
+        self.before_command: Callable[[int, Command], None] | None = None
+        self._listeners: list[Listener] = []
+        self._check_every = check_invariants_every
+        self._check_cheap = check_cheap
+        self._order_id = 0
+
+    # driving it
+
+    def send(self, command: Command) -> None:
+        """Run one command to its end; `before_command` sees it (with its number) first.
+
+        A command whose time lies before the last one's is answered with `Reason.TIME_WENT_BACK`
+        and not counted.
+
+        Raises:
+            AssertionError: an invariant broke.
+        """
+        if command.time_ns < self.time_ns:
+            self._publish(
+                CommandRejected(
+                    self.time_ns,
+                    getattr(command, "account_id", 0),
+                    getattr(command, "order_id", 0),
+                    Reason.TIME_WENT_BACK,
+                    detail=f"time {command.time_ns} is before {self.time_ns}",
+                )
+            )
+            return
+        self.time_ns = command.time_ns
+        self.commands += 1
+        if self.before_command is not None:
+            self.before_command(self.commands, command)
+        self.bus.send(command)
+        if self._check_cheap:
+            check_cheap(self.risk)
+        if self._check_every and self.commands % self._check_every == 0 and self.bus.idle:
+            self.check_invariants()
+
+    def run_until(self, time_ns: int) -> None:
+        """With latencies: deliver everything due up to a time. Without: nothing is ever due."""
+        self.bus.run_until(time_ns)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` with every event from now on, in order."""
+        self._listeners.append(listener)
+
+    def next_order_id(self) -> int:
+        """A fresh order id, as the gateway would assign it."""
+        self._order_id += 1
+        assert self._order_id < FIRST_ORDER_ID, "ids beyond belong to the liquidation engine"
+        return self._order_id
+
+    def _publish(self, event: Any) -> None:
+        self.events += 1
+        for listener in self._listeners:
+            listener(event)
+
+    # looking at it
+
+    def book(self, instrument_id: int) -> Book:
+        """The live order book of an instrument."""
+        return self.matching.books[instrument_id]
+
+    def listing(self, instrument_id: int) -> Listing:
+        """Risk's view of an instrument."""
+        return self.risk.core.listings[instrument_id]
+
+    def mark_ticks(self, instrument_id: int) -> int:
+        """Mark price; 0 while unknown."""
+        return self.listing(instrument_id).mark_ticks
+
+    def index_ticks(self, instrument_id: int) -> int:
+        """Index price; 0 while unknown."""
+        return self.listing(instrument_id).index_ticks
+
+    def last_ticks(self, instrument_id: int) -> int:
+        """Price of the last trade; 0 while there was none."""
+        return self.listing(instrument_id).last_ticks
+
+    def account_report(self, account_id: int) -> AccountReport:
+        """The account as its owner sees it.
+
+        Raises:
+            KeyError: no such account.
+        """
+        return self.risk.reports.account(self.risk.core.ledger.traders[account_id])
+
+    def margin_figures(self, margin_account_id: int) -> tuple[int, int, int]:
+        """Equity, maintenance and gross notional of one margin account, in quanta.
+
+        Raises:
+            KeyError: no such margin account.
+        """
+        account = self.risk.core.ledger.accounts[margin_account_id]
+        evaluate(account)
+        return account.equity_q, account.maintenance_q, position_notional_q(account)
+
+    def trader_of(self, margin_account_id: int) -> int:
+        """Account id of the trader a margin account belongs to."""
+        return owner_of(margin_account_id)
+
+    def state(self) -> list[Any]:
+        """The canonical state of all components."""
+        return [risk_state(self.risk), self.matching.state(), self.liquidation.state()]
+
+    def state_hash(self) -> str:
+        """Hash of `state`; equal for equal runs on any machine."""
+        return state_hash(self.state())
+
+    def residues_q(self) -> dict[str, int]:
+        """Conservation residue per asset symbol, added up from nothing; every value must be 0."""
+        core = self.risk.core
+        return {
+            core.assets[asset_id].symbol: core.ledger.residue_q(asset_id)
+            for asset_id in sorted(core.assets)
+        }
+
+    def check_invariants(self) -> None:
+        """Run every invariant, whatever it costs.
+
+        Raises:
+            AssertionError: names the invariant and the figures that broke it.
+        """
+        check_full(self.risk, self.matching, self.liquidation)

@@ -1,0 +1,135 @@
+"""The checks behind `engine.invariants`, over the components of one exchange."""
+
+from engine.invariants import (
+    BOOK_SOUND,
+    CONSERVATION_FULL,
+    NO_MISSED_CROSSING,
+    NOT_NEGATIVE,
+    ONE_STAGE,
+    POSITIONS_SUM_TO_ZERO,
+    RESERVATIONS,
+    require,
+)
+from matching.matching_engine import MatchingEngine
+from risk.accounts import NO_THRESHOLD, MarginAccount, Position
+from risk.health import evaluate
+from risk.liquidation.engine import LiquidationEngine
+from risk.risk_engine import RiskEngine
+
+
+def check_cheap(risk: RiskEngine) -> None:
+    """Conservation by the running sums: constant time, after every command."""
+    risk.core.ledger.check_conservation()
+
+
+def check_full(
+    risk: RiskEngine, matching: MatchingEngine, liquidation: LiquidationEngine
+) -> None:
+    """Every invariant, at rest (no message under way).
+
+    Raises:
+        AssertionError: the first one that does not hold.
+    """
+    core = risk.core
+    for asset_id in core.assets:
+        residue_q = core.ledger.residue_q(asset_id)
+        require(residue_q == 0, CONSERVATION_FULL, f"residue {residue_q} in asset {asset_id}")
+    _check_positions(risk)
+    for instrument_id, book in matching.books.items():
+        try:
+            book.check()
+        except AssertionError as error:
+            require(False, BOOK_SOUND, f"instrument {instrument_id}: {error}")
+    _check_reservations(risk, matching)
+    for account in core.ledger.accounts.values():
+        _check_level(risk, account)
+    locked = sorted(
+        account.margin_account_id
+        for account in core.ledger.accounts.values()
+        if account.liquidation is not None
+    )
+    require(locked == sorted(liquidation.liquidations), ONE_STAGE, f"risk has {locked}")
+
+
+def _check_positions(risk: RiskEngine) -> None:
+    for listing in risk.core.listings.values():
+        total = 0
+        longs = 0
+        for account in risk.core.ledger.accounts.values():
+            for position in account.positions:
+                if position.listing is listing:
+                    total += position.qty_lots
+                    longs += max(0, position.qty_lots)
+        require(total == 0, POSITIONS_SUM_TO_ZERO, f"{listing.instrument.symbol}: sum {total}")
+        require(
+            longs == listing.long_lots,
+            POSITIONS_SUM_TO_ZERO,
+            f"{listing.instrument.symbol}: longs {longs}, open interest {listing.long_lots}",
+        )
+
+
+def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
+    resting = {
+        order_id: order.remaining_lots
+        for book in matching.books.values()
+        for order_id, order in book.resting.items()
+    }
+    known = {
+        order_id: order.remaining_lots for order_id, order in risk.core.orders.items()
+    }
+    require(resting == known, RESERVATIONS, f"book {resting}, risk {known}")
+    for account in risk.core.ledger.accounts.values():
+        held_q = 0
+        for order in account.trader.orders.values():
+            if risk.core.cross_of(order.position.account) is account:
+                held_q += order.hold_q
+        if not account.isolated:
+            require(
+                held_q == account.held_q,
+                RESERVATIONS,
+                f"account {account.margin_account_id}: held {account.held_q}, orders {held_q}",
+            )
+        for position in account.positions:
+            _check_position_orders(position)
+
+
+def _check_position_orders(position: Position) -> None:
+    lots = [0, 0, 0]
+    value_q = [0, 0]
+    for order in position.account.trader.orders.values():
+        if order.position is position:
+            side = 0 if order.side > 0 else 1
+            lots[side] += order.remaining_lots
+            value_q[side] += order.value_q
+            lots[2] += order.remaining_lots if order.reduce_only else 0
+    booked = [position.buy_lots, position.sell_lots, position.reduce_lots]
+    require(lots == booked, RESERVATIONS, f"position {position.uid}: {booked}, orders {lots}")
+    values = [position.buy_value_q, position.sell_value_q]
+    require(value_q == values, RESERVATIONS, f"position {position.uid}: {values}, {value_q}")
+
+
+def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
+    if account.trader.is_house() or account.liquidation is not None:
+        return
+    evaluate(account)
+    level = risk.core.levels.level_of(account)
+    require(
+        level == account.level,
+        NO_MISSED_CROSSING,
+        f"account {account.margin_account_id}: level {account.level}, revalued {level}",
+    )
+    require(
+        account.equity_q >= 0,
+        NOT_NEGATIVE,
+        f"account {account.margin_account_id}: equity {account.equity_q}",
+    )
+    for position in account.positions:
+        mark_ticks = position.listing.mark_ticks
+        inside = (
+            position.low_ticks == NO_THRESHOLD or position.low_ticks <= mark_ticks
+        ) and (position.high_ticks == NO_THRESHOLD or mark_ticks <= position.high_ticks)
+        require(
+            inside,
+            NO_MISSED_CROSSING,
+            f"position {position.uid}: mark {mark_ticks} outside its band",
+        )

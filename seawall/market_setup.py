@@ -1,0 +1,114 @@
+"""Opening a market: the commands that list it, fund the house and open every account."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from engine.commands import (
+    AddAsset,
+    AddInstrument,
+    Command,
+    Deposit,
+    OpenAccount,
+    SetLeverage,
+    SetMarginMode,
+    SetRulebook,
+)
+from engine.instruments import INVERSE, Instrument
+from risk.accounts import BACKSTOP, FUND
+from risk.margin.build import build_margin_model
+from risk.margin.model import MarginModel
+from seawall.agents.base import Agent
+from seawall.agents.view import MarketView
+from seawall.population import TraderProfile
+from seawall.scenario import Scenario
+
+
+class Entry:
+    """What a trader brings and wants: deposit and reserve in quanta, leverage, target in lots."""
+
+    __slots__ = ("deposit_q", "leverage", "reserve_q", "target_lots")
+
+    def __init__(self, deposit_q: int, reserve_q: int, leverage: int, target_lots: int) -> None:
+        self.deposit_q = deposit_q
+        self.reserve_q = reserve_q
+        self.leverage = leverage
+        self.target_lots = target_lots
+
+
+class EntryPlanner:
+    """Turns profiles into entries at the first index price of their instrument."""
+
+    def __init__(self, scenario: Scenario, first_ticks: Mapping[str, int]) -> None:
+        self._first_ticks = first_ticks
+        self._contracts = {name: Instrument(spec) for name, spec in scenario.instruments.items()}
+        self._models: dict[str, MarginModel] = {
+            name: build_margin_model(spec.margin) for name, spec in scenario.instruments.items()
+        }
+
+    def plan(self, profile: TraderProfile, view: MarketView) -> Entry:
+        """Size the position; leverage is cut to what the margin table allows for that size."""
+        price = self._first_ticks[profile.instrument]
+        contract = self._contracts[profile.instrument]
+        model = self._models[profile.instrument]
+        leverage = profile.leverage
+        while True:
+            lots = view.lots(profile.wealth * profile.utilisation * leverage, price)
+            allowed = model.max_leverage(contract.notional_q(lots, price)) if lots else leverage
+            if allowed >= leverage:
+                break
+            leverage = max(1, allowed)
+        if lots < contract.min_lots:
+            lots = 0
+        deposit_q = view.settle_q(profile.wealth, price)
+        return Entry(deposit_q, view.settle_q(profile.reserve, price), leverage, lots)
+
+
+def market_commands(scenario: Scenario, time_ns: int) -> Iterator[Command]:
+    """Assets, rulebook and instruments, in the order they depend on each other."""
+    for asset in scenario.assets.values():
+        yield AddAsset(time_ns, asset)
+    yield SetRulebook(time_ns, scenario.rulebook.to_json())
+    for spec in scenario.instruments.values():
+        yield AddInstrument(time_ns, spec)
+
+
+def house_commands(
+    scenario: Scenario, time_ns: int, first_ticks: Mapping[str, int]
+) -> Iterator[Command]:
+    """Seed money of fund and backstop in each settlement asset, at the first index price."""
+    funded: dict[int, str] = {}
+    for name, spec in scenario.instruments.items():
+        funded.setdefault(spec.settle_asset_id, name)
+    for asset in scenario.assets.values():
+        if asset.asset_id not in funded:
+            continue
+        name = funded[asset.asset_id]
+        spec = scenario.instruments[name]
+        price = first_ticks[name] * spec.tick_size if spec.kind == INVERSE else Decimal(1)
+        for account_id, amount in ((FUND, scenario.fund), (BACKSTOP, scenario.backstop)):
+            amount_q = int(amount / price / asset.quantum)  # rounded down
+            if amount_q:
+                yield Deposit(time_ns, account_id, asset.asset_id, amount_q)
+
+
+def trader_commands(
+    profile: TraderProfile, entry: Entry, view: MarketView, time_ns: int
+) -> Iterator[Command]:
+    """Open and fund one trader's account, with its margin mode and leverage."""
+    account_id = profile.account_id
+    yield OpenAccount(time_ns, account_id)
+    if entry.deposit_q > 0:
+        yield Deposit(time_ns, account_id, view.asset.asset_id, entry.deposit_q)
+    if profile.isolated:
+        yield SetMarginMode(time_ns, account_id, view.instrument_id, True)
+    yield SetLeverage(time_ns, account_id, view.instrument_id, entry.leverage)
+
+
+def agent_commands(agent: Agent, first_ticks: int, time_ns: int) -> Iterator[Command]:
+    """Open and fund one agent's account."""
+    view = agent.view
+    yield OpenAccount(time_ns, agent.account_id)
+    amount_q = view.settle_q(agent.capital, first_ticks)
+    if amount_q > 0:
+        yield Deposit(time_ns, agent.account_id, view.asset.asset_id, amount_q)
+    yield SetLeverage(time_ns, agent.account_id, view.instrument_id, agent.leverage)

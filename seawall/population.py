@@ -1,0 +1,193 @@
+"""The population of margined accounts: who they are, drawn once from a seed.
+
+Wealth is in the quote currency, so one description serves linear and inverse contracts. A profile
+holds everything about a trader that chance decides, so nothing a trader does later depends on what
+the others did first.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from seawall.scenario_fields import Fields
+
+ADD: Final[str] = "add"
+CUT: Final[str] = "cut"
+BOTH: Final[str] = "both"
+IGNORE: Final[str] = "ignore"
+TOO_LATE: Final[str] = "too_late"
+CALL_ANSWERS: Final[tuple[str, ...]] = (ADD, CUT, BOTH, IGNORE, TOO_LATE)
+
+LOGNORMAL: Final[str] = "lognormal"
+PARETO: Final[str] = "pareto"
+
+MAX_LEVERAGE: Final[int] = 1_000
+_MAX_ACCOUNTS: Final[int] = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class WealthPlan:
+    """Wealth in quote currency: lognormal (``median``, ``sigma``) or Pareto (``alpha`` above
+    ``low``), both bounded to ``low..high``."""
+
+    kind: str
+    low: float
+    high: float
+    median: float = 0.0
+    sigma: float = 0.0
+    alpha: float = 0.0
+
+    def draw(self, rng: random.Random) -> float:
+        """One wealth; draws outside the bounds are moved to the bound."""
+        if self.kind == LOGNORMAL:
+            value = self.median * math.exp(rng.gauss(0.0, self.sigma))
+        else:
+            value = self.low * rng.paretovariate(self.alpha)
+        return min(self.high, max(self.low, value))
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationPlan:
+    """One group of traders as a scenario describes it; weights sum to one."""
+
+    name: str
+    instrument: str
+    accounts: int
+    wealth: WealthPlan
+    leverage: tuple[tuple[int, float], ...]
+    long_share: float
+    isolated_share: float
+    utilisation: tuple[float, float]
+    reserve: tuple[float, float]
+    on_call: tuple[tuple[str, float], ...]
+    reaction_ns: tuple[int, int]
+    stop_share: float
+    stop_distance: tuple[float, float]
+    passive_share: float
+    clip: float
+
+
+@dataclass(frozen=True, slots=True)
+class TraderProfile:
+    """One trader. ``reserve`` is money outside the exchange, ``stop_distance`` 0 without a stop;
+    ``entry_share`` says when in the warm-up the trader enters (0 to 1), ``passive`` whether with
+    resting orders; ``clip`` is the most it takes from the book at once."""
+
+    account_id: int
+    group: str
+    instrument: str
+    wealth: float
+    leverage: int
+    is_long: bool
+    isolated: bool
+    utilisation: float
+    reserve: float
+    answer: str
+    reaction_ns: int
+    stop_distance: float
+    passive: bool
+    clip: float
+    entry_share: float
+
+
+def read_population_plan(name: str, fields: Fields, instruments: list[str]) -> PopulationPlan:
+    """The ``[population.NAME]`` table of a scenario.
+
+    Raises:
+        ScenarioError: a field is wrong or unknown.
+    """
+    plan = PopulationPlan(
+        name=name,
+        instrument=fields.choice("instrument", instruments, instruments[0]),
+        accounts=fields.integer("accounts", low=0, high=_MAX_ACCOUNTS),
+        wealth=_read_wealth(fields.table("wealth")),
+        leverage=_read_leverage(fields),
+        long_share=fields.share("long_share", 0.5),
+        isolated_share=fields.share("isolated_share", 0.0),
+        utilisation=fields.span("utilisation", (0.3, 0.9), low=0.01, high=0.98),
+        reserve=fields.span("reserve", (0.0, 0.5), high=100.0),
+        on_call=_read_answers(fields),
+        reaction_ns=fields.duration_span("reaction", ("5s", "60s")),
+        stop_share=fields.share("stop_share", 0.0),
+        stop_distance=fields.span("stop_distance", (0.03, 0.15), low=0.001, high=0.95),
+        passive_share=fields.share("passive_share", 0.0),
+        clip=fields.number("clip", 50_000.0, low=1.0),
+    )
+    fields.close()
+    return plan
+
+
+def _read_wealth(fields: Fields) -> WealthPlan:
+    kind = fields.choice("kind", (LOGNORMAL, PARETO))
+    low, high = fields.span("bounds", (100.0, 1e6), low=0.01)
+    if kind == LOGNORMAL:
+        median = fields.number("median", low=0.01)
+        plan = WealthPlan(
+            kind, low, high, median=median, sigma=fields.number("sigma", 1.0, high=5.0)
+        )
+    else:
+        plan = WealthPlan(kind, low, high, alpha=fields.number("alpha", 1.5, low=0.1, high=20.0))
+    fields.close()
+    return plan
+
+
+def _read_leverage(fields: Fields) -> tuple[tuple[int, float], ...]:
+    weights = fields.weights("leverage", {"5": 1.0})
+    for name in weights:
+        if not name.isdigit() or not 1 <= int(name) <= MAX_LEVERAGE:
+            raise fields.fail(
+                f"leverage.{name}",
+                f"{name!r} must be a whole leverage from 1 to {MAX_LEVERAGE}, as in "
+                "{ 5 = 0.6, 20 = 0.4 }",
+            )
+    return tuple((int(name), weight) for name, weight in weights.items())
+
+
+def _read_answers(fields: Fields) -> tuple[tuple[str, float], ...]:
+    weights = fields.weights("on_call", {ADD: 0.2, CUT: 0.2, BOTH: 0.1, IGNORE: 0.3, TOO_LATE: 0.2})
+    for name in weights:
+        if name not in CALL_ANSWERS:
+            raise fields.fail(
+                f"on_call.{name}", f"{name!r} must be one of {', '.join(CALL_ANSWERS)}"
+            )
+    return tuple(weights.items())
+
+
+def draw_population(
+    plans: tuple[PopulationPlan, ...], first_account_id: int, seed: int
+) -> list[TraderProfile]:
+    """Every trader of every group, ids in order from ``first_account_id``."""
+    traders: list[TraderProfile] = []
+    account_id = first_account_id
+    for plan in plans:
+        rng = random.Random(f"{seed}:population:{plan.name}")
+        for _ in range(plan.accounts):
+            traders.append(_draw_trader(plan, account_id, rng))
+            account_id += 1
+    return traders
+
+
+def _draw_trader(plan: PopulationPlan, account_id: int, rng: random.Random) -> TraderProfile:
+    wealth = plan.wealth.draw(rng)
+    leverages = [leverage for leverage, _ in plan.leverage]
+    answers = [answer for answer, _ in plan.on_call]
+    with_stop = rng.random() < plan.stop_share
+    stop_distance = rng.uniform(*plan.stop_distance)
+    return TraderProfile(
+        account_id=account_id,
+        group=plan.name,
+        instrument=plan.instrument,
+        wealth=wealth,
+        leverage=rng.choices(leverages, [weight for _, weight in plan.leverage])[0],
+        is_long=rng.random() < plan.long_share,
+        isolated=rng.random() < plan.isolated_share,
+        utilisation=rng.uniform(*plan.utilisation),
+        reserve=wealth * rng.uniform(*plan.reserve),
+        answer=rng.choices(answers, [weight for _, weight in plan.on_call])[0],
+        reaction_ns=rng.randint(*plan.reaction_ns),
+        stop_distance=stop_distance if with_stop else 0.0,
+        passive=rng.random() < plan.passive_share,
+        clip=plan.clip,
+        entry_share=rng.random(),
+    )

@@ -1,0 +1,243 @@
+"""What a report is made of, and how it rests in a run directory.
+
+A run directory holds ``summary.json`` (with the block of `scenario_block` under ``scenario``),
+``events.parquet``, ``series.parquet``, ``margin_ratio.parquet`` and, when a real market was set
+beside the simulated one, ``real_trades.parquet``.
+"""
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from seawall.report.facts import REPORT_EVENTS, fund_series
+
+SUMMARY_FILE: Final[str] = "summary.json"
+EVENTS_FILE: Final[str] = "events.parquet"
+SERIES_FILE: Final[str] = "series.parquet"
+MARGIN_RATIO_FILE: Final[str] = "margin_ratio.parquet"
+REAL_TRADES_FILE: Final[str] = "real_trades.parquet"
+
+SERIES_COLUMNS: Final[tuple[str, ...]] = (
+    "time_ns",
+    "mark_ticks",
+    "index_ticks",
+    "last_ticks",
+    "bid_ticks",
+    "ask_ticks",
+    "open_interest_lots",
+)
+PERCENTILES: Final[tuple[str, ...]] = ("p01", "p05", "p25", "p50", "p75", "p95")
+MARGIN_RATIO_COLUMNS: Final[tuple[str, ...]] = ("time_ns", *PERCENTILES)
+REAL_TRADES_COLUMNS: Final[tuple[str, ...]] = ("time_ns", "price")
+EVENT_COLUMNS: Final[tuple[str, ...]] = (
+    "seq",
+    "time_ns",
+    "type",
+    "account_id",
+    "instrument_id",
+    "qty_lots",
+    "price_ticks",
+    "detail",
+)
+
+
+class ReportDataError(ValueError):
+    """Report input is missing or malformed; the message names the file and the column."""
+
+
+class ReportInstrument(msgspec.Struct, frozen=True, kw_only=True):
+    """A contract as the report shows it.
+
+    ``kind`` is ``linear`` or ``inverse``; ``tick_size``, ``lot_size`` and ``multiplier`` (value of
+    one contract) are decimal strings; money of the contract is in ``10 ** -settle_decimals`` of
+    ``settle_asset``.
+    """
+
+    instrument_id: int
+    symbol: str
+    kind: str
+    tick_size: str
+    lot_size: str
+    settle_asset_id: int
+    settle_asset: str
+    settle_decimals: int
+    multiplier: str = "1"
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("linear", "inverse"):
+            raise ValueError(f"kind {self.kind!r} is unknown; use 'linear' or 'inverse'")
+        for name in ("tick_size", "lot_size", "multiplier"):
+            text = getattr(self, name)
+            try:
+                valid = Decimal(text) > 0
+            except InvalidOperation:
+                valid = False
+            if not valid:
+                raise ValueError(f"{name} {text!r} must be a positive decimal string")
+
+
+class ReportData(msgspec.Struct, kw_only=True):
+    """Everything a report shows.
+
+    ``series`` (by instrument id) has `SERIES_COLUMNS` and any number of depth columns
+    ``depth_bid_<bps>`` and ``depth_ask_<bps>``: lots resting within that many basis points of the
+    mid. A price of zero or less means there was none. ``fund`` has ``time_ns``, ``asset_id`` and
+    ``wallet_q``; ``margin_ratio`` holds percentiles of equity over position value, as fractions;
+    ``events`` is the table of `seawall.event_table`. ``real_trades`` (by instrument id: ``time_ns``
+    and ``price`` in the quote currency) are the prints of the real market, if there are any.
+    """
+
+    title: str
+    description: str
+    notes: list[str]
+    summary: dict[str, Any]
+    instruments: list[ReportInstrument]
+    series: dict[int, pl.DataFrame]
+    fund: pl.DataFrame
+    margin_ratio: pl.DataFrame
+    events: pl.DataFrame
+    real_trades: dict[int, pl.DataFrame] = {}
+
+
+class _Scenario(msgspec.Struct):
+    title: str
+    description: str
+    notes: list[str]
+    instruments: list[ReportInstrument]
+
+
+def scenario_block(
+    title: str, description: str, notes: list[str], instruments: list[ReportInstrument]
+) -> dict[str, Any]:
+    """The value of ``scenario`` in ``summary.json``, as `load_report_data` reads it back."""
+    block = _Scenario(title, description, notes, instruments)
+    return {
+        "title": block.title,
+        "description": block.description,
+        "notes": list(block.notes),
+        "instruments": [msgspec.to_builtins(instrument) for instrument in block.instruments],
+    }
+
+
+def save_series(
+    run_dir: Path | str,
+    series: dict[int, pl.DataFrame],
+    margin_ratio: pl.DataFrame,
+    real_trades: dict[int, pl.DataFrame] | None = None,
+) -> None:
+    """Write the sampled series of a run as parquet files into its directory.
+
+    Raises:
+        ReportDataError: a frame lacks a column.
+    """
+    directory = Path(run_dir)
+    for instrument_id, frame in series.items():
+        _require(frame, SERIES_COLUMNS, f"series of instrument {instrument_id}")
+    _require(margin_ratio, MARGIN_RATIO_COLUMNS, "margin ratio samples")
+    _stack(series, SERIES_COLUMNS).write_parquet(directory / SERIES_FILE)
+    margin_ratio.write_parquet(directory / MARGIN_RATIO_FILE)
+    if real_trades:
+        for instrument_id, frame in real_trades.items():
+            _require(frame, REAL_TRADES_COLUMNS, f"real trades of instrument {instrument_id}")
+        _stack(real_trades, REAL_TRADES_COLUMNS).write_parquet(directory / REAL_TRADES_FILE)
+
+
+def load_report_data(run_dir: Path | str) -> ReportData:
+    """Read a run directory.
+
+    Raises:
+        ReportDataError: a file is missing or unreadable, or lacks a column or key.
+    """
+    directory = Path(run_dir)
+    summary, scenario = _read_summary(directory / SUMMARY_FILE)
+    events = _read_events(directory / EVENTS_FILE)
+    series = _read_parquet(directory / SERIES_FILE, ("instrument_id", *SERIES_COLUMNS))
+    real_path = directory / REAL_TRADES_FILE
+    real_trades: dict[int, pl.DataFrame] = {}
+    if real_path.exists():
+        real_trades = _unstack(_read_parquet(real_path, ("instrument_id", *REAL_TRADES_COLUMNS)))
+    return ReportData(
+        title=scenario.title,
+        description=scenario.description,
+        notes=scenario.notes,
+        summary=summary,
+        instruments=scenario.instruments,
+        series=_unstack(series),
+        fund=fund_series(events),
+        margin_ratio=_read_parquet(directory / MARGIN_RATIO_FILE, MARGIN_RATIO_COLUMNS),
+        events=events,
+        real_trades=real_trades,
+    )
+
+
+def _read_summary(path: Path) -> tuple[dict[str, Any], _Scenario]:
+    try:
+        summary = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise ReportDataError(f"{path}: cannot be read ({error.strerror})") from None
+    except msgspec.DecodeError as error:
+        raise ReportDataError(f"{path}: not a JSON object: {error}") from None
+    try:
+        scenario = msgspec.convert(summary.get("scenario"), _Scenario)
+    except msgspec.ValidationError as error:
+        raise ReportDataError(f"{path}: key 'scenario': {error}") from None
+    return summary, scenario
+
+
+def _read_events(path: Path) -> pl.DataFrame:
+    """Only the event types the report uses: an event file may hold millions of others."""
+    _require_file(path)
+    try:
+        scan = pl.scan_parquet(path)
+        _require_names(scan.collect_schema().names(), EVENT_COLUMNS, str(path))
+        wanted = pl.col("type").cast(pl.String).is_in(REPORT_EVENTS)
+        return scan.filter(wanted).sort("seq").collect()
+    except pl.exceptions.PolarsError as error:
+        raise ReportDataError(f"{path}: not a readable parquet file: {error}") from None
+
+
+def _read_parquet(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    _require_file(path)
+    try:
+        frame = pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        raise ReportDataError(f"{path}: not a readable parquet file: {error}") from None
+    _require(frame, columns, str(path))
+    return frame
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise ReportDataError(f"{path}: no such file; a complete run directory has one")
+
+
+def _require(frame: pl.DataFrame, columns: tuple[str, ...], what: str) -> None:
+    _require_names(frame.columns, columns, what)
+
+
+def _require_names(present: list[str], columns: tuple[str, ...], what: str) -> None:
+    missing = [name for name in columns if name not in present]
+    if missing:
+        raise ReportDataError(f"{what}: column {missing[0]!r} is missing; it has {present}")
+
+
+def _stack(frames: dict[int, pl.DataFrame], columns: tuple[str, ...]) -> pl.DataFrame:
+    """One long frame; instruments may differ in their depth columns."""
+    if not frames:
+        return pl.DataFrame(schema=dict.fromkeys(("instrument_id", *columns), pl.Int64))
+    parts = [
+        frame.select(pl.lit(instrument_id, pl.Int64).alias("instrument_id"), pl.all())
+        for instrument_id, frame in frames.items()
+    ]
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+def _unstack(frame: pl.DataFrame) -> dict[int, pl.DataFrame]:
+    ids = frame["instrument_id"].unique(maintain_order=True).to_list()
+    return {
+        instrument_id: frame.filter(pl.col("instrument_id") == instrument_id).drop("instrument_id")
+        for instrument_id in ids
+    }

@@ -1,0 +1,70 @@
+"""Numbers and tables as text of the page; everything that goes into HTML is escaped here."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Final
+
+import msgspec
+
+_SECOND_NS: Final[int] = 1_000_000_000
+_DURATIONS: Final[tuple[tuple[int, str], ...]] = (
+    (3_600 * _SECOND_NS, "h"),
+    (60 * _SECOND_NS, "min"),
+    (_SECOND_NS, "s"),
+    (1_000_000, "ms"),
+)
+
+
+def money(amount_q: int, decimals: int) -> str:
+    """Quanta as an exact decimal with thousands separators."""
+    sign = "-" if amount_q < 0 else ""
+    whole, part = divmod(abs(amount_q), 10**decimals)
+    return f"{sign}{whole:,}.{part:0{decimals}d}" if decimals else f"{sign}{whole:,}"
+
+
+def utc(time_ns: int) -> str:
+    """A UTC time to the millisecond, rounded down."""
+    seconds, rest_ns = divmod(time_ns, _SECOND_NS)
+    stamp = datetime.fromtimestamp(seconds, UTC)
+    return f"{stamp:%Y-%m-%d %H:%M:%S}.{rest_ns // 1_000_000:03d}"
+
+
+def duration(time_ns: int) -> str:
+    """A length of time in the largest unit that fits."""
+    for unit_ns, name in _DURATIONS:
+        if time_ns >= unit_ns:
+            return f"{time_ns / unit_ns:,.3g} {name}"
+    return f"{time_ns} ns" if time_ns else "0 s"
+
+
+def plain(value: Any) -> str:
+    """Any value of the summary as readable text (not escaped)."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.2f}"
+        case dict():
+            return "\n".join(f"{plain(item)} {name}" for name, item in value.items()) or "none"
+        case list():
+            return ", ".join(plain(item) for item in value) or "none"
+        case None:
+            return "not recorded"
+        case str():
+            return value
+    return msgspec.json.encode(value).decode()
+
+
+def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first column is text, the others are aligned as numbers."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return (
+        f'<div class="table"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

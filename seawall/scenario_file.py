@@ -1,0 +1,173 @@
+"""Finding and reading scenario files: built-in names, ``extends`` and ``--set`` overrides.
+
+A scenario may start with ``extends = "NAME"``: the built-in scenario of that name, or a path
+beside the file. Tables merge key by key, everything else is replaced.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from seawall.scenario_fields import ScenarioError, WrittenFloat, nearest
+
+BUILT_IN = Path(__file__).parent / "scenarios"
+_MAX_EXTENDS = 8
+
+Table = dict[str, object]
+
+
+def built_in_scenarios() -> list[str]:
+    """Names of the scenarios that come with the package, sorted."""
+    return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+
+
+def find_scenario(name_or_path: str | Path) -> Path:
+    """The file of a built-in name or a path.
+
+    Raises:
+        ScenarioError: there is no such file and no such built-in scenario.
+    """
+    text = str(name_or_path)
+    path = Path(text)
+    if path.is_file():
+        return path
+    if text in built_in_scenarios():
+        return BUILT_IN / f"{text}.toml"
+    names = built_in_scenarios()
+    raise ScenarioError(
+        f"{text}: no such scenario file, and no built-in scenario of that name"
+        f"{nearest(text, names)}; built in: {', '.join(names)}"
+    )
+
+
+def read_toml(path: Path) -> Table:
+    """The tables of a TOML file.
+
+    Raises:
+        ScenarioError: unreadable, empty or not TOML; the message names the file and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: cannot be read: {error}") from None
+    try:
+        table: Table = tomllib.loads(text, parse_float=WrittenFloat)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: not valid TOML: {error}") from None
+    if not table:
+        raise ScenarioError(f"{path}: the file is empty; a scenario needs tables")
+    return table
+
+
+def merge(base: Mapping[str, object], over: Mapping[str, object]) -> Table:
+    """``base`` with ``over`` laid on top: tables merge, everything else is replaced."""
+    result: Table = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            result[key] = merge(old, value)
+        else:
+            result[key] = value
+    return result
+
+
+def resolve_shared(path: Path) -> Path:
+    """A data path; with SEAWALL_SHARED set, the part up to a folder ``shared`` is replaced."""
+    shared = os.environ.get("SEAWALL_SHARED")
+    if shared and "shared" in path.parts:
+        position = len(path.parts) - 1 - path.parts[::-1].index("shared")
+        return Path(shared, *path.parts[position + 1 :])
+    return path
+
+
+def _with_home(table: Table, home: Path) -> Table:
+    """Paths inside a file are relative to it: make them so before tables merge."""
+    result = dict(table)
+    for section in ("index", "instruments", "reference"):
+        result[section] = _mark_home(result[section], home) if section in result else {}
+        if not result[section]:
+            del result[section]
+    rulebook = result.get("rulebook")
+    if (
+        isinstance(rulebook, str)
+        and rulebook.endswith(".toml")
+        and not Path(rulebook).is_absolute()
+    ):
+        result["rulebook"] = str(home / rulebook)
+    return result
+
+
+def _mark_home(value: object, home: Path) -> object:
+    if not isinstance(value, dict):
+        return value
+    result: Table = {}
+    for key, inner in value.items():
+        if key in ("file", "ccxt_file") and isinstance(inner, str):
+            result[key] = str(resolve_shared(home / inner))
+        else:
+            result[key] = _mark_home(inner, home)
+    return result
+
+
+def load_tables(path: Path, depth: int = 0) -> Table:
+    """A scenario's tables with everything it extends merged in.
+
+    Raises:
+        ScenarioError: a file in the chain is wrong, or the chain is too long or circular.
+    """
+    if depth > _MAX_EXTENDS:
+        raise ScenarioError(
+            f"{path}: extends: more than {_MAX_EXTENDS} files deep; is it circular?"
+        )
+    table = _with_home(read_toml(path), path.parent)
+    parent = table.pop("extends", None)
+    if parent is None:
+        return table
+    if not isinstance(parent, str):
+        raise ScenarioError(f"{path}: extends: {parent!r} must be a name or a path")
+    beside = path.parent / parent
+    base = beside if beside.is_file() else None
+    if base is None:
+        try:
+            base = find_scenario(parent)
+        except ScenarioError as error:
+            raise ScenarioError(f"{path}: extends: {error}") from None
+    return merge(load_tables(base, depth + 1), table)
+
+
+def parse_override(text: str) -> tuple[list[str], object]:
+    """``key.path=value`` as keys and a TOML value (bare words are taken as texts).
+
+    Raises:
+        ScenarioError: no ``=`` or an empty key.
+    """
+    path, separator, value = text.partition("=")
+    keys = [part.strip() for part in path.split(".")]
+    if not separator or not all(keys):
+        raise ScenarioError(f"--set {text}: must look like key.path=value")
+    try:
+        return keys, tomllib.loads(f"value = {value.strip()}", parse_float=WrittenFloat)["value"]
+    except tomllib.TOMLDecodeError:
+        return keys, value.strip()
+
+
+def apply_overrides(table: Table, overrides: Sequence[str]) -> Table:
+    """The tables with each ``key.path=value`` laid on top.
+
+    Raises:
+        ScenarioError: an override is malformed, or its path runs through a value.
+    """
+    for text in overrides:
+        keys, value = parse_override(text)
+        layer: Table = {keys[-1]: value}
+        for key in reversed(keys[:-1]):
+            layer = {key: layer}
+        here: object = table
+        for position, key in enumerate(keys[:-1]):
+            here = here.get(key) if isinstance(here, dict) else None
+            if here is not None and not isinstance(here, dict):
+                place = ".".join(keys[: position + 1])
+                raise ScenarioError(f"--set {text}: {place} is {here!r}, not a table")
+        table = merge(table, layer)
+    return table

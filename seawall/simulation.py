@@ -1,0 +1,410 @@
+"""The simulator's loop: index, clock and agents on one virtual timeline.
+
+Everything happens in the order of (time, rank, sequence): index prints first, then the clock tick,
+then whoever wakes. Nothing here reads the wall clock except the progress line and the duration
+reported at the end, so the same scenario and seed give the same commands.
+"""
+
+import heapq
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from engine.commands import AdvanceTime, Command, IndexPrice
+from engine.events import (
+    AccountReport,
+    CommandRejected,
+    Deleveraged,
+    Event,
+    LiquidationEnded,
+    LiquidationStarted,
+    MarginCallEnded,
+    MarginCallIssued,
+    MarkUpdated,
+    OrderAccepted,
+    OrderAmended,
+    OrderClosed,
+    OrderFilled,
+    TakenOver,
+    Trade,
+)
+from matching.book import Book
+from risk.accounts import FIRST_TRADER, owner_of
+from seawall.agents import build_agents
+from seawall.agents.base import NEVER, Agent
+from seawall.agents.margin_traders import Crowd, Trader
+from seawall.agents.view import Desk, MarketView
+from seawall.index_path import IndexTick, index_path
+from seawall.market_setup import (
+    EntryPlanner,
+    agent_commands,
+    house_commands,
+    market_commands,
+    trader_commands,
+)
+from seawall.population import draw_population
+from seawall.scenario import Scenario
+from seawall.series import Columns, SeriesRecorder
+
+RANK_INDEX: Final[int] = 0
+RANK_CLOCK: Final[int] = 1
+RANK_AGENT: Final[int] = 2
+
+_PROGRESS_SECONDS: Final[float] = 0.5
+
+Listener = Callable[[Event], None]
+
+
+class Market(Protocol):
+    """What the simulation needs of an exchange."""
+
+    def send(self, command: Command) -> None:
+        """Hand in a command."""
+
+    def run_until(self, time_ns: int) -> None:
+        """Process everything due up to that time."""
+
+    def subscribe(self, listener: Listener) -> None:
+        """Hear every event."""
+
+    def next_order_id(self) -> int:
+        """A fresh order id."""
+
+    def book(self, instrument_id: int) -> Book:
+        """The order book of an instrument."""
+
+    def account_report(self, account_id: int) -> AccountReport:
+        """An account at current marks."""
+
+
+@dataclass(slots=True)
+class SimulationResult:
+    """What a run leaves behind besides its events. ``series`` is keyed by instrument id."""
+
+    scenario: Scenario
+    seed: int
+    accounts: int
+    entered: int
+    commands: int
+    wall_seconds: float
+    series: dict[int, Columns]
+    margin_ratio: dict[str, list[float]]
+    agent_profits: dict[str, float]
+
+
+class Simulation:
+    """One run of a scenario on an exchange that is still empty."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        market: Market,
+        *,
+        seed: int | None = None,
+        on_ready: Callable[[], None] | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = scenario.seed if seed is None else seed
+        self.market = market
+        self.commands = 0
+        self.now_ns = scenario.time.begin_ns
+        self._on_ready = on_ready
+        self._progress = progress and sys.stderr.isatty()
+        self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._sequence = 0
+        self._owners: dict[int, Agent | Trader] = {}
+        self._desk = Desk(self)
+        self.views: dict[str, MarketView] = {}
+        self._by_instrument: dict[int, MarketView] = {}
+        self._routes = self._event_routes()
+
+    # the desk's venue: every command of the run passes here
+
+    def send(self, command: Command) -> None:
+        """Count a command and hand it to the exchange."""
+        self.commands += 1
+        self.market.send(command)
+
+    def next_order_id(self) -> int:
+        """A fresh order id."""
+        return self.market.next_order_id()
+
+    def schedule(self, time_ns: int, action: Callable[[], None], rank: int = RANK_AGENT) -> None:
+        """Run ``action`` at that time, or now if it has passed."""
+        self._sequence += 1
+        heapq.heappush(self._queue, (max(time_ns, self.now_ns), rank, self._sequence, action))
+
+    def run(self) -> SimulationResult:
+        """Set the market up, run it to the end and collect the series.
+
+        Raises:
+            ScenarioError: an index file turns out to be wrong.
+        """
+        started = time.perf_counter()
+        self.market.subscribe(self._on_event)
+        streams = self._index_streams()
+        self._open_market(streams)
+        if self._on_ready is not None:
+            self._on_ready()
+        for stream in streams.values():
+            self._follow_index(stream)
+        self._start_clock()
+        self._loop(started)
+        self.market.run_until(self.scenario.time.end_ns)
+        traders = [owner for owner in self._owners.values() if isinstance(owner, Trader)]
+        return SimulationResult(
+            scenario=self.scenario,
+            seed=self.seed,
+            accounts=len(traders),
+            entered=sum(1 for trader in traders if trader.entered),
+            commands=self.commands,
+            wall_seconds=time.perf_counter() - started,
+            series=self._recorder.instruments,
+            margin_ratio=self._recorder.margin_ratio,
+            agent_profits={agent.name: agent.profit() for agent in self._agents},
+        )
+
+    def _loop(self, started: float) -> None:
+        """Take actions in order until the scenario's end."""
+        end_ns = self.scenario.time.end_ns
+        latency = self.scenario.latency is not None
+        shown = started
+        while self._queue and self._queue[0][0] <= end_ns:
+            time_ns, rank, _, action = heapq.heappop(self._queue)
+            if latency:
+                self.market.run_until(time_ns)
+            self.now_ns = time_ns
+            self._desk.now_ns = time_ns
+            action()
+            if self._progress and rank == RANK_CLOCK:
+                now = time.perf_counter()
+                if now - shown > _PROGRESS_SECONDS:
+                    shown = now
+                    self._show_progress(now - started)
+        if self._progress:
+            sys.stderr.write("\r\033[K")
+
+    def _show_progress(self, seconds: float) -> None:
+        plan = self.scenario.time
+        share = (self.now_ns - plan.begin_ns) / (plan.end_ns - plan.begin_ns)
+        bar = "#" * int(share * 30)
+        sys.stderr.write(
+            f"\r[{bar:<30}] {share:4.0%}  {self.commands:,} commands  {seconds:,.0f} s\033[K"
+        )
+        sys.stderr.flush()
+
+    # setting up
+
+    def _index_streams(self) -> dict[str, "IndexStream"]:
+        return {
+            name: IndexStream(
+                index_path(
+                    self.scenario.indices[name],
+                    spec.instrument_id,
+                    spec.tick_size,
+                    self.scenario.time,
+                    self.seed,
+                )
+            )
+            for name, spec in self.scenario.instruments.items()
+        }
+
+    def _open_market(self, streams: dict[str, "IndexStream"]) -> None:
+        scenario = self.scenario
+        begin_ns = self.now_ns
+        self._desk.now_ns = begin_ns
+        first_ticks = {name: stream.first_ticks for name, stream in streams.items()}
+        for command in market_commands(scenario, begin_ns):
+            self.send(command)
+        for command in house_commands(scenario, begin_ns, first_ticks):
+            self.send(command)
+        self.market.run_until(begin_ns)
+        assets = {asset.asset_id: asset for asset in scenario.assets.values()}
+        for name, spec in scenario.instruments.items():
+            book = self.market.book(spec.instrument_id)
+            view = MarketView(spec, assets[spec.settle_asset_id], book, scenario.time.tick_ns)
+            self.views[name] = view
+            self._by_instrument[spec.instrument_id] = view
+        self._recorder = SeriesRecorder(self.views)
+        self._open_traders(first_ticks)
+        self._open_agents(first_ticks)
+        self.market.run_until(begin_ns)
+
+    def _open_traders(self, first_ticks: dict[str, int]) -> None:
+        scenario = self.scenario
+        plan = scenario.time
+        planner = EntryPlanner(scenario, first_ticks)
+        self._crowd = Crowd(self._desk, self.views, self.schedule)
+        profiles = draw_population(scenario.population, FIRST_TRADER, self.seed)
+        for profile in profiles:
+            view = self.views[profile.instrument]
+            entry = planner.plan(profile, view)
+            for command in trader_commands(profile, entry, view, plan.begin_ns):
+                self.send(command)
+            rng = random.Random(self.seed << 40 | profile.account_id)
+            trader = Trader(
+                profile, self._crowd, rng, view.asset.asset_id, entry.reserve_q, entry.target_lots
+            )
+            self._owners[profile.account_id] = trader
+            # the book needs a moment to fill before the first entry
+            share = 0.04 + 0.92 * profile.entry_share
+            self.schedule(plan.begin_ns + int(share * plan.warm_up_ns), trader.enter)
+        rng = random.Random(f"{self.seed}:ratio-sample")
+        ids = [profile.account_id for profile in profiles]
+        count = min(len(ids), scenario.output.ratio_sample_accounts)
+        self._ratio_sample = sorted(rng.sample(ids, count))
+
+    def _open_agents(self, first_ticks: dict[str, int]) -> None:
+        begin_ns = self.scenario.time.begin_ns
+        names = {view.instrument_id: name for name, view in self.views.items()}
+        first_id = FIRST_TRADER + len(self._owners)
+        self._agents = build_agents(self.scenario.agents, self.views, first_id, self.seed)
+        for agent in self._agents:
+            ticks = first_ticks[names[agent.view.instrument_id]]
+            for command in agent_commands(agent, ticks, begin_ns):
+                self.send(command)
+            self._owners[agent.account_id] = agent
+            self.schedule(agent.first_wake(begin_ns), self._waker(agent))
+
+    def _waker(self, agent: Agent) -> Callable[[], None]:
+        def wake() -> None:
+            following = agent.wake(self._desk)
+            if following != NEVER:
+                self.schedule(max(following, self.now_ns + 1), wake)
+
+        return wake
+
+    # index and clock
+
+    def _follow_index(self, stream: "IndexStream") -> None:
+        point = stream.take()
+        if point is None:
+            return
+
+        def publish() -> None:
+            self.send(
+                IndexPrice(point.time_ns, point.instrument_id, point.source_id, point.price_ticks)
+            )
+            self._follow_index(stream)
+
+        self.schedule(point.time_ns, publish, RANK_INDEX)
+
+    def _start_clock(self) -> None:
+        plan = self.scenario.time
+        output = self.scenario.output
+        sample_every = max(1, output.sample_ns // plan.tick_ns)
+        ratios_every = max(1, output.ratio_sample_ns // plan.tick_ns)
+        count = 0
+
+        def tick() -> None:
+            nonlocal count
+            self.send(AdvanceTime(self.now_ns))
+            for view in self.views.values():
+                view.on_tick(self.now_ns)
+            self._crowd.on_tick()
+            if count % sample_every == 0:
+                self._recorder.sample(self.now_ns)
+            if count % ratios_every == 0:
+                self._recorder.sample_ratios(self.now_ns, self._ratio_sample, self.market)
+            count += 1
+            self.schedule(self.now_ns + plan.tick_ns, tick, RANK_CLOCK)
+
+        self.schedule(plan.begin_ns, tick, RANK_CLOCK)
+
+    # events
+
+    def _event_routes(self) -> dict[type, Callable[[Event], None]]:
+        routes: dict[type, Callable[[Event], None]] = {
+            Trade: self._on_trade,
+            MarkUpdated: self._on_mark,
+            Deleveraged: self._on_deleveraged,
+        }
+        for kind in (OrderAccepted, OrderAmended, OrderClosed, OrderFilled, CommandRejected):
+            routes[kind] = self._to_owner
+        for margin_kind in (
+            MarginCallIssued,
+            MarginCallEnded,
+            LiquidationStarted,
+            LiquidationEnded,
+            TakenOver,
+        ):
+            routes[margin_kind] = self._to_margin_owner
+        return routes
+
+    def _on_event(self, event: Event) -> None:
+        route = self._routes.get(type(event))
+        if route is not None:
+            route(event)
+
+    def _to_owner(self, event: Event) -> None:
+        owner = self._owners.get(event.account_id)  # type: ignore[union-attr]
+        if owner is not None:
+            owner.on_event(event)
+
+    def _to_margin_owner(self, event: Event) -> None:
+        owner = self._owners.get(owner_of(event.margin_account_id))  # type: ignore[union-attr]
+        if owner is not None:
+            owner.on_event(event)
+
+    def _on_deleveraged(self, event: Event) -> None:
+        assert isinstance(event, Deleveraged)
+        for margin_account_id in (event.margin_account_id, event.bankrupt_account_id):
+            owner = self._owners.get(owner_of(margin_account_id))
+            if owner is not None:
+                owner.on_event(event)
+
+    def _on_trade(self, event: Event) -> None:
+        assert isinstance(event, Trade)
+        self._by_instrument[event.instrument_id].last_ticks = event.price_ticks
+
+    def _on_mark(self, event: Event) -> None:
+        assert isinstance(event, MarkUpdated)
+        view = self._by_instrument.get(event.instrument_id)
+        if view is not None:
+            view.mark_ticks = event.mark_ticks
+            view.index_ticks = event.index_ticks
+            view.open_interest_lots = event.open_interest_lots
+
+
+class IndexStream:
+    """An instrument's index prints, with the first one known in advance to size accounts by."""
+
+    __slots__ = ("_first", "_points", "first_ticks")
+
+    def __init__(self, points: Iterator[IndexTick]) -> None:
+        self._points = points
+        self._first: IndexTick | None = next(points)
+        self.first_ticks = self._first.price_ticks
+
+    def take(self) -> IndexTick | None:
+        """The next print, None after the last."""
+        if self._first is not None:
+            point, self._first = self._first, None
+            return point
+        return next(self._points, None)
+
+
+def simulate(
+    scenario: Scenario,
+    market: Market,
+    *,
+    seed: int | None = None,
+    listeners: Sequence[Listener] = (),
+    on_ready: Callable[[], None] | None = None,
+    progress: bool = False,
+) -> SimulationResult:
+    """Run a scenario on an empty exchange.
+
+    ``seed`` replaces the scenario's; ``listeners`` hear every event; ``on_ready`` is called once
+    the house is funded and every account open, before the first price.
+
+    Raises:
+        ScenarioError: an index file is wrong.
+    """
+    for listener in listeners:
+        market.subscribe(listener)
+    return Simulation(scenario, market, seed=seed, on_ready=on_ready, progress=progress).run()
