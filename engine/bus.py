@@ -1,12 +1,12 @@
 """The in-process bus: runs each command until nothing is left to say.
 
-Without latencies messages go first in, first out. With latencies it is a discrete-event simulation on
-a virtual clock: a message arrives a fixed time after it was sent and carries that time, so the same
-components show what a slow margin engine costs.
+Without latencies messages go first in, first out. With latencies it is a discrete-event simulation
+on a virtual clock: a message arrives a fixed time after it was sent and carries that time, so the
+same components show what a slow margin engine costs.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
@@ -66,11 +66,22 @@ class Bus:
             self._schedule(sender, command)
             self.run_until(command.time_ns)
             return
-        self.now_ns = command.time_ns
-        queue = self._queue
-        for name, handler in self._targets[type(command)]:
-            queue.append((name, handler, command))
+        self.send_batch([command])
+
+    def send_batch(self, commands: Sequence[Command]) -> None:
+        """Put all commands in line, then run until nothing is left to say.
+
+        Every receiver hears the whole batch before the answers to any of it, as if the commands
+        had arrived faster than they could be answered. This is the order of the services, which
+        pass batches; a batch of one is `send`. Not for a bus with latencies.
+        """
+        assert self._latency is None, "with latencies commands are sent one by one"
         targets = self._targets
+        queue = self._queue
+        for command in commands:
+            self.now_ns = command.time_ns
+            for name, handler in targets[type(command)]:
+                queue.append((name, handler, command))
         sink = self._sink
         out: list[Any] = []
         delivered = 0
@@ -86,8 +97,8 @@ class Bus:
                         queue.append((name, receiver, said))
             out.clear()
             delivered += 1
-            if delivered > MAX_MESSAGES_PER_COMMAND:
-                raise RuntimeError(f"{type(command).__name__} did not come to rest")
+            if delivered > MAX_MESSAGES_PER_COMMAND * len(commands):
+                raise RuntimeError(f"{type(commands[0]).__name__} did not come to rest")
 
     def run_until(self, time_ns: int) -> None:
         """Deliver everything that arrives up to and including ``time_ns`` (latencies only)."""

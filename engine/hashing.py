@@ -9,7 +9,8 @@ HASH_BYTES: Final[int] = 16
 """Length of every hash: 128 bits, written as 32 hexadecimal digits."""
 
 _SCALARS: Final[frozenset[type]] = frozenset({int, str, bytes, bool, type(None)})
-_BIG_INT_CODE: Final[int] = 1
+BIG_INT_CODE: Final[int] = 1
+"""MessagePack extension of an int beyond 64 bits: two's complement, big-endian."""
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -23,12 +24,20 @@ def state_hash(state: object) -> str:
         TypeError: something else is in it. Floats are not exact; dictionaries and sets have no
             order of their own: sort them into a list first.
     """
+    return blake2b(canonical(state), digest_size=HASH_BYTES).hexdigest()
+
+
+def canonical(state: object) -> bytes:
+    """The MessagePack form of a state, the same for equal states.
+
+    Raises:
+        TypeError: as for `state_hash`.
+    """
     _refuse_inexact(state)
     try:
-        canonical = _encoder.encode(state)
+        return _encoder.encode(state)
     except OverflowError:
-        canonical = _encoder.encode(_with_big_ints_as_bytes(state))
-    return blake2b(canonical, digest_size=HASH_BYTES).hexdigest()
+        return _encoder.encode(_with_big_ints_as_bytes(state))
 
 
 def _refuse_inexact(value: object) -> None:
@@ -51,7 +60,7 @@ def _with_big_ints_as_bytes(value: object) -> object:
         return [_with_big_ints_as_bytes(item) for item in value]
     if type(value) is int and not -(2**63) <= value < 2**64:
         length = value.bit_length() + 8 >> 3
-        return msgspec.msgpack.Ext(_BIG_INT_CODE, value.to_bytes(length, "big", signed=True))
+        return msgspec.msgpack.Ext(BIG_INT_CODE, value.to_bytes(length, "big", signed=True))
     return value
 
 

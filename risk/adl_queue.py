@@ -5,6 +5,7 @@ change between two marks.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from risk.accounts import Position
 from risk.core import RiskCore
@@ -28,11 +29,12 @@ class _Queue:
 class AdlQueues:
     """Builds and serves the queues."""
 
-    __slots__ = ("_core", "_queues")
+    __slots__ = ("_core", "_queues", "_shown")
 
     def __init__(self, core: RiskCore) -> None:
         self._core = core
         self._queues: dict[tuple[int, int], _Queue] = {}
+        self._shown: dict[tuple[int, int], _Queue] = {}
 
     def against(self, position: Position) -> Iterator[Position]:
         """Counterparties of a position, first to close first.
@@ -41,7 +43,7 @@ class AdlQueues:
         """
         listing = position.listing
         side = -1 if position.qty_lots > 0 else 1
-        queue = self._queue(listing, side)
+        queue = _current(self._queues, listing, side)
         holders = listing.holders
         house: list[Position] = []
         trader = position.account.trader
@@ -59,27 +61,48 @@ class AdlQueues:
         yield from house
 
     def rank(self, position: Position) -> int:
-        """Rank group shown to the trader: 1 (next) to 5; 0 without a profit to take."""
+        """Rank group shown to the trader: 1 (next) to 5; 0 without a profit to take.
+
+        Read from a copy of its own: looking at a rank must not fix the queue that closes positions.
+        """
         if not position.qty_lots or unrealised_q(position) <= 0:
             return 0
         side = 1 if position.qty_lots > 0 else -1
-        queue = self._queue(position.listing, side)
+        queue = _current(self._shown, position.listing, side)
         place = queue.places.get(position.uid)
         return 0 if place is None else rank_group(place, len(queue.uids))
 
-    def _queue(self, listing: Listing, side: int) -> _Queue:
-        key = (listing.instrument_id, side)
-        queue = self._queues.get(key)
-        if queue is None or queue.built_version != listing.mark_version:
-            parties = [
-                _counterparty(position)
-                for position in listing.holders.values()
-                if position.qty_lots * side > 0
-            ]
-            ranked = rank_by_profit_leverage(parties)
-            queue = _Queue(listing.mark_version, [party.uid for party in ranked])
-            self._queues[key] = queue
-        return queue
+    def state(self) -> list[list[Any]]:
+        """The queues of the present marks; who comes when was fixed when they were built."""
+        listings = self._core.listings
+        return [
+            [instrument_id, side, queue.start, list(queue.uids)]
+            for (instrument_id, side), queue in sorted(self._queues.items())
+            if queue.built_version == listings[instrument_id].mark_version
+        ]
+
+    def restore(self, state: list[list[Any]]) -> None:
+        """Take over what `state` returned."""
+        for instrument_id, side, start, uids in state:
+            queue = _Queue(self._core.listings[instrument_id].mark_version, list(uids))
+            queue.start = start
+            self._queues[(instrument_id, side)] = queue
+
+
+def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int) -> _Queue:
+    """The queue of the present mark, ranked now if the mark has moved since."""
+    key = (listing.instrument_id, side)
+    queue = queues.get(key)
+    if queue is None or queue.built_version != listing.mark_version:
+        parties = [
+            _counterparty(position)
+            for position in listing.holders.values()
+            if position.qty_lots * side > 0
+        ]
+        ranked = rank_by_profit_leverage(parties)
+        queue = _Queue(listing.mark_version, [party.uid for party in ranked])
+        queues[key] = queue
+    return queue
 
 
 def _counterparty(position: Position) -> Counterparty:

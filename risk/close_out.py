@@ -7,7 +7,7 @@ Every loss the account cannot bear is booked once, as bad debt at the stage that
 
 from collections.abc import Iterator
 
-from engine.commands import BUY, IOC, STP_CANCEL_OLDEST
+from engine.commands import BUY, IOC, LEG_NET, STP_CANCEL_OLDEST
 from engine.events import (
     BadDebtBooked,
     Deleveraged,
@@ -35,20 +35,27 @@ from risk.core import RiskCore
 from risk.health import evaluate, position_maintenance_q, unrealised_q
 from risk.liquidation.adl import split_pro_rata, split_value
 from risk.listing import Listing
-from risk.orders import Orders, drop_if_empty
+from risk.reservations import Reservations, drop_if_empty
+from risk.settlement import Settlement
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
 
 class CloseOut:
     """Executes liquidation decisions. Every step ends in one `LiquidationReport`."""
 
-    __slots__ = ("_core", "_orders", "_queues", "_watch")
+    __slots__ = ("_core", "_queues", "_reservations", "_settlement", "_watch")
 
     def __init__(
-        self, core: RiskCore, orders: Orders, watch: MarginWatch, queues: AdlQueues
+        self,
+        core: RiskCore,
+        reservations: Reservations,
+        settlement: Settlement,
+        watch: MarginWatch,
+        queues: AdlQueues,
     ) -> None:
         self._core = core
-        self._orders = orders
+        self._reservations = reservations
+        self._settlement = settlement
         self._watch = watch
         self._queues = queues
 
@@ -56,9 +63,7 @@ class CloseOut:
         """Tell the liquidation engine how the account stands now."""
         core = self._core
         core.emit(
-            LiquidationReport(
-                core.now_ns, core.facts(account), core.house_facts(account.asset_id)
-            )
+            LiquidationReport(core.now_ns, core.facts(account), core.house_facts(account.asset_id))
         )
 
     def _locked(self, margin_account_id: int) -> MarginAccount | None:
@@ -88,7 +93,7 @@ class CloseOut:
             return
         account.liquidation.awaits_cancels = True
         for order in orders:
-            self._orders.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
+            self._core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
 
     def place_order(self, message: LiquidateOrder) -> None:
         """Send a reducing IOC order for a locked or house account, capped at its position."""
@@ -109,7 +114,7 @@ class CloseOut:
         order = OpenOrder(
             message.order_id, position, message.side, lots, message.price_ticks, True, True
         )
-        self._orders.register_liquidation(order)
+        self._reservations.register(order, order.price_ticks)
         core.emit(
             OrderAccepted(
                 core.now_ns,
@@ -192,7 +197,7 @@ class CloseOut:
         listing = position.listing
         mark_value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
         account = position.account
-        target = self._orders.house_position(taker, listing)
+        target = _house_position(taker, listing)
         core.ledger.settle(position, -qty_lots, -value_q, core.now_ns)
         core.ledger.settle(target, qty_lots, value_q, core.now_ns)
         drop_if_empty(position)
@@ -216,9 +221,7 @@ class CloseOut:
         core = self._core
         core.ledger.transfer(payer, account, amount_q)
         if payer.trader.account_id == FUND:
-            core.emit(
-                FundChanged(core.now_ns, payer.asset_id, -amount_q, payer.wallet_q, cause)
-            )
+            core.emit(FundChanged(core.now_ns, payer.asset_id, -amount_q, payer.wallet_q, cause))
 
     def _book_debt(self, account: MarginAccount, amount_q: int, stage: str) -> None:
         self._core.emit(
@@ -304,7 +307,7 @@ class CloseOut:
                 gain_q,
             )
         )
-        self._orders.trim_reduce_only(target)
+        self._settlement.trim_reduce_only(target)
         self._sweep_isolated(target)
         drop_if_empty(target)
         drop_if_empty(position)
@@ -363,9 +366,7 @@ class CloseOut:
             self._pay_from(fund, account, paid_q, "deficit")
             self._book_debt(account, paid_q, "fund")
 
-    def _spread_loss(
-        self, account: MarginAccount, deficit_q: int, listings: list[Listing]
-    ) -> None:
+    def _spread_loss(self, account: MarginAccount, deficit_q: int, listings: list[Listing]) -> None:
         """Charge winners in proportion to their gains, never more than they gained."""
         core = self._core
         winners: list[tuple[MarginAccount, int]] = []
@@ -383,9 +384,7 @@ class CloseOut:
             if share_q:
                 core.ledger.transfer(holder, account, share_q)
                 core.emit(
-                    LossSocialised(
-                        core.now_ns, holder.margin_account_id, account.asset_id, share_q
-                    )
+                    LossSocialised(core.now_ns, holder.margin_account_id, account.asset_id, share_q)
                 )
                 self._watch.refresh(holder)
 
@@ -409,3 +408,12 @@ class CloseOut:
             move_collateral(self._core.ledger, account, cross, account.wallet_q)
             self._watch.refresh(cross, widen=True)
         self._watch.refresh(account, widen=True)
+
+
+def _house_position(account: MarginAccount, listing: Listing) -> Position:
+    """The house's net position in a contract, opened empty if needed."""
+    position = account.position(listing.instrument_id, LEG_NET)
+    if position is None:
+        position = Position(account, listing, LEG_NET, 1)
+        account.positions.append(position)
+    return position

@@ -5,7 +5,7 @@ from typing import Any
 from engine.commands import AddAsset
 from engine.events import CommandRejected
 from engine.instruments import AssetSpec
-from engine.links import AccountFacts, HouseFacts, PositionFacts
+from engine.links import AccountFacts, HouseFacts, PositionFacts, PullOrder
 from engine.units import PPB
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
 from risk.health import (
@@ -74,6 +74,12 @@ class RiskCore:
                 verdict.free_q,
                 verdict.detail,
             )
+        )
+
+    def pull(self, order: OpenOrder, reason: int, account_id: int = 0) -> None:
+        """Send a cancel to the book; the order ends when the book answers."""
+        self.out.append(
+            PullOrder(self.now_ns, order.order_id, order.instrument_id, int(reason), account_id)
         )
 
     def add_asset(self, command: AddAsset) -> None:

@@ -148,9 +148,7 @@ def place_account(
     total_q = sum(notionals)
     for position, notional_q in zip(live, notionals, strict=True):
         worse_share_q = max(0, worse_q - slack_q) * notional_q // total_q if worse_q >= 0 else -1
-        better_share_q = (
-            max(0, better_q - slack_q) * notional_q // total_q if better_q >= 0 else -1
-        )
+        better_share_q = max(0, better_q - slack_q) * notional_q // total_q if better_q >= 0 else -1
         _place_position(
             position, worse_share_q, worse_factor_ppb, better_share_q, better_factor_ppb, widen
         )

@@ -86,9 +86,7 @@ def initial_q(position: Position, mark_ticks: int) -> int:
         return open_loss_q
     listing = position.listing
     notional_q = listing.instrument.notional_q(worst_lots, mark_ticks)
-    return open_loss_q + listing.model.initial_q(
-        worst_lots, notional_q, entry_q, position.leverage
-    )
+    return open_loss_q + listing.model.initial_q(worst_lots, notional_q, entry_q, position.leverage)
 
 
 def initial_requirement_q(account: MarginAccount) -> int:

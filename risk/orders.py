@@ -1,8 +1,4 @@
-"""Orders on the risk side: the check before the book, and the settlement of what the book answers.
-
-Every accepted order reserves margin on its position until it fills or is gone. Both sides of a fill
-are settled before anyone is re-evaluated, so the books balance at every look.
-"""
+"""Orders on the risk side: the check before the book, cancels and amends."""
 
 from engine.commands import (
     ALL_INSTRUMENTS,
@@ -10,7 +6,6 @@ from engine.commands import (
     FOK,
     IOC,
     LEG_LONG,
-    LEG_NET,
     LEG_SHORT,
     LIMIT,
     SELL,
@@ -19,22 +14,16 @@ from engine.commands import (
     CancelOrder,
     SubmitOrder,
 )
-from engine.events import FundChanged, OrderAccepted, OrderAmended, OrderClosed, OrderFilled
+from engine.events import OrderAccepted
 from engine.links import (
     ChangeOrder,
-    Fill,
-    LiquidationReport,
-    OrderChanged,
-    OrderGone,
     PlaceOrder,
-    PullFailed,
-    PullOrder,
 )
 from engine.reasons import Reason
 from engine.units import apply_rate_up
-from risk.accounts import FUND, MarginAccount, OpenOrder, Position, Trader
+from risk.accounts import MarginAccount, OpenOrder, Position, Trader
 from risk.core import RiskCore
-from risk.health import evaluate, initial_requirement_q
+from risk.health import initial_requirement_q
 from risk.listing import Listing
 from risk.pretrade import (
     OK,
@@ -52,20 +41,20 @@ from risk.pretrade import (
     margin_equity_q,
     opening_lots,
 )
-from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
+from risk.reservations import Reservations, drop_if_empty, isolated_margin_q
 
 DEFAULT_LEVERAGE = 20
 """Leverage of an account that chose none, if the margin model allows as much."""
 
 
 class Orders:
-    """Order entry, amendment, cancellation and settlement."""
+    """Order entry, amendment and cancellation."""
 
-    __slots__ = ("_core", "_watch")
+    __slots__ = ("_core", "_reservations")
 
-    def __init__(self, core: RiskCore, watch: MarginWatch) -> None:
+    def __init__(self, core: RiskCore, reservations: Reservations) -> None:
         self._core = core
-        self._watch = watch
+        self._reservations = reservations
 
     # entry
 
@@ -113,9 +102,7 @@ class Orders:
             account.positions.append(position)
         return position
 
-    def _check_and_place(
-        self, command: SubmitOrder, trader: Trader, position: Position
-    ) -> Verdict:
+    def _check_and_place(self, command: SubmitOrder, trader: Trader, position: Position) -> Verdict:
         core = self._core
         listing = position.listing
         side = command.side
@@ -152,7 +139,7 @@ class Orders:
         verdict = self._check_margin(order, estimate_ticks)
         if verdict.reason != OK:
             return verdict
-        self._register(order, estimate_ticks)
+        self._reservations.register(order, estimate_ticks)
         now_ns = core.now_ns
         core.emit(
             OrderAccepted(
@@ -208,7 +195,7 @@ class Orders:
             )
         if not lots:
             return PASSED
-        hold_q = fee_q + self._isolated_margin_q(position, lots, price_ticks)
+        hold_q = fee_q + isolated_margin_q(position, lots, price_ticks)
         loss_q = order.side * (
             instrument.fill_value_q(lots, price_ticks)
             - instrument.position_value_q(lots, listing.mark_ticks)
@@ -220,269 +207,6 @@ class Orders:
             return Verdict(Reason.INSUFFICIENT_MARGIN, hold_q, free_q)
         order.hold_q = hold_q
         return PASSED
-
-    @staticmethod
-    def _isolated_margin_q(position: Position, lots: int, price_ticks: int) -> int:
-        """Collateral an isolated position needs for ``lots`` opened at this price."""
-        notional_q = position.listing.instrument.notional_q(lots, price_ticks)
-        return position.listing.model.initial_q(lots, notional_q, notional_q, position.leverage)
-
-    def house_position(self, account: MarginAccount, listing: Listing) -> Position:
-        """The house's net position in a contract, opened empty if needed."""
-        position = account.position(listing.instrument_id, LEG_NET)
-        if position is None:
-            position = Position(account, listing, LEG_NET, 1)
-            account.positions.append(position)
-        return position
-
-    # reservations
-
-    def register_liquidation(self, order: OpenOrder) -> None:
-        """Remember an order of the liquidation engine; reducing, it needs no margin."""
-        self._register(order, order.price_ticks)
-
-    def _register(self, order: OpenOrder, price_ticks: int) -> None:
-        self._core.orders[order.order_id] = order
-        order.position.account.trader.orders[order.order_id] = order
-        self._reserve(order, order.qty_lots, price_ticks)
-        if order.hold_q:
-            self._core.cross_of(order.position.account).held_q += order.hold_q
-
-    def _reserve(self, order: OpenOrder, lots: int, price_ticks: int) -> None:
-        position = order.position
-        order.remaining_lots = lots
-        order.value_q = position.listing.instrument.fill_value_q(lots, price_ticks)
-        if order.side == BUY:
-            position.buy_lots += lots
-            position.buy_value_q += order.value_q
-        else:
-            position.sell_lots += lots
-            position.sell_value_q += order.value_q
-        if order.reduce_only:
-            position.reduce_lots += lots
-
-    def _release(self, order: OpenOrder, lots: int) -> None:
-        """Free the reservation of ``lots``; value and hold in proportion (rounded down, the
-        remainder goes with the last lot)."""
-        position = order.position
-        remaining = order.remaining_lots - lots
-        assert remaining >= 0, f"order {order.order_id}: {lots} of {order.remaining_lots} lots"
-        value_q = order.value_q
-        hold_q = order.hold_q
-        if remaining:
-            value_q -= order.value_q * remaining // order.remaining_lots
-            hold_q -= order.hold_q * remaining // order.remaining_lots
-        order.remaining_lots = remaining
-        order.value_q -= value_q
-        if order.side == BUY:
-            position.buy_lots -= lots
-            position.buy_value_q -= value_q
-        else:
-            position.sell_lots -= lots
-            position.sell_value_q -= value_q
-        if order.reduce_only:
-            position.reduce_lots -= lots
-        if hold_q:
-            order.hold_q -= hold_q
-            self._core.cross_of(position.account).held_q -= hold_q
-
-    def _finish(self, order: OpenOrder, remaining_lots: int, reason: int) -> None:
-        """The order is over: forget it, tell its owner, and report if a liquidation waits."""
-        core = self._core
-        if order.remaining_lots:
-            self._release(order, order.remaining_lots)
-        position = order.position
-        account = position.account
-        del core.orders[order.order_id]
-        del account.trader.orders[order.order_id]
-        core.emit(
-            OrderClosed(
-                core.now_ns,
-                account.trader.account_id,
-                order.order_id,
-                order.instrument_id,
-                remaining_lots,
-                int(reason),
-            )
-        )
-        drop_if_empty(position)
-        if order.liquidation:
-            self._report(account, order.qty_lots - remaining_lots)
-        else:
-            self._report_cancelled(account)
-            if account.isolated:
-                self._report_cancelled(core.cross_of(account))
-
-    def _report_cancelled(self, account: MarginAccount) -> None:
-        record = account.liquidation
-        if record is not None and record.awaits_cancels and not self._core.orders_of(account):
-            record.awaits_cancels = False
-            self._report(account, 0)
-
-    def _report(self, account: MarginAccount, filled_lots: int) -> None:
-        core = self._core
-        core.emit(
-            LiquidationReport(
-                core.now_ns,
-                core.facts(account),
-                core.house_facts(account.asset_id),
-                filled_lots,
-            )
-        )
-
-    # what the book answers
-
-    def filled(self, fill: Fill) -> None:
-        """Settle both sides of a trade with one value, then look at both accounts."""
-        core = self._core
-        listing = core.listings[fill.instrument_id]
-        listing.last_ticks = fill.price_ticks
-        taker = core.orders[fill.taker_order_id]
-        maker = core.orders[fill.maker_order_id]
-        value_q = listing.instrument.fill_value_q(fill.qty_lots, fill.price_ticks)
-        self._settle_side(taker, fill, value_q, False)
-        self._settle_side(maker, fill, value_q, True)
-        for order in (taker, maker):
-            position = order.position
-            self.trim_reduce_only(position)
-            self._watch.refresh(position.account)
-            if position.account.isolated:
-                self._watch.refresh(core.cross_of(position.account))
-            if order.remaining_lots == 0:
-                self._finish(order, 0, Reason.FILLED)
-
-    def _settle_side(self, order: OpenOrder, fill: Fill, value_q: int, is_maker: bool) -> None:
-        core = self._core
-        position = order.position
-        account = position.account
-        side = order.side
-        sync_record(account)
-        self._release(order, fill.qty_lots)
-        if account.isolated and not order.liquidation:
-            self._free_isolated_margin(position, side, fill)
-        opened = opening_part(position.qty_lots, side * fill.qty_lots)
-        realised_q = core.ledger.settle(
-            position, side * fill.qty_lots, side * value_q, core.now_ns
-        )
-        if account.isolated and not order.liquidation:
-            if opened:
-                self._fund_isolated(position, opened, fill.price_ticks)
-            elif not position.qty_lots and account.wallet_q > 0:
-                # What rounding left behind when the position closed.
-                cross = core.cross_of(account)
-                move_collateral(core.ledger, account, cross, account.wallet_q)
-        record = account.liquidation
-        if record is not None:
-            record.slippage_q += changed_equity_q(account)
-        fee_q = self._charge(order, value_q, is_maker)
-        if record is not None:
-            record.fee_q += changed_equity_q(account)
-        core.emit(
-            OrderFilled(
-                core.now_ns,
-                account.trader.account_id,
-                order.order_id,
-                order.instrument_id,
-                position.leg,
-                side,
-                fill.qty_lots,
-                fill.price_ticks,
-                is_maker,
-                order.liquidation,
-                fee_q,
-                realised_q,
-                position.qty_lots,
-            )
-        )
-
-    def _charge(self, order: OpenOrder, value_q: int, is_maker: bool) -> int:
-        """The fee of one side. Liquidation orders pay the fund, never beyond their equity."""
-        core = self._core
-        account = order.position.account
-        notional_q = abs(value_q)
-        fees = core.rulebook.fees
-        if account.trader.is_house():
-            return 0
-        if not order.liquidation:
-            rate_ppb = fees.maker_ppb if is_maker else fees.taker_ppb
-            # An isolated position's collateral is not spent on fees: the cross account pays.
-            return core.ledger.charge_fee(core.cross_of(account), notional_q, rate_ppb)
-        evaluate(account)
-        fee_q = min(apply_rate_up(notional_q, fees.liquidation_ppb), max(0, account.equity_q))
-        if fee_q:
-            fund = core.ledger.house(FUND, account.asset_id)
-            core.ledger.transfer(account, fund, fee_q)
-            core.emit(
-                FundChanged(
-                    core.now_ns, account.asset_id, fee_q, fund.wallet_q, "liquidation fee"
-                )
-            )
-        return fee_q
-
-    def _free_isolated_margin(self, position: Position, side: int, fill: Fill) -> None:
-        """A reducing fill frees its share of the position's equity (rounded down)."""
-        held = position.qty_lots
-        closed = abs(side * fill.qty_lots) - opening_part(held, side * fill.qty_lots)
-        if not closed:
-            return
-        account = position.account
-        instrument = position.listing.instrument
-        value_q = instrument.position_value_q(held, fill.price_ticks)
-        equity_q = account.wallet_q + value_q - position.entry_value_q
-        share_q = max(0, equity_q) * closed // abs(held)
-        move_collateral(self._core.ledger, account, self._core.cross_of(account), share_q)
-
-    def _fund_isolated(self, position: Position, opened_lots: int, price_ticks: int) -> None:
-        """An opening fill brings its margin from the cross account, as far as that has it."""
-        account = position.account
-        cross = self._core.cross_of(account)
-        need_q = self._isolated_margin_q(position, opened_lots, price_ticks)
-        amount_q = max(0, min(need_q, cross.wallet_q))
-        move_collateral(self._core.ledger, cross, account, amount_q)
-
-    def gone(self, message: OrderGone) -> None:
-        """An order left the book unfilled or partly filled."""
-        order = self._core.orders.get(message.order_id)
-        if order is None:
-            return
-        self._finish(order, message.remaining_lots, message.reason)
-        self._watch.refresh(order.position.account)
-
-    def changed(self, message: OrderChanged) -> None:
-        """A resting order has a new price or size: reserve for exactly that."""
-        core = self._core
-        order = core.orders.get(message.order_id)
-        if order is None:
-            return
-        hold_q = order.hold_q
-        before = order.remaining_lots
-        order.hold_q = 0
-        self._release(order, before)
-        order.price_ticks = message.price_ticks
-        order.qty_lots += message.remaining_lots - before
-        self._reserve(order, message.remaining_lots, message.price_ticks)
-        order.hold_q = hold_q
-        if hold_q and message.remaining_lots < before:
-            kept_q = hold_q * message.remaining_lots // before
-            core.cross_of(order.position.account).held_q -= hold_q - kept_q
-            order.hold_q = kept_q
-        core.emit(
-            OrderAmended(
-                core.now_ns,
-                order.position.account.trader.account_id,
-                order.order_id,
-                order.instrument_id,
-                message.price_ticks,
-                message.remaining_lots,
-            )
-        )
-
-    def pull_failed(self, message: PullFailed) -> None:
-        """A cancel or amend came too late: its owner gets the one answer there is."""
-        if message.account_id:
-            self._core.reject(
-                message.account_id, message.order_id, Verdict(Reason.UNKNOWN_ORDER)
-            )
 
     # cancel and amend
 
@@ -502,7 +226,7 @@ class Orders:
         if isinstance(found, Verdict):
             self._core.reject(command.account_id, command.order_id, found)
             return
-        self.pull(found, Reason.CANCELLED_BY_OWNER, command.account_id)
+        self._core.pull(found, Reason.CANCELLED_BY_OWNER, command.account_id)
 
     def cancel_all(self, command: CancelAll) -> None:
         """Ask the book to cancel the account's orders in one instrument or in all."""
@@ -517,13 +241,7 @@ class Orders:
         for order in trader.orders.values():
             wanted = command.instrument_id in (ALL_INSTRUMENTS, order.instrument_id)
             if wanted and not order.liquidation:
-                self.pull(order, Reason.CANCELLED_BY_OWNER, 0)
-
-    def pull(self, order: OpenOrder, reason: int, account_id: int = 0) -> None:
-        """Send a cancel to the book; the order ends when the book answers."""
-        self._core.emit(
-            PullOrder(self._core.now_ns, order.order_id, order.instrument_id, reason, account_id)
-        )
+                self._core.pull(order, Reason.CANCELLED_BY_OWNER, 0)
 
     def amend(self, command: AmendOrder) -> None:
         """Check the order as it would become and ask the book to change it."""
@@ -556,9 +274,7 @@ class Orders:
         if verdict.reason == OK:
             verdict = check_band(listing, order.side, command.price_ticks)
         if verdict.reason == OK:
-            verdict = check_size(
-                listing, command.qty_lots, command.price_ticks, order.reduce_only
-            )
+            verdict = check_size(listing, command.qty_lots, command.price_ticks, order.reduce_only)
         if verdict.reason != OK:
             return verdict
         if self._is_locked(position.account):
@@ -576,7 +292,7 @@ class Orders:
         lots, price_ticks, hold_q = order.remaining_lots, order.price_ticks, order.hold_q
         cross = core.cross_of(order.position.account)
         order.hold_q = 0
-        self._release(order, lots)
+        self._reservations.release(order, lots)
         cross.held_q -= hold_q
         probe = OpenOrder(
             order.order_id,
@@ -594,41 +310,10 @@ class Orders:
                 order.qty_lots += command.qty_lots - lots
                 lots = command.qty_lots
             order.price_ticks = price_ticks = command.price_ticks
-        self._reserve(order, lots, price_ticks)
+        self._reservations.reserve(order, lots, price_ticks)
         order.hold_q = hold_q
         cross.held_q += hold_q
         return verdict
-
-    def trim_reduce_only(self, position: Position) -> None:
-        """Shrink reduce-only orders, newest first, to what the position still has to close."""
-        if not position.reduce_lots:
-            return
-        core = self._core
-        orders = [
-            order
-            for order in position.account.trader.orders.values()
-            if order.position is position and order.reduce_only
-        ]
-        allowed = abs(position.qty_lots)
-        for order in orders:
-            keep = min(order.remaining_lots, allowed) if order.reduces else 0
-            allowed -= keep
-            if keep == order.remaining_lots:
-                continue
-            if keep == 0:
-                self.pull(order, Reason.REDUCE_ONLY_TRIMMED)
-            else:
-                core.emit(
-                    ChangeOrder(
-                        core.now_ns,
-                        order.order_id,
-                        order.instrument_id,
-                        order.price_ticks,
-                        keep,
-                        0,
-                        True,
-                    )
-                )
 
 
 def closes_leg(leg: int, side: int) -> bool:
@@ -640,18 +325,3 @@ def reducible_lots(position: Position, side: int) -> int:
     """Lots a new reduce-only order may close, beside the reduce-only orders already open."""
     against = -position.qty_lots if side == BUY else position.qty_lots
     return max(0, against) - position.reduce_lots
-
-
-def opening_part(held_lots: int, qty_lots: int) -> int:
-    """Lots of a signed fill that open or enlarge, after closing what it can."""
-    if held_lots == 0 or (held_lots > 0) == (qty_lots > 0):
-        return abs(qty_lots)
-    return max(0, abs(qty_lots) - abs(held_lots))
-
-
-def drop_if_empty(position: Position) -> None:
-    """Forget a position that is flat and has no orders, so that accounts stay small."""
-    if not position.qty_lots and not position.buy_lots and not position.sell_lots:
-        positions = position.account.positions
-        if position in positions:
-            positions.remove(position)

@@ -39,9 +39,7 @@ class Verdict:
 
     __slots__ = ("detail", "free_q", "reason", "required_q")
 
-    def __init__(
-        self, reason: int, required_q: int = 0, free_q: int = 0, detail: str = ""
-    ) -> None:
+    def __init__(self, reason: int, required_q: int = 0, free_q: int = 0, detail: str = "") -> None:
         self.reason = reason
         self.required_q = required_q
         self.free_q = free_q

@@ -115,9 +115,7 @@ class Reports:
         account = position.account
         listing = position.listing
         evaluate(account)
-        together = [
-            p for p in account.positions if p.listing is listing and p.qty_lots
-        ]
+        together = [p for p in account.positions if p.listing is listing and p.qty_lots]
         other_equity_q = account.equity_q - sum(unrealised_q(p) for p in together)
         other_maintenance_q = account.maintenance_q - sum(
             position_maintenance_q(p) for p in together

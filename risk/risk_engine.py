@@ -1,7 +1,7 @@
 """The risk engine: the hub, and the only owner of accounts.
 
-A deterministic component. It takes commands and what matching and liquidation answer, and hands each
-message to the part that knows the rule.
+A deterministic component. It takes commands and what matching and liquidation answer, and hands
+each message to the part that knows the rule.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,10 @@ from risk.orders import Orders
 from risk.pretrade import Verdict
 from risk.pricing import Pricing
 from risk.reports import Reports
+from risk.reservations import Reservations
 from risk.rulebook import rulebook_from_json
+from risk.rulebook_check import check_rulebook
+from risk.settlement import Settlement
 from risk.transfers import Transfers
 from risk.watch import MarginWatch
 
@@ -33,15 +36,19 @@ class RiskEngine:
         self.core = RiskCore()
         self.watch = MarginWatch(self.core)
         self.queues = AdlQueues(self.core)
-        self.orders = Orders(self.core, self.watch)
+        self.reservations = Reservations(self.core)
+        self.orders = Orders(self.core, self.reservations)
+        self.settlement = Settlement(self.core, self.watch, self.reservations)
         self.pricing = Pricing(self.core, self.watch)
         self.transfers = Transfers(self.core, self.watch)
         self.reports = Reports(self.core, self.queues, self.transfers)
-        self.close_out = CloseOut(self.core, self.orders, self.watch, self.queues)
+        self.close_out = CloseOut(
+            self.core, self.reservations, self.settlement, self.watch, self.queues
+        )
         self._handlers = self._routes()
 
     def _routes(self) -> dict[type, Callable[[Any], None]]:
-        orders, transfers = self.orders, self.transfers
+        orders, settlement, transfers = self.orders, self.settlement, self.transfers
         close_out, pricing = self.close_out, self.pricing
         return {
             c.AddAsset: self._add_asset,
@@ -61,10 +68,10 @@ class RiskEngine:
             c.IndexPrice: pricing.index_price,
             c.AdvanceTime: self._advance_time,
             c.QueryAccount: self._query_account,
-            k.Fill: orders.filled,
-            k.OrderGone: orders.gone,
-            k.OrderChanged: orders.changed,
-            k.PullFailed: orders.pull_failed,
+            k.Fill: settlement.filled,
+            k.OrderGone: settlement.gone,
+            k.OrderChanged: settlement.changed,
+            k.PullFailed: settlement.pull_failed,
             k.BookTop: pricing.book_top,
             k.LiquidateCancel: close_out.cancel_orders,
             k.LiquidateOrder: close_out.place_order,
@@ -133,6 +140,7 @@ class RiskEngine:
         core = self.core
         try:
             rulebook = rulebook_from_json(command.rulebook)
+            check_rulebook(rulebook)
         except ValueError as error:
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
             return

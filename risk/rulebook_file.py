@@ -33,7 +33,9 @@ SHIPPED: Final[Path] = Path(__file__).parent / "rulebooks"
 NO_DEADLINE: Final[str] = "none"
 MAX_FILE_BYTES: Final[int] = 1_000_000
 MAX_NUMBER: Final[int] = 10**18
-"""Refused before any arithmetic: decimals carry 28 digits, nine of them behind the point."""
+MAX_DECIMALS: Final[int] = 18
+"""What lies beyond is refused before any arithmetic: rates are cut at nine decimals with 28 digits
+to do it in, and an asset rarely has more decimals than 18."""
 
 
 class RulebookError(ValueError):
@@ -221,6 +223,8 @@ def _decimal(value: Any, place: str) -> Decimal:
         raise RuleFault(place, f"{problem}; write a decimal in quotes or a whole number") from None
     if abs(number) > MAX_NUMBER:
         raise RuleFault(place, f"{value!r} is too large; at most {MAX_NUMBER}")
+    if int(number.as_tuple().exponent) < -MAX_DECIMALS:
+        raise RuleFault(place, f"{value!r} is too fine; at most {MAX_DECIMALS} decimals")
     return number
 
 

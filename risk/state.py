@@ -1,16 +1,20 @@
-"""The risk engine's whole state as nested lists of plain values, in one fixed order.
+"""The risk engine's whole state as nested lists of plain values, in one fixed order, and back.
 
-What two runs are compared by and what a snapshot keeps. Lists that matter in their own order (a
-trader's orders, an account's positions) keep it; everything else is sorted by id.
+What two runs are compared by and what a snapshot keeps. Lists that matter in their own order
+(assets and instruments as they were listed, a trader's orders, an account's positions) keep it;
+everything else is sorted by id.
 """
 
 from typing import Any
 
-from engine.messages import encode
 from engine.commands import AddAsset, AddInstrument
+from engine.messages import decode_command, encode
 from risk.accounts import LiquidationRecord, MarginAccount, MarginCall, OpenOrder, Position, Trader
+from risk.core import RiskCore
+from risk.health import evaluate
 from risk.listing import Listing
 from risk.risk_engine import RiskEngine
+from risk.rulebook import rulebook_from_json
 
 
 def risk_state(engine: RiskEngine) -> list[Any]:
@@ -23,12 +27,13 @@ def risk_state(engine: RiskEngine) -> list[Any]:
         core.next_call_id,
         core.next_liquidation_id,
         core.rulebook.to_json(),
-        [encode(AddAsset(0, core.assets[key])) for key in sorted(core.assets)],
-        [_listing(core.listings[key]) for key in sorted(core.listings)],
+        [encode(AddAsset(0, core.assets[key])) for key in core.assets],
+        [_listing(core.listings[key]) for key in core.listings],
         [_trader(ledger.traders[key]) for key in sorted(ledger.traders)],
         [_account(ledger.accounts[key]) for key in sorted(ledger.accounts)],
         sorted([key, value] for key, value in ledger.deposited_q.items()),
         engine.watch.state(),
+        engine.queues.state(),
     ]
 
 
@@ -135,3 +140,122 @@ def _record(record: LiquidationRecord | None) -> list[Any] | None:
         record.haircut_q,
         record.transfer_q,
     ]
+
+
+def restore_risk(state: list[Any]) -> RiskEngine:
+    """A risk engine that goes on exactly as the one `risk_state` was taken from.
+
+    What the state leaves out follows from it: holders and open interest from the positions, the
+    price bands from the accounts at their marks.
+    """
+    engine = RiskEngine()
+    core = engine.core
+    core.now_ns, core.next_call_id, core.next_liquidation_id, rulebook = state[:4]
+    core.set_rulebook(rulebook_from_json(rulebook))
+    for row in state[4]:
+        asset = decode_command(row)
+        assert isinstance(asset, AddAsset)
+        core.add_asset(asset)
+    for row in state[5]:
+        _restore_listing(core, row)
+    for account_id, hedge, leverage, isolated, _ in state[6]:
+        trader = core.ledger.traders.setdefault(account_id, Trader(account_id))
+        trader.hedge = hedge
+        trader.leverage = dict(leverage)
+        trader.isolated = dict(isolated)
+    for row in state[7]:
+        _restore_account(core, row)
+    for row in state[6]:
+        _restore_orders(core, row)
+    for asset_id, deposited_q in state[8]:
+        core.ledger.deposited_q[asset_id] = deposited_q
+        core.ledger.booked_q[asset_id] = deposited_q + core.ledger.residue_q(asset_id)
+    engine.watch.restore([(due_ns, call_id, key) for due_ns, call_id, key in state[9]])
+    engine.queues.restore(state[10])
+    for account in core.ledger.accounts.values():
+        evaluate(account)
+        if account.liquidation is None and not account.trader.is_house():
+            engine.watch.place_bands(account, widen=True)
+    return engine
+
+
+def _restore_listing(core: RiskCore, row: list[Any]) -> None:
+    command = decode_command(row[0])
+    assert isinstance(command, AddInstrument)
+    listing = Listing(command.spec, core.rulebook)
+    (
+        listing.mark_ticks,
+        listing.index_ticks,
+        listing.last_ticks,
+        listing.bid_ticks,
+        listing.ask_ticks,
+        listing.mark_version,
+        listing.funding_rate_ppb,
+        listing.next_funding_ns,
+    ) = row[1:9]
+    listing.index.restore(row[9])
+    listing.mark.restore(row[10])
+    listing.premium.restore(row[11])
+    core.listings[listing.instrument_id] = listing
+
+
+def _restore_account(core: RiskCore, row: list[Any]) -> None:
+    margin_account_id, account_id, asset_id, isolated = row[:4]
+    trader = core.ledger.traders[account_id]
+    account = MarginAccount(margin_account_id, trader, asset_id, isolated)
+    account.wallet_q, account.held_q, account.level = row[4:7]
+    account.call = None if row[7] is None else MarginCall(*row[7])
+    account.liquidation = None if row[8] is None else _restored_record(row[8])
+    for values in row[9]:
+        listing = core.listings[values[0]]
+        position = Position(account, listing, values[1], values[2])
+        (
+            position.qty_lots,
+            position.entry_value_q,
+            position.opened_ns,
+            position.buy_lots,
+            position.sell_lots,
+            position.buy_value_q,
+            position.sell_value_q,
+            position.reduce_lots,
+        ) = values[3:]
+        account.positions.append(position)
+        if position.qty_lots:
+            listing.holders[position.uid] = position
+            listing.long_lots += max(0, position.qty_lots)
+    core.ledger.accounts[margin_account_id] = account
+    trader.accounts[margin_account_id] = account
+
+
+def _restored_record(row: list[Any]) -> LiquidationRecord:
+    record = LiquidationRecord(row[0], row[1], row[2], row[4], row[7])
+    record.last_equity_q = row[3]
+    record.awaits_cancels, record.call_expired = row[5:7]
+    (
+        record.stage,
+        record.price_q,
+        record.slippage_q,
+        record.fee_q,
+        record.funding_q,
+        record.surrender_q,
+        record.adl_q,
+        record.haircut_q,
+        record.transfer_q,
+    ) = row[8:]
+    return record
+
+
+def _restore_orders(core: RiskCore, row: list[Any]) -> None:
+    trader = core.ledger.traders[row[0]]
+    for order_id, margin_account_id, instrument_id, leg, side, qty_lots, *rest in row[4]:
+        remaining_lots, price_ticks, reduce_only, liquidation, value_q, hold_q = rest
+        position = core.ledger.accounts[margin_account_id].position(instrument_id, leg)
+        assert position is not None, f"order {order_id} belongs to no position"
+        order = OpenOrder(
+            order_id, position, side, qty_lots, price_ticks, reduce_only, liquidation
+        )
+        order.remaining_lots = remaining_lots
+        order.value_q = value_q
+        order.hold_q = hold_q
+        core.orders[order_id] = order
+        trader.orders[order_id] = order

@@ -117,9 +117,7 @@ class Transfers:
             )
         )
         if account.trader.account_id == FUND:
-            core.emit(
-                FundChanged(core.now_ns, account.asset_id, amount_q, account.wallet_q, cause)
-            )
+            core.emit(FundChanged(core.now_ns, account.asset_id, amount_q, account.wallet_q, cause))
         self._watch.refresh(account)
 
     def withdrawable_q(self, account: MarginAccount) -> int:
@@ -284,9 +282,7 @@ class Transfers:
             core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
             return
         trader.hedge = command.hedge
-        core.emit(
-            AccountChanged(core.now_ns, command.account_id, -1, "hedge", int(command.hedge))
-        )
+        core.emit(AccountChanged(core.now_ns, command.account_id, -1, "hedge", int(command.hedge)))
 
     @staticmethod
     def _positions(trader: Trader, instrument_id: int) -> list[Position]:

@@ -51,6 +51,12 @@ class MarginWatch:
             if account.liquidation is not None:
                 return
             widen = True
+        self.place_bands(account, widen)
+
+    def place_bands(self, account: MarginAccount, widen: bool) -> None:
+        """Put the price bands of an evaluated account in force, as its level asks."""
+        levels = self._core.levels
+        level = account.level
         worse_factor_ppb = levels.factors_ppb[level] if level < levels.liquidate_level else 0
         better_factor_ppb = levels.factors_ppb[level - 1] if level else 0
         place_account(
@@ -213,7 +219,8 @@ class MarginWatch:
         assert record is not None, "only a running liquidation can end"
         sync_record(account)
         account.liquidation = None
-        account.level = 0
+        # A call follows a fall from above; who was just reduced into the call band gets none.
+        account.level = core.levels.liquidate_level - 1
         core.emit(
             LiquidationEnded(
                 core.now_ns,

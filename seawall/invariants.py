@@ -22,9 +22,7 @@ def check_cheap(risk: RiskEngine) -> None:
     risk.core.ledger.check_conservation()
 
 
-def check_full(
-    risk: RiskEngine, matching: MatchingEngine, liquidation: LiquidationEngine
-) -> None:
+def check_full(risk: RiskEngine, matching: MatchingEngine, liquidation: LiquidationEngine) -> None:
     """Every invariant, at rest (no message under way).
 
     Raises:
@@ -74,9 +72,7 @@ def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
         for book in matching.books.values()
         for order_id, order in book.resting.items()
     }
-    known = {
-        order_id: order.remaining_lots for order_id, order in risk.core.orders.items()
-    }
+    known = {order_id: order.remaining_lots for order_id, order in risk.core.orders.items()}
     require(resting == known, RESERVATIONS, f"book {resting}, risk {known}")
     for account in risk.core.ledger.accounts.values():
         held_q = 0
@@ -125,9 +121,9 @@ def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
     )
     for position in account.positions:
         mark_ticks = position.listing.mark_ticks
-        inside = (
-            position.low_ticks == NO_THRESHOLD or position.low_ticks <= mark_ticks
-        ) and (position.high_ticks == NO_THRESHOLD or mark_ticks <= position.high_ticks)
+        inside = (position.low_ticks == NO_THRESHOLD or position.low_ticks <= mark_ticks) and (
+            position.high_ticks == NO_THRESHOLD or mark_ticks <= position.high_ticks
+        )
         require(
             inside,
             NO_MISSED_CROSSING,

@@ -38,9 +38,7 @@ Money = dict[int, int]
 class SummaryCollector:
     """A listener that counts; `summary` answers the figures."""
 
-    def __init__(
-        self, assets: Sequence[AssetSpec], instruments: Sequence[InstrumentSpec]
-    ) -> None:
+    def __init__(self, assets: Sequence[AssetSpec], instruments: Sequence[InstrumentSpec]) -> None:
         self._assets = {asset.asset_id: asset for asset in assets}
         self._asset_of = {spec.instrument_id: spec.settle_asset_id for spec in instruments}
         self.events = 0

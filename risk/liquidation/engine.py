@@ -1,15 +1,17 @@
 """The liquidation engine: one state machine per account, walking the rulebook's waterfall.
 
-It decides, risk executes. Each stage ends in a report, and every report first asks whether the account
-is restored. Within one burst all orders go before all takeovers, and these before all
+It decides, risk executes. Each stage ends in a report, and every report first asks whether the
+account is restored. Within one burst all orders go before all takeovers, and these before all
 auto-deleveraging: a takeover waits until no account has orders under way.
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from engine.commands import BUY, MAX_TICKS, SELL, AdvanceTime
-from engine.instruments import Instrument
+from engine.instruments import Instrument, InstrumentSpec
 from engine.links import (
     AccountFacts,
     HouseFacts,
@@ -94,6 +96,32 @@ class Liquidation:
         self.rounds = 0
         self.in_orders = False
         self.wait_until_ns = -1
+
+    def row(self) -> list[Any]:
+        """All fields as plain values, the account first."""
+        return [
+            self.margin_account_id,
+            msgspec.to_builtins(self.facts),
+            self.target_ppb,
+            self.stage,
+            self.announced,
+            self.last_stage,
+            [list(key) for key in self.tried],
+            self.stalled,
+            self.orders_sent,
+            self.rounds,
+            self.in_orders,
+            self.wait_until_ns,
+        ]
+
+    @classmethod
+    def from_row(cls, row: list[Any]) -> "Liquidation":
+        """The inverse of `row`."""
+        self = cls(msgspec.convert(row[1], AccountFacts), row[2])
+        self.stage, self.announced, self.last_stage = row[3:6]
+        self.tried = [(instrument_id, leg) for instrument_id, leg in row[6]]
+        self.stalled, self.orders_sent, self.rounds, self.in_orders, self.wait_until_ns = row[7:]
+        return self
 
 
 class LiquidationEngine:
@@ -466,23 +494,27 @@ class LiquidationEngine:
             list(self._adls),
             sorted([key, value] for key, value in self._disposed_ns.items()),
             sorted([key, value] for key, value in self._fraction_ns.items()),
+            [self.liquidations[key].row() for key in sorted(self.liquidations)],
+            [[key, msgspec.to_builtins(self._house[key])] for key in sorted(self._house)],
             [
-                [
-                    account_id,
-                    liquidation.target_ppb,
-                    liquidation.stage,
-                    liquidation.announced,
-                    liquidation.last_stage,
-                    liquidation.tried,
-                    liquidation.stalled,
-                    liquidation.orders_sent,
-                    liquidation.rounds,
-                    liquidation.in_orders,
-                    liquidation.wait_until_ns,
-                ]
-                for account_id, liquidation in sorted(self.liquidations.items())
+                msgspec.to_builtins(self._contracts[key].instrument.spec)
+                for key in sorted(self._contracts)
             ],
+            None if self.rulebook is None else self.rulebook.to_json(),
         ]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        self._now_ns, self._next_order_id, self._busy, self._running = state[:4]
+        self._takeovers, self._adls = list(state[4]), list(state[5])
+        self._disposed_ns = dict(state[6])
+        self._fraction_ns = dict(state[7])
+        self.liquidations = {row[0]: Liquidation.from_row(row) for row in state[8]}
+        self._house = {key: msgspec.convert(facts, HouseFacts) for key, facts in state[9]}
+        for row in state[10]:
+            spec = msgspec.convert(row, InstrumentSpec)
+            self._list_instrument(InstrumentListed(self._now_ns, spec))
+        self.rulebook = None if state[11] is None else rulebook_from_json(state[11])
 
 
 def _slipped_ticks(position: PositionFacts, slippage_ppb: int) -> int:

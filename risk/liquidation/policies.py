@@ -1,7 +1,7 @@
 """Partial-close policies: which position a liquidation reduces next, and by how much.
 
-Pure functions from the account's facts to one step. A step of None means the policy has nothing (more)
-to reduce and the waterfall goes on.
+Pure functions from the account's facts to one step. A step of None means the policy has nothing
+(more) to reduce and the waterfall goes on.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """Arbitrage against the index: buys the contract below it, sells it above, with limited capital.
 
-It acts a reaction delay after it saw the gap, and stands aside while volatility is so extreme that
-its hedge in the spot market could not be relied on.
+It acts a reaction delay after it saw the gap. The more volatile the market, the larger the gap it
+asks for: until its hedge in the spot market is done the price may have moved.
 """
 
 import random
@@ -15,7 +15,8 @@ from seawall.scenario_fields import Fields
 
 @dataclass(frozen=True, slots=True)
 class ArbitrageurPlan:
-    """Enters beyond ``entry`` (share of the index), leaves inside ``exit``."""
+    """Enters beyond ``entry`` plus ``caution`` x volatility (shares of the index), leaves inside
+    ``exit``. Money is in quote currency."""
 
     capital: float
     leverage: int
@@ -25,8 +26,7 @@ class ArbitrageurPlan:
     exposure_limit: float
     reaction_ns: tuple[int, int]
     refresh_ns: int
-    stand_aside_volatility: tuple[float, float]
-    return_after_ns: tuple[int, int]
+    caution: tuple[float, float]
 
     @staticmethod
     def read(fields: Fields) -> "ArbitrageurPlan":
@@ -40,17 +40,14 @@ class ArbitrageurPlan:
             exposure_limit=fields.number("exposure_limit", 2.0, low=0.01, high=100.0),
             reaction_ns=fields.duration_span("reaction", ("100ms", "2s")),
             refresh_ns=fields.duration("refresh", "2s", low_ns=1_000_000),
-            stand_aside_volatility=fields.span(
-                "stand_aside_volatility", (0.004, 0.01), low=1e-6, high=10.0
-            ),
-            return_after_ns=fields.duration_span("return_after", ("60s", "300s")),
+            caution=fields.span("caution", (5.0, 20.0), high=1000.0),
         )
 
 
 class Arbitrageur(Agent):
     """One arbitrage desk."""
 
-    __slots__ = ("_aside_until_ns", "_entry", "_pending", "_quiet_ns", "_threshold", "plan")
+    __slots__ = ("_caution", "_entry", "_pending", "plan")
 
     def __init__(
         self,
@@ -63,17 +60,13 @@ class Arbitrageur(Agent):
         super().__init__(name, account_id, view, rng, plan.capital, plan.leverage)
         self.plan = plan
         self._entry = rng.uniform(*plan.entry)
-        self._threshold = rng.uniform(*plan.stand_aside_volatility)
-        self._quiet_ns = rng.randint(*plan.return_after_ns)
-        self._aside_until_ns = 0
+        self._caution = rng.uniform(*plan.caution)
         self._pending = False
 
     def wake(self, desk: Desk) -> int:
         """Look for a gap, or act on the one seen a reaction delay ago."""
         view = self.view
-        if view.volatility > self._threshold:
-            self._aside_until_ns = desk.now_ns + self._quiet_ns
-        if desk.now_ns < self._aside_until_ns or self.locked or view.index_ticks <= 0:
+        if self.locked or view.index_ticks <= 0:
             self._pending = False
         elif self._pending:
             self._pending = False
@@ -83,13 +76,17 @@ class Arbitrageur(Agent):
             return desk.now_ns + self.rng.randint(*self.plan.reaction_ns) + 1
         return desk.now_ns + wait_ns(self.rng, self.plan.refresh_ns)
 
+    def required_gap(self) -> float:
+        """The gap worth opening a position for now, as a share of the index."""
+        return min(0.95, self._entry + self._caution * self.view.volatility)
+
     def _gap_side(self) -> int:
         """BUY where the contract is cheap enough to act on, SELL where dear, 0 otherwise."""
         view = self.view
         ask, bid = view.best_ask(), view.best_bid()
         # a position is closed at a smaller gap than the one it is opened at
-        buy_gap = -self.plan.exit if self.position_lots < 0 else self._entry
-        sell_gap = -self.plan.exit if self.position_lots > 0 else self._entry
+        buy_gap = -self.plan.exit if self.position_lots < 0 else self.required_gap()
+        sell_gap = -self.plan.exit if self.position_lots > 0 else self.required_gap()
         if ask and ask < view.index_ticks * (1.0 - buy_gap):
             return BUY
         if bid and bid > view.index_ticks * (1.0 + sell_gap):
@@ -109,5 +106,5 @@ class Arbitrageur(Agent):
             lots = min(lots, abs(self.position_lots))
             limit = worse(view.index_ticks, side, plan.exit)
         else:
-            limit = worse(view.index_ticks, -side, self._entry)
+            limit = worse(view.index_ticks, -side, self.required_gap())
         self.take(desk, side, lots, limit)

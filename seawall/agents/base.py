@@ -126,6 +126,7 @@ class Agent:
     ) -> None:
         """An immediate-or-cancel order within the instrument's largest size."""
         lots = min(lots, self.view.max_lots)
+        limit_ticks = self.view.inside_band(side, limit_ticks) if limit_ticks > 0 else 0
         if lots > 0 and limit_ticks > 0:
             desk.submit(
                 self.account_id,

@@ -172,7 +172,7 @@ class Trader:
             wait = PASSIVE_WAIT_NS + self.rng.randrange(PASSIVE_WAIT_NS)
         else:
             if other:
-                limit = worse(other, self.side, ENTRY_SLIPPAGE)
+                limit = view.inside_band(self.side, worse(other, self.side, ENTRY_SLIPPAGE))
                 desk.submit(account_id, instrument_id, self.side, lots, limit, IOC)
             wait = RETRY_NS + self.rng.randrange(RETRY_NS)
         if abs(self.position_lots) < self.target_lots:
@@ -227,7 +227,7 @@ class Trader:
                 view.instrument_id,
                 side,
                 min(lots, view.max_lots),
-                worse(touch, side, EXIT_SLIPPAGE),
+                view.inside_band(side, worse(touch, side, EXIT_SLIPPAGE)),
                 IOC,
                 reduce_only=True,
             )

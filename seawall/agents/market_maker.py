@@ -3,16 +3,24 @@
 Fair value blends the index with the contract's own recent basis, so makers pull the contract
 towards the index but do not know where it should be. Inventory moves the ladder against itself and
 shuts the side that would exceed the limit. A maker leaves the market when volatility passes its
-own threshold or its losses reach its stop, and comes back only after a quiet time.
+own threshold or its losses reach its stop. When its pause is over it returns, small and wide, and
+leaves again only if volatility grows beyond what it came back to.
 """
 
 import random
 from dataclasses import dataclass
+from typing import Final
 
 from engine.commands import BUY, SELL
 from seawall.agents.base import Agent, RestingOrder, wait_ns
 from seawall.agents.view import Desk, MarketView
 from seawall.scenario_fields import Fields
+
+_RETURN_MARGIN: Final[float] = 1.5
+"""How much more volatility than at its return a maker stands before it leaves again."""
+
+_TOLERANCE_DECAY: Final[float] = 0.99
+"""Per wake-up, towards the maker's own threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +29,7 @@ class MarketMakerPlan:
 
     ``size`` is the first level's; each further one is ``size_growth`` times larger and
     ``step_growth`` times further away. Half spread = ``half_spread`` + ``spread_per_volatility`` x
-    volatility. Sizes are divided by 1 + (volatility / ``size_volatility``) squared.
+    volatility. Sizes are divided by 1 + volatility / ``size_volatility``.
     """
 
     capital: float
@@ -69,10 +77,11 @@ class MarketMaker(Agent):
 
     __slots__ = (
         "_basis",
-        "_quiet_ns",
-        "_quiet_until_ns",
+        "_pause_ns",
+        "_paused_until_ns",
         "_seen_ns",
         "_threshold",
+        "_tolerance",
         "away",
         "plan",
     )
@@ -90,9 +99,10 @@ class MarketMaker(Agent):
         self.away = False
         self._basis = 0.0
         self._seen_ns = 0
-        self._quiet_until_ns = 0
+        self._paused_until_ns = 0
         self._threshold = rng.uniform(*plan.withdraw_volatility)
-        self._quiet_ns = rng.randint(*plan.return_after_ns)
+        self._tolerance = self._threshold
+        self._pause_ns = rng.randint(*plan.return_after_ns)
 
     def wake(self, desk: Desk) -> int:
         """Requote, withdraw or stay away."""
@@ -102,17 +112,29 @@ class MarketMaker(Agent):
         if view.index_ticks <= 0 or self.locked:
             return following
         self._follow_basis(desk.now_ns)
-        hurt = self.profit() < -plan.loss_limit * plan.capital
-        if hurt or view.volatility > self._threshold:
-            self._quiet_until_ns = desk.now_ns + self._quiet_ns
-        if desk.now_ns < self._quiet_until_ns:
+        if self._stays_away(desk.now_ns):
             if not self.away or self.orders:
                 desk.cancel_all(self.account_id, view.instrument_id)
                 self.away = True
-            return following
-        self.away = False
-        self._requote(desk)
+        else:
+            self.away = False
+            self._requote(desk)
         return following
+
+    def _stays_away(self, now_ns: int) -> bool:
+        """Whether the maker quotes nothing now; starts and ends its pauses."""
+        volatility = self.view.volatility
+        if now_ns < self._paused_until_ns:
+            return True
+        if self.away:
+            self._tolerance = max(self._threshold, volatility * _RETURN_MARGIN)
+        else:
+            self._tolerance = max(self._threshold, self._tolerance * _TOLERANCE_DECAY)
+        hurt = self.profit() < -self.plan.loss_limit * self.plan.capital
+        if hurt or volatility > self._tolerance:
+            self._paused_until_ns = now_ns + self._pause_ns
+            return True
+        return False
 
     def _follow_basis(self, now_ns: int) -> None:
         """Moving average of the contract's relative distance from the index."""
@@ -136,7 +158,7 @@ class MarketMaker(Agent):
         limit = plan.capital * plan.inventory_limit
         load = self.exposure() / limit
         centre = self.fair_ticks() * (1.0 - 2.0 * half * max(-2.0, min(2.0, load)))
-        calm = 1.0 / (1.0 + (view.volatility / plan.size_volatility) ** 2)
+        calm = 1.0 / (1.0 + view.volatility / plan.size_volatility)
         sides = (BUY, SELL) if centre < view.mid() else (SELL, BUY)
         for side in sides:
             room = max(0.0, 1.0 - load if side == BUY else 1.0 + load)
@@ -159,6 +181,7 @@ class MarketMaker(Agent):
             price = round(centre * (1.0 - side * offset))
             if opposite and (price - opposite) * side >= 0:
                 price = opposite - side
+            price = view.inside_band(side, price)
             lots = min(view.lots(size, price), view.max_lots) if price > 0 else 0
             tolerance = max(1.0, centre * (offset * 0.25))
             order = resting[level] if level < len(resting) else None

@@ -68,7 +68,7 @@ class NoiseTrader(Agent):
         lots = view.lots(notional, mid)
         if self.rng.random() < plan.passive_share:
             offset = 0.0005 + self.rng.expovariate(1.0) * (0.001 + 3 * view.volatility)
-            price = worse(mid, -side, offset)
+            price = view.inside_band(side, worse(mid, -side, min(0.05, offset)))
             if 0 < lots <= view.max_lots:
                 order_id = desk.submit(
                     self.account_id, view.instrument_id, side, lots, price, post_only=True
@@ -230,7 +230,9 @@ class DipBuyer(Agent):
             price = max(1, round(self._anchor * (1.0 - depth)))
             if ask and price >= ask:
                 price = ask - 1
-            lots = min(view.lots(money / plan.rungs, price), view.max_lots) if price > 0 else 0
+            # the venue margins a resting bid at the mark, not at its own price
+            value = max(price, view.mark_ticks)
+            lots = min(view.lots(money / plan.rungs, value), view.max_lots) if price > 0 else 0
             if rung < len(bids):
                 old = bids[rung]
                 if lots <= 0:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from engine.commands import (
+    BUY,
     GTC,
     LIMIT,
     AdjustIsolatedMargin,
@@ -24,6 +25,8 @@ from engine.instruments import INVERSE, AssetSpec, InstrumentSpec
 from matching.book import Book
 
 _HISTORY: Final[int] = 900
+_LARGEST_RETURN: Final[float] = 0.03
+"""One tick's return counts at most this much in the volatility: a stray print is no regime."""
 
 
 class Venue(Protocol):
@@ -120,6 +123,15 @@ class MarketView:
         coins = amount / (price_ticks * float(self.spec.tick_size)) if self.inverse else amount
         return int(coins * 10.0**self.asset.decimals)
 
+    def inside_band(self, side: int, price_ticks: int) -> int:
+        """The price moved to where the venue's band around the mark allows it."""
+        band = self.spec.band_ppb / 1e9
+        if not band or not self.mark_ticks:
+            return price_ticks
+        if side == BUY:
+            return min(price_ticks, int(self.mark_ticks * (1.0 + band)) - 1)
+        return max(price_ticks, int(self.mark_ticks * (1.0 - band)) + 2)
+
     def change(self, seconds: float) -> float:
         """Log return over the last ``seconds``; 0 while the history is shorter."""
         back = int(seconds / self.tick_seconds)
@@ -134,7 +146,8 @@ class MarketView:
         if price <= 0:
             return
         if self.history:
-            squared = math.log(price / self.history[-1]) ** 2 / self.tick_seconds
+            step = min(_LARGEST_RETURN, abs(math.log(price / self.history[-1])))
+            squared = step * step / self.tick_seconds
             variance = self.volatility**2 * self._decay + squared * (1 - self._decay)
             self.volatility = math.sqrt(variance)
         self.history.append(price)

@@ -87,7 +87,7 @@ class Market:
         return self._marks(liquidation_trades(self.events), "price_ticks")
 
     def forced(self, event_type: str) -> pl.DataFrame:
-        """`TakenOver` or `Deleveraged` events, like `fills`; their price in the table is the mark."""
+        """`TakenOver` or `Deleveraged` events, like `fills`; their price is the mark."""
         return self._marks(self.events.filter(pl.col("type") == event_type), "price_ticks")
 
     def _to_price(self, frame: pl.DataFrame, column: str) -> pl.DataFrame:

@@ -185,6 +185,8 @@ def test_window_takes_one_sample_per_interval_and_settles_their_mean() -> None:
     assert window.mean_ppb() == 1_500_000
     assert window.settle() == 1_000_000
     assert window.mean_ppb() == 0
+    window.sample(10 * SECOND, 10_010, 10_030, 10_000)
+    assert window.mean_ppb() == 1_000_000
 
 
 def test_window_without_samples_settles_the_interest() -> None:

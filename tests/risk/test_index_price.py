@@ -97,8 +97,10 @@ def test_index_stays_at_its_last_value_when_every_source_is_stale() -> None:
 def test_outlier_is_dropped_beyond_the_bound_and_kept_on_it() -> None:
     rule = IndexRule(outlier_ppb=50_000_000)
     assert index_of([1000, 1000, 1050, 1050], rule).value(0) == 1025
-    # Median 1000: 1050 lies 5 % off and stays, 1051 goes.
-    assert index_of([990, 1000, 1000, 1000, 1050], rule).value(0) == 1000
+    # The last source has most of the weight: it decides at 5 % off, and is left out beyond.
+    heavy = IndexRule(method="weighted", outlier_ppb=50_000_000, weights=[(3, 10)])
+    assert index_of([1000, 1000, 1000, 1050], heavy).value(0) == 1050
+    assert index_of([1000, 1000, 1000, 1051], heavy).value(0) == 1000
     assert index_of([1000, 1000, 1040, 1051], rule).value(0) == 1020
     assert index_of([900, 1000, 1000, 1040], rule).value(0) == 1000
     assert index_of([900, 1000, 1010], rule).value(0) == 1005

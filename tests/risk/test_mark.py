@@ -106,7 +106,7 @@ def test_mark_never_falls_below_one_tick() -> None:
     mark = MarkPrice(MarkRule())
     mark.sample(0, 1, 1, 1_000)
     assert mark.value(0, 3, 0, -1_000_000_000, 1, 1) == 1
-    assert plain_value(mark, 0, 3, 1) == 1
+    assert mark.value(0, 3, 5, -1_000_000_000, 1, 1) == 1
 
 
 @pytest.mark.parametrize(

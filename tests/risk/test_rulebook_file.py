@@ -292,6 +292,11 @@ MISTAKES = {
         'taker = "1e999999"',
         ["fees.taker", "'1e999999'"],
     ),
+    "finer than any asset": (
+        'up_to = "1000.5"',
+        'up_to = "1e-19"',
+        ["margin.tiers[1].up_to", "'1e-19' is too fine; at most 18 decimals"],
+    ),
     "large": (
         'taker = "0.0005"',
         'taker = "1e19"',
@@ -476,10 +481,10 @@ MISTAKES = {
         'max_leverage = 10, maintenance = "0.04", deduction = 20',
         ["margin.tiers[2].deduction", "20 makes the margin jump at 1000.5", "must be 20.01"],
     ),
-    "bound that falls": (
+    "tier without width": (
         "{ max_leverage = 10,",
-        "{ up_to = 1000, max_leverage = 10,",
-        ["margin.tiers[2].up_to", "1000 must be above the tier's start, 1000.5"],
+        '{ up_to = "1000.5", max_leverage = 10,',
+        ["margin.tiers[2].up_to", "1000.5 must be above the tier's start, 1000.5"],
     ),
     "end missing in the middle": (
         'up_to = "1000.5", ',

@@ -1,0 +1,75 @@
+"""Reservations: the margin every open order ties up until it fills or is gone."""
+
+from engine.commands import BUY
+from risk.accounts import OpenOrder, Position
+from risk.core import RiskCore
+
+
+class Reservations:
+    """Keeps positions' reserved lots and values, and cross accounts' holds, in step with orders."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: RiskCore) -> None:
+        self._core = core
+
+    def register(self, order: OpenOrder, price_ticks: int) -> None:
+        """Remember a new order and reserve for all of it at a price."""
+        self._core.orders[order.order_id] = order
+        order.position.account.trader.orders[order.order_id] = order
+        self.reserve(order, order.qty_lots, price_ticks)
+        if order.hold_q:
+            self._core.cross_of(order.position.account).held_q += order.hold_q
+
+    def reserve(self, order: OpenOrder, lots: int, price_ticks: int) -> None:
+        """Reserve for ``lots`` of an order that reserves nothing yet."""
+        position = order.position
+        order.remaining_lots = lots
+        order.value_q = position.listing.instrument.fill_value_q(lots, price_ticks)
+        if order.side == BUY:
+            position.buy_lots += lots
+            position.buy_value_q += order.value_q
+        else:
+            position.sell_lots += lots
+            position.sell_value_q += order.value_q
+        if order.reduce_only:
+            position.reduce_lots += lots
+
+    def release(self, order: OpenOrder, lots: int) -> None:
+        """Free the reservation of ``lots``; value and hold in proportion (rounded down, the
+        remainder goes with the last lot)."""
+        position = order.position
+        remaining = order.remaining_lots - lots
+        assert remaining >= 0, f"order {order.order_id}: {lots} of {order.remaining_lots} lots"
+        value_q = order.value_q
+        hold_q = order.hold_q
+        if remaining:
+            value_q -= order.value_q * remaining // order.remaining_lots
+            hold_q -= order.hold_q * remaining // order.remaining_lots
+        order.remaining_lots = remaining
+        order.value_q -= value_q
+        if order.side == BUY:
+            position.buy_lots -= lots
+            position.buy_value_q -= value_q
+        else:
+            position.sell_lots -= lots
+            position.sell_value_q -= value_q
+        if order.reduce_only:
+            position.reduce_lots -= lots
+        if hold_q:
+            order.hold_q -= hold_q
+            self._core.cross_of(position.account).held_q -= hold_q
+
+
+def isolated_margin_q(position: Position, lots: int, price_ticks: int) -> int:
+    """Collateral an isolated position needs for ``lots`` opened at this price."""
+    notional_q = position.listing.instrument.notional_q(lots, price_ticks)
+    return position.listing.model.initial_q(lots, notional_q, notional_q, position.leverage)
+
+
+def drop_if_empty(position: Position) -> None:
+    """Forget a position that is flat and has no orders, so that accounts stay small."""
+    if not position.qty_lots and not position.buy_lots and not position.sell_lots:
+        positions = position.account.positions
+        if position in positions:
+            positions.remove(position)

@@ -1,0 +1,263 @@
+"""Settlement: what the book answers, done to the ledger.
+
+Both sides of a fill are settled before anyone is re-evaluated, so the books balance at every look.
+"""
+
+from engine.events import FundChanged, OrderAmended, OrderClosed, OrderFilled
+from engine.links import (
+    ChangeOrder,
+    Fill,
+    LiquidationReport,
+    OrderChanged,
+    OrderGone,
+    PullFailed,
+)
+from engine.reasons import Reason
+from engine.units import apply_rate_up
+from risk.accounts import FUND, MarginAccount, OpenOrder, Position
+from risk.core import RiskCore
+from risk.health import evaluate
+from risk.pretrade import Verdict
+from risk.reservations import Reservations, drop_if_empty, isolated_margin_q
+from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
+
+
+class Settlement:
+    """Books fills and the ends of orders."""
+
+    __slots__ = ("_core", "_reservations", "_watch")
+
+    def __init__(self, core: RiskCore, watch: MarginWatch, reservations: Reservations) -> None:
+        self._core = core
+        self._watch = watch
+        self._reservations = reservations
+
+    def filled(self, fill: Fill) -> None:
+        """Settle both sides of a trade with one value, then look at both accounts."""
+        core = self._core
+        listing = core.listings[fill.instrument_id]
+        listing.last_ticks = fill.price_ticks
+        taker = core.orders[fill.taker_order_id]
+        maker = core.orders[fill.maker_order_id]
+        value_q = listing.instrument.fill_value_q(fill.qty_lots, fill.price_ticks)
+        self._settle_side(taker, fill, value_q, False)
+        self._settle_side(maker, fill, value_q, True)
+        for order in (taker, maker):
+            position = order.position
+            self.trim_reduce_only(position)
+            self._watch.refresh(position.account)
+            if position.account.isolated:
+                self._watch.refresh(core.cross_of(position.account))
+            if order.remaining_lots == 0:
+                self._finish(order, 0, Reason.FILLED)
+
+    def _settle_side(self, order: OpenOrder, fill: Fill, value_q: int, is_maker: bool) -> None:
+        core = self._core
+        position = order.position
+        account = position.account
+        side = order.side
+        sync_record(account)
+        self._reservations.release(order, fill.qty_lots)
+        if account.isolated and not order.liquidation:
+            self._free_isolated_margin(position, side, fill)
+        opened = opening_part(position.qty_lots, side * fill.qty_lots)
+        realised_q = core.ledger.settle(position, side * fill.qty_lots, side * value_q, core.now_ns)
+        if account.isolated and not order.liquidation:
+            if opened:
+                self._fund_isolated(position, opened, fill.price_ticks)
+            elif not position.qty_lots and account.wallet_q > 0:
+                # What rounding left behind when the position closed.
+                cross = core.cross_of(account)
+                move_collateral(core.ledger, account, cross, account.wallet_q)
+        record = account.liquidation
+        if record is not None:
+            record.slippage_q += changed_equity_q(account)
+        fee_q = self._charge(order, value_q, is_maker)
+        if record is not None:
+            record.fee_q += changed_equity_q(account)
+        core.emit(
+            OrderFilled(
+                core.now_ns,
+                account.trader.account_id,
+                order.order_id,
+                order.instrument_id,
+                position.leg,
+                side,
+                fill.qty_lots,
+                fill.price_ticks,
+                is_maker,
+                order.liquidation,
+                fee_q,
+                realised_q,
+                position.qty_lots,
+            )
+        )
+
+    def _charge(self, order: OpenOrder, value_q: int, is_maker: bool) -> int:
+        """The fee of one side. Liquidation orders pay the fund, never beyond their equity."""
+        core = self._core
+        account = order.position.account
+        notional_q = abs(value_q)
+        fees = core.rulebook.fees
+        if account.trader.is_house():
+            return 0
+        if not order.liquidation:
+            rate_ppb = fees.maker_ppb if is_maker else fees.taker_ppb
+            # An isolated position's collateral is not spent on fees: the cross account pays.
+            return core.ledger.charge_fee(core.cross_of(account), notional_q, rate_ppb)
+        evaluate(account)
+        fee_q = min(apply_rate_up(notional_q, fees.liquidation_ppb), max(0, account.equity_q))
+        if fee_q:
+            fund = core.ledger.house(FUND, account.asset_id)
+            core.ledger.transfer(account, fund, fee_q)
+            core.emit(
+                FundChanged(core.now_ns, account.asset_id, fee_q, fund.wallet_q, "liquidation fee")
+            )
+        return fee_q
+
+    def _free_isolated_margin(self, position: Position, side: int, fill: Fill) -> None:
+        """A reducing fill frees its share of the position's equity (rounded down)."""
+        held = position.qty_lots
+        closed = abs(side * fill.qty_lots) - opening_part(held, side * fill.qty_lots)
+        if not closed:
+            return
+        account = position.account
+        instrument = position.listing.instrument
+        value_q = instrument.position_value_q(held, fill.price_ticks)
+        equity_q = account.wallet_q + value_q - position.entry_value_q
+        share_q = max(0, equity_q) * closed // abs(held)
+        move_collateral(self._core.ledger, account, self._core.cross_of(account), share_q)
+
+    def _fund_isolated(self, position: Position, opened_lots: int, price_ticks: int) -> None:
+        """An opening fill brings its margin from the cross account, as far as that has it."""
+        account = position.account
+        cross = self._core.cross_of(account)
+        need_q = isolated_margin_q(position, opened_lots, price_ticks)
+        amount_q = max(0, min(need_q, cross.wallet_q))
+        move_collateral(self._core.ledger, cross, account, amount_q)
+
+    def gone(self, message: OrderGone) -> None:
+        """An order left the book unfilled or partly filled."""
+        order = self._core.orders.get(message.order_id)
+        if order is None:
+            return
+        self._finish(order, message.remaining_lots, message.reason)
+        self._watch.refresh(order.position.account)
+
+    def changed(self, message: OrderChanged) -> None:
+        """A resting order has a new price or size: reserve for exactly that."""
+        core = self._core
+        order = core.orders.get(message.order_id)
+        if order is None:
+            return
+        hold_q = order.hold_q
+        before = order.remaining_lots
+        order.hold_q = 0
+        self._reservations.release(order, before)
+        order.price_ticks = message.price_ticks
+        order.qty_lots += message.remaining_lots - before
+        self._reservations.reserve(order, message.remaining_lots, message.price_ticks)
+        order.hold_q = hold_q
+        if hold_q and message.remaining_lots < before:
+            kept_q = hold_q * message.remaining_lots // before
+            core.cross_of(order.position.account).held_q -= hold_q - kept_q
+            order.hold_q = kept_q
+        core.emit(
+            OrderAmended(
+                core.now_ns,
+                order.position.account.trader.account_id,
+                order.order_id,
+                order.instrument_id,
+                message.price_ticks,
+                message.remaining_lots,
+            )
+        )
+
+    def pull_failed(self, message: PullFailed) -> None:
+        """A cancel or amend came too late: its owner gets the one answer there is."""
+        if message.account_id:
+            self._core.reject(message.account_id, message.order_id, Verdict(Reason.UNKNOWN_ORDER))
+
+    # the end of an order
+
+    def _finish(self, order: OpenOrder, remaining_lots: int, reason: int) -> None:
+        """The order is over: forget it, tell its owner, and report if a liquidation waits."""
+        core = self._core
+        if order.remaining_lots:
+            self._reservations.release(order, order.remaining_lots)
+        position = order.position
+        account = position.account
+        del core.orders[order.order_id]
+        del account.trader.orders[order.order_id]
+        core.emit(
+            OrderClosed(
+                core.now_ns,
+                account.trader.account_id,
+                order.order_id,
+                order.instrument_id,
+                remaining_lots,
+                int(reason),
+            )
+        )
+        drop_if_empty(position)
+        if order.liquidation:
+            self._report(account, order.qty_lots - remaining_lots)
+        else:
+            self._report_cancelled(account)
+            if account.isolated:
+                self._report_cancelled(core.cross_of(account))
+
+    def _report_cancelled(self, account: MarginAccount) -> None:
+        record = account.liquidation
+        if record is not None and record.awaits_cancels and not self._core.orders_of(account):
+            record.awaits_cancels = False
+            self._report(account, 0)
+
+    def _report(self, account: MarginAccount, filled_lots: int) -> None:
+        core = self._core
+        core.emit(
+            LiquidationReport(
+                core.now_ns,
+                core.facts(account),
+                core.house_facts(account.asset_id),
+                filled_lots,
+            )
+        )
+
+    def trim_reduce_only(self, position: Position) -> None:
+        """Shrink reduce-only orders, newest first, to what the position still has to close."""
+        if not position.reduce_lots:
+            return
+        core = self._core
+        orders = [
+            order
+            for order in position.account.trader.orders.values()
+            if order.position is position and order.reduce_only
+        ]
+        allowed = abs(position.qty_lots)
+        for order in orders:
+            keep = min(order.remaining_lots, allowed) if order.reduces else 0
+            allowed -= keep
+            if keep == order.remaining_lots:
+                continue
+            if keep == 0:
+                core.pull(order, Reason.REDUCE_ONLY_TRIMMED)
+            else:
+                core.emit(
+                    ChangeOrder(
+                        core.now_ns,
+                        order.order_id,
+                        order.instrument_id,
+                        order.price_ticks,
+                        keep,
+                        0,
+                        True,
+                    )
+                )
+
+
+def opening_part(held_lots: int, qty_lots: int) -> int:
+    """Lots of a signed fill that open or enlarge, after closing what it can."""
+    if held_lots == 0 or (held_lots > 0) == (qty_lots > 0):
+        return abs(qty_lots)
+    return max(0, abs(qty_lots) - abs(held_lots))

@@ -1,0 +1,30 @@
+"""Seawall: a margin engine simulator. What a notebook needs is here.
+
+`Market` builds a market and trades on it, `run` runs a scenario, `load_run` reads a run back as
+data frames, `replay` verifies one, `calculate` answers margin questions.
+"""
+
+from seawall.calc import Question, calculate
+from seawall.exchange import Exchange
+from seawall.market import AccountView, Market, PositionView, Rejected
+from seawall.replay import replay_journal as replay
+from seawall.run import run_scenario
+from seawall.run_directory import Run, load_run
+from seawall.scenario import load_scenario
+from seawall.version import __version__
+
+__all__ = [
+    "AccountView",
+    "Exchange",
+    "Market",
+    "PositionView",
+    "Question",
+    "Rejected",
+    "Run",
+    "__version__",
+    "calculate",
+    "load_run",
+    "load_scenario",
+    "replay",
+    "run_scenario",
+]

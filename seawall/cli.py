@@ -1,0 +1,246 @@
+"""The command line: run scenarios, replay journals, rebuild reports, answer margin questions."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from risk.rulebook_file import list_rulebooks, load_rulebook
+from seawall.version import __version__
+
+EXIT_OK: Final[int] = 0
+EXIT_DIFFERENT: Final[int] = 1
+EXIT_BAD_INPUT: Final[int] = 2
+EXIT_INTERRUPTED: Final[int] = 130
+
+_EPILOG: Final[str] = """\
+first steps:
+  seawall run flash_crash --out out/demo    a liquidation cascade in under a minute
+  seawall replay out/demo                   the same commands again, the same state hash
+  seawall calc --rulebook teaching-default --side long --qty 10 --entry 100 --leverage 10
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all subcommands."""
+    parser = argparse.ArgumentParser(
+        prog="seawall",
+        description="A margin engine simulator: one order book, margined accounts, margin calls, "
+        "liquidation, insurance fund, auto-deleveraging.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"seawall {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_replay(commands)
+    _add_report(commands)
+    _add_calc(commands)
+    rulebooks = commands.add_parser(
+        "rulebooks", help="list the venues' rules that ship with Seawall, or show one"
+    )
+    rulebooks.add_argument("name", nargs="?", help="show this rulebook, resolved to integers")
+    rulebooks.set_defaults(action=_rulebooks)
+    scenarios = commands.add_parser("scenarios", help="list the built-in scenarios, or show one")
+    scenarios.add_argument("name", nargs="?", help="print this scenario's file")
+    scenarios.set_defaults(action=_scenarios)
+    return parser
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run a scenario and write a run directory",
+        description="Run a scenario file (or a built-in one by name). The directory holds "
+        "summary.json, events.parquet, journal.sqlite and report.html.",
+    )
+    run.add_argument("scenario", help="name of a built-in scenario, or path of a TOML file")
+    run.add_argument("--seed", type=int, help="replaces the scenario's seed")
+    run.add_argument("--out", type=Path, help="run directory (default: out/SCENARIO)")
+    run.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a value of the scenario, e.g. population.retail.accounts=500 (repeatable)",
+    )
+    run.set_defaults(action=_run)
+
+
+def _add_replay(commands: Any) -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="re-execute a run's journal and verify its state hashes",
+        description="Exit status 0: equal everywhere. 1: a state hash differs. 2: bad input.",
+    )
+    replay.add_argument("directory", type=Path, help="run directory")
+    replay.set_defaults(action=_replay)
+
+
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser("report", help="write report.html of a run directory anew")
+    report.add_argument("directory", type=Path, help="run directory")
+    report.set_defaults(action=_report)
+
+
+def _add_calc(commands: Any) -> None:
+    calc = commands.add_parser(
+        "calc",
+        help="margin, call, liquidation and bankruptcy price of a position",
+        description="Figures of one position in an account of its own, by the same functions the "
+        "engine decides with.",
+    )
+    calc.add_argument("--rulebook", required=True, help="name or path of a rulebook")
+    calc.add_argument("--side", required=True, choices=("long", "short"))
+    calc.add_argument("--qty", required=True, help="size in contracts (linear: in base asset)")
+    calc.add_argument("--entry", required=True, help="entry price")
+    calc.add_argument("--leverage", type=int, default=1, help="whole number (default 1)")
+    calc.add_argument("--mark", help="mark price (default: the entry price)")
+    calc.add_argument("--wallet", help="collateral (default: the initial margin at entry)")
+    calc.add_argument("--inverse", action="store_true", help="coin-margined contract")
+    calc.add_argument("--multiplier", default="1", help="value of one contract (default 1)")
+    calc.add_argument("--tick", help="price step of the answers (default: as fine as the prices)")
+    calc.add_argument("--tiers", help="leverage tiers in ccxt's JSON form, needs --symbol")
+    calc.add_argument("--symbol", help="symbol of the table to use")
+    calc.add_argument("--json", action="store_true", help="answer as JSON")
+    calc.set_defaults(action=_calc)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from seawall.run import run_scenario
+    from seawall.scenario import load_scenario
+
+    scenario = load_scenario(args.scenario, args.set)
+    out = args.out if args.out is not None else Path("out") / scenario.name
+    print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
+    summary = run_scenario(scenario, out, seed=args.seed, overwrite=args.overwrite, progress=True)
+    calls, liquidations = summary["margin_calls"], summary["liquidations"]
+    print(
+        f"  {summary['commands']:,} commands, {summary['trades']:,} trades in "
+        f"{summary['wall_seconds']:.1f} s ({summary['commands_per_second']:,} commands/s)\n"
+        f"  margin calls: {calls['issued']:,} issued, {calls['cured']:,} cured, "
+        f"{calls['expired']:,} expired, {calls['overtaken']:,} overtaken by liquidation\n"
+        f"  liquidations: {liquidations['accounts']:,} accounts, {liquidations['partial']:,} "
+        f"partial, {liquidations['full']:,} full, {liquidations['takeovers']:,} takeovers\n"
+        f"  auto-deleveraging: {summary['adl']['fills']:,} fills, "
+        f"bad debt {_amounts(summary['bad_debt'])}, "
+        f"fund paid {_amounts(summary['insurance_fund']['paid'])}\n"
+        f"  state hash {summary['state_hash']}\n"
+        f"  report: {out / 'report.html'}"
+    )
+    return EXIT_OK
+
+
+def _amounts(by_asset: dict[str, str]) -> str:
+    return ", ".join(f"{float(amount):,.2f} {asset}" for asset, amount in by_asset.items())
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from seawall.replay import replay_journal
+    from seawall.run_directory import load_run
+
+    result = replay_journal(load_run(args.directory).journal_path)
+    if result.equal:
+        print(
+            f"equal: {result.commands:,} commands, {result.checkpoints} checkpoints, "
+            f"state hash {result.state_hash}"
+        )
+        return EXIT_OK
+    print(f"different: {result.mismatch}", file=sys.stderr)
+    return EXIT_DIFFERENT
+
+
+def _report(args: argparse.Namespace) -> int:
+    from seawall.report import rebuild_report
+
+    print(rebuild_report(args.directory))
+    return EXIT_OK
+
+
+def _calc(args: argparse.Namespace) -> int:
+    from seawall.calc import Question, calculate
+
+    answer = calculate(
+        Question(
+            rulebook=args.rulebook,
+            side=args.side,
+            qty=args.qty,
+            entry=args.entry,
+            leverage=args.leverage,
+            mark=args.mark,
+            wallet=args.wallet,
+            inverse=args.inverse,
+            multiplier=args.multiplier,
+            tick=args.tick,
+            tiers_file=args.tiers,
+            symbol=args.symbol,
+        )
+    )
+    if args.json:
+        print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+        return EXIT_OK
+    rows = [
+        ("position value", f"{answer.notional} {answer.asset}"),
+        ("initial margin", f"{answer.initial_margin} {answer.asset}"),
+        ("maintenance margin", f"{answer.maintenance_margin} {answer.asset}"),
+        ("wallet", f"{answer.wallet} {answer.asset}"),
+        ("equity", f"{answer.equity} {answer.asset}"),
+        ("margin ratio", f"{float(answer.margin_ratio):.4%}"),
+        *((f"{name} price", price or "never") for name, price in answer.levels),
+        ("bankruptcy price", answer.bankruptcy_price or "never"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {value}")
+    return EXIT_OK
+
+
+def _rulebooks(args: argparse.Namespace) -> int:
+    if args.name:
+        text = load_rulebook(args.name).rulebook.to_json()
+        print(msgspec.json.format(text.encode(), indent=2).decode())
+        return EXIT_OK
+    for name in list_rulebooks():
+        print(f"{name:<18} {load_rulebook(name).rulebook.title}")
+    return EXIT_OK
+
+
+def _scenarios(args: argparse.Namespace) -> int:
+    from seawall.scenario import load_scenario
+    from seawall.scenario_file import built_in_scenarios, find_scenario
+
+    if args.name:
+        print(find_scenario(args.name).read_text(encoding="utf-8"), end="")
+        return EXIT_OK
+    for name in built_in_scenarios():
+        scenario = load_scenario(name)
+        print(f"{name:<18} {scenario.title}: {scenario.accounts:,} accounts")
+    return EXIT_OK
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    Bad input is one line on standard error that says what was wrong and what is allowed.
+    """
+    args = build_parser().parse_args(arguments)
+    action: Callable[[argparse.Namespace], int] = args.action
+    try:
+        return action(args)
+    except BrokenPipeError:
+        return EXIT_OK
+    except (ValueError, OSError) as error:
+        # Scenario, rulebook, journal, run directory and number errors are all ValueErrors.
+        print(f"seawall: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("seawall: interrupted; nothing was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

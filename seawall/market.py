@@ -1,0 +1,298 @@
+"""A market for notebooks: one contract, decimals in and out, the whole engine behind it.
+
+>>> import seawall
+>>> market = seawall.Market(rulebook="teaching-default", price="100")
+>>> maker = market.open_account(deposit="1000000")
+>>> trader = market.open_account(deposit="1000", leverage=10)
+>>> _ = market.sell(maker, "50", price="100")
+>>> _ = market.buy(trader, "50", price="100")
+>>> market.position(trader).liquidation_price
+'81.68'
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from engine.commands import (
+    BUY,
+    GTC,
+    LIMIT,
+    MARKET,
+    SELL,
+    AddAsset,
+    AddInstrument,
+    AdvanceTime,
+    CancelOrder,
+    Command,
+    Deposit,
+    IndexPrice,
+    OpenAccount,
+    SetLeverage,
+    SetMarginMode,
+    SetRulebook,
+    SubmitOrder,
+    Withdraw,
+)
+from engine.events import CommandRejected, Event, PositionReport
+from engine.instruments import INVERSE, LINEAR, AssetSpec, build_instrument_spec
+from engine.reasons import REASON_TEXT
+from engine.units import from_grid, from_ppb, parse_decimal, to_grid, to_ns, to_ppb
+from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
+from risk.rulebook_file import load_rulebook
+from seawall.event_table import EventTable
+from seawall.exchange import Exchange
+
+_INSTRUMENT_ID: Final[int] = 0
+_INDEX_SOURCE: Final[int] = 1
+
+
+class Rejected(ValueError):
+    """The exchange refused a command; the text gives the reason and the figures."""
+
+    def __init__(self, event: CommandRejected) -> None:
+        figures = f"; required {event.required_q}, free {event.free_q}" if event.required_q else ""
+        detail = f" ({event.detail})" if event.detail else ""
+        super().__init__(f"{event.reason} {REASON_TEXT[event.reason]}{detail}{figures}")
+        self.event = event
+
+
+@dataclass(frozen=True)
+class PositionView:
+    """A position in decimals; prices are None where there is none."""
+
+    qty: str
+    mark_price: str
+    unrealised: str
+    initial_margin: str
+    maintenance_margin: str
+    liquidation_price: str | None
+    bankruptcy_price: str | None
+    adl_rank: int
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """A trader's cross account in decimals; ``margin_ratio`` is equity over position value."""
+
+    wallet: str
+    equity: str
+    initial_margin: str
+    maintenance_margin: str
+    free: str
+    withdrawable: str
+    margin_ratio: str | None
+    level: str
+
+
+class Market:
+    """One perpetual contract on a fresh exchange, driven by plain calls.
+
+    ``events`` keeps everything that happened. Time stands still between calls unless `tick` moves
+    it. A refused command raises `Rejected`.
+    """
+
+    def __init__(
+        self,
+        *,
+        rulebook: str = "teaching-default",
+        price: str = "100",
+        symbol: str = "WAVE-PERP",
+        tick: str = "0.01",
+        lot: str = "0.01",
+        inverse: bool = False,
+        multiplier: str = "1",
+        asset: str = "USDT",
+        decimals: int = 6,
+        band: str = "0.1",
+        fund: str = "0",
+        backstop: str = "0",
+    ) -> None:
+        self.exchange = Exchange(check_invariants_every=1)
+        self.asset = AssetSpec(0, asset, decimals)
+        loaded = load_rulebook(rulebook)
+        self.instrument = build_instrument_spec(
+            instrument_id=_INSTRUMENT_ID,
+            symbol=symbol,
+            kind=INVERSE if inverse else LINEAR,
+            asset=self.asset,
+            tick=tick,
+            lot=lot,
+            multiplier=multiplier,
+            margin=loaded.margin_spec(self.asset, symbol, lot),
+            band_ppb=to_ppb(band, "band"),
+        )
+        self.time_ns = 0
+        self.events: list[Event] = []
+        self._table = EventTable()
+        self._next_account = FIRST_TRADER
+        self.exchange.subscribe(self._record)
+        self.send(AddAsset(0, self.asset))
+        self.send(SetRulebook(0, loaded.rulebook.to_json()))
+        self.send(AddInstrument(0, self.instrument))
+        for account_id, amount in ((FUND, fund), (BACKSTOP, backstop)):
+            if parse_decimal(amount, "seed") > 0:
+                self.send(Deposit(0, account_id, self.asset.asset_id, self._money(amount)))
+        self.set_index(price)
+
+    def _record(self, event: Event) -> None:
+        self.events.append(event)
+        self._table.add(event, self.exchange.commands)
+
+    # driving it
+
+    def send(self, command: Command) -> list[Event]:
+        """Run any command; returns what it caused.
+
+        Raises:
+            Rejected: the exchange refused it.
+        """
+        before = len(self.events)
+        self.exchange.send(command)
+        caused = self.events[before:]
+        for event in caused:
+            if isinstance(event, CommandRejected):
+                raise Rejected(event)
+        return caused
+
+    def open_account(
+        self, deposit: str = "0", leverage: int | None = None, isolated: bool = False
+    ) -> int:
+        """Open a trader's account with a deposit; returns its id."""
+        account_id = self._next_account
+        self._next_account += 1
+        self.send(OpenAccount(self.time_ns, account_id))
+        if parse_decimal(deposit, "deposit") > 0:
+            self.deposit(account_id, deposit)
+        if leverage is not None:
+            self.send(SetLeverage(self.time_ns, account_id, _INSTRUMENT_ID, leverage))
+        if isolated:
+            self.send(SetMarginMode(self.time_ns, account_id, _INSTRUMENT_ID, True))
+        return account_id
+
+    def deposit(self, account_id: int, amount: str) -> list[Event]:
+        """Add collateral."""
+        amount_q = self._money(amount)
+        return self.send(Deposit(self.time_ns, account_id, self.asset.asset_id, amount_q))
+
+    def withdraw(self, account_id: int, amount: str) -> list[Event]:
+        """Take out free collateral."""
+        amount_q = self._money(amount)
+        return self.send(Withdraw(self.time_ns, account_id, self.asset.asset_id, amount_q))
+
+    def buy(self, account_id: int, qty: str, price: str | None = None, **more: int) -> int:
+        """Buy at a limit, or at market without a price; returns the order id.
+
+        ``more`` are further fields of `engine.commands.SubmitOrder`, such as ``tif``.
+        """
+        return self._order(account_id, BUY, qty, price, more)
+
+    def sell(self, account_id: int, qty: str, price: str | None = None, **more: int) -> int:
+        """Sell; see `buy`."""
+        return self._order(account_id, SELL, qty, price, more)
+
+    def _order(
+        self, account_id: int, side: int, qty: str, price: str | None, more: dict[str, int]
+    ) -> int:
+        order_id = self.exchange.next_order_id()
+        ticks = 0 if price is None else to_grid(price, self.instrument.tick_size, "price")
+        self.send(
+            SubmitOrder(
+                self.time_ns,
+                account_id,
+                _INSTRUMENT_ID,
+                order_id,
+                side,
+                to_grid(qty, self.instrument.lot_size, "qty"),
+                ticks,
+                order_type=MARKET if price is None else LIMIT,
+                tif=more.get("tif", GTC),
+                post_only=bool(more.get("post_only", False)),
+                reduce_only=bool(more.get("reduce_only", False)),
+            )
+        )
+        return order_id
+
+    def cancel(self, account_id: int, order_id: int) -> list[Event]:
+        """Cancel an order."""
+        return self.send(CancelOrder(self.time_ns, account_id, order_id))
+
+    def set_index(self, price: str) -> list[Event]:
+        """A new index price, and a clock tick so that the mark follows."""
+        ticks = to_grid(price, self.instrument.tick_size, "price")
+        command = IndexPrice(self.time_ns, _INSTRUMENT_ID, _INDEX_SOURCE, ticks)
+        return self.send(command) + self.send(AdvanceTime(self.time_ns))
+
+    def tick(self, seconds: str | int = 1) -> list[Event]:
+        """Let time pass."""
+        self.time_ns += to_ns(seconds, "seconds")
+        return self.send(AdvanceTime(self.time_ns))
+
+    # looking at it
+
+    def account(self, account_id: int) -> AccountView:
+        """The trader's cross account."""
+        report = self.exchange.account_report(account_id)
+        pot = next(pot for pot in report.margin_accounts if pot.margin_account_id == account_id)
+        ratio = pot.margin_ratio_ppb
+        return AccountView(
+            wallet=self._text(pot.wallet_q),
+            equity=self._text(pot.equity_q),
+            initial_margin=self._text(pot.initial_q),
+            maintenance_margin=self._text(pot.maintenance_q),
+            free=self._text(pot.free_q),
+            withdrawable=self._text(pot.withdrawable_q),
+            margin_ratio=from_ppb(ratio) if pot.positions else None,
+            level=pot.level_name,
+        )
+
+    def position(self, account_id: int) -> PositionView | None:
+        """The trader's position, cross or isolated; None when flat."""
+        report = self.exchange.account_report(account_id)
+        for pot in report.margin_accounts:
+            for position in pot.positions:
+                return self._position(position)
+        return None
+
+    def _position(self, position: PositionReport) -> PositionView:
+        return PositionView(
+            qty=from_grid(position.qty_lots, self.instrument.lot_size),
+            mark_price=from_grid(position.mark_ticks, self.instrument.tick_size),
+            unrealised=self._text(position.unrealised_q),
+            initial_margin=self._text(position.initial_q),
+            maintenance_margin=self._text(position.maintenance_q),
+            liquidation_price=self._price(position.liquidation_ticks),
+            bankruptcy_price=self._price(position.bankruptcy_ticks),
+            adl_rank=position.adl_rank,
+        )
+
+    @property
+    def mark(self) -> str:
+        """The mark price."""
+        return from_grid(self.exchange.mark_ticks(_INSTRUMENT_ID), self.instrument.tick_size)
+
+    def depth(self, levels: int = 10) -> dict[str, list[tuple[str, str]]]:
+        """The best levels of both sides as (price, size)."""
+        book = self.exchange.book(_INSTRUMENT_ID)
+        tick, lot = self.instrument.tick_size, self.instrument.lot_size
+        return {
+            name: [
+                (from_grid(price, tick), from_grid(lots, lot))
+                for price, lots, _ in book.depth(side, levels)
+            ]
+            for name, side in (("bids", BUY), ("asks", SELL))
+        }
+
+    def events_frame(self) -> pl.DataFrame:
+        """Everything that happened, as a data frame."""
+        return self._table.frame()
+
+    def _money(self, amount: str) -> int:
+        return to_grid(amount, self.asset.quantum, "amount")
+
+    def _text(self, amount_q: int) -> str:
+        return from_grid(amount_q, self.asset.quantum)
+
+    def _price(self, ticks: int) -> str | None:
+        return None if ticks < 0 else from_grid(ticks, self.instrument.tick_size)

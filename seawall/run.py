@@ -1,0 +1,223 @@
+"""One run from scenario to run directory: journal, events, series, summary and report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from engine.bus import Latency
+from engine.commands import Command
+from engine.events import BookLevel, Event
+from engine.instruments import KIND_NAMES
+from engine.journal import Journal
+from engine.messages import encode
+from engine.units import from_grid
+from risk.accounts import FUND
+from risk.health import evaluate
+from seawall.event_table import EventTable
+from seawall.exchange import Exchange
+from seawall.index_csv import read_prices
+from seawall.report import (
+    ReportInstrument,
+    rebuild_report,
+    save_series,
+    scenario_block,
+)
+from seawall.run_directory import RunDirectory
+from seawall.scenario import Scenario
+from seawall.series import PERCENTILES
+from seawall.simulation import Simulation, SimulationResult
+from seawall.summary import SummaryCollector
+from seawall.version import __version__
+
+CHECKPOINT_COMMANDS: Final[int] = 50_000
+"""How often the journal notes the state hash, so that a broken replay says roughly where."""
+
+AT_REST_NS: Final[int] = 2**62
+"""Later than anything under way: what is still on a link when a run ends arrives."""
+
+
+def link_latency(scenario: Scenario) -> Latency | None:
+    """The scenario's link delays; answers take as long as what they answer."""
+    plan = scenario.latency
+    if plan is None:
+        return None
+    return Latency(
+        gateway_to_risk_ns=plan.gateway_to_risk_ns,
+        oracle_to_risk_ns=plan.oracle_to_risk_ns,
+        risk_to_matching_ns=plan.risk_to_matching_ns,
+        matching_to_risk_ns=plan.risk_to_matching_ns,
+        risk_to_liquidation_ns=plan.risk_to_liquidation_ns,
+        liquidation_to_risk_ns=plan.risk_to_liquidation_ns,
+    )
+
+
+class Recorder:
+    """Writes what passes through an exchange: commands to the journal, events to the table."""
+
+    def __init__(self, exchange: Exchange, journal: Journal, scenario: Scenario) -> None:
+        self.events = EventTable(skip=(BookLevel,))
+        self.collector = SummaryCollector(
+            list(scenario.assets.values()), list(scenario.instruments.values())
+        )
+        self._exchange = exchange
+        self._journal = journal
+        exchange.before_command = self._on_command
+        exchange.subscribe(self._on_event)
+
+    def _on_command(self, seq: int, command: Command) -> None:
+        if seq % CHECKPOINT_COMMANDS == 1 and seq > 1 and self._exchange.bus.idle:
+            self._journal.checkpoint(command.time_ns, self._exchange.state_hash())
+        self._journal.append(seq, command.time_ns, encode(command))
+
+    def _on_event(self, event: Event) -> None:
+        self.collector(event)
+        self.events.add(event, self._exchange.commands)
+
+
+def run_scenario(
+    scenario: Scenario,
+    out: str | Path,
+    *,
+    seed: int | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Run a scenario and leave a complete run directory at ``out``; returns the summary.
+
+    Nothing is left behind when the run fails.
+
+    Raises:
+        ScenarioError: an input file turns out to be wrong.
+        RunDirectoryError: ``out`` cannot be written, or holds a run and ``overwrite`` is off.
+        AssertionError: an invariant broke.
+    """
+    used_seed = scenario.seed if seed is None else seed
+    with RunDirectory(out, overwrite=overwrite) as directory:
+        latency = link_latency(scenario)
+        exchange = Exchange(
+            latency=latency,
+            publish_depth=scenario.output.publish_depth,
+            check_invariants_every=scenario.output.check_invariants_every,
+        )
+        header = journal_header(scenario, used_seed, latency)
+        with Journal.create(directory.journal_path, header) as journal:
+            recorder = Recorder(exchange, journal, scenario)
+            fund_start_q: dict[int, int] = {}
+            simulation = Simulation(
+                scenario,
+                exchange,
+                seed=seed,
+                on_ready=lambda: fund_start_q.update(fund_equity_q(exchange)),
+                progress=progress,
+            )
+            result = simulation.run()
+            exchange.run_until(AT_REST_NS)
+            exchange.check_invariants()
+            final_hash = exchange.state_hash()
+            journal.checkpoint(exchange.time_ns, final_hash)
+        summary = recorder.collector.summary(
+            state_hash=final_hash,
+            commands=exchange.commands,
+            accounts=result.accounts,
+            fund_start_q=fund_start_q,
+            fund_end_q=fund_equity_q(exchange),
+            residue_q=residues_q(exchange),
+            wall_seconds=result.wall_seconds,
+        )
+        summary = {"seed": used_seed, "seawall_version": __version__, **summary}
+        summary["scenario"] = _scenario_block(scenario)
+        recorder.events.write(directory.events_path)
+        _save_series(directory.partial, scenario, result)
+        directory.write_summary(summary)
+        rebuild_report(directory.partial)
+    return summary
+
+
+def journal_header(scenario: Scenario, seed: int, latency: Latency | None) -> dict[str, str]:
+    """What a replay needs besides the commands, and what a reader wants to know."""
+    return {
+        "seawall_version": __version__,
+        "scenario": scenario.name,
+        "seed": str(seed),
+        "publish_depth": str(int(scenario.output.publish_depth)),
+        "latency": "" if latency is None else msgspec.json.encode(latency).decode(),
+    }
+
+
+def fund_equity_q(exchange: Exchange) -> dict[int, int]:
+    """Equity of the insurance fund per asset id, its positions at mark."""
+    core = exchange.risk.core
+    equity: dict[int, int] = {}
+    for asset_id in core.assets:
+        fund = core.ledger.house(FUND, asset_id)
+        evaluate(fund)
+        equity[asset_id] = fund.equity_q
+    return equity
+
+
+def residues_q(exchange: Exchange) -> dict[int, int]:
+    """Conservation residue per asset id; every value must be 0."""
+    core = exchange.risk.core
+    return {asset_id: core.ledger.residue_q(asset_id) for asset_id in core.assets}
+
+
+def _scenario_block(scenario: Scenario) -> dict[str, Any]:
+    assets = {asset.asset_id: asset for asset in scenario.assets.values()}
+    instruments = []
+    for spec in scenario.instruments.values():
+        asset = assets[spec.settle_asset_id]
+        # unit_q = lot x multiplier / tick (inverse), tick x lot x multiplier (linear), in quanta.
+        per_contract = spec.unit_q * asset.quantum
+        if KIND_NAMES[spec.kind] == "inverse":
+            per_contract = per_contract * spec.tick_size / spec.lot_size
+        else:
+            per_contract = per_contract / spec.tick_size / spec.lot_size
+        instruments.append(
+            ReportInstrument(
+                instrument_id=spec.instrument_id,
+                symbol=spec.symbol,
+                kind=KIND_NAMES[spec.kind],
+                tick_size=spec.tick,
+                lot_size=spec.lot,
+                settle_asset_id=asset.asset_id,
+                settle_asset=asset.symbol,
+                settle_decimals=asset.decimals,
+                multiplier=from_grid(1, per_contract.normalize()),
+            )
+        )
+    return scenario_block(scenario.title, scenario.description, list(scenario.notes), instruments)
+
+
+def _save_series(directory: Path, scenario: Scenario, result: SimulationResult) -> None:
+    series = {
+        instrument_id: pl.DataFrame(columns) for instrument_id, columns in result.series.items()
+    }
+    save_series(directory, series, ratio_frame(result.margin_ratio), _real_trades(scenario))
+
+
+def ratio_frame(samples: Mapping[str, list[float]]) -> pl.DataFrame:
+    """The margin-ratio percentiles as a frame; empty (with its columns) without samples."""
+    if not samples or not samples["time_ns"]:
+        columns = [f"p{percent:02d}" for percent in PERCENTILES]
+        schema = {"time_ns": pl.Int64, **dict.fromkeys(columns, pl.Float64)}
+        return pl.DataFrame(schema=schema)
+    return pl.DataFrame(samples)
+
+
+def _real_trades(scenario: Scenario) -> dict[int, pl.DataFrame]:
+    reference = scenario.reference
+    if reference is None:
+        return {}
+    spec = scenario.instruments[reference.instrument]
+    points = read_prices(reference.file, reference.kind, spec.tick_size)
+    tick = float(spec.tick_size)
+    frame = pl.DataFrame(
+        {
+            "time_ns": [time_ns for time_ns, _ in points],
+            "price": [ticks * tick for _, ticks in points],
+        }
+    )
+    return {spec.instrument_id: frame}
