@@ -20,16 +20,25 @@ from engine.instruments import (
 from engine.units import PPB, from_grid, from_ppb, parse_decimal, to_grid
 from risk.margin import build_margin_model
 from risk.margin.ccxt_tiers import inverse_tiers, load_ccxt_tiers
+from risk.rulebook import LEVEL_LIQUIDATE
 from risk.rulebook_file import RulebookFile, load_rulebook
 from risk.solve import bankruptcy_price_ticks, liquidation_price_ticks
 
 LINEAR_DECIMALS: Final[int] = 8
 INVERSE_DECIMALS: Final[int] = 10
+"""Decimals of the settlement asset, unless the figures of the question need more."""
+
+EXTRA_PLACES: Final[int] = 2
+"""How many more decimals the answer's prices have than the question's."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, in decimals. ``wallet`` None means the initial margin at the entry price."""
+    """What is asked, in decimals.
+
+    ``mark`` None means the entry price, ``wallet`` None the initial margin there, ``tick`` None two
+    decimals more than the prices given.
+    """
 
     rulebook: str
     side: str
@@ -47,8 +56,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """Figures as decimal strings; a price of None cannot be reached. ``levels`` are the prices of
-    the rulebook's margin levels in its order."""
+    """Figures as decimal strings; a price of None cannot be reached.
+
+    ``levels`` holds, for each margin level of the rulebook from mild to liquidation, its name and
+    the first price on the tick grid at which the account is below it. The bankruptcy price is the
+    last one at which equity is not negative.
+    """
 
     asset: str
     notional: str
@@ -77,7 +90,7 @@ def calculate(question: Question) -> Answer:
     entry_ticks = to_grid(question.entry, spec.tick_size, "entry")
     mark_ticks = to_grid(question.mark or question.entry, spec.tick_size, "mark")
     if lots <= 0 or entry_ticks <= 0 or mark_ticks <= 0:
-        raise ValueError("qty, entry and mark must be positive")
+        raise ValueError("qty, entry and mark must be above 0")
     sign = 1 if question.side == "long" else -1
     entry_value_q = sign * instrument.fill_value_q(lots, entry_ticks)
     entry_notional_q = abs(entry_value_q)
@@ -94,12 +107,15 @@ def calculate(question: Question) -> Answer:
     wallet_q = requirements(entry_ticks)[0]
     if question.wallet is not None:
         wallet_q = to_grid(question.wallet, asset.quantum, "wallet")
+        if wallet_q < 0:
+            raise ValueError(f"wallet {question.wallet} must be 0 or more")
     notional_q = instrument.notional_q(lots, mark_ticks)
     equity_q = wallet_q + instrument.position_value_q(sign * lots, mark_ticks) - entry_value_q
 
     def price(ticks: int | None) -> str | None:
         return None if ticks is None else from_grid(ticks, spec.tick_size)
 
+    rules = loaded.rulebook
     levels = [
         (
             level.name,
@@ -113,10 +129,11 @@ def calculate(question: Question) -> Answer:
                     wallet_q,
                     0,
                     level.factor_ppb,
+                    rules.liquidation.inclusive and level.kind == LEVEL_LIQUIDATE,
                 )
             ),
         )
-        for level in loaded.rulebook.levels
+        for level in rules.levels
     ]
     return Answer(
         asset=asset.symbol,
@@ -135,15 +152,18 @@ def calculate(question: Question) -> Answer:
 
 
 def _contract(question: Question, loaded: RulebookFile) -> tuple[InstrumentSpec, AssetSpec]:
-    """A contract fine enough for the figures given."""
-    asset = (
-        AssetSpec(0, "coin", INVERSE_DECIMALS)
-        if question.inverse
-        else (AssetSpec(0, "quote", LINEAR_DECIMALS))
-    )
-    tick = question.tick or _finest(question.entry, question.mark or "1")
-    lot = _finest(question.qty)
-    margin = _margin(question, loaded, asset, lot)
+    """A contract and an asset fine enough for the figures given."""
+    lot = _step(_places("qty", question.qty))
+    tick = question.tick
+    if tick is None:
+        places = max(_places("entry", question.entry), _places("mark", question.mark or "0"))
+        tick = _step(places + EXTRA_PLACES)
+    if question.inverse:
+        asset = AssetSpec(0, "coin", INVERSE_DECIMALS)
+    else:
+        places = _places("lot", lot) + _places("tick", tick)
+        places += _places("multiplier", question.multiplier)
+        asset = AssetSpec(0, "quote", max(LINEAR_DECIMALS, places))
     spec = build_instrument_spec(
         instrument_id=0,
         symbol=question.symbol or "position",
@@ -151,7 +171,7 @@ def _contract(question: Question, loaded: RulebookFile) -> tuple[InstrumentSpec,
         asset=asset,
         tick=tick,
         lot=lot,
-        margin=margin,
+        margin=_margin(question, loaded, asset, lot),
         multiplier=question.multiplier,
     )
     return spec, asset
@@ -159,20 +179,28 @@ def _contract(question: Question, loaded: RulebookFile) -> tuple[InstrumentSpec,
 
 def _margin(question: Question, loaded: RulebookFile, asset: AssetSpec, lot: str) -> MarginSpec:
     if question.tiers_file is None:
+        if question.symbol is not None and question.symbol not in loaded.symbol_margins:
+            names = ", ".join(loaded.symbol_margins) or "none"
+            raise ValueError(
+                f"symbol {question.symbol!r}: rulebook {loaded.rulebook.name} has no margin table "
+                f"of its own for it; it has: {names}. Without a symbol its default table is used"
+            )
         return loaded.margin_spec(asset, question.symbol, lot)
     if question.symbol is None:
-        raise ValueError("a tiers file needs --symbol, the table's name in it")
-    quote = AssetSpec(1, "quote", LINEAR_DECIMALS)
+        raise ValueError("a tiers file needs a symbol, the table's name in it (--symbol)")
+    quote = AssetSpec(1, "quote", LINEAR_DECIMALS) if question.inverse else asset
     tiers = load_ccxt_tiers(Path(question.tiers_file), question.symbol, quote)
     if question.inverse:
         tiers = inverse_tiers(tiers, quote, asset, parse_decimal(question.entry, "entry"))
     return MarginSpec("brackets", tiers)
 
 
-def _finest(*texts: str) -> str:
-    """The smallest decimal place any of the figures uses, with two more to spare for prices."""
-    places = 0
-    for text in texts:
-        exponent = parse_decimal(text, "figure").as_tuple().exponent
-        places = max(places, -exponent if isinstance(exponent, int) else 0)
-    return str(Decimal(1).scaleb(-places))
+def _places(what: str, *texts: str) -> int:
+    """The most decimal places any of the figures has; ``what`` names them in messages."""
+    exponents = [parse_decimal(text, what).as_tuple().exponent for text in texts]
+    return max(-exponent if isinstance(exponent, int) else 0 for exponent in [*exponents, 0])
+
+
+def _step(places: int) -> str:
+    """The smallest step of a figure with that many decimal places."""
+    return f"{Decimal(1).scaleb(-places):f}"

@@ -1,8 +1,11 @@
 """The command line: run scenarios, replay journals, rebuild reports, answer margin questions."""
 
 import argparse
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +24,42 @@ first steps:
   seawall run flash_crash --out out/demo    a liquidation cascade in under a minute
   seawall replay out/demo                   the same commands again, the same state hash
   seawall calc --rulebook teaching-default --side long --qty 10 --entry 100 --leverage 10
+
+seawall COMMAND --help explains a command. Exit status: 0 done, 1 a replay differs, 2 bad input,
+130 interrupted.
+"""
+
+_RUN_EPILOG: Final[str] = """\
+examples:
+  seawall run flash_crash --out out/demo
+  seawall run flash_crash --seed 8 --out out/seed8
+  seawall run flash_crash --set population.retail.accounts=500 --set house.fund=1000 --out out/poor
+  seawall run flash_crash --set rulebook_overrides.adl.ranking=pro_rata --out out/pro_rata
+  seawall run my_scenario.toml
+
+--set takes any key of a scenario file, dots between the tables; text needs no quotes. A wrong key
+or value is refused before anything runs. The same scenario and seed give the same state hash.
+A run that fails or is interrupted leaves nothing behind.
+"""
+
+_REPLAY_EPILOG: Final[str] = """\
+exit status: 0 equal at every checkpoint; 1 a state hash differs; 2 no readable journal.
+
+example:
+  seawall replay out/demo
+"""
+
+_CALC_EPILOG: Final[str] = """\
+Prices are the first on the tick grid at which the account is below a level; the bankruptcy price
+is the last one at which its equity is not negative. "never": no price gets there.
+
+examples:
+  seawall calc --rulebook teaching-default --side long --qty 10 --entry 100 --leverage 10
+  seawall calc --rulebook kraken-spot --side long --qty 1 --entry 20000 --leverage 5 --wallet 10000
+  seawall calc --rulebook binance-coinm --inverse --multiplier 100 --side short --qty 50 \\
+      --entry 60000 --leverage 20
+  seawall calc --rulebook binance-usdm --tiers tiers.json --symbol AVAX/USDT:USDT --side long \\
+      --qty 1000 --entry 26.5 --leverage 20
 """
 
 
@@ -39,26 +78,31 @@ def build_parser() -> argparse.ArgumentParser:
     _add_replay(commands)
     _add_report(commands)
     _add_calc(commands)
-    rulebooks = commands.add_parser(
-        "rulebooks", help="list the venues' rules that ship with Seawall, or show one"
-    )
-    rulebooks.add_argument("name", nargs="?", help="show this rulebook, resolved to integers")
-    rulebooks.set_defaults(action=_rulebooks)
-    scenarios = commands.add_parser("scenarios", help="list the built-in scenarios, or show one")
-    scenarios.add_argument("name", nargs="?", help="print this scenario's file")
-    scenarios.set_defaults(action=_scenarios)
+    _add_lists(commands)
     return parser
 
 
+def _add(commands: Any, name: str, help_: str, description: str, epilog: str = "") -> Any:
+    return commands.add_parser(
+        name,
+        help=help_,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def _add_run(commands: Any) -> None:
-    run = commands.add_parser(
+    run = _add(
+        commands,
         "run",
-        help="run a scenario and write a run directory",
-        description="Run a scenario file (or a built-in one by name). The directory holds "
-        "summary.json, events.parquet, journal.sqlite and report.html.",
+        "run a scenario and write a run directory",
+        "Run a scenario file, or a built-in one by name. The directory it writes holds\n"
+        "summary.json, events.parquet, journal.sqlite, report.html and the sampled series.",
+        _RUN_EPILOG,
     )
     run.add_argument("scenario", help="name of a built-in scenario, or path of a TOML file")
-    run.add_argument("--seed", type=int, help="replaces the scenario's seed")
+    run.add_argument("--seed", type=int, help="replaces the scenario's seed (0 or more)")
     run.add_argument("--out", type=Path, help="run directory (default: out/SCENARIO)")
     run.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     run.add_argument(
@@ -72,27 +116,37 @@ def _add_run(commands: Any) -> None:
 
 
 def _add_replay(commands: Any) -> None:
-    replay = commands.add_parser(
+    replay = _add(
+        commands,
         "replay",
-        help="re-execute a run's journal and verify its state hashes",
-        description="Exit status 0: equal everywhere. 1: a state hash differs. 2: bad input.",
+        "re-execute a run's journal and verify its state hashes",
+        "Run the commands of journal.sqlite again on an empty exchange and hold every noted\n"
+        "state hash against the result. Needs nothing but the run directory.",
+        _REPLAY_EPILOG,
     )
     replay.add_argument("directory", type=Path, help="run directory")
     replay.set_defaults(action=_replay)
 
 
 def _add_report(commands: Any) -> None:
-    report = commands.add_parser("report", help="write report.html of a run directory anew")
+    report = _add(
+        commands,
+        "report",
+        "write report.html of a run directory anew",
+        "Build report.html again from the other files of a run directory, and print its path.",
+    )
     report.add_argument("directory", type=Path, help="run directory")
     report.set_defaults(action=_report)
 
 
 def _add_calc(commands: Any) -> None:
-    calc = commands.add_parser(
+    calc = _add(
+        commands,
         "calc",
-        help="margin, call, liquidation and bankruptcy price of a position",
-        description="Figures of one position in an account of its own, by the same functions the "
-        "engine decides with.",
+        "margin, call, liquidation and bankruptcy price of a position",
+        "Figures of one position alone in its account, by the same functions the engine\n"
+        "decides with.",
+        _CALC_EPILOG,
     )
     calc.add_argument("--rulebook", required=True, help="name or path of a rulebook")
     calc.add_argument("--side", required=True, choices=("long", "short"))
@@ -103,21 +157,44 @@ def _add_calc(commands: Any) -> None:
     calc.add_argument("--wallet", help="collateral (default: the initial margin at entry)")
     calc.add_argument("--inverse", action="store_true", help="coin-margined contract")
     calc.add_argument("--multiplier", default="1", help="value of one contract (default 1)")
-    calc.add_argument("--tick", help="price step of the answers (default: as fine as the prices)")
+    calc.add_argument("--tick", help="step of the prices (default: two decimals finer than given)")
     calc.add_argument("--tiers", help="leverage tiers in ccxt's JSON form, needs --symbol")
-    calc.add_argument("--symbol", help="symbol of the table to use")
+    calc.add_argument("--symbol", help="symbol whose margin table to use")
     calc.add_argument("--json", action="store_true", help="answer as JSON")
     calc.set_defaults(action=_calc)
+
+
+def _add_lists(commands: Any) -> None:
+    rulebooks = _add(
+        commands,
+        "rulebooks",
+        "list the venues' rules that ship with Seawall, or show one",
+        "Without a name: list the rulebooks. With one: its rules, resolved to integers (parts\n"
+        "per billion, nanoseconds), without the margin tables.",
+    )
+    rulebooks.add_argument("name", nargs="?", help="name or path of a rulebook")
+    rulebooks.set_defaults(action=_rulebooks)
+    scenarios = _add(
+        commands,
+        "scenarios",
+        "list the built-in scenarios, or show one",
+        "Without a name: list the built-in scenarios. With one: print its file, to copy from.",
+    )
+    scenarios.add_argument("name", nargs="?", help="name of a scenario")
+    scenarios.set_defaults(action=_scenarios)
 
 
 def _run(args: argparse.Namespace) -> int:
     from seawall.run import run_scenario
     from seawall.scenario import load_scenario
 
-    scenario = load_scenario(args.scenario, args.set)
+    # The seed goes the way of every other value, so that it is checked like them.
+    overrides = args.set if args.seed is None else [*args.set, f"seed={args.seed}"]
+    scenario = load_scenario(args.scenario, overrides)
     out = args.out if args.out is not None else Path("out") / scenario.name
     print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
-    summary = run_scenario(scenario, out, seed=args.seed, overwrite=args.overwrite, progress=True)
+    with _termination_interrupts():
+        summary = run_scenario(scenario, out, overwrite=args.overwrite, progress=True)
     calls, liquidations = summary["margin_calls"], summary["liquidations"]
     print(
         f"  {summary['commands']:,} commands, {summary['trades']:,} trades in "
@@ -135,6 +212,16 @@ def _run(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Let a request to terminate clean up like Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _amounts(by_asset: dict[str, str]) -> str:
     return ", ".join(f"{float(amount):,.2f} {asset}" for asset, amount in by_asset.items())
 
@@ -146,7 +233,7 @@ def _replay(args: argparse.Namespace) -> int:
     result = replay_journal(load_run(args.directory).journal_path)
     if result.equal:
         print(
-            f"equal: {result.commands:,} commands, {result.checkpoints} checkpoints, "
+            f"equal: {result.commands:,} commands, state hashes compared: {result.checkpoints}, "
             f"state hash {result.state_hash}"
         )
         return EXIT_OK
@@ -230,12 +317,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     action: Callable[[argparse.Namespace], int] = args.action
     try:
-        return action(args)
+        status = action(args)
+        sys.stdout.flush()
+        return status
     except BrokenPipeError:
+        # The reader has left; the flush at exit must not fail on it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         # Scenario, rulebook, journal, run directory and number errors are all ValueErrors.
         print(f"seawall: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"seawall: {place}{error.strerror or error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("seawall: interrupted; nothing was written", file=sys.stderr)

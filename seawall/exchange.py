@@ -4,7 +4,7 @@ The simulator, the tests and notebooks all use this class. It adds no rule of it
 commands whose time goes back, counts, passes events on, and checks invariants when asked to.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.bus import Bus, Latency
@@ -74,6 +74,23 @@ class Exchange:
         Raises:
             AssertionError: an invariant broke.
         """
+        if self._admit(command):
+            self.bus.send(command)
+            self._check(1)
+
+    def send_batch(self, commands: Sequence[Command]) -> None:
+        """Run commands as one batch, in the order of the services (`Bus.send_batch`).
+
+        Raises:
+            AssertionError: an invariant broke, or the exchange has latencies.
+        """
+        admitted = [command for command in commands if self._admit(command)]
+        if admitted:
+            self.bus.send_batch(admitted)
+            self._check(len(admitted))
+
+    def _admit(self, command: Command) -> bool:
+        """Count a command and show it to `before_command`, unless its time goes back."""
         if command.time_ns < self.time_ns:
             self._publish(
                 CommandRejected(
@@ -84,15 +101,19 @@ class Exchange:
                     detail=f"time {command.time_ns} is before {self.time_ns}",
                 )
             )
-            return
+            return False
         self.time_ns = command.time_ns
         self.commands += 1
         if self.before_command is not None:
             self.before_command(self.commands, command)
-        self.bus.send(command)
+        return True
+
+    def _check(self, count: int) -> None:
+        """Check what is due after ``count`` more commands."""
         if self._check_cheap:
             check_cheap(self.risk)
-        if self._check_every and self.commands % self._check_every == 0 and self.bus.idle:
+        due = self._check_every and self.commands % self._check_every < count
+        if due and self.bus.idle:
             self.check_invariants()
 
     def run_until(self, time_ns: int) -> None:

@@ -11,6 +11,7 @@
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 import polars as pl
@@ -18,11 +19,13 @@ import polars as pl
 from engine.commands import (
     BUY,
     GTC,
+    LEG_NET,
     LIMIT,
     MARKET,
     SELL,
     AddAsset,
     AddInstrument,
+    AdjustIsolatedMargin,
     AdvanceTime,
     CancelOrder,
     Command,
@@ -35,9 +38,9 @@ from engine.commands import (
     SubmitOrder,
     Withdraw,
 )
-from engine.events import CommandRejected, Event, PositionReport
+from engine.events import CommandRejected, Event, MarginAccountReport, PositionReport
 from engine.instruments import INVERSE, LINEAR, AssetSpec, build_instrument_spec
-from engine.reasons import REASON_TEXT
+from engine.reasons import REASON_TEXT, Reason
 from engine.units import from_grid, from_ppb, parse_decimal, to_grid, to_ns, to_ppb
 from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
 from risk.rulebook_file import load_rulebook
@@ -48,14 +51,27 @@ _INSTRUMENT_ID: Final[int] = 0
 _INDEX_SOURCE: Final[int] = 1
 
 
-class Rejected(ValueError):
-    """The exchange refused a command; the text gives the reason and the figures."""
+_IN_LOTS: Final[tuple[int, ...]] = (Reason.QTY_BELOW_MINIMUM, Reason.QTY_ABOVE_MAXIMUM)
+"""Reasons whose figures are sizes; all others give money."""
 
-    def __init__(self, event: CommandRejected) -> None:
-        figures = f"; required {event.required_q}, free {event.free_q}" if event.required_q else ""
+_HEALTHY: Final[str] = "healthy"
+
+
+class Rejected(ValueError):
+    """The exchange refused a command; the text gives the number, the reason and the figures.
+
+    ``reason`` is a number of `engine.reasons.Reason`, ``event`` the refusal as it was published.
+    """
+
+    def __init__(self, event: CommandRejected, unit: Decimal) -> None:
+        figures = ""
+        if event.required_q:
+            required, free = from_grid(event.required_q, unit), from_grid(event.free_q, unit)
+            figures = f"; required {required}, there is {free}"
         detail = f" ({event.detail})" if event.detail else ""
         super().__init__(f"{event.reason} {REASON_TEXT[event.reason]}{detail}{figures}")
         self.event = event
+        self.reason = Reason(event.reason)
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class PositionView:
 
 @dataclass(frozen=True)
 class AccountView:
-    """A trader's cross account in decimals; ``margin_ratio`` is equity over position value."""
+    """One pot of collateral in decimals; ``margin_ratio`` is equity over position value."""
 
     wallet: str
     equity: str
@@ -90,7 +106,12 @@ class Market:
     """One perpetual contract on a fresh exchange, driven by plain calls.
 
     ``events`` keeps everything that happened. Time stands still between calls unless `tick` moves
-    it. A refused command raises `Rejected`.
+    it. A refused command raises `Rejected`. ``tick``, ``lot``, ``multiplier`` and ``band`` are the
+    contract's, ``asset`` and ``decimals`` the settlement asset's, ``fund`` and ``backstop`` what
+    the house starts with; ``rulebook`` is a name or the path of a file.
+
+    Raises:
+        ValueError: a figure is no decimal or off its grid, or there is no such rulebook.
     """
 
     def __init__(
@@ -124,6 +145,7 @@ class Market:
             band_ppb=to_ppb(band, "band"),
         )
         self.time_ns = 0
+        self._index_ticks = 0
         self.events: list[Event] = []
         self._table = EventTable()
         self._next_account = FIRST_TRADER
@@ -153,7 +175,10 @@ class Market:
         caused = self.events[before:]
         for event in caused:
             if isinstance(event, CommandRejected):
-                raise Rejected(event)
+                unit = self.asset.quantum
+                if event.reason in _IN_LOTS:
+                    unit = self.instrument.lot_size
+                raise Rejected(event, unit)
         return caused
 
     def open_account(
@@ -181,19 +206,51 @@ class Market:
         amount_q = self._money(amount)
         return self.send(Withdraw(self.time_ns, account_id, self.asset.asset_id, amount_q))
 
-    def buy(self, account_id: int, qty: str, price: str | None = None, **more: int) -> int:
+    def add_margin(self, account_id: int, amount: str) -> list[Event]:
+        """Move collateral from the cross account to an isolated position; negative takes back."""
+        amount_q = self._money(amount)
+        return self.send(
+            AdjustIsolatedMargin(self.time_ns, account_id, _INSTRUMENT_ID, LEG_NET, amount_q)
+        )
+
+    def buy(
+        self,
+        account_id: int,
+        qty: str,
+        price: str | None = None,
+        *,
+        tif: int = GTC,
+        post_only: bool = False,
+        reduce_only: bool = False,
+    ) -> int:
         """Buy at a limit, or at market without a price; returns the order id.
 
-        ``more`` are further fields of `engine.commands.SubmitOrder`, such as ``tif``.
+        ``tif`` is GTC, IOC or FOK of `engine.commands`.
         """
-        return self._order(account_id, BUY, qty, price, more)
+        return self._order(account_id, BUY, qty, price, tif, post_only, reduce_only)
 
-    def sell(self, account_id: int, qty: str, price: str | None = None, **more: int) -> int:
+    def sell(
+        self,
+        account_id: int,
+        qty: str,
+        price: str | None = None,
+        *,
+        tif: int = GTC,
+        post_only: bool = False,
+        reduce_only: bool = False,
+    ) -> int:
         """Sell; see `buy`."""
-        return self._order(account_id, SELL, qty, price, more)
+        return self._order(account_id, SELL, qty, price, tif, post_only, reduce_only)
 
     def _order(
-        self, account_id: int, side: int, qty: str, price: str | None, more: dict[str, int]
+        self,
+        account_id: int,
+        side: int,
+        qty: str,
+        price: str | None,
+        tif: int,
+        post_only: bool,
+        reduce_only: bool,
     ) -> int:
         order_id = self.exchange.next_order_id()
         ticks = 0 if price is None else to_grid(price, self.instrument.tick_size, "price")
@@ -207,9 +264,9 @@ class Market:
                 to_grid(qty, self.instrument.lot_size, "qty"),
                 ticks,
                 order_type=MARKET if price is None else LIMIT,
-                tif=more.get("tif", GTC),
-                post_only=bool(more.get("post_only", False)),
-                reduce_only=bool(more.get("reduce_only", False)),
+                tif=tif,
+                post_only=post_only,
+                reduce_only=reduce_only,
             )
         )
         return order_id
@@ -220,22 +277,44 @@ class Market:
 
     def set_index(self, price: str) -> list[Event]:
         """A new index price, and a clock tick so that the mark follows."""
-        ticks = to_grid(price, self.instrument.tick_size, "price")
-        command = IndexPrice(self.time_ns, _INSTRUMENT_ID, _INDEX_SOURCE, ticks)
-        return self.send(command) + self.send(AdvanceTime(self.time_ns))
+        self._index_ticks = to_grid(price, self.instrument.tick_size, "price")
+        return self._publish_index()
 
     def tick(self, seconds: str | int = 1) -> list[Event]:
-        """Let time pass."""
+        """Let time pass; the index keeps its price, and stays fresh."""
         self.time_ns += to_ns(seconds, "seconds")
-        return self.send(AdvanceTime(self.time_ns))
+        return self._publish_index()
+
+    def _publish_index(self) -> list[Event]:
+        index = IndexPrice(self.time_ns, _INSTRUMENT_ID, _INDEX_SOURCE, self._index_ticks)
+        return self.send(index) + self.send(AdvanceTime(self.time_ns))
 
     # looking at it
 
     def account(self, account_id: int) -> AccountView:
-        """The trader's cross account."""
-        report = self.exchange.account_report(account_id)
-        pot = next(pot for pot in report.margin_accounts if pot.margin_account_id == account_id)
-        ratio = pot.margin_ratio_ppb
+        """The trader's cross account.
+
+        Raises:
+            KeyError: no such account.
+        """
+        pots = self.exchange.account_report(account_id).margin_accounts
+        for pot in pots:
+            if pot.margin_account_id == account_id:
+                return self._account(pot)
+        return AccountView("0", "0", "0", "0", "0", "0", None, _HEALTHY)
+
+    def isolated(self, account_id: int) -> AccountView | None:
+        """The pot of the trader's isolated position; None without one.
+
+        Raises:
+            KeyError: no such account.
+        """
+        for pot in self.exchange.account_report(account_id).margin_accounts:
+            if any(position.isolated for position in pot.positions):
+                return self._account(pot)
+        return None
+
+    def _account(self, pot: MarginAccountReport) -> AccountView:
         return AccountView(
             wallet=self._text(pot.wallet_q),
             equity=self._text(pot.equity_q),
@@ -243,12 +322,16 @@ class Market:
             maintenance_margin=self._text(pot.maintenance_q),
             free=self._text(pot.free_q),
             withdrawable=self._text(pot.withdrawable_q),
-            margin_ratio=from_ppb(ratio) if pot.positions else None,
+            margin_ratio=from_ppb(pot.margin_ratio_ppb) if pot.positions else None,
             level=pot.level_name,
         )
 
     def position(self, account_id: int) -> PositionView | None:
-        """The trader's position, cross or isolated; None when flat."""
+        """The trader's position, cross or isolated; None when flat.
+
+        Raises:
+            KeyError: no such account.
+        """
         report = self.exchange.account_report(account_id)
         for pot in report.margin_accounts:
             for position in pot.positions:

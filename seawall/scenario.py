@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from engine.bus import Latency
 from engine.instruments import (
     INVERSE,
     LINEAR,
@@ -32,16 +33,6 @@ from seawall.scenario_rulebook import read_rulebook
 
 KINDS = {"linear": LINEAR, "inverse": INVERSE}
 _QUOTE = AssetSpec(asset_id=0, symbol="quote", decimals=8)
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyPlan:
-    """Delays of the links between components, in nanoseconds."""
-
-    gateway_to_risk_ns: int
-    risk_to_matching_ns: int
-    risk_to_liquidation_ns: int
-    oracle_to_risk_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +72,7 @@ class Scenario:
     instruments: Mapping[str, InstrumentSpec]
     indices: Mapping[str, IndexPlan]
     time: TimePlan
-    latency: LatencyPlan | None
+    latency: Latency | None
     fund: Decimal
     backstop: Decimal
     population: tuple[PopulationPlan, ...]
@@ -266,18 +257,14 @@ def _read_start(fields: Fields) -> int:
     return int(whole.timestamp()) * 10**9 + start.microsecond * 1_000
 
 
-def _read_latency(fields: Fields) -> LatencyPlan | None:
+def _read_latency(fields: Fields) -> Latency | None:
     if not fields.has("latency"):
         return None
     part = fields.table("latency")
-    plan = LatencyPlan(
-        gateway_to_risk_ns=part.duration("gateway_to_risk", "0s"),
-        risk_to_matching_ns=part.duration("risk_to_matching", "0s"),
-        risk_to_liquidation_ns=part.duration("risk_to_liquidation", "0s"),
-        oracle_to_risk_ns=part.duration("oracle_to_risk", "0s"),
-    )
+    links = [name.removesuffix("_ns") for name in Latency.__struct_fields__]
+    latency = Latency(*(part.duration(link, "0s") for link in links))
     part.close()
-    return plan
+    return latency
 
 
 def _read_output(fields: Fields) -> OutputPlan:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from engine.commands import AdvanceTime, Command, IndexPrice
 from engine.events import (
     AccountReport,
@@ -216,13 +218,16 @@ class Simulation:
     def _open_market(self, streams: dict[str, "IndexStream"]) -> None:
         scenario = self.scenario
         begin_ns = self.now_ns
-        self._desk.now_ns = begin_ns
+        # opening happens so long before the run that every link has delivered when it begins
+        links = msgspec.structs.astuple(scenario.latency) if scenario.latency else ()
+        listing_ns = begin_ns - 2 * sum(links)
+        opening_ns = begin_ns - sum(links)
         first_ticks = {name: stream.first_ticks for name, stream in streams.items()}
-        for command in market_commands(scenario, begin_ns):
+        for command in market_commands(scenario, listing_ns):
             self.send(command)
-        for command in house_commands(scenario, begin_ns, first_ticks):
+        for command in house_commands(scenario, listing_ns, first_ticks):
             self.send(command)
-        self.market.run_until(begin_ns)
+        self.market.run_until(opening_ns)
         assets = {asset.asset_id: asset for asset in scenario.assets.values()}
         for name, spec in scenario.instruments.items():
             book = self.market.book(spec.instrument_id)
@@ -230,11 +235,11 @@ class Simulation:
             self.views[name] = view
             self._by_instrument[spec.instrument_id] = view
         self._recorder = SeriesRecorder(self.views)
-        self._open_traders(first_ticks)
-        self._open_agents(first_ticks)
+        self._open_traders(first_ticks, opening_ns)
+        self._open_agents(first_ticks, opening_ns)
         self.market.run_until(begin_ns)
 
-    def _open_traders(self, first_ticks: dict[str, int]) -> None:
+    def _open_traders(self, first_ticks: dict[str, int], opening_ns: int) -> None:
         scenario = self.scenario
         plan = scenario.time
         planner = EntryPlanner(scenario, first_ticks)
@@ -243,7 +248,7 @@ class Simulation:
         for profile in profiles:
             view = self.views[profile.instrument]
             entry = planner.plan(profile, view)
-            for command in trader_commands(profile, entry, view, plan.begin_ns):
+            for command in trader_commands(profile, entry, view, opening_ns):
                 self.send(command)
             rng = random.Random(self.seed << 40 | profile.account_id)
             trader = Trader(
@@ -258,14 +263,14 @@ class Simulation:
         count = min(len(ids), scenario.output.ratio_sample_accounts)
         self._ratio_sample = sorted(rng.sample(ids, count))
 
-    def _open_agents(self, first_ticks: dict[str, int]) -> None:
+    def _open_agents(self, first_ticks: dict[str, int], opening_ns: int) -> None:
         begin_ns = self.scenario.time.begin_ns
         names = {view.instrument_id: name for name, view in self.views.items()}
         first_id = FIRST_TRADER + len(self._owners)
         self._agents = build_agents(self.scenario.agents, self.views, first_id, self.seed)
         for agent in self._agents:
             ticks = first_ticks[names[agent.view.instrument_id]]
-            for command in agent_commands(agent, ticks, begin_ns):
+            for command in agent_commands(agent, ticks, opening_ns):
                 self.send(command)
             self._owners[agent.account_id] = agent
             self.schedule(agent.first_wake(begin_ns), self._waker(agent))

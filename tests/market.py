@@ -18,6 +18,7 @@ from engine.events import (
     OrderAccepted,
     OrderFilled,
     PositionReport,
+    SystemChanged,
 )
 from engine.instruments import (
     INVERSE,
@@ -124,7 +125,7 @@ class Market:
         self.ids: dict[str, int] = {}
         for asset in ASSETS.values():
             self.send(c.AddAsset(0, asset))
-        self.send(c.SetRulebook(0, (rulebook or rules()).to_json()))
+        self.rule(rulebook or rules())
         if listed:
             self.add("PERP")
 
@@ -204,7 +205,8 @@ class Market:
 
     def rule(self, rulebook: Rulebook) -> None:
         """Put other rules in force."""
-        self.send(c.SetRulebook(self.now_ns, rulebook.to_json()))
+        answers = self.send(c.SetRulebook(self.now_ns, rulebook.to_json()))
+        assert isinstance(answers[-1], SystemChanged), answers
 
     # prices and time
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.commands import BUY, SELL
+from engine.events import CommandRejected, Event
+from engine.reasons import Reason
+from engine.units import SECOND_NS
 from seawall.agents.base import Agent, RestingOrder, wait_ns
 from seawall.agents.view import Desk, MarketView
 from seawall.scenario_fields import Fields
@@ -21,6 +24,14 @@ _RETURN_MARGIN: Final[float] = 1.5
 
 _TOLERANCE_DECAY: Final[float] = 0.99
 """Per wake-up, towards the maker's own threshold."""
+
+_APPETITE_GROWTH: Final[float] = 1.03
+"""Per requote, back to full size after a refusal for want of margin."""
+
+_LEAST_APPETITE: Final[float] = 0.001
+
+_NO_MARGIN_PAUSE_NS: Final[int] = 30 * SECOND_NS
+"""How long a maker leaves the side alone that its margin would not carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +88,13 @@ class MarketMaker(Agent):
 
     __slots__ = (
         "_basis",
+        "_no_margin_until_ns",
         "_pause_ns",
         "_paused_until_ns",
         "_seen_ns",
         "_threshold",
         "_tolerance",
+        "appetite",
         "away",
         "plan",
     )
@@ -97,8 +110,10 @@ class MarketMaker(Agent):
         super().__init__(name, account_id, view, rng, plan.capital, plan.leverage)
         self.plan = plan
         self.away = False
+        self.appetite = 1.0
         self._basis = 0.0
         self._seen_ns = 0
+        self._no_margin_until_ns = 0
         self._paused_until_ns = 0
         self._threshold = rng.uniform(*plan.withdraw_volatility)
         self._tolerance = self._threshold
@@ -120,6 +135,14 @@ class MarketMaker(Agent):
             self.away = False
             self._requote(desk)
         return following
+
+    def on_event(self, event: Event) -> None:
+        """As every agent; a refusal for want of margin halves the sizes of the next quotes."""
+        if isinstance(event, CommandRejected):
+            if event.reason == Reason.INSUFFICIENT_MARGIN:
+                self.appetite = max(_LEAST_APPETITE, self.appetite / 2)
+        else:
+            super().on_event(event)
 
     def _stays_away(self, now_ns: int) -> bool:
         """Whether the maker quotes nothing now; starts and ends its pauses."""
@@ -158,9 +181,13 @@ class MarketMaker(Agent):
         limit = plan.capital * plan.inventory_limit
         load = self.exposure() / limit
         centre = self.fair_ticks() * (1.0 - 2.0 * half * max(-2.0, min(2.0, load)))
-        calm = 1.0 / (1.0 + view.volatility / plan.size_volatility)
+        calm = self.appetite / (1.0 + view.volatility / plan.size_volatility)
+        self.appetite = min(1.0, self.appetite * _APPETITE_GROWTH)
         sides = (BUY, SELL) if centre < view.mid() else (SELL, BUY)
+        opens = BUY if self.position_lots > 0 else SELL
         for side in sides:
+            if side == opens and desk.now_ns < self._no_margin_until_ns:
+                continue
             room = max(0.0, 1.0 - load if side == BUY else 1.0 + load)
             self._requote_side(desk, side, centre, half, calm * min(1.0, room))
 
@@ -185,7 +212,11 @@ class MarketMaker(Agent):
             lots = min(view.lots(size, price), view.max_lots) if price > 0 else 0
             tolerance = max(1.0, centre * (offset * 0.25))
             order = resting[level] if level < len(resting) else None
+            appetite = self.appetite
             self._place(desk, side, price, lots, tolerance, order)
+            if self.appetite < appetite:
+                self._no_margin_until_ns = desk.now_ns + _NO_MARGIN_PAUSE_NS
+                return
             offset *= plan.step_growth
             size *= plan.size_growth
         for order in resting[plan.levels :]:

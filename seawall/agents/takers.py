@@ -82,7 +82,8 @@ class NoiseTrader(Agent):
 
 @dataclass(frozen=True, slots=True)
 class MomentumPlan:
-    """Follows moves beyond ``threshold`` over its own ``window``; gives up after ``hold``."""
+    """Follows moves that exceed one standard deviation by ``threshold`` over its own ``window``;
+    closes after ``hold``, and only closes once it has lost ``loss_limit`` of its capital."""
 
     capital: float
     leverage: int
@@ -93,6 +94,7 @@ class MomentumPlan:
     slippage: float
     hold_ns: tuple[int, int]
     refresh_ns: int
+    loss_limit: float
 
     @staticmethod
     def read(fields: Fields) -> "MomentumPlan":
@@ -107,6 +109,7 @@ class MomentumPlan:
             slippage=fields.number("slippage", 0.01, high=0.9),
             hold_ns=fields.duration_span("hold", ("120s", "900s")),
             refresh_ns=fields.duration("refresh", "3s", low_ns=1_000_000),
+            loss_limit=fields.share("loss_limit", 0.3),
         )
 
 
@@ -135,7 +138,9 @@ class MomentumTrader(Agent):
         move = view.change(self._window)
         limit = plan.capital * plan.exposure_limit
         exposure = self.exposure()
-        if abs(move) > self._threshold:
+        # beyond what the current volatility makes by chance over the window
+        hurt = self.profit() < -plan.loss_limit * plan.capital
+        if not hurt and abs(move) > self._threshold + view.volatility * math.sqrt(self._window):
             side = BUY if move > 0 else SELL
             if exposure * side < limit:
                 self._act(desk, side, min(plan.clip, limit - exposure * side), False)

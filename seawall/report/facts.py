@@ -95,14 +95,19 @@ def event_rows(events: pl.DataFrame, event_type: str) -> Iterator[dict[str, Any]
 
 
 def fund_series(events: pl.DataFrame) -> pl.DataFrame:
-    """The insurance fund's wallet after each change, and before the first one, per asset."""
+    """The insurance fund's wallet after each change, per asset.
+
+    A wallet that was not empty before the first change also gets a row for what it held then.
+    """
     rows: list[tuple[int, int, int]] = []
     seen: dict[int, bool] = {}
     for event in event_rows(events, "FundChanged"):
         asset_id = event["asset_id"]
         if asset_id not in seen:
             seen[asset_id] = True
-            rows.append((event["time_ns"], asset_id, event["wallet_q"] - event["amount_q"]))
+            before_q = event["wallet_q"] - event["amount_q"]
+            if before_q:
+                rows.append((event["time_ns"], asset_id, before_q))
         rows.append((event["time_ns"], asset_id, event["wallet_q"]))
     schema = {"time_ns": pl.Int64, "asset_id": pl.Int64, "wallet_q": pl.Int128}
     return pl.DataFrame(rows, schema=schema, orient="row")

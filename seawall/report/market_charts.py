@@ -31,7 +31,7 @@ from seawall.report.text import html_table, utc
 
 LINE_POINTS_MAX: Final[int] = 5_000
 MARKS_MAX: Final[int] = 4_000
-BUBBLE_PIXELS_MAX: Final[int] = 26
+BUBBLE_PIXELS_MAX: Final[int] = 22
 GL_INSTRUMENTS_MAX: Final[int] = 4
 """Browsers allow few WebGL canvases on a page; beyond that, marks are drawn as SVG."""
 
@@ -145,9 +145,9 @@ def price_chart(market: Market, span_ms: tuple[int, int] | None) -> Chart:
 
 def _mark_traces(market: Market) -> tuple[list[Figure], list[str]]:
     kinds = [
-        ("Liquidation order filled", market.fills(), BRICK, "circle", "filled at"),
-        ("Taken over by fund or backstop", market.forced("TakenOver"), PLUM, "diamond", "mark"),
         ("Auto-deleveraged (ADL)", market.forced("Deleveraged"), INK, "x", "mark"),
+        ("Taken over by fund or backstop", market.forced("TakenOver"), PLUM, "diamond", "mark"),
+        ("Liquidation order filled", market.fills(), BRICK, "circle", "filled at"),
     ]
     notionals = pl.concat([frame["notional"] for _, frame, _, _, _ in kinds])
     largest = max(notionals.to_list(), default=0.0)
@@ -173,7 +173,9 @@ def _mark_traces(market: Market) -> tuple[list[Figure], list[str]]:
                 "marker": {
                     "color": colour,
                     "symbol": symbol,
-                    "opacity": 0.5,
+                    "opacity": 0.4,
+                    # The default white outline of bubbles would hide the lines below.
+                    "line": {"width": 0},
                     "sizemode": "area",
                     "size": [float(f"{value:.4g}") for value in shown["notional"]],
                     # Twice the largest value over the square of its diameter (plotly's rule).

@@ -77,19 +77,19 @@ h3 { font-size: 17px; margin: 0 0 2px; }
 p { margin: 0 0 8px; max-width: 80ch; }
 nav { margin: 14px 0 0; } nav a { color: var(--blue); margin-right: 18px; }
 .notes { margin: 8px 0 0; padding-left: 20px; color: var(--soft); max-width: 80ch; }
-.cards { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(205px, 1fr)); }
+.cards { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); }
 .card, section.chart { background: #fff; border: 1px solid var(--line); border-radius: 8px; }
 .card { padding: 12px 14px; }
 .card .label { color: var(--soft); font-size: 14px; }
 .card .value { font-size: 22px; font-weight: 600; line-height: 1.25; white-space: pre-line;
   overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.card .value.many { font-size: 16px; }
-.card dl { margin: 6px 0 0; font-size: 14px; color: var(--soft); display: grid;
+.card .value.many { font-size: 18px; }
+.card dl { margin: 6px 0 0; font-size: 13px; color: var(--soft); display: grid;
   grid-template-columns: auto 1fr; column-gap: 10px; }
 .card dd { margin: 0; text-align: right; white-space: pre-line; overflow-wrap: anywhere;
   color: var(--ink); font-variant-numeric: tabular-nums; }
 section.chart { padding: 16px 18px; margin: 0 0 16px; }
-.look { color: var(--soft); font-size: 15px; }
+.look { color: var(--soft); font-size: 15px; max-width: none; }
 .caption { color: var(--soft); font-size: 13px; margin: 4px 0 0; max-width: none; }
 .empty { padding: 18px; background: var(--back); border-radius: 6px; margin: 8px 0 0; }
 .table { overflow-x: auto; margin: 12px 0 4px; }
@@ -103,7 +103,9 @@ footer { margin-top: 36px; color: var(--soft); font-size: 14px; overflow-wrap: a
 _SCRIPT: Final[str] = """
 const charts = JSON.parse(document.getElementById("charts").textContent);
 const config = {
-  responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"]
+  responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"],
+  // plotly.js offers to upload a chart to its makers' service; a report stays where it is.
+  showSendToCloud: false, plotlyServerURL: "",
 };
 const linked = [];
 let following = false;
@@ -266,7 +268,7 @@ def _chart_html(chart: Chart) -> str:
 
 
 def _foot_html(summary: dict[str, Any]) -> str:
-    state_hash = escape(plain(summary.get("state_hash")))
+    state_hash = escape(str(summary.get("state_hash", "not recorded")))
     return (
         f"<footer><p>State hash: <code>{state_hash}</code>. The same scenario and seed give the "
         "same hash on every run.</p><p>All times are UTC. Zoom by dragging; the charts over time "

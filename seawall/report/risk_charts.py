@@ -9,6 +9,7 @@ import polars as pl
 
 from engine.events import CALL_CURED, CALL_EXPIRED, CALL_OVERTAKEN
 from engine.units import MINUTE_NS, SECOND_NS
+from risk.rulebook import STAGES
 from seawall.report.chart import (
     AMBER,
     BLUE,
@@ -77,7 +78,7 @@ WINDOW_LAST: Final[str] = "an hour or more"
 def margin_ratio_chart(data: ReportData, span_ms: Span) -> Chart:
     """Percentile bands of equity over position value."""
     frame = data.margin_ratio
-    heading = "Margin ratios of all accounts with positions"
+    heading = "Margin ratios of accounts with positions"
     if not frame.height:
         return Chart("margin-ratio", heading, "", None, empty="No margin ratio was sampled.")
     kept = min_max_points(frame, "p01", POINTS_MAX).select("time_ns")
@@ -89,14 +90,16 @@ def margin_ratio_chart(data: ReportData, span_ms: Span) -> Chart:
         line(frame, "p25", "25 % line", SKY, line=band, showlegend=False, hoverinfo="skip"),
         line(frame, "p75", "Middle half", SKY, line=band, fill="tonexty", fillcolor="#a9cde5"),
         line(frame, "p50", "Median", BLUE),
-        line(frame, "p01", "Weakest 1 %", BRICK),
+        line(frame, "p05", "Weakest 5 %", AMBER, yaxis="y2"),
+        line(frame, "p01", "Weakest 1 %", BRICK, yaxis="y2"),
     ]
     for trace in traces:
         trace.pop("hovertemplate")
         trace["yhoverformat"] = ".2%"
         trace["line"] = trace["line"] | {"shape": "linear"}
-    look = layout("Equity / position value", 340, xaxis=time_axis(span_ms), hovermode="x unified")
-    look["yaxis"] = axis("Equity / position value", tickformat=".0%")
+    look = layout("", 480, xaxis=time_axis(span_ms, anchor="y2"), hovermode="x unified")
+    look["yaxis"] = axis("All", tickformat=".0%", domain=[0.46, 1])
+    look["yaxis2"] = axis("The weakest", tickformat=".1%", domain=[0, 0.38], rangemode="tozero")
     rule = (
         f"Of more than {POINTS_MAX:,} samples, those with the lowest and the highest weakest "
         "percentile of each run are drawn."
@@ -104,8 +107,8 @@ def margin_ratio_chart(data: ReportData, span_ms: Span) -> Chart:
     return Chart(
         "margin-ratio",
         heading,
-        "Look for the lower band being squeezed towards zero, and rising again once the weakest "
-        "accounts are gone.",
+        "Look for the lowest lines being squeezed towards zero, and rising again once the weakest "
+        "accounts are gone. The ratio is equity over position value.",
         {"data": traces, "layout": look},
         captions=[rule] if data.margin_ratio.height > frame.height else [],
     )
@@ -117,6 +120,12 @@ def fund_chart(data: ReportData, span_ms: Span) -> Chart:
     heading = "Insurance fund"
     if not assets:
         return Chart("fund", heading, "", None, empty="The insurance fund never moved in this run.")
+    captions = ["This is the fund's cash; positions it took over and still holds are not in it."]
+    if data.fund.height > POINTS_MAX:
+        captions.append(
+            f"Of more than {POINTS_MAX:,} changes of an asset, the lowest and the highest of each "
+            "run are drawn."
+        )
     traces: list[Figure] = []
     look = layout("", 280 if len(assets) == 1 else 200 * len(assets), showlegend=False)
     for number, asset_id in enumerate(assets):
@@ -139,6 +148,7 @@ def fund_chart(data: ReportData, span_ms: Span) -> Chart:
         "Look for the drop while the fund pays for accounts that closed below zero, and for what "
         "it earns from those that closed above.",
         {"data": traces, "layout": look},
+        captions=captions,
     )
 
 
@@ -174,6 +184,9 @@ def _loss_chart(data: ReportData, total: LossParts) -> Chart:
         "increasing": {"marker": {"color": TEAL}},
         "totals": {"marker": {"color": BLUE}},
     }
+    look = layout(symbol, 400, showlegend=False)
+    look["xaxis"] = axis("", type="category", tickangle=0, tickmode="array", tickvals=names)
+    look["xaxis"]["ticktext"] = [name.replace(" at ", "<br>at ") for name in names]
     rows = [[name, text] for name, text in zip(names[1:-1], texts[1:-1], strict=True)]
     rows.append(["Sum of the parts", money(sum(total.parts.values()), decimals)])
     rows.append(["Change in equity", money(total.change_q, decimals)])
@@ -187,9 +200,10 @@ def _loss_chart(data: ReportData, total: LossParts) -> Chart:
     return Chart(
         f"losses-{total.asset_id}",
         f"Waterfall of losses, {symbol}",
-        f"Look for what took the equity of the {total.liquidations:,} finished liquidations that "
-        f"settle in {symbol}, from their start to their end; a bar up means somebody else bore it.",
-        {"data": [trace], "layout": layout(symbol, 400, showlegend=False)},
+        "Look for the longest bar down: what cost most between the start and the end of the "
+        f"{total.liquidations:,} finished liquidations in {symbol}. A bar up at takeover, ADL or "
+        "socialised is a deficit that others bore.",
+        {"data": [trace], "layout": look},
         captions=[verdict],
         table=html_table(["Part", symbol], rows),
         time_axis=False,
@@ -280,7 +294,9 @@ def _window_chart(facts: CallFacts) -> Chart:
 
 def liquidation_charts(data: ReportData, span_ms: Span) -> list[Chart]:
     """Liquidations per minute by stage and by outcome, and the cascade second by second."""
-    stages = counts_by_group(data.events, "LiquidationStage", MINUTE_NS, "stage")
+    entered = counts_by_group(data.events, "LiquidationStage", MINUTE_NS, "stage")
+    order = [*STAGES, *(name for name in entered if name not in STAGES)]
+    stages = {name: entered[name] for name in order if name in entered}
     outcomes = counts_by_group(data.events, "LiquidationEnded", MINUTE_NS, "outcome")
     started = counts_by_group(data.events, "LiquidationStarted", SECOND_NS)
     deleveraged = counts_by_group(data.events, "Deleveraged", SECOND_NS)
@@ -333,16 +349,18 @@ def _cascade_chart(started: Counter[int], deleveraged: Counter[int], span_ms: Sp
     if not started and not deleveraged:
         return Chart("cascade", heading, "", None, empty=NO_LIQUIDATIONS)
     traces = []
-    for name, counts, colour, fill in (
-        ("Liquidations started", started, BRICK, "#ecd0c8"),
-        ("ADL closes", deleveraged, PLUM, "#d8cfe2"),
+    for name, counts, colour, fill, y_axis in (
+        ("Liquidations started", started, BRICK, "#ecd0c8", "y"),
+        ("ADL closes", deleveraged, PLUM, "#d8cfe2", "y2"),
     ):
-        if counts:
-            steps = _steps(counts, SECOND_NS, span_ms)
-            style = {"color": colour, "width": 1.2, "shape": "hv"}
-            title = f"{name} ({counts.total():,})"
-            filled = {"fill": "tozeroy", "fillcolor": fill}
-            traces.append(line(steps, "count", title, colour, line=style, **filled))
+        steps = _steps(counts, SECOND_NS, span_ms)
+        style = {"color": colour, "width": 1.2, "shape": "hv"}
+        title = f"{name} ({counts.total():,})"
+        filled = {"fill": "tozeroy", "fillcolor": fill, "yaxis": y_axis}
+        traces.append(line(steps, "count", title, colour, line=style, **filled))
+    look = layout("", 400, xaxis=time_axis(span_ms, anchor="y2"))
+    look["yaxis"] = axis("Liquidations / s", domain=[0.54, 1], rangemode="tozero")
+    look["yaxis2"] = axis("ADL closes / s", domain=[0, 0.46], rangemode="tozero")
     captions = []
     if started:
         peak_ns, peak = max(started.items(), key=lambda item: (item[1], -item[0]))
@@ -352,7 +370,7 @@ def _cascade_chart(started: Counter[int], deleveraged: Counter[int], span_ms: Sp
         "cascade",
         heading,
         "Look for bursts: each is a wave of liquidations that pushed the next accounts over.",
-        {"data": traces, "layout": layout("Per second", 300, xaxis=time_axis(span_ms))},
+        {"data": traces, "layout": look},
         captions=captions,
     )
 

@@ -1,5 +1,6 @@
 """Numbers and tables as text of the page; everything that goes into HTML is escaped here."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+_DECIMAL: Final[re.Pattern[str]] = re.compile(r"-?\d{1,40}(\.\d+)?")
 _SECOND_NS: Final[int] = 1_000_000_000
 _DURATIONS: Final[tuple[tuple[int, str], ...]] = (
     (3_600 * _SECOND_NS, "h"),
@@ -54,8 +56,18 @@ def plain(value: Any) -> str:
         case None:
             return "not recorded"
         case str():
-            return value
+            return _grouped(value)
     return msgspec.json.encode(value).decode()
+
+
+def _grouped(text: str) -> str:
+    """Thousands separators for a decimal string, without trailing zeros; other text unchanged."""
+    if not _DECIMAL.fullmatch(text):
+        return text
+    whole, _, part = text.partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    part = part.rstrip("0")
+    return f"{sign}{int(digits):,}" + (f".{part}" if part else "")
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """Index sources: real files resampled to the clock, seeded generators, and damaged files."""
 
 import gzip
+import itertools
 import math
 from decimal import Decimal
 from pathlib import Path
@@ -187,7 +188,7 @@ def test_a_jump_diffusion_has_the_variance_it_was_given() -> None:
     volatility = 2.0
     source = SourcePlan("j", 1, "jump_diffusion", start_price=1e6, volatility=volatility)
     prices = [price for _, _, price in prints(source, plan_time(seconds=20_000))]
-    returns = [math.log(b / a) for a, b in zip(prices, prices[1:], strict=False)]
+    returns = [math.log(b / a) for a, b in itertools.pairwise(prices)]
     spread = math.sqrt(sum(r * r for r in returns) / len(returns))
     # the standard error of a deviation from 20,000 normal draws is 0.5 %
     assert spread == pytest.approx(volatility / math.sqrt(365 * 86_400), rel=0.03)
@@ -198,7 +199,7 @@ def test_jumps_arrive_at_their_rate() -> None:
         "j", 1, "jump_diffusion", start_price=1e6, jump=Jump(per_hour=360.0, mean=0.01, spread=0.0)
     )
     prices = [price for _, _, price in prints(source, plan_time(seconds=20_000))]
-    jumps = sum(1 for a, b in zip(prices, prices[1:], strict=False) if b > a * 1.005)
+    jumps = sum(1 for a, b in itertools.pairwise(prices) if b > a * 1.005)
     # 2,000 expected, standard deviation about 43
     assert 1_800 < jumps < 2_200
 
@@ -215,7 +216,9 @@ def test_a_follower_stays_near_its_leader_and_is_silent_when_told() -> None:
 
 def test_the_warm_up_ends_where_the_path_begins() -> None:
     plan = IndexPlan((anchored(volatility=0.0),), 1.05, 0.0)
-    path = [(p.time_ns // S, p.price_ticks) for p in index_path(plan, 0, TICK, plan_time(60, 20), 1)]
+    path = [
+        (p.time_ns // S, p.price_ticks) for p in index_path(plan, 0, TICK, plan_time(60, 20), 1)
+    ]
     assert path[0] == (980, 10_500)
     assert path[19][0] == 999
     assert path[20] == (1_000, 10_000)

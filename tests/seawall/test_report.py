@@ -1,8 +1,6 @@
 """The report page: what it shows, what it never loads, and that its figures add up."""
 
 import json
-import math
-import random
 import re
 from pathlib import Path
 from typing import Any
@@ -13,18 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import (
-    Deleveraged,
-    Event,
     FundChanged,
     LiquidationEnded,
     LiquidationStage,
     LiquidationStarted,
     MarginCallEnded,
     MarginCallIssued,
-    TakenOver,
     Trade,
 )
-from seawall.event_table import SCHEMA, EventTable
+from seawall.event_table import EventTable
 from seawall.report import (
     ReportData,
     ReportDataError,
@@ -41,232 +36,15 @@ from seawall.report.facts import LOSS_FIELDS, call_facts, loss_parts
 from seawall.report.market_charts import Market, line_points_max, marks_max, price_chart
 from seawall.report.page import report_charts, report_html
 from seawall.report.text import duration, money, plain, utc
-
-SECOND_NS = 1_000_000_000
-START_NS = 1_760_129_100 * SECOND_NS
-"""2025-10-10 20:45:00 UTC."""
-
-LINEAR = ReportInstrument(
-    instrument_id=1,
-    symbol="AVAX-USDT",
-    kind="linear",
-    tick_size="0.001",
-    lot_size="0.1",
-    settle_asset_id=1,
-    settle_asset="USDT",
-    settle_decimals=6,
+from tests.seawall.report_world import (
+    INVERSE,
+    LINEAR,
+    SECOND_NS,
+    START_NS,
+    empty_report,
+    synthetic_report,
+    synthetic_series,
 )
-INVERSE = ReportInstrument(
-    instrument_id=2,
-    symbol="AVAX-USD",
-    kind="inverse",
-    tick_size="0.01",
-    lot_size="1",
-    settle_asset_id=2,
-    settle_asset="AVAX",
-    settle_decimals=8,
-    multiplier="10",
-)
-
-
-def crash_price(second: int, seconds: int, depth: float) -> float:
-    """26.6 before the crash, a V at 40 % of the run, a partial recovery."""
-    distance = (second / seconds - 0.4) / 0.02
-    fall = depth * math.exp(-abs(distance)) if distance < 0 else depth * math.exp(-distance / 4)
-    drift = 0.12 / (1 + math.exp(-distance * 2))
-    return 26.6 * (1 - drift) * (1 - fall)
-
-
-def synthetic_series(seconds: int, tick: float, seed: int) -> pl.DataFrame:
-    """One sample a second of a crash whose last price runs below mark and index."""
-    rng = random.Random(seed)
-    rows = []
-    for second in range(seconds):
-        wobble = rng.gauss(0, 0.0006)
-        index = round(crash_price(second, seconds, 0.3) * (1 + wobble) / tick)
-        mark = round(crash_price(second, seconds, 0.42) * (1 + wobble) / tick)
-        last = round(crash_price(second, seconds, 0.62) * (1 + 2 * wobble) / tick)
-        calm = crash_price(second, seconds, 0.95) / 26.6
-        depths = [round(2_000 * width * calm * rng.uniform(0.8, 1.2)) for width in (1, 4, 9)]
-        asks = [round(size * 1.1) for size in depths]
-        interest = round(900_000 * (0.55 + 0.45 * min(1, max(0, 1 - (second / seconds - 0.3) * 5))))
-        stamp = START_NS + second * SECOND_NS
-        rows.append((stamp, mark, index, last, last - 1, last + 1, interest, *depths, *asks))
-    names = ["time_ns", "mark_ticks", "index_ticks", "last_ticks", "bid_ticks", "ask_ticks"]
-    names += ["open_interest_lots"]
-    names += [f"depth_{side}_{bps}" for side in ("bid", "ask") for bps in (10, 50, 200)]
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Int64), orient="row")
-
-
-def liquidation_events(
-    rng: random.Random, number: int, at_ns: int, instrument: ReportInstrument, price_ticks: int
-) -> list[Event]:
-    """One account's way from the call to the end, with its takeover and ADL now and then."""
-    account, asset = 1_000 + number, instrument.settle_asset_id
-    lots = round(rng.paretovariate(1.2) * 40)
-    called_ns = at_ns - round(rng.lognormvariate(1.5, 1.8) * SECOND_NS)
-    unit = 10**instrument.settle_decimals
-    before = rng.randrange(unit, 50 * unit)
-    parts = dict.fromkeys(LOSS_FIELDS, 0)
-    parts["price_q"] = -rng.randrange(before)
-    parts["slippage_q"] = -rng.randrange(before // 4)
-    parts["fee_q"] = -rng.randrange(before // 20 + 1)
-    events: list[Event] = [
-        MarginCallIssued(called_ns, account, number, before // 3, called_ns, before, before),
-        MarginCallEnded(at_ns, account, number, "overtaken", at_ns - called_ns),
-        LiquidationStarted(at_ns, account, number, asset, before, before, before * 20, False),
-        LiquidationStage(at_ns, account, number, "reduce", before, before),
-    ]
-    fill = Trade(at_ns, instrument.instrument_id, number, price_ticks, lots, -1, True)
-    outcome = "restored" if rng.random() < 0.3 else "closed"
-    events.append(fill)
-    left = before + sum(parts.values())
-    if outcome == "closed" and rng.random() < 0.25:
-        outcome = "taken_over"
-        parts["surrender_q"] = -left
-        events.append(LiquidationStage(at_ns, account, number, "fund", left, before))
-        taken = TakenOver(at_ns, account, 1, instrument.instrument_id, lots, before, price_ticks, left)
-        events.append(taken)
-        if rng.random() < 0.3:
-            outcome, parts["surrender_q"], parts["adl_q"] = "deleveraged", 0, -left
-            events.append(LiquidationStage(at_ns, account, number, "adl", left, before))
-            winner = 500_000 + number
-            events.append(
-                Deleveraged(
-                    at_ns, winner, account, instrument.instrument_id, lots, 1, price_ticks, 1, -left
-                )
-            )
-    after = before + sum(parts.values())
-    partial = outcome == "restored"
-    ended = LiquidationEnded(
-        at_ns + SECOND_NS, account, number, asset, outcome, partial, before, after, **parts
-    )
-    return [*events, ended]
-
-
-def cured_call(rng: random.Random, number: int, at_ns: int) -> list[Event]:
-    """A call that was met."""
-    open_ns = round(rng.lognormvariate(3.5, 1.0) * SECOND_NS)
-    account = 900_000 + number
-    return [
-        MarginCallIssued(at_ns, account, 900_000 + number, 10, at_ns, 1, 1),
-        MarginCallEnded(at_ns + open_ns, account, 900_000 + number, "cured", open_ns),
-    ]
-
-
-def synthetic_events(
-    series: dict[int, pl.DataFrame], instruments: list[ReportInstrument], liquidations: int
-) -> pl.DataFrame:
-    """A cascade: liquidations crowd around the crash, the fund pays for a part of them."""
-    rng = random.Random(7)
-    events: list[Event] = []
-    wallets = {item.settle_asset_id: 10**6 * 10**item.settle_decimals for item in instruments}
-    for asset_id, wallet in wallets.items():
-        events.append(FundChanged(START_NS, asset_id, wallet, wallet, "deposit"))
-    for number in range(liquidations):
-        instrument = instruments[number % len(instruments)]
-        frame = series[instrument.instrument_id]
-        second = round(rng.gauss(0.395, 0.012) * frame.height)
-        at_ns = START_NS + second * SECOND_NS + rng.randrange(SECOND_NS)
-        price = frame["last_ticks"][min(frame.height - 1, max(0, second))]
-        events += liquidation_events(rng, number, at_ns, instrument, price)
-        if number % 5 == 0:
-            events += cured_call(rng, number, START_NS + rng.randrange(frame.height) * SECOND_NS)
-    events.sort(key=lambda event: event.time_ns)
-    table = EventTable()
-    for number, event in enumerate(events):
-        table.add(event, number)
-        if isinstance(event, TakenOver):
-            asset_id = instruments[event.instrument_id - 1].settle_asset_id
-            paid = -abs(event.gain_q) * 25
-            wallets[asset_id] += paid
-            table.add(FundChanged(event.time_ns, asset_id, paid, wallets[asset_id], "takeover"), 0)
-    return table.frame()
-
-
-def synthetic_margin_ratio(seconds: int) -> pl.DataFrame:
-    """Percentiles sampled every five seconds, squeezed by the crash."""
-    rows = []
-    for second in range(0, seconds, 5):
-        level = crash_price(second, seconds, 0.7) / 26.6
-        shares = [0.012, 0.02, 0.05, 0.1, 0.22, 0.5]
-        rows.append((START_NS + second * SECOND_NS, *(share * level for share in shares)))
-    schema = {"time_ns": pl.Int64} | dict.fromkeys(["p01", "p05", "p25", "p50", "p75", "p95"])
-    return pl.DataFrame(rows, schema=list(schema), orient="row")
-
-
-def synthetic_real_trades(seconds: int) -> pl.DataFrame:
-    """Prints of another market that fell further."""
-    rng = random.Random(3)
-    times = [START_NS + rng.randrange(seconds * SECOND_NS) for _ in range(seconds * 4)]
-    rows = [
-        (at, round(crash_price((at - START_NS) // SECOND_NS, seconds, 0.72), 3))
-        for at in sorted(times)
-    ]
-    return pl.DataFrame(rows, schema={"time_ns": pl.Int64, "price": pl.Float64}, orient="row")
-
-
-def synthetic_summary(liquidations: int) -> dict[str, Any]:
-    """The keys every run's summary has."""
-    return {
-        "state_hash": "6f1d0c9a" * 8,
-        "commands": 412_377,
-        "events": 2_215_903,
-        "trades": 188_204,
-        "accounts": 20_000,
-        "margin_calls": {"issued": 24_000, "cured": 4_000, "expired": 120, "overtaken": 19_880},
-        "liquidations": {"accounts": liquidations, "partial": 6_000, "full": 14_000, "takeovers": 3},
-        "insurance_fund": {
-            "start": {"USDT": "1000000.000000", "AVAX": "1000000.00000000"},
-            "end": {"USDT": "873112.551020", "AVAX": "912010.11200000"},
-            "paid": {"USDT": "126887.448980", "AVAX": "87989.88800000"},
-        },
-        "adl": {"fills": 1_044, "notional": {"USDT": "8123456.10", "AVAX": "122334.5"}},
-        "bad_debt": {"USDT": "0", "AVAX": "0"},
-        "socialised": {"USDT": "0", "AVAX": "0"},
-        "conservation_residue": {"USDT": 0, "AVAX": 0},
-        "wall_seconds": 48.2,
-        "commands_per_second": 8_555.5,
-    }
-
-
-def synthetic_report(liquidations: int = 300, seconds: int = 600, **changes: Any) -> ReportData:
-    """A plausible run; the defaults are small."""
-    instruments = [LINEAR, INVERSE]
-    series = {
-        item.instrument_id: synthetic_series(seconds, float(item.tick_size), item.instrument_id)
-        for item in instruments
-    }
-    events = synthetic_events(series, instruments, liquidations)
-    fields: dict[str, Any] = {
-        "title": "A crash on AVAX, 10 October 2025",
-        "description": "Real spot prices drive the index; the accounts are simulated.\n\n"
-        "The crash window is 20:45 to 22:15 UTC.",
-        "notes": ["Brackets of the coin-margined contract are an approximation."],
-        "summary": synthetic_summary(liquidations),
-        "instruments": instruments,
-        "series": series,
-        "fund": fund_series(events),
-        "margin_ratio": synthetic_margin_ratio(seconds),
-        "events": events,
-        "real_trades": {2: synthetic_real_trades(seconds)},
-    }
-    return ReportData(**(fields | changes))
-
-
-def empty_report() -> ReportData:
-    """A run in which nothing happened."""
-    return ReportData(
-        title="Nothing",
-        description="A quiet day.",
-        notes=[],
-        summary={},
-        instruments=[LINEAR],
-        series={},
-        fund=pl.DataFrame(schema={"time_ns": pl.Int64, "asset_id": pl.Int64, "wallet_q": pl.Int64}),
-        margin_ratio=pl.DataFrame(schema={"time_ns": pl.Int64, "p01": pl.Float64}),
-        events=pl.DataFrame(schema=SCHEMA),
-    )
 
 
 def save_run(directory: Path, data: ReportData) -> None:
@@ -302,3 +80,355 @@ def figures(data: ReportData) -> dict[str, dict[str, Any]]:
         for chart in charts
         if chart.figure is not None
     }
+
+
+def test_the_page_loads_nothing_from_the_network(small_page: str) -> None:
+    own = own_part(small_page)
+    assert not re.search(r"(src|href)\s*=\s*[\"']?\s*(https?:)?//", own)
+    assert "<link" not in own
+    assert "@import" not in own and "url(" not in own
+    assert not re.search(r"<script[^>]*\ssrc", small_page)
+    assert "default-src 'none'" in own
+    assert "showSendToCloud: false" in own
+
+
+def test_the_library_is_embedded_once(small_page: str) -> None:
+    assert small_page.count("plotly.js v") == 1
+
+
+def test_every_part_of_the_report_is_drawn(small: ReportData) -> None:
+    expected = ["price-1", "depth-1", "open-interest-1", "price-2", "depth-2", "open-interest-2"]
+    expected += ["calls", "windows", "stages", "outcomes", "cascade", "losses-1", "losses-2"]
+    assert list(figures(small)) == [*expected, "fund", "margin-ratio"]
+
+
+def test_every_chart_says_what_to_look_for(small: ReportData) -> None:
+    for _, charts in report_charts(small):
+        for chart in charts:
+            assert chart.explanation.startswith("Look for"), chart.key
+
+
+def test_a_waterfall_starts_at_the_equity_before_and_its_bars_lead_to_the_equity_after(
+    small: ReportData,
+) -> None:
+    drawn = figures(small)
+    for total in loss_parts(small.events):
+        trace = drawn[f"losses-{total.asset_id}"]["data"][0]
+        assert trace["measure"] == ["absolute", *["relative"] * len(LOSS_FIELDS), "total"]
+        texts = [int(text.replace(",", "").replace(".", "")) for text in trace["customdata"]]
+        assert texts[0] == total.equity_before_q != 0
+        assert sum(texts[:-1]) == texts[-1] == total.equity_after_q
+
+
+def test_the_parts_of_losses_are_summed_per_asset_from_the_ended_liquidations() -> None:
+    table = EventTable()
+    parts = (-50, -20, -3, -1, -26, 0, 0, 5)
+    table.add(LiquidationEnded(1, 10, 1, 1, "taken_over", False, 100, 5, *parts), 1)
+    table.add(LiquidationEnded(2, 11, 2, 1, "restored", True, 40, 30, -10, *[0] * 7), 2)
+    table.add(LiquidationEnded(3, 12, 3, 2, "socialised", False, 7, 0, 0, 0, 0, 0, 0, -9, 2, 0), 3)
+    first, second = loss_parts(table.frame())
+    assert (first.asset_id, first.liquidations, first.change_q) == (1, 2, -105)
+    assert list(first.parts.values()) == [-60, -20, -3, -1, -26, 0, 0, 5]
+    assert (second.asset_id, second.change_q, second.unexplained_q) == (2, -7, 0)
+
+
+def test_losses_that_do_not_add_up_are_called_out(small: ReportData) -> None:
+    table = EventTable()
+    table.add(LiquidationEnded(1, 10, 1, 1, "closed", False, 100, 40, -59, *[0] * 7), 1)
+    page = own_part(report_html(synthetic_report(0, 60, events=table.frame())))
+    assert "do NOT add up: -0.000001 USDT" in page
+    assert "add up to the change in equity exactly" not in page
+    assert "add up to the change in equity exactly" in report_html(small)
+
+
+@given(
+    values=st.lists(st.one_of(st.none(), st.integers(-1_000, 1_000)), max_size=200),
+    cap=st.integers(4, 40),
+)
+def test_downsampling_keeps_low_high_and_both_ends(values: list[int | None], cap: int) -> None:
+    schema = {"time_ns": pl.Int64, "y": pl.Int64}
+    frame = pl.DataFrame(list(enumerate(values)), schema=schema, orient="row")
+    thin = min_max_points(frame, "y", cap)
+    known = frame.drop_nulls()
+    assert thin.height <= cap
+    assert thin["time_ns"].is_sorted()
+    assert thin.join(known, on=["time_ns", "y"], how="anti").height == 0
+    if known.height:
+        assert thin["y"].min() == known["y"].min()
+        assert thin["y"].max() == known["y"].max()
+        assert thin.row(0) == known.row(0) and thin.row(-1) == known.row(-1)
+    if known.height <= cap:
+        assert thin.equals(known)
+
+
+def test_downsampling_refuses_a_cap_without_room_for_the_extremes() -> None:
+    with pytest.raises(ValueError, match="cap is 3"):
+        min_max_points(pl.DataFrame({"time_ns": [1], "y": [1]}), "y", 3)
+
+
+def test_a_single_print_at_the_low_is_drawn_among_many_trades() -> None:
+    table = EventTable()
+    for second in range(20_000):
+        price = 123 if second == 13_337 else 20_000
+        table.add(Trade(START_NS + second * SECOND_NS, 1, second, price, 1, 1, False), second)
+    data = synthetic_report(0, 60, events=table.frame())
+    traded = next(
+        trace
+        for trace in price_chart(Market(data, LINEAR), None).figure["data"]  # type: ignore[index]
+        if trace["name"] == "Traded"
+    )
+    assert len(traded["x"]) <= line_points_max(2)
+    low = traded["y"].index(0.123)
+    assert traded["x"][low] == (START_NS + 13_337 * SECOND_NS) // 1_000_000
+
+
+def test_marks_beyond_the_cap_are_dropped_smallest_first_and_the_page_says_so() -> None:
+    cap = marks_max(2)
+    table = EventTable()
+    for number in range(cap + 500):
+        table.add(Trade(START_NS + number, 1, number, 20_000, number + 1, -1, True), number)
+    chart = price_chart(Market(synthetic_report(0, 60, events=table.frame()), LINEAR), None)
+    assert chart.figure is not None
+    marks = next(trace for trace in chart.figure["data"] if trace["mode"] == "markers")
+    assert len(marks["x"]) == cap
+    assert min(contracts for contracts, _ in marks["customdata"]) == pytest.approx(50.1)
+    assert any(f"{cap:,} largest of {cap + 500:,}" in text for text in chart.captions)
+
+
+def test_only_trades_of_liquidation_orders_become_marks() -> None:
+    table = EventTable()
+    table.add(Trade(START_NS, 1, 1, 20_000, 5, -1, True), 1)
+    table.add(Trade(START_NS, 1, 2, 20_000, 7, -1, False), 2)
+    fills = Market(synthetic_report(0, 60, events=table.frame()), LINEAR).fills()
+    assert fills.rows() == [(START_NS, 20.0, 0.5, 10.0)]
+
+
+def test_an_inverse_contract_s_notional_does_not_depend_on_the_price() -> None:
+    table = EventTable()
+    table.add(Trade(START_NS, 2, 1, 2_000, 5, -1, True), 1)
+    table.add(Trade(START_NS, 2, 2, 1_000, 5, -1, True), 2)
+    fills = Market(synthetic_report(0, 60, events=table.frame()), INVERSE).fills()
+    assert fills["notional"].to_list() == [50.0, 50.0]
+
+
+def test_the_response_window_runs_from_the_uncured_call_to_the_first_liquidation() -> None:
+    table = EventTable()
+    started = (1, 5, 5, 100, False)
+    table.add(MarginCallIssued(100, 10, 1, 5, 200, 5, 5), 1)
+    table.add(MarginCallEnded(150, 10, 1, "cured", 50), 2)
+    table.add(LiquidationStarted(300, 10, 1, *started), 3)
+    table.add(MarginCallIssued(400, 11, 1, 5, 500, 5, 5), 4)
+    table.add(MarginCallEnded(430, 11, 1, "overtaken", 30), 5)
+    table.add(LiquidationStarted(430, 11, 2, *started), 6)
+    table.add(LiquidationStarted(900, 11, 3, *started), 7)
+    table.add(MarginCallIssued(1_000, 12, 1, 5, 1_100, 5, 5), 8)
+    facts = call_facts(table.frame())
+    assert facts.response_ns == [30]
+    assert facts.open_ns == {"cured": [50], "overtaken": [30]}
+    assert (facts.issued, facts.still_open) == (3, 1)
+
+
+def test_the_fund_series_begins_with_what_the_wallet_held_if_it_held_anything() -> None:
+    table = EventTable()
+    table.add(FundChanged(5, 1, 100, 700, "fee"), 1)
+    table.add(FundChanged(6, 1, -300, 400, "deficit"), 2)
+    table.add(FundChanged(7, 2, 50, 50, "deposit"), 3)
+    rows = [(5, 1, 600), (5, 1, 700), (6, 1, 400), (7, 2, 50)]
+    assert fund_series(table.frame()).rows() == rows
+
+
+def test_the_comparison_table_states_low_time_and_basis_of_both_markets() -> None:
+    minute = 60 * SECOND_NS
+    table = EventTable()
+    for step, price in enumerate((2_600, 2_000, 2_500)):
+        table.add(Trade(START_NS + step * minute, 2, step, price, 1, 1, False), step)
+    series = synthetic_series(1, 0.01, 1).with_columns(index_ticks=pl.lit(2_500, pl.Int64))
+    real = pl.DataFrame({"time_ns": [START_NS, START_NS + 30 * SECOND_NS], "price": [25.0, 10.0]})
+    data = synthetic_report(0, 60, events=table.frame(), series={2: series}, real_trades={2: real})
+    rows = re.findall(r"<tr>(.*?)</tr>", price_chart(Market(data, INVERSE), None).table)
+    cells = [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]
+    at = "2025-10-10 20:46:00.000"
+    assert cells[1] == ["Simulated perpetual", "26.00", "20.00", at, "-23.1%", "-20.0%", at]
+    at = "2025-10-10 20:45:30.000"
+    assert cells[2] == ["Real perpetual", "25.00", "10.00", at, "-60.0%", "-60.0%", at]
+
+
+def test_a_run_without_liquidations_says_so() -> None:
+    page = report_html(synthetic_report(0, 60))
+    assert "No account was liquidated in this run." in page
+    assert "No margin call was issued in this run." in page
+    assert "No position of this instrument was liquidated in this run." in page
+
+
+def test_a_run_in_which_nothing_was_recorded_still_gives_a_page() -> None:
+    page = own_part(report_html(empty_report()))
+    for words in ("No price was recorded", "No margin ratio was sampled", "fund never moved"):
+        assert words in page
+    assert "not recorded" in page
+
+
+def test_text_is_escaped_wherever_it_is_shown() -> None:
+    evil = "<img src=x onerror=alert(1)></script>&\"'"
+    instrument = ReportInstrument(
+        instrument_id=1,
+        symbol=evil,
+        kind="linear",
+        tick_size="0.001",
+        lot_size="0.1",
+        settle_asset_id=1,
+        settle_asset=evil,
+        settle_decimals=6,
+    )
+    summary = {"state_hash": evil, "accounts": evil, "bad_debt": {evil: "1"}}
+    table = EventTable()
+    table.add(LiquidationEnded(START_NS, 1, 1, 1, evil, False, 2, 1, -1, *[0] * 7), 1)
+    table.add(LiquidationStage(START_NS, 1, 1, evil, 1, 1), 2)
+    table.add(FundChanged(START_NS, 1, 1, 1, evil), 3)
+    data = synthetic_report(
+        0,
+        60,
+        title=evil,
+        description=evil,
+        notes=[evil],
+        summary=summary,
+        instruments=[instrument],
+        events=table.frame(),
+        fund=fund_series(table.frame()),
+    )
+    own = own_part(report_html(data))
+    assert "<img" not in own
+    assert own.count("</script>") == 2
+    assert "&lt;img src=x onerror=alert(1)&gt;" in own
+    for figure in figures(data).values():
+        assert "<img" not in json.dumps([trace.get("name", "") for trace in figure["data"]])
+        assert "<img" not in json.dumps(figure["layout"])
+
+
+def test_chart_data_is_valid_json_without_not_a_number(small_page: str) -> None:
+    block = re.search(r'<script type="application/json" id="charts">(.*?)</script>', small_page)
+    assert block is not None
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    charts = json.loads(block[1], parse_constant=refuse)
+    assert {chart["key"] for chart in charts} >= {"price-1", "losses-1"}
+
+
+def test_a_page_with_twenty_thousand_liquidations_stays_below_eight_megabytes(
+    tmp_path: Path,
+) -> None:
+    path = write_report(synthetic_report(20_000, 5_400), tmp_path / "report.html")
+    assert path.stat().st_size < 8_000_000
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_report_is_rebuilt_alike_from_the_run_directory(
+    small: ReportData, small_page: str, tmp_path: Path
+) -> None:
+    save_run(tmp_path, small)
+    path = rebuild_report(tmp_path)
+    assert path == tmp_path / "report.html"
+    assert path.read_text(encoding="utf-8") == small_page
+
+
+@pytest.mark.parametrize(
+    "name", ["summary.json", "events.parquet", "series.parquet", "margin_ratio.parquet"]
+)
+def test_a_missing_file_of_the_run_is_named(small: ReportData, tmp_path: Path, name: str) -> None:
+    save_run(tmp_path, small)
+    (tmp_path / name).unlink()
+    with pytest.raises(ReportDataError, match=re.escape(str(tmp_path / name))):
+        load_report_data(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["events.parquet", "series.parquet", "margin_ratio.parquet"])
+def test_a_damaged_file_or_a_missing_column_is_named(
+    small: ReportData, tmp_path: Path, name: str
+) -> None:
+    save_run(tmp_path, small)
+    path = tmp_path / name
+    pl.read_parquet(path).drop("time_ns").write_parquet(path)
+    with pytest.raises(ReportDataError, match=f"{name}: column 'time_ns' is missing"):
+        load_report_data(tmp_path)
+    path.write_bytes(b"not parquet")
+    with pytest.raises(ReportDataError, match=f"{name}: not a readable parquet file"):
+        load_report_data(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not a JSON object"),
+        ("{}", "key 'scenario'"),
+        ('{"scenario": {"title": 1}}', "title"),
+    ],
+)
+def test_a_malformed_summary_is_named(
+    small: ReportData, tmp_path: Path, text: str, message: str
+) -> None:
+    save_run(tmp_path, small)
+    (tmp_path / "summary.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ReportDataError, match=message):
+        load_report_data(tmp_path)
+
+
+def test_series_without_a_column_are_refused_before_anything_is_written(
+    small: ReportData, tmp_path: Path
+) -> None:
+    series = {1: small.series[1].drop("mark_ticks")}
+    with pytest.raises(ReportDataError, match="instrument 1: column 'mark_ticks' is missing"):
+        save_series(tmp_path, series, small.margin_ratio)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("kind", "quanto"), ("tick_size", "0"), ("lot_size", "x")]
+)
+def test_an_instrument_with_a_bad_field_is_refused(field: str, value: str) -> None:
+    fields = {name: getattr(LINEAR, name) for name in LINEAR.__struct_fields__}
+    with pytest.raises(ValueError, match=repr(value)):
+        ReportInstrument(**(fields | {field: value}))
+
+
+@pytest.mark.parametrize(
+    ("amount_q", "decimals", "text"),
+    [
+        (0, 2, "0.00"),
+        (-5, 2, "-0.05"),
+        (123_456_789, 2, "1,234,567.89"),
+        (-1_234, 0, "-1,234"),
+        (10**40 + 1, 8, "100,000,000,000,000,000,000,000,000,000,000.00000001"),
+    ],
+)
+def test_money_is_written_exactly(amount_q: int, decimals: int, text: str) -> None:
+    assert money(amount_q, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1_234_567, "1,234,567"),
+        ("1234567.500", "1,234,567.5"),
+        ("-0.10", "-0.1"),
+        ({"USDT": "1000.00", "AVAX": 0}, "1,000 USDT\n0 AVAX"),
+        ({}, "none"),
+        (None, "not recorded"),
+        (0.5, "0.50"),
+        ("deadbeef", "deadbeef"),
+    ],
+)
+def test_values_of_the_summary_are_readable(value: Any, text: str) -> None:
+    assert plain(value) == text
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "text"),
+    [(0, "0 s"), (12, "12 ns"), (1_500_000, "1.5 ms"), (90 * SECOND_NS, "1.5 min")],
+)
+def test_durations_use_the_largest_unit_that_fits(time_ns: int, text: str) -> None:
+    assert duration(time_ns) == text
+
+
+def test_times_are_utc_and_rounded_down() -> None:
+    assert utc(START_NS + 999_999_999) == "2025-10-10 20:45:00.999"

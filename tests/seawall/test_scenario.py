@@ -112,7 +112,7 @@ def test_override_values_are_toml_or_bare_text(text: str, expected: object) -> N
 
 @pytest.mark.parametrize("text", ["novalue", "=3", "a..b=3"])
 def test_malformed_overrides_are_refused(text: str) -> None:
-    with pytest.raises(ScenarioError, match="must look like key.path=value"):
+    with pytest.raises(ScenarioError, match=r"must look like key\.path=value"):
         parse_override(text)
 
 
@@ -211,7 +211,8 @@ def test_paths_are_relative_to_the_file_and_the_shared_folder_can_move(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = MINIMAL.replace(
-        'kind = "jump_diffusion"\nstart_price = 100', 'kind = "trades_csv"\nfile = "../shared/a.csv"'
+        'kind = "jump_diffusion"\nstart_price = 100',
+        'kind = "trades_csv"\nfile = "../shared/a.csv"',
     )
     path = write(tmp_path, text)
     source = load_scenario(path).indices["perp"].sources[0]

@@ -1,0 +1,459 @@
+"""What each agent does when it looks at a book set up by hand."""
+
+import random
+from typing import Any
+
+from engine.commands import BUY, IOC, SELL, AmendOrder, CancelAll, Command, SubmitOrder
+from engine.events import CommandRejected, OrderAccepted, OrderClosed, OrderFilled
+from engine.instruments import INVERSE, LINEAR, AssetSpec, MarginSpec, build_instrument_spec
+from engine.reasons import Reason
+from matching.book import Book
+from seawall.agents import AgentPlan, build_agents
+from seawall.agents.arbitrageur import Arbitrageur, ArbitrageurPlan
+from seawall.agents.base import Agent, shrink, worse
+from seawall.agents.market_maker import MarketMaker, MarketMakerPlan
+from seawall.agents.takers import (
+    DipBuyer,
+    DipBuyerPlan,
+    MomentumPlan,
+    MomentumTrader,
+    NoisePlan,
+    NoiseTrader,
+)
+from seawall.agents.view import Desk, MarketView
+from seawall.scenario_fields import Fields
+
+S = 10**9
+ASSET = AssetSpec(0, "USDT", 6)
+MARGIN = MarginSpec("flat", params=[("maintenance_ppb", 5_000_000), ("max_leverage", 50)])
+
+
+def make_view(kind: int = LINEAR, band_ppb: int = 0) -> MarketView:
+    spec = build_instrument_spec(
+        instrument_id=0,
+        symbol="X",
+        kind=kind,
+        asset=ASSET,
+        tick="0.01",
+        lot="1",
+        multiplier="1" if kind == LINEAR else "10",
+        margin=MARGIN,
+        band_ppb=band_ppb,
+    )
+    view = MarketView(spec, ASSET, Book(), S)
+    view.mark_ticks = view.index_ticks = view.last_ticks = 10_000
+    return view
+
+
+def rest(view: MarketView, side: int, price: int, lots: int, order_id: int) -> None:
+    view.book.submit(order_id, 9_999, side, price, lots)
+
+
+class Recorder:
+    """A venue that accepts every order for its agent and keeps the commands."""
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.agent: Agent | None = None
+        self._last_id = 100
+
+    def send(self, command: Command) -> None:
+        self.commands.append(command)
+        if self.agent is None:
+            return
+        if isinstance(command, SubmitOrder):
+            self.agent.on_event(
+                OrderAccepted(
+                    command.time_ns,
+                    command.account_id,
+                    command.order_id,
+                    0,
+                    command.side,
+                    command.qty_lots,
+                    command.price_ticks,
+                )
+            )
+            if command.tif == IOC:
+                self.close(command.order_id, command.qty_lots)
+        elif isinstance(command, CancelAll):
+            for order_id in list(self.agent.orders):
+                self.close(order_id, 0)
+
+    def close(self, order_id: int, left: int) -> None:
+        assert self.agent is not None
+        self.agent.on_event(OrderClosed(0, 1, order_id, 0, left, Reason.IOC_REMAINDER))
+
+    def next_order_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def orders(self, side: int = 0) -> list[SubmitOrder]:
+        found = [c for c in self.commands if isinstance(c, SubmitOrder)]
+        return [c for c in found if side in (0, c.side)]
+
+
+def desk_for(agent: Agent, now_ns: int = S) -> tuple[Desk, Recorder]:
+    venue = Recorder()
+    venue.agent = agent
+    desk = Desk(venue)
+    desk.now_ns = now_ns
+    return desk, venue
+
+
+def filled(agent: Agent, side: int, lots: int, price: int, position: int) -> None:
+    agent.on_event(OrderFilled(0, 1, 1, 0, 0, side, lots, price, False, False, 0, 0, position))
+
+
+def fields(**values: Any) -> Fields:
+    return Fields(values, "t.toml", "agents.a")
+
+
+def maker(view: MarketView, **changes: Any) -> MarketMaker:
+    plan = MarketMakerPlan.read(fields(capital=100_000, size=1_000, levels=3, **changes))
+    return MarketMaker(plan, "m", 1, view, random.Random(1))
+
+
+def test_a_maker_quotes_a_ladder_on_both_sides_of_fair_value() -> None:
+    view = make_view()
+    agent = maker(view, half_spread=0.001, step_growth=2.0, size_growth=1.0)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    assert [o.price_ticks for o in venue.orders(BUY)] == [9_990, 9_980, 9_960]
+    assert [o.price_ticks for o in venue.orders(SELL)] == [10_010, 10_020, 10_040]
+    assert all(o.post_only for o in venue.orders())
+    assert [o.qty_lots for o in venue.orders(BUY)] == [10, 10, 10]
+
+
+def test_a_quiet_market_costs_a_maker_no_commands() -> None:
+    view = make_view()
+    agent = maker(view)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    venue.commands.clear()
+    desk.now_ns += S
+    agent.wake(desk)
+    assert venue.commands == []
+
+
+def test_a_maker_follows_the_index_by_amending() -> None:
+    view = make_view()
+    agent = maker(view)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    venue.commands.clear()
+    view.index_ticks = view.last_ticks = 9_500
+    agent.wake(desk)
+    amends = [c for c in venue.commands if isinstance(c, AmendOrder)]
+    assert len(amends) == 6 == len(venue.commands)
+    assert all(c.price_ticks < 9_700 for c in amends)
+
+
+def test_volatility_widens_and_shrinks_the_quotes() -> None:
+    def quotes(volatility: float) -> list[SubmitOrder]:
+        view = make_view()
+        view.volatility = volatility
+        agent = maker(view, withdraw_volatility=[0.01, 0.01])
+        desk, venue = desk_for(agent)
+        agent.wake(desk)
+        return venue.orders(BUY)
+
+    calm, wild = quotes(0.0), quotes(0.005)
+    assert wild[0].price_ticks < calm[0].price_ticks
+    assert wild[0].qty_lots < calm[0].qty_lots
+
+
+def test_inventory_moves_the_ladder_down_and_stops_buying_at_the_limit() -> None:
+    view = make_view()
+    agent = maker(view, inventory_limit=1.0)
+    agent.position_lots = 1_000
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    assert venue.orders(BUY) == []
+    assert venue.orders(SELL)[0].price_ticks < 10_003
+
+
+def test_a_maker_withdraws_pauses_and_returns_more_tolerant() -> None:
+    view = make_view()
+    agent = maker(view, withdraw_volatility=[0.002, 0.002], return_after=["30s", "30s"])
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    view.volatility = 0.0021
+    agent.wake(desk)
+    assert isinstance(venue.commands[-1], CancelAll)
+    assert agent.away
+    desk.now_ns += 29 * S
+    agent.wake(desk)
+    assert agent.away
+    venue.commands.clear()
+    desk.now_ns += 2 * S
+    agent.wake(desk)
+    assert not agent.away
+    assert len(venue.orders()) == 6
+    view.volatility = 0.0021 * 1.6
+    agent.wake(desk)
+    assert agent.away
+
+
+def test_a_maker_with_too_large_a_loss_stays_away() -> None:
+    view = make_view()
+    agent = maker(view, loss_limit=0.1)
+    filled(agent, BUY, 1_000, 10_000, 1_000)
+    view.last_ticks = view.index_ticks = 8_999
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    assert agent.away
+    assert venue.orders() == []
+
+
+def arbitrageur(view: MarketView, **changes: Any) -> Arbitrageur:
+    plan = ArbitrageurPlan.read(
+        fields(capital=10_000, clip=2_000, entry=[0.01, 0.01], caution=[10, 10], **changes)
+    )
+    return Arbitrageur(plan, "a", 1, view, random.Random(1))
+
+
+def test_an_arbitrageur_buys_below_the_index_after_its_reaction_delay() -> None:
+    view = make_view()
+    rest(view, SELL, 9_800, 50, 1)
+    agent = arbitrageur(view, reaction=["500ms", "500ms"])
+    desk, venue = desk_for(agent)
+    assert agent.wake(desk) == S + S // 2 + 1
+    assert venue.commands == []
+    agent.wake(desk)
+    (order,) = venue.orders()
+    assert (order.side, order.qty_lots, order.price_ticks, order.tif) == (BUY, 20, 9_900, IOC)
+
+
+def test_an_arbitrageur_sells_above_the_index() -> None:
+    view = make_view()
+    rest(view, BUY, 10_200, 50, 1)
+    agent = arbitrageur(view)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    agent.wake(desk)
+    assert [(o.side, o.price_ticks) for o in venue.orders()] == [(SELL, 10_100)]
+
+
+def test_a_gap_that_closed_during_the_delay_is_left_alone() -> None:
+    view = make_view()
+    rest(view, SELL, 9_800, 50, 1)
+    agent = arbitrageur(view)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    view.book.cancel(1)
+    rest(view, SELL, 9_990, 50, 2)
+    agent.wake(desk)
+    assert venue.commands == []
+
+
+def test_volatility_makes_an_arbitrageur_ask_for_a_larger_gap() -> None:
+    view = make_view()
+    rest(view, SELL, 9_800, 50, 1)
+    view.volatility = 0.002
+    agent = arbitrageur(view)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    agent.wake(desk)
+    assert venue.commands == []
+
+
+def test_an_arbitrageur_stops_at_its_limit() -> None:
+    view = make_view()
+    rest(view, SELL, 9_800, 500, 1)
+    agent = arbitrageur(view, exposure_limit=1.0)
+    agent.position_lots = 100
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    agent.wake(desk)
+    assert venue.orders() == []
+
+
+def test_an_arbitrageur_closes_what_it_has_near_the_index() -> None:
+    view = make_view()
+    rest(view, BUY, 9_999, 500, 2)
+    agent = arbitrageur(view)
+    agent.position_lots = 5
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    agent.wake(desk)
+    assert [(o.side, o.qty_lots) for o in venue.orders()] == [(SELL, 5)]
+
+
+def momentum(view: MarketView) -> MomentumTrader:
+    plan = MomentumPlan.read(
+        fields(
+            capital=10_000,
+            clip=1_000,
+            window=["10s", "10s"],
+            threshold=[0.02, 0.02],
+            hold=["60s", "60s"],
+            exposure_limit=1.0,
+        )
+    )
+    return MomentumTrader(plan, "t", 1, view, random.Random(1))
+
+
+def test_momentum_sells_into_a_fall_and_closes_after_its_hold() -> None:
+    view = make_view()
+    rest(view, BUY, 9_600, 500, 1)
+    rest(view, SELL, 9_610, 500, 2)
+    view.history.extend([10_000.0] * 10 + [9_700.0])
+    agent = momentum(view)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    assert [(o.side, o.qty_lots, o.price_ticks) for o in venue.orders()] == [(SELL, 10, 9_504)]
+    agent.position_lots = -10
+    view.history.extend([9_700.0] * 20)
+    agent.wake(desk)
+    assert len(venue.orders()) == 1
+    desk.now_ns += 61 * S
+    agent.wake(desk)
+    last = venue.orders()[-1]
+    assert (last.side, last.reduce_only) == (BUY, True)
+
+
+def test_momentum_ignores_moves_that_volatility_explains() -> None:
+    view = make_view()
+    rest(view, BUY, 9_600, 500, 1)
+    view.history.extend([10_000.0] * 10 + [9_700.0])
+    view.volatility = 0.01
+    agent = momentum(view)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    assert venue.commands == []
+
+
+def test_a_dip_buyer_rests_bids_from_its_depth_down() -> None:
+    view = make_view()
+    plan = DipBuyerPlan.read(fields(capital=10_000, depth=[0.2, 0.2], rungs=4, budget=0.8))
+    agent = DipBuyer(plan, "d", 1, view, random.Random(1))
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    assert [o.price_ticks for o in venue.orders(BUY)] == [8_000, 7_500, 7_000, 6_500]
+    assert all(o.post_only and o.qty_lots == 20 for o in venue.orders(BUY))
+
+
+def test_a_dip_buyer_offers_what_it_bought_above_cost() -> None:
+    view = make_view()
+    plan = DipBuyerPlan.read(fields(capital=10_000, depth=[0.2, 0.2], target=[0.1, 0.1]))
+    agent = DipBuyer(plan, "d", 1, view, random.Random(1))
+    filled(agent, BUY, 10, 8_000, 10)
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    (offer,) = venue.orders(SELL)
+    assert (offer.qty_lots, offer.price_ticks, offer.reduce_only) == (10, 8_800, True)
+
+
+def test_noise_trades_both_ways_and_leans_against_its_position() -> None:
+    def sides(position: int) -> list[int]:
+        view = make_view()
+        rest(view, BUY, 9_990, 10**6, 1)
+        rest(view, SELL, 10_010, 10**6, 2)
+        plan = NoisePlan.read(fields(capital=10_000, size=500, passive_share=0.5))
+        agent = NoiseTrader(plan, "n", 1, view, random.Random(1))
+        agent.position_lots = position
+        desk, venue = desk_for(agent)
+        for _ in range(200):
+            agent.wake(desk)
+        return [o.side for o in venue.orders()]
+
+    # at most 200 fair coins: three standard deviations are 42
+    assert abs(sum(sides(0))) <= 42
+    assert set(sides(10**4)) == {SELL}
+    assert set(sides(-(10**4))) == {BUY}
+
+
+def test_waiting_times_have_their_mean() -> None:
+    view = make_view()
+    plan = NoisePlan.read(fields(capital=10_000, size=500, every="5s"))
+    agent = NoiseTrader(plan, "n", 1, view, random.Random(1))
+    desk, _ = desk_for(agent)
+    waits = []
+    for _ in range(2_000):
+        following = agent.wake(desk)
+        waits.append(following - desk.now_ns)
+        desk.now_ns = following
+    # exponential: standard error 5 / sqrt(2000) = 0.11 s
+    assert abs(sum(waits) / len(waits) - 5 * S) < 0.4 * S
+
+
+def test_the_band_keeps_orders_where_the_venue_accepts_them() -> None:
+    view = make_view(band_ppb=100_000_000)
+    assert view.inside_band(SELL, 5_000) == 9_002
+    assert view.inside_band(BUY, 20_000) == 10_999
+    assert view.inside_band(SELL, 20_000) == 20_000
+
+
+def test_sizes_of_linear_and_inverse_contracts() -> None:
+    linear, inverse = make_view(), make_view(INVERSE)
+    assert linear.lots(1_000, 10_000) == 10
+    assert inverse.lots(1_000, 10_000) == 100
+    assert inverse.lots(1_000, 5_000) == 100
+    assert linear.settle_q(50, 10_000) == 50_000_000
+    assert inverse.settle_q(50, 10_000) == 500_000
+
+
+def test_volatility_of_a_steady_walk_is_its_step() -> None:
+    view = make_view()
+    price = 1_000_000.0
+    for second in range(400):
+        price *= 1.001 if second % 2 else 1 / 1.001
+        view.last_ticks = round(price)
+        view.on_tick(second * S)
+    assert abs(view.volatility - 0.001) < 0.00002
+
+
+def test_profit_is_the_same_story_in_cash_and_coins() -> None:
+    view = make_view()
+    agent = maker(view)
+    filled(agent, BUY, 10, 10_000, 10)
+    view.last_ticks = 11_000
+    assert abs(agent.profit() - 100.0) < 1e-9
+    filled(agent, SELL, 10, 11_000, 0)
+    view.last_ticks = 5_000
+    assert abs(agent.profit() - 100.0) < 1e-9
+
+
+def test_small_helpers() -> None:
+    assert (shrink(10, -3), shrink(-10, 3), shrink(5, 9)) == (7, -7, 0)
+    assert (worse(1_000, BUY, 0.1), worse(1_000, SELL, 0.1)) == (1_100, 900)
+
+
+def test_one_more_agent_changes_nobody_elses_chance() -> None:
+    view = make_view()
+    settings = NoisePlan.read(fields(capital=1, size=1))
+
+    def draws(count: int) -> list[float]:
+        plans = (AgentPlan("n", "x", count, settings),)
+        return [a.rng.random() for a in build_agents(plans, {"x": view}, 500, 7)]
+
+    three, two = draws(3), draws(2)
+    assert three[:2] == two
+    assert len({*three}) == 3
+
+
+def test_refused_margin_makes_a_maker_quote_smaller_for_a_while() -> None:
+    view = make_view()
+    agent = maker(view)
+    for _ in range(3):
+        agent.on_event(CommandRejected(0, 1, 5, Reason.INSUFFICIENT_MARGIN))
+    agent.on_event(CommandRejected(0, 1, 5, Reason.UNKNOWN_ORDER))
+    assert agent.appetite == 0.125
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    assert venue.orders(BUY)[0].qty_lots == 1
+    for _ in range(80):
+        agent.wake(desk)
+    assert agent.appetite == 1.0
+
+
+def test_momentum_only_closes_once_it_has_lost_too_much() -> None:
+    view = make_view()
+    rest(view, BUY, 9_600, 500, 1)
+    view.history.extend([10_000.0] * 10 + [9_700.0])
+    agent = momentum(view)
+    filled(agent, SELL, 100, 10_000, -100)
+    view.last_ticks = 14_000
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    assert [o for o in venue.orders() if not o.reduce_only] == []
