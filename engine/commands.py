@@ -41,6 +41,12 @@ MAX_TICKS: Final[int] = 10**12
 MAX_AMOUNT_Q: Final[int] = 2**61
 """Upper limits of sizes, prices and amounts: every sum of two still fits 63 bits on the wire."""
 
+MAX_WIRE: Final[int] = 2**63 - 1
+"""Largest number every reader of the wire can hold."""
+
+MAX_ORDER_ID: Final[int] = 2**60 - 1
+"""Order ids beyond belong to the liquidation engine."""
+
 
 class _Command(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     time_ns: int

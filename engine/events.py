@@ -249,7 +249,8 @@ class TakenOver(_Event, frozen=True, array_like=True, tag=True):
 class Deleveraged(_Event, frozen=True, array_like=True, tag=True):
     """A counterparty's position was closed against a bankrupt one; no fee.
 
-    ``rank`` is its place in the queue (1 first); ``gain_q`` its result against the mark.
+    ``rank`` is its place in the queue (1 first; 0 for the other leg of the bankrupt hedge itself);
+    ``gain_q`` its result against the mark.
     """
 
     margin_account_id: int

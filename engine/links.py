@@ -228,9 +228,13 @@ class LiquidateAdl(_Link, frozen=True, array_like=True, tag=True):
 
 
 class LiquidateSocialise(_Link, frozen=True, array_like=True, tag=True):
-    """Close what is left at mark and spread the deficit over the winners."""
+    """Close what is left at mark and spread the deficit over the winners.
+
+    ``forced`` closes an account above maintenance too: it was in liquidation for too long.
+    """
 
     margin_account_id: int
+    forced: bool = False
 
 
 class LiquidateStage(_Link, frozen=True, array_like=True, tag=True):

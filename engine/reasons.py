@@ -1,6 +1,7 @@
 """Numbered reasons: why a command was refused or an order ended. Ranges name the subsystem.
 
-100-199 the message itself, 200-299 accounts and margin, 300-399 the book, 400-499 liquidation.
+100-199 the message itself, 200-299 accounts and margin, 300-399 the book, 400-499 liquidation,
+500-599 the gateway.
 """
 
 from enum import IntEnum
@@ -54,6 +55,10 @@ class Reason(IntEnum):
     # liquidation
     CANCELLED_BY_LIQUIDATION = 400
     CANCELLED_BY_ADL = 401
+    # the gateway
+    NOT_AUTHORISED = 500
+    TOO_MANY_REQUESTS = 501
+    REQUEST_TOO_OLD = 502
 
 
 REASON_TEXT: dict[int, str] = {

@@ -213,10 +213,12 @@ class Position:
 class OpenOrder:
     """What risk remembers of an order on its way to, or in, the book.
 
-    `qty_lots` is the size it was accepted with, `remaining_lots` what it still reserves.
+    `qty_lots` is the size it was accepted with, `remaining_lots` what it still reserves. `enlarged`
+    is set once an amendment to a larger size was sent to the book.
     """
 
     __slots__ = (
+        "enlarged",
         "hold_q",
         "instrument_id",
         "liquidation",
@@ -249,6 +251,7 @@ class OpenOrder:
         self.price_ticks = price_ticks
         self.reduce_only = reduce_only
         self.liquidation = liquidation
+        self.enlarged = False
         self.value_q = 0
         self.hold_q = 0
 

@@ -39,14 +39,13 @@ class AdlQueues:
     def against(self, position: Position) -> Iterator[Position]:
         """Counterparties of a position, first to close first.
 
-        Accounts in liquidation do not count, nor does the trader's own. The house comes last.
+        Accounts in liquidation do not count, nor does the position's own. The house comes last.
         """
         listing = position.listing
         side = -1 if position.qty_lots > 0 else 1
         queue = _current(self._queues, listing, side)
         holders = listing.holders
         house: list[Position] = []
-        trader = position.account.trader
         uids = queue.uids
         while queue.start < len(uids) and uids[queue.start] not in holders:
             queue.start += 1
@@ -56,7 +55,18 @@ class AdlQueues:
                 continue
             if target.account.trader.is_house():
                 house.append(target)
-            elif target.account.liquidation is None and target.account.trader is not trader:
+            elif target.account.liquidation is None:
+                yield target
+        # Who opened (again) since the ranking has no place in it and comes after it.
+        for uid in sorted(holders):
+            target = holders.get(uid)
+            if queue.places.get(uid, -1) >= queue.start or target is None:
+                continue
+            if target.qty_lots * side <= 0 or target.account.liquidation is not None:
+                continue
+            if target.account.trader.is_house():
+                house.append(target)
+            else:
                 yield target
         yield from house
 

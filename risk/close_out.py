@@ -6,8 +6,9 @@ Every loss the account cannot bear is booked once, as bad debt at the stage that
 """
 
 from collections.abc import Iterator
+from typing import Final
 
-from engine.commands import BUY, IOC, LEG_NET, STP_CANCEL_OLDEST
+from engine.commands import BUY, IOC, LEG_LONG, LEG_NET, LEG_SHORT, STP_CANCEL_OLDEST
 from engine.events import (
     BadDebtBooked,
     Deleveraged,
@@ -38,6 +39,9 @@ from risk.listing import Listing
 from risk.reservations import Reservations, drop_if_empty
 from risk.settlement import Settlement
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
+
+OWN_LEG_RANK: Final[int] = 0
+"""Rank of the bankrupt account's own other leg, which closes before the queue is asked."""
 
 
 class CloseOut:
@@ -242,6 +246,11 @@ class CloseOut:
             return
         sync_record(account)
         deficit_q = -account.equity_q
+        self._net_legs(account)
+        if not self._below_maintenance(account):
+            account.liquidation.adl_q += changed_equity_q(account)
+            self.report(account)
+            return
         at_mark = self._core.rulebook.adl.price == "mark"
         for position, value_q in self.bankruptcy_values(account):
             if at_mark:
@@ -252,6 +261,24 @@ class CloseOut:
         if deficit_q > 0 and passed_on_q > 0:
             self._book_debt(account, min(deficit_q, passed_on_q), "adl")
         self.report(account)
+
+    def _net_legs(self, account: MarginAccount) -> None:
+        """The legs of a hedge close against each other, at mark, before anyone else has to."""
+        core = self._core
+        for long_leg in list(account.positions):
+            listing = long_leg.listing
+            short_leg = account.position(listing.instrument_id, LEG_SHORT)
+            if long_leg.leg != LEG_LONG or short_leg is None:
+                continue
+            lots = min(long_leg.qty_lots, -short_leg.qty_lots)
+            if not lots:
+                continue
+            value_q = listing.instrument.position_value_q(lots, listing.mark_ticks)
+            core.ledger.settle(long_leg, -lots, -value_q, core.now_ns)
+            core.ledger.settle(short_leg, lots, value_q, core.now_ns)
+            self._told_deleveraged(long_leg, short_leg, lots, value_q, OWN_LEG_RANK, 0)
+            drop_if_empty(long_leg)
+            drop_if_empty(short_leg)
 
     def _deleverage_position(self, position: Position, value_q: int) -> None:
         """Place the lots along the queue; what no counterparty can bear stays in the position."""
@@ -294,10 +321,28 @@ class CloseOut:
                 return False
         core.ledger.settle(position, -qty_lots, -value_q, core.now_ns)
         core.ledger.settle(target, qty_lots, value_q, core.now_ns)
-        core.emit(
+        self._told_deleveraged(position, target, qty_lots, value_q, rank, gain_q)
+        self._reservations.trim_reduce_only(target)
+        self._settlement.sweep_isolated(account)
+        drop_if_empty(target)
+        drop_if_empty(position)
+        self._watch.refresh(account)
+        return True
+
+    def _told_deleveraged(
+        self,
+        position: Position,
+        target: Position,
+        qty_lots: int,
+        value_q: int,
+        rank: int,
+        gain_q: int,
+    ) -> None:
+        listing = position.listing
+        self._core.emit(
             Deleveraged(
-                core.now_ns,
-                account.margin_account_id,
+                self._core.now_ns,
+                target.account.margin_account_id,
                 position.account.margin_account_id,
                 listing.instrument_id,
                 qty_lots,
@@ -307,19 +352,6 @@ class CloseOut:
                 gain_q,
             )
         )
-        self._settlement.trim_reduce_only(target)
-        self._sweep_isolated(target)
-        drop_if_empty(target)
-        drop_if_empty(position)
-        self._watch.refresh(account)
-        return True
-
-    def _sweep_isolated(self, target: Position) -> None:
-        """An isolated position that was closed gives its collateral back to the cross account."""
-        account = target.account
-        if account.isolated and not target.qty_lots and account.wallet_q > 0:
-            cross = self._core.cross_of(account)
-            move_collateral(self._core.ledger, account, cross, account.wallet_q)
 
     # socialisation
 
@@ -328,7 +360,7 @@ class CloseOut:
         account = self._locked(message.margin_account_id)
         if account is None or account.liquidation is None:
             return
-        if not self._below_maintenance(account):
+        if not message.forced and not self._below_maintenance(account):
             self.report(account)
             return
         core = self._core
@@ -369,7 +401,7 @@ class CloseOut:
     def _spread_loss(self, account: MarginAccount, deficit_q: int, listings: list[Listing]) -> None:
         """Charge winners in proportion to their gains, never more than they gained."""
         core = self._core
-        winners: list[tuple[MarginAccount, int]] = []
+        gains_q: dict[int, int] = {}
         for listing in listings:
             if listing.instrument.settle_asset_id != account.asset_id:
                 continue
@@ -377,10 +409,14 @@ class CloseOut:
                 gain_q = unrealised_q(position)
                 holder = position.account
                 if gain_q > 0 and holder.liquidation is None and not holder.trader.is_house():
-                    evaluate(holder)
-                    winners.append((holder, max(0, min(gain_q, holder.equity_q))))
-        gains = [gain_q for _, gain_q in winners]
-        for (holder, _), share_q in zip(winners, split_pro_rata(deficit_q, gains), strict=True):
+                    holder_id = holder.margin_account_id
+                    gains_q[holder_id] = gains_q.get(holder_id, 0) + gain_q
+        winners = [core.ledger.accounts[holder_id] for holder_id in gains_q]
+        for holder in winners:
+            evaluate(holder)
+        # What an account gained over all its positions, but never more than it has.
+        sizes = [max(0, min(gains_q[h.margin_account_id], h.equity_q)) for h in winners]
+        for holder, share_q in zip(winners, split_pro_rata(deficit_q, sizes), strict=True):
             if share_q:
                 core.ledger.transfer(holder, account, share_q)
                 core.emit(

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from engine.commands import AddAsset
+from engine.commands import MAX_WIRE, AddAsset
 from engine.events import CommandRejected
 from engine.instruments import AssetSpec
 from engine.links import AccountFacts, HouseFacts, PositionFacts, PullOrder
-from engine.units import PPB
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
 from risk.health import (
     Levels,
@@ -18,15 +17,7 @@ from risk.health import (
 from risk.ledger import Ledger
 from risk.listing import Listing
 from risk.pretrade import Verdict
-from risk.rulebook import LEVEL_LIQUIDATE, LevelRule, LiquidationRule, Rulebook
-
-_NO_RULES = Rulebook(
-    name="none",
-    title="No rulebook set yet",
-    sources=[],
-    levels=[LevelRule(name="liquidation", kind=LEVEL_LIQUIDATE, factor_ppb=PPB)],
-    liquidation=LiquidationRule(stages=["cancel", "close", "socialise"]),
-)
+from risk.rulebook import NO_RULES, Rulebook
 
 
 class RiskCore:
@@ -51,8 +42,8 @@ class RiskCore:
         self.assets: dict[int, AssetSpec] = {}
         self.listings: dict[int, Listing] = {}
         self.orders: dict[int, OpenOrder] = {}
-        self.rulebook: Rulebook = _NO_RULES
-        self.levels = Levels(_NO_RULES)
+        self.rulebook: Rulebook = NO_RULES
+        self.levels = Levels(NO_RULES)
         self.now_ns = 0
         self.next_call_id = 1
         self.next_liquidation_id = 1
@@ -63,15 +54,18 @@ class RiskCore:
         self.out.append(message)
 
     def reject(self, account_id: int, order_id: int, verdict: Verdict) -> None:
-        """Answer a refused command: one event, with the figures used."""
+        """Answer a refused command: one event, with the figures used.
+
+        Figures beyond what the wire carries are shown as its largest.
+        """
         self.out.append(
             CommandRejected(
                 self.now_ns,
                 account_id,
                 order_id,
                 int(verdict.reason),
-                verdict.required_q,
-                verdict.free_q,
+                max(-MAX_WIRE, min(verdict.required_q, MAX_WIRE)),
+                max(-MAX_WIRE, min(verdict.free_q, MAX_WIRE)),
                 verdict.detail,
             )
         )
@@ -106,9 +100,12 @@ class RiskCore:
         return self.ledger.cross(account.trader, account.asset_id)
 
     def orders_of(self, account: MarginAccount) -> list[OpenOrder]:
-        """Open orders margined by this account: a cross account also carries isolated orders."""
+        """The trader's open orders margined by this account, not those of the liquidation engine: a
+        cross account also carries isolated orders."""
         found: list[OpenOrder] = []
         for order in account.trader.orders.values():
+            if order.liquidation:
+                continue
             held_by = order.position.account
             if held_by is account or (
                 not account.isolated and held_by.isolated and held_by.asset_id == account.asset_id

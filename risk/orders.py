@@ -4,10 +4,12 @@ from engine.commands import (
     ALL_INSTRUMENTS,
     BUY,
     FOK,
+    GTC,
     IOC,
     LEG_LONG,
     LEG_SHORT,
     LIMIT,
+    MAX_LOTS,
     SELL,
     AmendOrder,
     CancelAll,
@@ -23,7 +25,6 @@ from engine.reasons import Reason
 from engine.units import apply_rate_up
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
 from risk.core import RiskCore
-from risk.health import initial_requirement_q
 from risk.listing import Listing
 from risk.pretrade import (
     OK,
@@ -38,10 +39,10 @@ from risk.pretrade import (
     check_price,
     check_size,
     estimate_price_ticks,
-    margin_equity_q,
+    movable_q,
     opening_lots,
 )
-from risk.reservations import Reservations, drop_if_empty, isolated_margin_q
+from risk.reservations import Reservations, drop_if_empty, isolated_hold_q
 
 DEFAULT_LEVERAGE = 20
 """Leverage of an account that chose none, if the margin model allows as much."""
@@ -114,7 +115,8 @@ class Orders:
         reduce_only = command.reduce_only or closes_leg(command.leg, side)
         qty_lots = command.qty_lots
         if reduce_only:
-            qty_lots = min(qty_lots, reducible_lots(position, side))
+            rests = command.order_type == LIMIT and command.tif == GTC
+            qty_lots = min(qty_lots, reducible_lots(position, side, rests))
             if qty_lots <= 0:
                 return Verdict(Reason.NOTHING_TO_REDUCE)
         if command.order_type == LIMIT:
@@ -140,6 +142,8 @@ class Orders:
         if verdict.reason != OK:
             return verdict
         self._reservations.register(order, estimate_ticks)
+        if not reduce_only and tif == GTC:
+            self._reservations.trim_reduce_only(position)
         now_ns = core.now_ns
         core.emit(
             OrderAccepted(
@@ -175,34 +179,25 @@ class Orders:
 
     def _check_margin(self, order: OpenOrder, price_ticks: int) -> Verdict:
         """Leverage limit and initial margin, cross or isolated; what only reduces passes."""
-        if order.reduce_only:
-            return PASSED
-        core = self._core
         position = order.position
         lots = opening_lots(position, order.side, order.qty_lots)
-        if lots:
-            verdict = check_leverage(position, order.side, order.qty_lots)
-            if verdict.reason != OK:
-                return verdict
-        listing = position.listing
-        instrument = listing.instrument
+        if order.reduce_only or not lots:
+            return PASSED
+        core = self._core
+        verdict = check_leverage(position, order.side, order.qty_lots)
+        if verdict.reason != OK:
+            return verdict
+        instrument = position.listing.instrument
         fee_ppb = max(0, core.rulebook.fees.taker_ppb)
-        fee_q = apply_rate_up(instrument.notional_q(order.qty_lots, price_ticks), fee_ppb)
         if not position.account.isolated:
+            fee_q = apply_rate_up(instrument.notional_q(order.qty_lots, price_ticks), fee_ppb)
             value_q = instrument.fill_value_q(order.qty_lots, price_ticks)
             return check_cross_margin(
                 position, order.side, order.qty_lots, value_q, fee_q, core.rulebook
             )
-        if not lots:
-            return PASSED
-        hold_q = fee_q + isolated_margin_q(position, lots, price_ticks)
-        loss_q = order.side * (
-            instrument.fill_value_q(lots, price_ticks)
-            - instrument.position_value_q(lots, listing.mark_ticks)
-        )
-        hold_q += max(0, loss_q)
+        hold_q = isolated_hold_q(position, order.side, order.qty_lots, lots, price_ticks, fee_ppb)
         cross = core.cross_of(position.account)
-        free_q = margin_equity_q(cross, core.rulebook) - initial_requirement_q(cross)
+        free_q = movable_q(cross)
         if hold_q > free_q:
             return Verdict(Reason.INSUFFICIENT_MARGIN, hold_q, free_q)
         order.hold_q = hold_q
@@ -235,11 +230,12 @@ class Orders:
         if trader is None:
             core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
             return
-        if command.instrument_id not in (ALL_INSTRUMENTS, *core.listings):
+        instrument_id = command.instrument_id
+        if instrument_id != ALL_INSTRUMENTS and instrument_id not in core.listings:
             core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_INSTRUMENT))
             return
         for order in trader.orders.values():
-            wanted = command.instrument_id in (ALL_INSTRUMENTS, order.instrument_id)
+            wanted = instrument_id == ALL_INSTRUMENTS or instrument_id == order.instrument_id
             if wanted and not order.liquidation:
                 self._core.pull(order, Reason.CANCELLED_BY_OWNER, 0)
 
@@ -270,6 +266,8 @@ class Orders:
         listing = position.listing
         if command.qty_lots <= 0:
             return Verdict(Reason.QTY_NOT_POSITIVE, detail=f"qty_lots {command.qty_lots}")
+        if command.qty_lots > MAX_LOTS:
+            return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"qty_lots {command.qty_lots}")
         verdict = check_price(command.price_ticks)
         if verdict.reason == OK:
             verdict = check_band(listing, order.side, command.price_ticks)
@@ -308,6 +306,7 @@ class Orders:
             hold_q = max(hold_q, probe.hold_q)
             if command.qty_lots > lots:
                 order.qty_lots += command.qty_lots - lots
+                order.enlarged = True
                 lots = command.qty_lots
             order.price_ticks = price_ticks = command.price_ticks
         self._reservations.reserve(order, lots, price_ticks)
@@ -321,7 +320,13 @@ def closes_leg(leg: int, side: int) -> bool:
     return (leg == LEG_LONG and side == SELL) or (leg == LEG_SHORT and side == BUY)
 
 
-def reducible_lots(position: Position, side: int) -> int:
-    """Lots a new reduce-only order may close, beside the reduce-only orders already open."""
+def reducible_lots(position: Position, side: int, rests: bool) -> int:
+    """Lots a new reduce-only order may close, beside the reduce-only orders already open.
+
+    An order that may rest also leaves room for the plain orders on its side.
+    """
     against = -position.qty_lots if side == BUY else position.qty_lots
-    return max(0, against) - position.reduce_lots
+    taken = position.reduce_lots
+    if rests:
+        taken = position.buy_lots if side == BUY else position.sell_lots
+    return max(0, against) - taken

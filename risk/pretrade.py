@@ -2,7 +2,7 @@
 
 Field checks come first, then the margin check: equity must cover the initial margin of everything
 the account would carry if its worse side filled, the loss the order would start with, and its fee.
-An order that cannot enlarge the worse side is never refused for margin.
+An order that can only close is never refused for margin, whatever it loses by its price.
 """
 
 from typing import Final
@@ -18,6 +18,7 @@ from engine.commands import (
     MARKET,
     MAX_AMOUNT_Q,
     MAX_LOTS,
+    MAX_ORDER_ID,
     MAX_TICKS,
     SELL,
     STP_CANCEL_NEWEST,
@@ -27,7 +28,7 @@ from engine.commands import (
 from engine.reasons import Reason
 from engine.units import PPB, apply_rate_up
 from risk.accounts import MarginAccount, Position, Trader
-from risk.health import evaluate, initial_q, initial_requirement_q, unrealised_profit_q
+from risk.health import evaluate, initial_requirement_q, unrealised_profit_q
 from risk.listing import Listing
 from risk.rulebook import Rulebook
 
@@ -51,6 +52,9 @@ PASSED: Final = Verdict(OK)
 
 def check_fields(order: SubmitOrder) -> Verdict:
     """Values that make no order, whatever the account."""
+    if not 0 < order.order_id <= MAX_ORDER_ID:
+        detail = f"order_id {order.order_id}; allowed: 1 to {MAX_ORDER_ID}"
+        return Verdict(Reason.INVALID_FIELD, detail=detail)
     if order.side not in (BUY, SELL):
         return Verdict(Reason.INVALID_FIELD, detail=f"side {order.side}; allowed: 1 buy, -1 sell")
     if order.order_type not in (LIMIT, MARKET):
@@ -158,6 +162,15 @@ def margin_equity_q(account: MarginAccount, rulebook: Rulebook) -> int:
     return account.equity_q - unrealised_profit_q(account)
 
 
+def movable_q(cross: MarginAccount) -> int:
+    """Collateral a cross account can give to an isolated position: what initial margin leaves free.
+
+    Unrealised profit stays behind whatever the rulebook says, for it is not in the wallet.
+    """
+    evaluate(cross)
+    return cross.equity_q - unrealised_profit_q(cross) - initial_requirement_q(cross)
+
+
 def check_cross_margin(
     position: Position, side: int, qty_lots: int, value_q: int, fee_q: int, rulebook: Rulebook
 ) -> Verdict:
@@ -167,13 +180,9 @@ def check_cross_margin(
     computed with the order counted in and the position restored before returning.
     """
     account = position.account
-    before_q = initial_q(position, position.listing.mark_ticks)
     _reserve(position, side, qty_lots, value_q)
-    with_order_q = initial_q(position, position.listing.mark_ticks)
     required_q = initial_requirement_q(account) + fee_q
     _reserve(position, side, -qty_lots, -value_q)
-    if with_order_q <= before_q and opening_lots(position, side, qty_lots) == 0:
-        return PASSED
     free_q = margin_equity_q(account, rulebook)
     if required_q > free_q:
         return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)

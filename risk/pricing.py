@@ -4,7 +4,7 @@ A clock tick makes the book report its best prices; that is when an instrument's
 the frontier asked who was passed. Funding moves money between longs and shorts once per interval.
 """
 
-from engine.commands import MAX_TICKS, IndexPrice
+from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, IndexPrice
 from engine.events import FundingPaid, FundingSettled, MarkUpdated
 from engine.links import BookTop, HouseInventory
 from engine.reasons import Reason
@@ -35,6 +35,12 @@ class Pricing:
         if not 0 < command.price_ticks <= MAX_TICKS:
             detail = f"index price {command.price_ticks}; allowed: 1 to {MAX_TICKS} ticks"
             core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
+            return
+        open_interest_q = listing.instrument.notional_q(listing.long_lots, command.price_ticks)
+        if open_interest_q > MAX_AMOUNT_Q:
+            detail = "open interest at this index price"
+            verdict = Verdict(Reason.NUMBER_TOO_LARGE, open_interest_q, MAX_AMOUNT_Q, detail)
+            core.reject(0, 0, verdict)
             return
         listing.index.update(command.source_id, command.price_ticks, command.time_ns)
         if listing.mark_ticks == 0:

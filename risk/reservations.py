@@ -1,6 +1,9 @@
 """Reservations: the margin every open order ties up until it fills or is gone."""
 
 from engine.commands import BUY
+from engine.links import ChangeOrder
+from engine.reasons import Reason
+from engine.units import apply_rate_up
 from risk.accounts import OpenOrder, Position
 from risk.core import RiskCore
 
@@ -60,11 +63,65 @@ class Reservations:
             order.hold_q -= hold_q
             self._core.cross_of(position.account).held_q -= hold_q
 
+    def trim_reduce_only(self, position: Position) -> None:
+        """Shrink reduce-only orders, newest first, to what the position still has to close.
+
+        Plain orders against the position come first: one taker may fill both before risk hears of
+        it, and a reduce-only order must not open even then.
+        """
+        if not position.reduce_lots:
+            return
+        core = self._core
+        orders = [
+            order
+            for order in position.account.trader.orders.values()
+            if order.position is position and order.reduce_only and not order.liquidation
+        ]
+        against = position.sell_lots if position.qty_lots > 0 else position.buy_lots
+        plain = against - sum(order.remaining_lots for order in orders if order.reduces)
+        allowed = max(0, abs(position.qty_lots) - plain)
+        for order in orders:
+            keep = min(order.remaining_lots, allowed) if order.reduces else 0
+            allowed -= keep
+            if keep == order.remaining_lots:
+                continue
+            if keep == 0:
+                core.pull(order, Reason.REDUCE_ONLY_TRIMMED)
+            else:
+                core.emit(
+                    ChangeOrder(
+                        core.now_ns,
+                        order.order_id,
+                        order.instrument_id,
+                        order.price_ticks,
+                        keep,
+                        0,
+                        True,
+                    )
+                )
+
 
 def isolated_margin_q(position: Position, lots: int, price_ticks: int) -> int:
     """Collateral an isolated position needs for ``lots`` opened at this price."""
     notional_q = position.listing.instrument.notional_q(lots, price_ticks)
     return position.listing.model.initial_q(lots, notional_q, notional_q, position.leverage)
+
+
+def isolated_hold_q(
+    position: Position, side: int, qty_lots: int, opening: int, price_ticks: int, fee_ppb: int
+) -> int:
+    """What the cross account sets aside for an isolated order of which ``opening`` lots open.
+
+    Their margin, the loss they would start with against the mark, and the fee of the whole order.
+    """
+    listing = position.listing
+    instrument = listing.instrument
+    fee_q = apply_rate_up(instrument.notional_q(qty_lots, price_ticks), fee_ppb)
+    loss_q = side * (
+        instrument.fill_value_q(opening, price_ticks)
+        - instrument.position_value_q(opening, listing.mark_ticks)
+    )
+    return fee_q + isolated_margin_q(position, opening, price_ticks) + max(0, loss_q)
 
 
 def drop_if_empty(position: Position) -> None:

@@ -185,6 +185,16 @@ class Rulebook(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self).decode()
 
 
+NO_RULES: Final = Rulebook(
+    name="none",
+    title="No rulebook set yet",
+    sources=[],
+    levels=[LevelRule(name="liquidation", kind=LEVEL_LIQUIDATE, factor_ppb=PPB)],
+    liquidation=LiquidationRule(stages=["cancel", "close", "socialise"]),
+)
+"""What is in force until the first `engine.commands.SetRulebook`."""
+
+
 def rulebook_from_json(text: str) -> Rulebook:
     """The inverse of `Rulebook.to_json`.
 

@@ -5,7 +5,6 @@ Both sides of a fill are settled before anyone is re-evaluated, so the books bal
 
 from engine.events import FundChanged, OrderAmended, OrderClosed, OrderFilled
 from engine.links import (
-    ChangeOrder,
     Fill,
     LiquidationReport,
     OrderChanged,
@@ -17,8 +16,8 @@ from engine.units import apply_rate_up
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore
 from risk.health import evaluate
-from risk.pretrade import Verdict
-from risk.reservations import Reservations, drop_if_empty, isolated_margin_q
+from risk.pretrade import Verdict, opening_lots
+from risk.reservations import Reservations, drop_if_empty, isolated_hold_q, isolated_margin_q
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
 
@@ -44,7 +43,7 @@ class Settlement:
         self._settle_side(maker, fill, value_q, True)
         for order in (taker, maker):
             position = order.position
-            self.trim_reduce_only(position)
+            self._reservations.trim_reduce_only(position)
             self._watch.refresh(position.account)
             if position.account.isolated:
                 self._watch.refresh(core.cross_of(position.account))
@@ -156,12 +155,11 @@ class Settlement:
         self._reservations.release(order, before)
         order.price_ticks = message.price_ticks
         order.qty_lots += message.remaining_lots - before
+        kept_q = self._hold_needed_q(order, message) if hold_q else 0
         self._reservations.reserve(order, message.remaining_lots, message.price_ticks)
-        order.hold_q = hold_q
-        if hold_q and message.remaining_lots < before:
-            kept_q = hold_q * message.remaining_lots // before
-            core.cross_of(order.position.account).held_q -= hold_q - kept_q
-            order.hold_q = kept_q
+        if hold_q:
+            order.hold_q = min(hold_q, kept_q)
+            core.cross_of(order.position.account).held_q -= hold_q - order.hold_q
         core.emit(
             OrderAmended(
                 core.now_ns,
@@ -172,9 +170,30 @@ class Settlement:
                 message.remaining_lots,
             )
         )
+        self._reservations.trim_reduce_only(order.position)
+
+    def _hold_needed_q(self, order: OpenOrder, message: OrderChanged) -> int:
+        """Hold of an isolated order as the book has it now, its own reservation left out."""
+        lots = opening_lots(order.position, order.side, message.remaining_lots)
+        if not lots:
+            return 0
+        return isolated_hold_q(
+            order.position,
+            order.side,
+            message.remaining_lots,
+            lots,
+            message.price_ticks,
+            max(0, self._core.rulebook.fees.taker_ppb),
+        )
 
     def pull_failed(self, message: PullFailed) -> None:
-        """A cancel or amend came too late: its owner gets the one answer there is."""
+        """A cancel or amend came too late: its owner gets the one answer there is.
+
+        An order enlarged by an amendment that its last fill overtook is over with that.
+        """
+        order = self._core.orders.get(message.order_id)
+        if order is not None and order.enlarged:
+            self._finish(order, 0, Reason.FILLED)
         if message.account_id:
             self._core.reject(message.account_id, message.order_id, Verdict(Reason.UNKNOWN_ORDER))
 
@@ -200,12 +219,24 @@ class Settlement:
             )
         )
         drop_if_empty(position)
+        if not account.positions:
+            self.sweep_isolated(account)
         if order.liquidation:
             self._report(account, order.qty_lots - remaining_lots)
         else:
             self._report_cancelled(account)
             if account.isolated:
                 self._report_cancelled(core.cross_of(account))
+
+    def sweep_isolated(self, account: MarginAccount) -> None:
+        """An isolated account left without a position gives its collateral back to the cross
+        account; one in liquidation does so when it is released."""
+        if not account.isolated or account.liquidation is not None or account.wallet_q <= 0:
+            return
+        if not any(position.qty_lots for position in account.positions):
+            cross = self._core.cross_of(account)
+            move_collateral(self._core.ledger, account, cross, account.wallet_q)
+            self._watch.refresh(cross)
 
     def _report_cancelled(self, account: MarginAccount) -> None:
         record = account.liquidation
@@ -223,37 +254,6 @@ class Settlement:
                 filled_lots,
             )
         )
-
-    def trim_reduce_only(self, position: Position) -> None:
-        """Shrink reduce-only orders, newest first, to what the position still has to close."""
-        if not position.reduce_lots:
-            return
-        core = self._core
-        orders = [
-            order
-            for order in position.account.trader.orders.values()
-            if order.position is position and order.reduce_only
-        ]
-        allowed = abs(position.qty_lots)
-        for order in orders:
-            keep = min(order.remaining_lots, allowed) if order.reduces else 0
-            allowed -= keep
-            if keep == order.remaining_lots:
-                continue
-            if keep == 0:
-                core.pull(order, Reason.REDUCE_ONLY_TRIMMED)
-            else:
-                core.emit(
-                    ChangeOrder(
-                        core.now_ns,
-                        order.order_id,
-                        order.instrument_id,
-                        order.price_ticks,
-                        keep,
-                        0,
-                        True,
-                    )
-                )
 
 
 def opening_part(held_lots: int, qty_lots: int) -> int:

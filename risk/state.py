@@ -76,6 +76,7 @@ def _order(order: OpenOrder) -> list[Any]:
         order.price_ticks,
         order.reduce_only,
         order.liquidation,
+        order.enlarged,
         order.value_q,
         order.hold_q,
     ]
@@ -248,13 +249,14 @@ def _restored_record(row: list[Any]) -> LiquidationRecord:
 def _restore_orders(core: RiskCore, row: list[Any]) -> None:
     trader = core.ledger.traders[row[0]]
     for order_id, margin_account_id, instrument_id, leg, side, qty_lots, *rest in row[4]:
-        remaining_lots, price_ticks, reduce_only, liquidation, value_q, hold_q = rest
+        remaining_lots, price_ticks, reduce_only, liquidation, enlarged, value_q, hold_q = rest
         position = core.ledger.accounts[margin_account_id].position(instrument_id, leg)
         assert position is not None, f"order {order_id} belongs to no position"
         order = OpenOrder(
             order_id, position, side, qty_lots, price_ticks, reduce_only, liquidation
         )
         order.remaining_lots = remaining_lots
+        order.enlarged = enlarged
         order.value_q = value_q
         order.hold_q = hold_q
         core.orders[order_id] = order

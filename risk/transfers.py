@@ -13,7 +13,16 @@ from engine.commands import (
 from engine.events import AccountChanged, BalanceChanged, FundChanged
 from engine.reasons import Reason
 from engine.units import apply_rate_up
-from risk.accounts import FUND, MAX_ACCOUNT_ID, MarginAccount, Position, Trader
+from risk.accounts import (
+    BAD_DEBT,
+    FEES,
+    FUND,
+    MAX_ACCOUNT_ID,
+    RESIDUE,
+    MarginAccount,
+    Position,
+    Trader,
+)
 from risk.core import RiskCore
 from risk.health import (
     evaluate,
@@ -22,7 +31,7 @@ from risk.health import (
     unrealised_profit_q,
     unrealised_q,
 )
-from risk.pretrade import OK, PASSED, Verdict, check_leg, margin_equity_q
+from risk.pretrade import OK, PASSED, Verdict, check_leg, margin_equity_q, movable_q
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
 
@@ -58,6 +67,8 @@ class Transfers:
         core = self._core
         trader = core.ledger.traders.get(command.account_id)
         verdict = self._check_amount(trader, command.asset_id, command.amount_q)
+        if verdict.reason == OK and command.account_id in (FEES, RESIDUE, BAD_DEBT):
+            verdict = Verdict(Reason.HOUSE_ACCOUNT)
         if trader is None or verdict.reason != OK:
             core.reject(command.account_id, 0, verdict)
             return
@@ -178,7 +189,7 @@ class Transfers:
             cross = core.cross_of(account)
             if cross.liquidation is not None:
                 return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-            free_q = margin_equity_q(cross, core.rulebook) - initial_requirement_q(cross)
+            free_q = movable_q(cross)
         else:
             if account.liquidation is not None:
                 return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)

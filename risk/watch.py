@@ -47,8 +47,7 @@ class MarginWatch:
         levels = self._core.levels
         level = levels.level_of(account)
         if level != account.level:
-            self._change_level(account, level)
-            if account.liquidation is not None:
+            if self._change_level(account, level):
                 return
             widen = True
         self.place_bands(account, widen)
@@ -68,7 +67,8 @@ class MarginWatch:
             widen,
         )
 
-    def _change_level(self, account: MarginAccount, level: int) -> None:
+    def _change_level(self, account: MarginAccount, level: int) -> bool:
+        """Act on a new level; True if that started a liquidation."""
         core = self._core
         before = account.level
         account.level = level
@@ -86,10 +86,12 @@ class MarginWatch:
         call_level = core.levels.call_level
         if level >= core.levels.liquidate_level:
             self.start_liquidation(account, call_expired=False)
-        elif account.call is not None and level < call_level:
+            return True
+        if account.call is not None and level < call_level:
             self._end_call(account, CALL_CURED)
         elif account.call is None and before < call_level <= level:
             self._issue_call(account)
+        return False
 
     # calls
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.commands import BUY, MAX_TICKS, SELL, AdvanceTime
+from engine.commands import BUY, MAX_ORDER_ID, MAX_TICKS, SELL, AdvanceTime
 from engine.instruments import Instrument, InstrumentSpec
 from engine.links import (
     AccountFacts,
@@ -33,10 +33,10 @@ from engine.units import PPB, apply_rate_down, apply_rate_up
 from risk.accounts import BACKSTOP, FUND
 from risk.liquidation.policies import Contract, fraction_lots, next_step, notional_q
 from risk.margin import build_margin_model
-from risk.rulebook import Rulebook, rulebook_from_json
+from risk.rulebook import NO_RULES, Rulebook, rulebook_from_json
 from risk.solve import bankruptcy_price_ticks
 
-FIRST_ORDER_ID: Final[int] = 1 << 60
+FIRST_ORDER_ID: Final[int] = MAX_ORDER_ID + 1
 """Order ids from here on belong to the liquidation engine."""
 
 MAX_ORDERS_PER_ROUND: Final[int] = 64
@@ -133,7 +133,7 @@ class LiquidationEngine:
 
     def __init__(self) -> None:
         self.liquidations: dict[int, Liquidation] = {}
-        self.rulebook: Rulebook | None = None
+        self.rulebook: Rulebook = NO_RULES
         self._contracts: dict[int, Contract] = {}
         self._house: dict[int, HouseFacts] = {}
         self._takeovers: list[int] = []
@@ -167,21 +167,27 @@ class LiquidationEngine:
         self._now_ns = max(self._now_ns, message.time_ns)
         handler(message)
 
-    @property
-    def _rules(self) -> Rulebook:
-        assert self.rulebook is not None, "risk sends the rules before any account"
-        return self.rulebook
-
     def _list_instrument(self, message: InstrumentListed) -> None:
-        spec = message.spec
+        self._add_contract(message.spec)
+
+    def _add_contract(self, spec: InstrumentSpec) -> None:
         self._contracts[spec.instrument_id] = Contract(
             Instrument(spec), build_margin_model(spec.margin)
         )
 
     def _set_rules(self, message: RulesInForce) -> None:
         self.rulebook = rulebook_from_json(message.rulebook)
+        queued = [*self._takeovers, *self._adls]
+        self._takeovers.clear()
+        self._adls.clear()
         for liquidation in self.liquidations.values():
-            self._enter(liquidation, 0)
+            # The one in takeover or ADL goes on with the next stage when it reports: the first.
+            running = liquidation.margin_account_id == self._running
+            self._enter(liquidation, -1 if running else 0)
+            liquidation.announced = -1
+        for account_id in queued:
+            self._advance(self.liquidations[account_id])
+        self._pump()
 
     # the walk through the waterfall
 
@@ -206,7 +212,8 @@ class LiquidationEngine:
             if self._running == liquidation.margin_account_id:
                 self._running = -1
                 self._enter(liquidation, liquidation.stage + 1)
-            if liquidation.margin_account_id not in (*self._takeovers, *self._adls):
+            account_id = liquidation.margin_account_id
+            if account_id not in self._takeovers and account_id not in self._adls:
                 self._advance(liquidation)
         self._pump()
 
@@ -215,7 +222,7 @@ class LiquidationEngine:
         if self._restored(liquidation):
             self._release(liquidation)
             return
-        stages = self._rules.liquidation.stages
+        stages = self.rulebook.liquidation.stages
         while liquidation.stage < len(stages):
             name = stages[liquidation.stage]
             if name in ORDER_STAGES:
@@ -244,7 +251,7 @@ class LiquidationEngine:
             return facts.equity_q >= 0
         scaled_equity = facts.equity_q * PPB
         target = liquidation.target_ppb * facts.maintenance_q
-        if self._rules.liquidation.inclusive:
+        if self.rulebook.liquidation.inclusive:
             return scaled_equity > target
         return scaled_equity >= target
 
@@ -256,7 +263,7 @@ class LiquidationEngine:
         self._out.append(LiquidateRelease(self._now_ns, liquidation.margin_account_id, outcome))
 
     def _announce(self, liquidation: Liquidation) -> None:
-        name = self._rules.liquidation.stages[liquidation.stage]
+        name = self.rulebook.liquidation.stages[liquidation.stage]
         liquidation.last_stage = name
         if liquidation.announced != liquidation.stage:
             liquidation.announced = liquidation.stage
@@ -284,8 +291,8 @@ class LiquidationEngine:
         if liquidation.stalled and liquidation.orders_sent:
             return False
         facts = liquidation.facts
-        rule = self._rules.liquidation
-        step = next_step(self._contracts, facts, self._rules, liquidation.target_ppb)
+        rule = self.rulebook.liquidation
+        step = next_step(self._contracts, facts, self.rulebook, liquidation.target_ppb)
         if step is None:
             return False
         lots = step.lots
@@ -349,7 +356,7 @@ class LiquidationEngine:
         ``bankruptcy``: where the account's equity would be used up, each position having its share
         of it by maintenance (rounded down).
         """
-        rule = self._rules.liquidation
+        rule = self.rulebook.liquidation
         if rule.order_price == "slippage":
             return _slipped_ticks(position, rule.slippage_ppb)
         instrument = self._contracts[position.instrument_id].instrument
@@ -368,14 +375,14 @@ class LiquidationEngine:
     def _due(self, liquidation: Liquidation, name: str) -> bool:
         """Whether a closing stage applies to the account as it stands."""
         facts = liquidation.facts
-        rules = self._rules
+        rules = self.rulebook
         forced = liquidation.rounds >= MAX_ROUNDS
         factor_ppb = rules.levels[-1].factor_ppb
         scaled_equity = facts.equity_q * PPB
-        if facts.positions and scaled_equity > factor_ppb * facts.maintenance_q:
-            return False
         if name == "socialise":
             return facts.equity_q < 0 or forced
+        if facts.positions and scaled_equity > factor_ppb * facts.maintenance_q:
+            return False
         if name == "adl":
             return bool(facts.positions) and (
                 not rules.adl.negative_equity_only or facts.equity_q < 0 or forced
@@ -437,7 +444,7 @@ class LiquidationEngine:
             else:
                 return
             liquidation = self.liquidations[account_id]
-            name = self._rules.liquidation.stages[liquidation.stage]
+            name = self.rulebook.liquidation.stages[liquidation.stage]
             if self._restored(liquidation) or not self._due(liquidation, name):
                 self._advance(liquidation)
                 continue
@@ -454,7 +461,8 @@ class LiquidationEngine:
             return LiquidateTakeover(self._now_ns, account_id, FUND)
         if name == "adl":
             return LiquidateAdl(self._now_ns, account_id)
-        return LiquidateSocialise(self._now_ns, account_id)
+        forced = self.liquidations[account_id].rounds >= MAX_ROUNDS
+        return LiquidateSocialise(self._now_ns, account_id, forced)
 
     # time
 
@@ -472,7 +480,7 @@ class LiquidationEngine:
     def _dispose(self, message: HouseInventory) -> None:
         """Offer a slice of what the fund or backstop holds, at most once per interval."""
         facts = message.facts
-        rule = self._rules.fund
+        rule = self.rulebook.fund
         account_id = facts.margin_account_id
         last_ns = self._disposed_ns.get(account_id, -rule.disposal_interval_ns)
         if not rule.disposal_fraction_ppb or self._now_ns < last_ns + rule.disposal_interval_ns:
@@ -500,7 +508,7 @@ class LiquidationEngine:
                 msgspec.to_builtins(self._contracts[key].instrument.spec)
                 for key in sorted(self._contracts)
             ],
-            None if self.rulebook is None else self.rulebook.to_json(),
+            self.rulebook.to_json(),
         ]
 
     def restore(self, state: list[Any]) -> None:
@@ -512,9 +520,8 @@ class LiquidationEngine:
         self.liquidations = {row[0]: Liquidation.from_row(row) for row in state[8]}
         self._house = {key: msgspec.convert(facts, HouseFacts) for key, facts in state[9]}
         for row in state[10]:
-            spec = msgspec.convert(row, InstrumentSpec)
-            self._list_instrument(InstrumentListed(self._now_ns, spec))
-        self.rulebook = None if state[11] is None else rulebook_from_json(state[11])
+            self._add_contract(msgspec.convert(row, InstrumentSpec))
+        self.rulebook = rulebook_from_json(state[11])
 
 
 def _slipped_ticks(position: PositionFacts, slippage_ppb: int) -> int:

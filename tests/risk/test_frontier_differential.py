@@ -1,0 +1,311 @@
+"""The frontier against its naive twin, which evaluates everybody at every tick.
+
+Random portfolios under every margin model; between ticks fills, transfers and funding. After each
+tick every account's level must be what a revaluation from nothing gives, and the accounts looked
+at must be those whose bands the mark has left, no others.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.instruments import (
+    INVERSE,
+    LINEAR,
+    AssetSpec,
+    InstrumentSpec,
+    MarginSpec,
+    MarginTier,
+    build_instrument_spec,
+)
+from risk.accounts import MarginAccount, Position, Trader, cross_account_id, isolated_account_id
+from risk.frontier import NO_THRESHOLD, Frontier, place_account
+from risk.health import Levels, evaluate
+from risk.listing import Listing
+from risk.margin.tiers import with_deductions
+from risk.rulebook import LevelRule, LiquidationRule, Rulebook
+
+USD = AssetSpec(0, "USD", 4)
+COIN = AssetSpec(1, "COIN", 8)
+TIERS = with_deductions(
+    [
+        MarginTier(0, 5_000_000, 10_000_000, 50, 0),
+        MarginTier(5_000_000, 40_000_000, 40_000_000, 20, 0),
+        MarginTier(40_000_000, 10**15, 150_000_000, 4, 0),
+    ]
+)
+MODELS = {
+    "brackets": MarginSpec("brackets", TIERS),
+    "flat": MarginSpec("flat", [], [("maintenance_ppb", 30_000_000), ("max_leverage", 20)]),
+    "linear in size": MarginSpec(
+        "linear_in_size",
+        [],
+        [
+            ("initial_ppb", 40_000_000),
+            ("maintenance_ppb", 20_000_000),
+            ("initial_slope_ppb", 60_000),
+            ("maintenance_slope_ppb", 50_000),
+        ],
+    ),
+    "used margin": MarginSpec(
+        "used_margin", [], [("maintenance_of_used_ppb", 400_000_000), ("max_leverage", 5)]
+    ),
+}
+LEVELS = {
+    "liquidation only": [1_000_000_000],
+    "call and liquidation": [1_250_000_000, 1_000_000_000],
+    "bands down to liquidation": [
+        4_000_000_000,
+        3_000_000_000,
+        2_000_000_000,
+        1_500_000_000,
+        1_000_000_000,
+    ],
+    "close together": [1_000_000_003, 1_000_000_002, 1_000_000_001],
+}
+
+
+def rulebook(factors: list[int], inclusive: bool) -> Rulebook:
+    kinds = ["alert"] * (len(factors) - 1) + ["liquidate"]
+    return Rulebook(
+        name="levels",
+        title="levels",
+        sources=["test"],
+        levels=[
+            LevelRule(f"level {number}", kind, factor)
+            for number, (kind, factor) in enumerate(zip(kinds, factors, strict=True))
+        ],
+        liquidation=LiquidationRule(stages=["cancel", "socialise"], inclusive=inclusive),
+    )
+
+
+def contracts(model: str) -> list[InstrumentSpec]:
+    margin = MODELS[model]
+    shared = {"asset": USD, "margin": margin, "kind": LINEAR}
+    coin = {"asset": COIN, "margin": margin, "kind": INVERSE, "tick": "0.5", "lot": "1"}
+    return [
+        build_instrument_spec(instrument_id=0, symbol="A", tick="0.1", lot="0.01", **shared),
+        build_instrument_spec(instrument_id=1, symbol="B", tick="1", lot="0.001", **shared),
+        build_instrument_spec(instrument_id=2, symbol="C", multiplier="7", **coin),
+        build_instrument_spec(instrument_id=3, symbol="D", multiplier="100", **coin),
+    ]
+
+
+@dataclass
+class Market:
+    """Accounts under watch; `level` is kept by the frontier alone, like `MarginWatch` does."""
+
+    levels: Levels
+    listings: list[Listing]
+    accounts: list[MarginAccount] = field(default_factory=list)
+    looked_at: int = 0
+    naive_looks: int = 0
+
+    def refresh(self, account: MarginAccount, widen: bool) -> None:
+        """What `MarginWatch.refresh` does, without events and liquidations."""
+        self.looked_at += 1
+        levels = self.levels
+        evaluate(account)
+        level = levels.level_of(account)
+        if level != account.level:
+            account.level = level
+            widen = True
+        place_account(
+            account,
+            levels.worse_headroom_q(account),
+            levels.factors_ppb[level] if level < levels.liquidate_level else 0,
+            levels.better_gap_q(account),
+            levels.factors_ppb[level - 1] if level else 0,
+            widen,
+        )
+
+    def tick(self, listing: Listing, mark_ticks: int) -> tuple[int, int]:
+        """Move a mark; returns how many were looked at and how many had left their band."""
+        outside = sum(
+            (p.low_ticks != NO_THRESHOLD and mark_ticks < p.low_ticks)
+            or (p.high_ticks != NO_THRESHOLD and mark_ticks > p.high_ticks)
+            for account in self.accounts
+            for p in account.positions
+            if p.listing is listing and p.qty_lots
+        )
+        listing.mark_ticks = mark_ticks
+        touched = {
+            p.account.margin_account_id: p.account for p in listing.frontier.crossed(mark_ticks)
+        }
+        for account_id in sorted(touched):
+            self.refresh(touched[account_id], widen=True)
+        return len(touched), outside
+
+    def check_against_everybody(self) -> None:
+        for account in self.accounts:
+            self.naive_looks += 1
+            evaluate(account)
+            assert account.level == self.levels.level_of(account), (
+                f"account {account.margin_account_id} is at level {account.level}, revalued "
+                f"{self.levels.level_of(account)}: equity {account.equity_q}, maintenance "
+                f"{account.maintenance_q}"
+            )
+            self._check_members(account)
+
+    @staticmethod
+    def _check_members(account: MarginAccount) -> None:
+        for position in account.positions:
+            mark = position.listing.mark_ticks
+            low, high = position.low_ticks, position.high_ticks
+            assert low == NO_THRESHOLD or low <= mark, f"mark {mark} is below the band {low}"
+            assert high == NO_THRESHOLD or mark <= high, f"mark {mark} is above the band {high}"
+
+
+def fill(market: Market, position: Position, lots: int, slip: int) -> None:
+    """Trade ``lots`` (signed) near the mark, flat and reversed positions included."""
+    listing = position.listing
+    price = max(1, listing.mark_ticks + slip)
+    value = listing.instrument.fill_value_q(abs(lots), price)
+    signed = value if lots > 0 else -value
+    held = position.qty_lots
+    if held and (held > 0) != (lots > 0):
+        closed = min(abs(held), abs(lots))
+        closing = signed * closed // abs(lots)
+        released = position.entry_value_q * closed // abs(held)
+        position.account.wallet_q += -closing - released
+        position.entry_value_q += -released + signed - closing
+    else:
+        position.entry_value_q += signed
+    position.qty_lots = held + lots
+    if not position.qty_lots:
+        listing.frontier.remove(position)
+    market.refresh(position.account, widen=False)
+
+
+def build(rng: Random, model: str, factors: list[int], inclusive: bool, count: int) -> Market:
+    rules = rulebook(factors, inclusive)
+    listings = [Listing(spec, rules) for spec in contracts(model)]
+    for listing, mark in zip(listings, (1_000, 30_000, 2_000, 90_000), strict=True):
+        listing.mark_ticks = mark
+    market = Market(Levels(rules), listings)
+    for number in range(count):
+        trader = Trader(100 + number)
+        asset = rng.randrange(2)
+        mine = [x for x in listings if x.instrument.settle_asset_id == asset]
+        isolated = rng.random() < 0.3
+        account_id = cross_account_id(trader.account_id, asset)
+        if isolated:
+            mine = [rng.choice(mine)]
+            account_id = isolated_account_id(trader.account_id, mine[0].instrument_id, 0)
+        account = MarginAccount(account_id, trader, asset, isolated)
+        legs = [(x, leg) for x in mine for leg in ((1, 2) if rng.random() < 0.3 else (0,))]
+        notional = 0
+        for listing, leg in legs[:3]:
+            position = Position(account, listing, leg, rng.choice((1, 2, 5, 20)))
+            account.positions.append(position)
+            lots = rng.choice((1, 3, 40, 700, 5_000, rng.randint(1, 20_000)))
+            side = {0: rng.choice((1, -1)), 1: 1, 2: -1}[leg]
+            price = max(1, listing.mark_ticks * rng.randint(90, 110) // 100)
+            position.qty_lots = side * lots
+            position.entry_value_q = side * listing.instrument.fill_value_q(lots, price)
+            notional += listing.instrument.notional_q(lots, price)
+        account.wallet_q = notional * rng.randint(1, 40) // 100 + rng.randint(0, 50)
+        market.accounts.append(account)
+        market.refresh(account, widen=True)
+    return market
+
+
+def between_ticks(market: Market, rng: Random) -> None:
+    """Something else happens to an account: each of these ends in a refresh, as in the engine."""
+    account = rng.choice(market.accounts)
+    match rng.randrange(5):
+        case 0 | 1:
+            position = rng.choice(account.positions)
+            lots = rng.choice((1, 50, 3_000, abs(position.qty_lots), 2 * abs(position.qty_lots)))
+            fill(market, position, rng.choice((1, -1)) * max(1, lots), rng.randint(-20, 20))
+        case 2:
+            account.wallet_q += rng.randint(-5, 5) * max(1, abs(account.wallet_q) // 20)
+            market.refresh(account, widen=False)
+        case 3:
+            for other in market.accounts:
+                if other.asset_id == account.asset_id and other.positions:
+                    other.wallet_q -= rng.randint(-3, 3)
+                    market.refresh(other, widen=False)
+        case _:
+            account.positions[0].leverage = rng.randint(1, 20)
+            market.refresh(account, widen=False)
+
+
+def next_mark(rng: Random, mark: int) -> int:
+    move = rng.choice((1, 1, 1, 3, 10, 40))
+    step = rng.choice((0, 1, -1, mark * rng.randint(-move, move) // 100))
+    return max(1, min(mark + step, 10**7))
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("levels", sorted(LEVELS))
+@given(seed=st.integers(0, 2**32), inclusive=st.booleans())
+@settings(max_examples=8)
+def test_no_crossing_is_missed_and_nobody_else_is_looked_at(
+    model: str, levels: str, seed: int, inclusive: bool
+) -> None:
+    rng = Random(seed)
+    market = build(rng, model, LEVELS[levels], inclusive, count=30)
+    for _ in range(40):
+        for _ in range(rng.choice((0, 0, 1, 3))):
+            between_ticks(market, rng)
+        market.check_against_everybody()
+        listing = rng.choice(market.listings)
+        touched, outside = market.tick(listing, next_mark(rng, listing.mark_ticks))
+        assert touched <= outside, f"{touched} accounts looked at, {outside} bands were left"
+        market.check_against_everybody()
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_a_quiet_market_looks_at_a_small_part_of_the_accounts(model: str) -> None:
+    """Random walk in small steps: every look is due to a band left, and bands are left rarely."""
+    rng = Random(7)
+    market = build(rng, model, LEVELS["call and liquidation"], False, count=400)
+    looks = ticks = 0
+    for _ in range(300):
+        listing = rng.choice(market.listings)
+        mark = listing.mark_ticks + rng.choice((-1, 1)) * max(1, listing.mark_ticks // 2_000)
+        touched, outside = market.tick(listing, mark)
+        assert touched <= outside
+        looks += touched
+        ticks += 1
+    market.check_against_everybody()
+    # The naive twin would have looked at every account at every tick.
+    assert looks * 20 < ticks * len(market.accounts), f"{looks} looks in {ticks} ticks"
+
+
+def test_a_mark_that_stands_still_looks_at_nobody() -> None:
+    rng = Random(1)
+    market = build(rng, "brackets", LEVELS["bands down to liquidation"], False, count=50)
+    for listing in market.listings:
+        assert market.tick(listing, listing.mark_ticks) == (0, 0)
+
+
+def test_a_removed_position_is_never_returned_and_may_come_back() -> None:
+    rng = Random(3)
+    market = build(rng, "flat", LEVELS["liquidation only"], False, count=20)
+    account = next(a for a in market.accounts if a.positions[0].qty_lots > 0 and a.level == 0)
+    position = account.positions[0]
+    frontier: Frontier = position.listing.frontier
+    low = position.low_ticks
+    assert low != NO_THRESHOLD
+    frontier.remove(position)
+    assert position not in frontier.crossed(low - 1)
+    market.refresh(account, widen=True)
+    assert position.low_ticks == low
+    assert position in frontier.crossed(low - 1)
+
+
+def test_the_heaps_do_not_grow_with_the_number_of_fills() -> None:
+    rng = Random(5)
+    market = build(rng, "flat", LEVELS["liquidation only"], False, count=5)
+    frontier = market.listings[0].frontier
+    for _ in range(3_000):
+        account = rng.choice(market.accounts)
+        fill(market, account.positions[0], rng.choice((1, -1)), 0)
+        market.refresh(account, widen=True)
+    assert len(frontier._lows) + len(frontier._highs) <= 64 + 8 * len(market.accounts) * 3
+    market.check_against_everybody()

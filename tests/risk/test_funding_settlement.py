@@ -1,0 +1,179 @@
+"""Funding as money: who pays whom, once per interval, and what rounding leaves behind.
+
+Interest 0.1 % with a clamp as wide: without a premium in the book the rate is 0.1 %.
+"""
+
+from engine.events import FundingPaid, FundingSettled, LiquidationStarted, MarginLevelChanged
+from risk.rulebook import FundingRule
+from tests.market import RESIDUE, Market, btc, levels, ppb, rules, usd
+
+ALICE, BOB, CAROL = 100, 101, 102
+HOUR_NS = 3_600 * 10**9
+
+
+def funding(rate: str = "0.001", **settings: object) -> FundingRule:
+    interest_ppb = ppb(rate)
+    clamp_ppb = abs(interest_ppb)
+    return FundingRule(HOUR_NS, interest_ppb, clamp_ppb, **settings)
+
+
+def market(rule: FundingRule, **settings: object) -> Market:
+    m = Market(rules(funding=rule, **settings))
+    m.open(ALICE, BOB, CAROL, deposit="1000")
+    m.index("100")
+    return m
+
+
+def paid(m: Market) -> dict[int, int]:
+    return {e.margin_account_id: e.amount_q for e in m.all(FundingPaid)}
+
+
+def test_longs_pay_shorts_on_the_value_at_mark() -> None:
+    """0.1 % of 10 x 110 = 1.10, whatever was paid for the position."""
+    m = market(funding())
+    m.trade(ALICE, BOB, "10", "100")
+    m.index("110")
+    m.wait("3600")
+    assert paid(m) == {ALICE: -usd("1.10"), BOB: usd("1.10")}
+    assert (m.wallet(ALICE), m.wallet(BOB)) == (usd("998.90"), usd("1001.10"))
+    settled = m.only(FundingSettled)
+    assert (settled.rate_ppb, settled.residue_q) == (ppb("0.001"), 0)
+
+
+def test_a_negative_rate_lets_shorts_pay() -> None:
+    m = market(funding("-0.001"))
+    m.trade(ALICE, BOB, "10", "100")
+    m.wait("3600")
+    assert paid(m) == {ALICE: usd("1"), BOB: -usd("1")}
+
+
+def test_residue_of_rounding_is_kept_and_never_negative() -> None:
+    """Rate 333,333 ppb on one lot at 100.01 (1,000,100 quanta): 333.366... The long pays 334, the
+    shorts of one lot get 333; two lots against two of one: 667 paid, 2 x 333 received."""
+    m = market(funding("0.000333333"))
+    m.trade(ALICE, BOB, "0.01", "100")
+    m.trade(ALICE, CAROL, "0.01", "100")
+    m.index("100.01")
+    m.wait("3600")
+    assert paid(m) == {ALICE: -667, BOB: 333, CAROL: 333}
+    settled = m.only(FundingSettled)
+    assert (settled.paid_q, settled.received_q, settled.residue_q) == (667, 666, 1)
+    assert m.wallet(RESIDUE) == 1
+
+
+def test_it_falls_due_on_the_clock_and_once_per_interval() -> None:
+    """The first tick is at zero, so the hours are 1, 2 and 3 o'clock; a long sleep pays once."""
+    m = market(funding())
+    m.trade(ALICE, BOB, "10", "100")
+    m.wait("3599.999999999")
+    assert not m.all(FundingSettled)
+    m.wait("0.000000001")
+    m.tick()
+    assert len(m.all(FundingSettled)) == 1
+    m.wait("9000")
+    assert len(m.all(FundingSettled)) == 2
+    # 3:30 now; the next is due at 4:00.
+    m.wait("1799")
+    assert len(m.all(FundingSettled)) == 2
+    m.wait("1")
+    assert len(m.all(FundingSettled)) == 3
+
+
+def test_funding_is_on_the_position_at_the_tick() -> None:
+    """Half was closed a moment before: 0.50 and not 1; what was held the hour before is no matter.
+
+    Closing the rest afterwards realises its price difference only.
+    """
+    m = market(funding())
+    m.trade(ALICE, BOB, "10", "100")
+    m.trade(BOB, ALICE, "5", "100")
+    m.wait("3600")
+    assert paid(m) == {ALICE: -usd("0.50"), BOB: usd("0.50")}
+    m.trade(BOB, ALICE, "5", "100")
+    assert (m.wallet(ALICE), m.wallet(BOB)) == (usd("999.50"), usd("1000.50"))
+
+
+def test_a_premium_in_the_book_raises_the_rate() -> None:
+    """Bid 101 over an index of 100: premium 1 %; no interest, no clamp: rate 1 %."""
+    m = market(FundingRule(HOUR_NS))
+    m.trade(ALICE, BOB, "10", "100")
+    m.buy(CAROL, "1", "101")
+    m.wait("3600")
+    # The rate settled is of the samples before this tick: one at 0:00 before the bid was there.
+    assert m.last(FundingSettled).rate_ppb == 0
+    m.wait("3600")
+    assert m.last(FundingSettled).rate_ppb == ppb("0.01")
+    assert m.wallet(ALICE) == usd("990")
+
+
+def test_the_rate_is_capped() -> None:
+    """A premium of 1 %, a cap of 0.2 %."""
+    m = market(FundingRule(HOUR_NS, cap_ppb=ppb("0.002")))
+    m.trade(ALICE, BOB, "10", "100")
+    m.buy(CAROL, "1", "101")
+    m.tick()
+    m.wait("3600")
+    m.wait("3600")
+    assert m.last(FundingSettled).rate_ppb == ppb("0.002")
+
+
+def test_inverse_contracts_pay_in_coins() -> None:
+    """0.1 % of 10,000 / 50,000 = 0.2 coins is 0.0002."""
+    m = market(funding())
+    m.add("COIN", asset="BTC", inverse=True, tick="0.5", lot="1", multiplier="100")
+    m.open(ALICE, BOB, deposit="1", asset="BTC")
+    m.index("50000", "COIN")
+    m.trade(ALICE, BOB, "100", "50000", "COIN")
+    m.wait("3600")
+    assert m.wallet(ALICE, "BTC") == btc("0.9998")
+    assert m.wallet(BOB, "BTC") == btc("1.0002")
+    assert m.wallet(ALICE) == usd("1000")
+
+
+def test_isolated_positions_pay_from_their_pot() -> None:
+    m = market(funding())
+    m.isolate(ALICE)
+    m.trade(ALICE, BOB, "10", "100")
+    m.wait("3600")
+    assert m.pot(ALICE, "PERP").wallet_q == usd("99")
+    assert m.wallet(ALICE) == usd("900")
+
+
+def test_funding_can_bring_an_account_down() -> None:
+    """Deposit 153 for 10 at 100: at 94.45 equity is 97.50 over an alert level of 94.45; funding of
+    1 % (9.445) takes it to 88.055, below the alert; 6 hours later it is in liquidation."""
+    rule = funding("0.01")
+    m = market(rule, levels=levels(alert="2", liquidate="1"))
+    m.open(103, deposit="153")
+    m.trade(103, BOB, "10", "100")
+    m.index("94.45")
+    assert not m.all(MarginLevelChanged)
+    m.wait("3600")
+    changed = m.only(MarginLevelChanged)
+    assert (changed.level_name, changed.equity_q) == ("alert", usd("88.055"))
+    # 88.055 - 9.445 n < 47.225 first at n = 5
+    for _ in range(4):
+        m.wait("3600")
+    assert not m.all(LiquidationStarted)
+    m.wait("3600")
+    assert m.only(LiquidationStarted).equity_q == usd("40.83")
+
+
+def test_nobody_pays_without_a_position() -> None:
+    m = market(funding())
+    m.wait("3600")
+    settled = m.only(FundingSettled)
+    assert (settled.paid_q, settled.received_q) == (0, 0)
+    assert not m.all(FundingPaid)
+
+
+def test_every_contract_settles_for_itself() -> None:
+    m = market(funding())
+    m.add("OTHER")
+    m.index("20", "OTHER")
+    m.trade(ALICE, BOB, "10", "100")
+    m.trade(BOB, ALICE, "10", "20", "OTHER")
+    m.wait("3600")
+    # PERP: Alice pays 1.00; OTHER: she receives 0.20.
+    assert m.wallet(ALICE) == usd("999.20")
+    assert len(m.all(FundingSettled)) == 2
