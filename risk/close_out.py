@@ -12,7 +12,6 @@ from engine.commands import BUY, IOC, LEG_LONG, LEG_NET, LEG_SHORT, STP_CANCEL_O
 from engine.events import (
     BadDebtBooked,
     Deleveraged,
-    FundChanged,
     LossSocialised,
     OrderAccepted,
     TakenOver,
@@ -203,7 +202,8 @@ class CloseOut:
         account = position.account
         target = _house_position(taker, listing)
         core.ledger.settle(position, -qty_lots, -value_q, core.now_ns)
-        core.ledger.settle(target, qty_lots, value_q, core.now_ns)
+        realised_q = core.ledger.settle(target, qty_lots, value_q, core.now_ns)
+        core.fund_moved(taker, realised_q, "takeover")
         drop_if_empty(position)
         drop_if_empty(target)
         core.emit(
@@ -224,8 +224,7 @@ class CloseOut:
     ) -> None:
         core = self._core
         core.ledger.transfer(payer, account, amount_q)
-        if payer.trader.account_id == FUND:
-            core.emit(FundChanged(core.now_ns, payer.asset_id, -amount_q, payer.wallet_q, cause))
+        core.fund_moved(payer, -amount_q, cause)
 
     def _book_debt(self, account: MarginAccount, amount_q: int, stage: str) -> None:
         self._core.emit(
@@ -320,7 +319,8 @@ class CloseOut:
             if account.equity_q + gain_q < 0:
                 return False
         core.ledger.settle(position, -qty_lots, -value_q, core.now_ns)
-        core.ledger.settle(target, qty_lots, value_q, core.now_ns)
+        realised_q = core.ledger.settle(target, qty_lots, value_q, core.now_ns)
+        core.fund_moved(account, realised_q, "deleveraged")
         self._told_deleveraged(position, target, qty_lots, value_q, rank, gain_q)
         self._reservations.trim_reduce_only(target)
         self._settlement.sweep_isolated(account)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from engine.commands import MAX_WIRE, AddAsset
-from engine.events import CommandRejected
+from engine.events import CommandRejected, FundChanged
 from engine.instruments import AssetSpec
 from engine.links import AccountFacts, HouseFacts, PositionFacts, PullOrder
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
@@ -69,6 +69,13 @@ class RiskCore:
                 verdict.detail,
             )
         )
+
+    def fund_moved(self, account: MarginAccount, amount_q: int, cause: str) -> None:
+        """Publish that the fund's wallet moved; says nothing of other accounts or of nothing."""
+        if amount_q and account.trader.account_id == FUND:
+            self.out.append(
+                FundChanged(self.now_ns, account.asset_id, amount_q, account.wallet_q, cause)
+            )
 
     def pull(self, order: OpenOrder, reason: int, account_id: int = 0) -> None:
         """Send a cancel to the book; the order ends when the book answers."""

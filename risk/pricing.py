@@ -133,6 +133,7 @@ class Pricing:
                 )
                 sync_record(account)
                 core.ledger.transfer(residue, account, amount_q)
+                core.fund_moved(account, amount_q, "funding")
                 if account.liquidation is not None:
                     account.liquidation.funding_q += changed_equity_q(account)
                 if amount_q < 0:

@@ -3,7 +3,7 @@
 Both sides of a fill are settled before anyone is re-evaluated, so the books balance at every look.
 """
 
-from engine.events import FundChanged, OrderAmended, OrderClosed, OrderFilled
+from engine.events import OrderAmended, OrderClosed, OrderFilled
 from engine.links import (
     Fill,
     LiquidationReport,
@@ -61,6 +61,7 @@ class Settlement:
             self._free_isolated_margin(position, side, fill)
         opened = opening_part(position.qty_lots, side * fill.qty_lots)
         realised_q = core.ledger.settle(position, side * fill.qty_lots, side * value_q, core.now_ns)
+        core.fund_moved(account, realised_q, "disposal")
         if account.isolated and not order.liquidation:
             if opened:
                 self._fund_isolated(position, opened, fill.price_ticks)
@@ -109,9 +110,7 @@ class Settlement:
         if fee_q:
             fund = core.ledger.house(FUND, account.asset_id)
             core.ledger.transfer(account, fund, fee_q)
-            core.emit(
-                FundChanged(core.now_ns, account.asset_id, fee_q, fund.wallet_q, "liquidation fee")
-            )
+            core.fund_moved(fund, fee_q, "liquidation fee")
         return fee_q
 
     def _free_isolated_margin(self, position: Position, side: int, fill: Fill) -> None:

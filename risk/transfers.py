@@ -10,13 +10,12 @@ from engine.commands import (
     SetPositionMode,
     Withdraw,
 )
-from engine.events import AccountChanged, BalanceChanged, FundChanged
+from engine.events import AccountChanged, BalanceChanged
 from engine.reasons import Reason
 from engine.units import apply_rate_up
 from risk.accounts import (
     BAD_DEBT,
     FEES,
-    FUND,
     MAX_ACCOUNT_ID,
     RESIDUE,
     MarginAccount,
@@ -127,8 +126,7 @@ class Transfers:
                 cause,
             )
         )
-        if account.trader.account_id == FUND:
-            core.emit(FundChanged(core.now_ns, account.asset_id, amount_q, account.wallet_q, cause))
+        core.fund_moved(account, amount_q, cause)
         self._watch.refresh(account)
 
     def withdrawable_q(self, account: MarginAccount) -> int:

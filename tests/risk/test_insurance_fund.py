@@ -147,3 +147,20 @@ def test_nobody_withdraws_from_it() -> None:
     m = long_ten("1000")
     m.withdraw(FUND, "1")
     assert m.refusal().reason == Reason.HOUSE_ACCOUNT
+
+
+def test_its_events_account_for_every_quantum_of_its_wallet() -> None:
+    """Takes over 10 at 90, sells at 85: 50 lost to the disposal, told as such."""
+    rule = FundRule(
+        disposal_fraction_ppb=ppb("1"),
+        disposal_interval_ns=SECOND_NS,
+        disposal_slippage_ppb=ppb("0.1"),
+    )
+    m = long_ten("1000", rule)
+    m.index("86")
+    assert fund_took_it(m)
+    m.buy(CAROL, "10", "85")
+    m.wait("1")
+    told = m.all(FundChanged)
+    assert [(e.cause, e.amount_q) for e in told][-1] == ("disposal", usd("-50"))
+    assert sum(e.amount_q for e in told) == m.wallet(FUND) == usd("950")
