@@ -159,17 +159,18 @@ class Journal:
         self.close()
 
     def _write(self, checkpoint: tuple[int, int, str, bytes | None] | None) -> None:
+        # Taken before they are written: an interruption must not make `close` write them again.
+        pending, self._pending = self._pending, []
         try:
             with self._connection:
                 self._connection.execute("BEGIN")
-                self._connection.executemany("INSERT INTO commands VALUES (?, ?, ?)", self._pending)
+                self._connection.executemany("INSERT INTO commands VALUES (?, ?, ?)", pending)
                 if checkpoint is not None:
                     self._connection.execute(
                         "INSERT INTO checkpoints VALUES (?, ?, ?, ?)", checkpoint
                     )
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: cannot write the journal: {error}") from None
-        self._pending.clear()
 
 
 class JournalReader:

@@ -40,7 +40,6 @@ class Reason(IntEnum):
     ACCOUNT_IN_LIQUIDATION = 207
     NO_MARK_PRICE = 208
     NOT_YOUR_ORDER = 209
-    WITHDRAWALS_GATED = 210
     HOUSE_ACCOUNT = 211
     WRONG_LEG = 212
     # the book
@@ -54,7 +53,6 @@ class Reason(IntEnum):
     NO_LIQUIDITY = 307
     # liquidation
     CANCELLED_BY_LIQUIDATION = 400
-    CANCELLED_BY_ADL = 401
     # the gateway
     NOT_AUTHORISED = 500
     TOO_MANY_REQUESTS = 501

@@ -1,5 +1,6 @@
 """Replay: run a journal's commands again and hold every noted state hash against the result."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +33,7 @@ def replay_journal(path: str | Path) -> ReplayResult:
     Raises:
         JournalError: the file is missing, is no journal, or its sequence is broken.
     """
-    reader = JournalReader(path)
-    try:
+    with JournalReader(path) as reader, closing(reader.commands()) as entries:
         header = reader.header()
         text = header.get("latency", "")
         latency = msgspec.json.decode(text, type=Latency) if text else None
@@ -42,7 +42,7 @@ def replay_journal(path: str | Path) -> ReplayResult:
         mismatch = ""
         checked = 0
         last_seq = 0
-        for entry in reader.commands():
+        for entry in entries:
             # A checkpoint was noted just before the next command, when all due had arrived.
             exchange.run_until(entry.command.time_ns)
             if last_seq in noted:
@@ -51,17 +51,15 @@ def replay_journal(path: str | Path) -> ReplayResult:
                     mismatch = _compare(noted[last_seq], exchange.state_hash(), last_seq)
             exchange.send(entry.command)
             last_seq = entry.seq
-        exchange.run_until(AT_REST_NS)
-        final_hash = exchange.state_hash()
-        expected = noted.get(last_seq, "")
-        if not expected:
-            mismatch = mismatch or f"no state hash was noted after command {last_seq}"
-        else:
-            checked += 1
-            mismatch = mismatch or _compare(expected, final_hash, last_seq)
-        return ReplayResult(last_seq, checked, final_hash, expected, mismatch)
-    finally:
-        reader.close()
+    exchange.run_until(AT_REST_NS)
+    final_hash = exchange.state_hash()
+    expected = noted.get(last_seq, "")
+    if not expected:
+        mismatch = mismatch or f"no state hash was noted after command {last_seq}"
+    else:
+        checked += 1
+        mismatch = mismatch or _compare(expected, final_hash, last_seq)
+    return ReplayResult(last_seq, checked, final_hash, expected, mismatch)
 
 
 def _compare(expected: str, found: str, seq: int) -> str:

@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
-from engine.bus import Latency
 from engine.commands import Command
 from engine.events import BookLevel, Event
 from engine.instruments import KIND_NAMES
@@ -37,21 +36,6 @@ CHECKPOINT_COMMANDS: Final[int] = 50_000
 
 AT_REST_NS: Final[int] = 2**62
 """Later than anything under way: what is still on a link when a run ends arrives."""
-
-
-def link_latency(scenario: Scenario) -> Latency | None:
-    """The scenario's link delays; answers take as long as what they answer."""
-    plan = scenario.latency
-    if plan is None:
-        return None
-    return Latency(
-        gateway_to_risk_ns=plan.gateway_to_risk_ns,
-        oracle_to_risk_ns=plan.oracle_to_risk_ns,
-        risk_to_matching_ns=plan.risk_to_matching_ns,
-        matching_to_risk_ns=plan.risk_to_matching_ns,
-        risk_to_liquidation_ns=plan.risk_to_liquidation_ns,
-        liquidation_to_risk_ns=plan.risk_to_liquidation_ns,
-    )
 
 
 class Recorder:
@@ -96,13 +80,12 @@ def run_scenario(
     """
     used_seed = scenario.seed if seed is None else seed
     with RunDirectory(out, overwrite=overwrite) as directory:
-        latency = link_latency(scenario)
         exchange = Exchange(
-            latency=latency,
+            latency=scenario.latency,
             publish_depth=scenario.output.publish_depth,
             check_invariants_every=scenario.output.check_invariants_every,
         )
-        header = journal_header(scenario, used_seed, latency)
+        header = journal_header(scenario, used_seed)
         with Journal.create(directory.journal_path, header) as journal:
             recorder = Recorder(exchange, journal, scenario)
             fund_start_q: dict[int, int] = {}
@@ -136,8 +119,9 @@ def run_scenario(
     return summary
 
 
-def journal_header(scenario: Scenario, seed: int, latency: Latency | None) -> dict[str, str]:
+def journal_header(scenario: Scenario, seed: int) -> dict[str, str]:
     """What a replay needs besides the commands, and what a reader wants to know."""
+    latency = scenario.latency
     return {
         "seawall_version": __version__,
         "scenario": scenario.name,
