@@ -324,7 +324,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has left; the flush at exit must not fail on it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
+    except KeyboardInterrupt:
+        return _interrupted()
     except ValueError as error:
+        if _raised_while_interrupted(error):
+            return _interrupted()
         # Scenario, rulebook, journal, run directory and number errors are all ValueErrors.
         print(f"seawall: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -332,9 +336,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         print(f"seawall: {place}{error.strerror or error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print("seawall: interrupted; nothing was written", file=sys.stderr)
-        return EXIT_INTERRUPTED
+
+
+def _interrupted() -> int:
+    print("seawall: interrupted; nothing was written", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _raised_while_interrupted(error: BaseException) -> bool:
+    """Whether an error only came up while an interruption was unwinding a half-done step."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
+        cause = cause.__context__
+    return False
 
 
 if __name__ == "__main__":

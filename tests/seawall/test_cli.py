@@ -1,4 +1,4 @@
-"""The command line as people type it: what it prints, its exit status and what it leaves on disk."""
+"""The command line as typed: what it prints, its exit status and what it leaves on disk."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 def help_examples() -> list[str]:
     epilogs = (cli._EPILOG, cli._RUN_EPILOG, cli._REPLAY_EPILOG, cli._CALC_EPILOG)
-    text = "\n".join(epilogs).replace("\\\n", " ")
+    text = re.sub(r"\\\n\s*", "", "\n".join(epilogs))
     lines = [line.strip().split("    ")[0] for line in text.splitlines()]
     return [line for line in lines if re.match(r"seawall [a-z]", line)]
 
@@ -188,7 +188,10 @@ BAD_RUNS: list[tuple[list[str], list[str]]] = [
     (["run", SMALL, "--set", "seed.x=1"], ["--set seed.x=1: seed is 7, not a table"]),
     (["run", SMALL, "--set", "time.duration=10"], ["time.duration: 10 must be", "'90m'"]),
     (["run", SMALL, "--seed", "-1"], ["seed: -1 must be a whole number from 0"]),
-    (["run", SMALL, "--set", "rulebook=binance"], ["rulebook 'binance' is unknown", "binance-usdm"]),
+    (
+        ["run", SMALL, "--set", "rulebook=binance"],
+        ["rulebook 'binance' is unknown", "binance-usdm"],
+    ),
     (
         ["run", SMALL, "--set", "rulebook_overrides.adl.ranking=largest"],
         ["adl.ranking", "largest", "profit_leverage, pro_rata"],
@@ -277,8 +280,6 @@ def test_a_broken_csv_is_named_with_its_line_and_leaves_the_old_run_alone(
 def test_a_csv_that_is_not_there_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--set", "index.perp.sources.alpha.kind=candles_csv"]
-    arguments += ["--set", "index.perp.sources.alpha.file=/nowhere/candles.csv"]
     scenario = tmp_path / "mine.toml"
     scenario.write_text(
         'extends = "flash_crash"\n[index.perp.sources.spot]\n'
@@ -326,7 +327,7 @@ def test_an_interrupted_run_cleans_up(number: signal.Signals, tmp_path: Path) ->
     process = start_long_run(tmp_path / "run")
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == EXIT_INTERRUPTED
+    assert process.returncode == EXIT_INTERRUPTED, errors
     assert errors.strip() == "seawall: interrupted; nothing was written"
     assert list(tmp_path.iterdir()) == []
 

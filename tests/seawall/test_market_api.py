@@ -1,0 +1,264 @@
+"""The notebook's market: decimals in and out, refusals with figures, time that passes."""
+
+import doctest
+
+import pytest
+
+import seawall
+from engine.commands import FOK, IOC, CancelAll
+from engine.events import (
+    FundingSettled,
+    LiquidationEnded,
+    MarginCallEnded,
+    MarginCallIssued,
+    OrderClosed,
+    Trade,
+)
+from engine.reasons import Reason
+from seawall import Market, Rejected
+
+
+def long_market(deposit: str = "105", isolated: bool = False) -> tuple[Market, int, int]:
+    """A trader long ten contracts at 100 with 10x, the maker short; both paid their fees."""
+    market = Market(price="100", fund="10000", band="0.2")
+    maker = market.open_account(deposit="100000")
+    trader = market.open_account(deposit=deposit, leverage=10, isolated=isolated)
+    market.sell(maker, "10", price="100")
+    market.buy(trader, "10", price="100")
+    return market, maker, trader
+
+
+def test_everything_promised_is_there() -> None:
+    for name in seawall.__all__:
+        assert hasattr(seawall, name)
+
+
+def test_the_example_in_the_module_is_true() -> None:
+    found = doctest.testmod(seawall.market)
+    assert found.attempted > 0 == found.failed
+
+
+def test_an_account_is_seen_in_decimals() -> None:
+    market, _, trader = long_market()
+    account = market.account(trader)
+    assert account.wallet == "104.5"  # less the taker's fee, 0.05 % of 1,000
+    assert account.equity == "104.5"
+    assert account.initial_margin == "100"
+    assert account.maintenance_margin == "20"
+    assert account.free == "4.5"
+    assert account.withdrawable == "4.5"
+    assert account.margin_ratio == "0.1045"
+    assert account.level == "healthy"
+
+
+def test_a_position_is_seen_in_decimals() -> None:
+    market, maker, trader = long_market()
+    market.set_index("102")
+    market.tick()
+    position = market.position(trader)
+    assert position is not None
+    assert position.qty == "10"
+    # With an empty book the last price and the empty basis leave the mark at the index.
+    assert position.mark_price == market.mark == "102"
+    assert position.unrealised == "20"
+    assert position.adl_rank == 1
+    short = market.position(maker)
+    assert short is not None
+    assert (short.qty, short.unrealised, short.adl_rank) == ("-10", "-20", 0)
+
+
+def test_an_empty_account_is_all_zero_and_a_strange_one_an_error() -> None:
+    market = Market()
+    account = market.open_account()
+    assert market.account(account).equity == "0"
+    assert market.account(account).margin_ratio is None
+    assert market.position(account) is None
+    assert market.isolated(account) is None
+    for look in (market.account, market.position, market.isolated):
+        with pytest.raises(KeyError):
+            look(account + 1)
+
+
+def test_a_refusal_gives_number_reason_and_figures_in_decimals() -> None:
+    market = Market()
+    poor = market.open_account(deposit="10", leverage=1)
+    with pytest.raises(Rejected) as refusal:
+        market.buy(poor, "1", price="50.5")
+    assert refusal.value.reason is Reason.INSUFFICIENT_MARGIN
+    assert str(refusal.value) == "200 insufficient margin; required 100.02525, there is 10"
+
+
+@pytest.mark.parametrize(
+    ("qty", "price", "reason"),
+    [
+        ("0", "100", Reason.QTY_NOT_POSITIVE),
+        ("-1", "100", Reason.QTY_NOT_POSITIVE),
+        ("1", "0", Reason.PRICE_NOT_POSITIVE),
+        ("1", "-5", Reason.PRICE_NOT_POSITIVE),
+        ("1", "200", Reason.PRICE_OUTSIDE_BAND),
+        ("100000000000", "100", Reason.NUMBER_TOO_LARGE),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused(qty: str, price: str, reason: Reason) -> None:
+    market = Market()
+    account = market.open_account(deposit="1000000")
+    with pytest.raises(Rejected) as refusal:
+        market.buy(account, qty, price=price)
+    assert refusal.value.reason is reason
+    assert market.depth() == {"bids": [], "asks": []}
+
+
+@pytest.mark.parametrize(
+    ("qty", "price", "problem"),
+    [
+        ("1.001", "100", "qty: 1.001 is not a multiple of 0.01"),
+        ("1", "100.001", "price: 100.001 is not a multiple of 0.01"),
+        ("many", "100", "qty: 'many' is not a decimal number"),
+    ],
+)
+def test_a_figure_off_its_grid_does_not_reach_the_exchange(
+    qty: str, price: str, problem: str
+) -> None:
+    market = Market()
+    account = market.open_account(deposit="1000")
+    seen = len(market.events)
+    with pytest.raises(ValueError, match=problem):
+        market.buy(account, qty, price=price)
+    assert len(market.events) == seen
+
+
+def test_an_unknown_order_field_is_refused() -> None:
+    market = Market()
+    account = market.open_account(deposit="1000")
+    with pytest.raises(TypeError):
+        market.buy(account, "1", price="100", tfi=IOC)  # type: ignore[call-arg]
+
+
+def test_orders_rest_trade_and_cancel() -> None:
+    market = Market()
+    one = market.open_account(deposit="1000")
+    two = market.open_account(deposit="1000")
+    order = market.buy(one, "2", price="99")
+    market.buy(one, "1", price="98", post_only=True)
+    assert market.depth()["bids"] == [("99", "2"), ("98", "1")]
+    market.sell(two, "0.5")
+    assert market.depth(1)["bids"] == [("99", "1.5")]
+    market.cancel(one, order)
+    assert market.depth()["bids"] == [("98", "1")]
+    market.send(CancelAll(market.time_ns, one))
+    assert market.depth()["bids"] == []
+    with pytest.raises(Rejected, match="103 unknown order"):
+        market.cancel(one, order)
+
+
+def test_fill_or_kill_fills_nothing_when_the_book_is_too_thin() -> None:
+    market = Market()
+    one = market.open_account(deposit="1000")
+    two = market.open_account(deposit="1000")
+    market.sell(one, "1", price="100")
+    market.buy(two, "2", price="100", tif=FOK)
+    assert market.position(two) is None
+    closed = [event for event in market.events if isinstance(event, OrderClosed)]
+    assert closed[-1].reason == Reason.FOK_NOT_FILLABLE
+
+
+def test_money_comes_and_goes() -> None:
+    market, _, trader = long_market()
+    market.deposit(trader, "20.5")
+    assert market.account(trader).wallet == "125"
+    market.withdraw(trader, "25")
+    with pytest.raises(Rejected, match=r"201 .*required 0.000001, there is 0"):
+        market.withdraw(trader, "0.000001")
+
+
+def test_an_isolated_position_has_a_pot_of_its_own() -> None:
+    market, _, trader = long_market(deposit="300", isolated=True)
+    pot = market.isolated(trader)
+    assert pot is not None
+    before = market.position(trader)
+    market.add_margin(trader, "50")
+    after = market.position(trader)
+    richer = market.isolated(trader)
+    assert before is not None and after is not None and richer is not None
+    assert float(richer.wallet) == float(pot.wallet) + 50
+    assert float(after.liquidation_price or 0) < float(before.liquidation_price or 0)
+    market.add_margin(trader, "-50")
+    assert market.isolated(trader) == pot
+
+
+def test_a_falling_index_calls_and_the_deposit_cures() -> None:
+    market, _, trader = long_market()
+    events = market.set_index("92.3") + market.tick()
+    (call,) = [event for event in events if isinstance(event, MarginCallIssued)]
+    assert market.account(trader).level == "margin call"
+    market.tick(20)
+    events = market.deposit(trader, str(call.amount_q * market.asset.quantum))
+    (ended,) = [event for event in events if isinstance(event, MarginCallEnded)]
+    assert (ended.outcome, ended.open_ns) == ("cured", 21_000_000_000)
+
+
+def test_a_call_nobody_answers_expires_into_a_liquidation() -> None:
+    market, maker, _ = long_market()
+    market.set_index("92.3")
+    market.buy(maker, "20", price="92.2")
+    assert not [event for event in market.tick(59) if isinstance(event, MarginCallEnded)]
+    events = market.tick(1)
+    (ended,) = [event for event in events if isinstance(event, MarginCallEnded)]
+    assert ended.outcome == "expired"
+    assert [event for event in events if isinstance(event, LiquidationEnded)]
+    assert [event for event in events if isinstance(event, Trade) and event.liquidation]
+
+
+def test_the_index_stays_fresh_while_time_passes() -> None:
+    market, _, _ = long_market()
+    market.set_index("95")
+    market.tick(3_600)
+    assert market.exchange.index_ticks(0) == 9_500
+    assert market.mark == "95"
+
+
+def test_funding_is_settled_every_eight_hours() -> None:
+    market, _, _ = long_market(deposit="500")
+    # Two hours at a time, so that no settlement is jumped over.
+    events = [event for _ in range(13) for event in market.tick(7_200)]
+    settled = [event for event in events if isinstance(event, FundingSettled)]
+    assert len(settled) == 3
+    # Without a premium the rate is the interest, 0.01 %, on 1,000 of notional.
+    assert {(event.rate_ppb, event.paid_q) for event in settled} == {(100_000, 100_000)}
+
+
+def test_the_events_are_a_frame() -> None:
+    market, _, _ = long_market()
+    frame = market.events_frame()
+    assert len(frame) == len(market.events)
+    trades = frame.filter(frame["type"] == "Trade")
+    assert trades.select("price_ticks", "qty_lots").rows() == [(10_000, 1_000)]
+
+
+def test_an_inverse_market_settles_in_coin() -> None:
+    market = Market(
+        rulebook="binance-coinm",
+        price="50000",
+        inverse=True,
+        multiplier="100",
+        lot="1",
+        tick="0.1",
+        asset="BTC",
+        decimals=8,
+    )
+    maker = market.open_account(deposit="10")
+    trader = market.open_account(deposit="0.01", leverage=10)
+    market.sell(maker, "10", price="50000")
+    market.buy(trader, "10", price="50000")
+    account = market.account(trader)
+    assert account.initial_margin == "0.002"  # 1,000 of quote at 50,000 and 10x
+    assert set(market.exchange.residues_q().values()) == {0}
+
+
+def test_a_market_with_impossible_figures_is_refused() -> None:
+    with pytest.raises(ValueError, match="rulebook 'nowhere' is unknown"):
+        Market(rulebook="nowhere")
+    with pytest.raises(ValueError, match="not a whole number of quanta"):
+        Market(decimals=2, tick="0.01", lot="0.01")
+    with pytest.raises(ValueError, match=r"price: 100\.005 is not a multiple"):
+        Market(price="100.005")
