@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.commands import Command, IndexPrice
+from engine.latency import Latency as Latency
 from engine.topology import GATEWAY, ROUTES
 
 MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
@@ -21,22 +22,6 @@ MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
 ORACLE: Final[str] = "oracle"
 
 Handler = Callable[[Any, list[Any]], None]
-
-
-class Latency(msgspec.Struct, frozen=True):
-    """Delay of each link, in nanoseconds; links not named are instant."""
-
-    gateway_to_risk_ns: int = 0
-    oracle_to_risk_ns: int = 0
-    risk_to_matching_ns: int = 0
-    matching_to_risk_ns: int = 0
-    risk_to_liquidation_ns: int = 0
-    liquidation_to_risk_ns: int = 0
-
-    def between(self, sender: str, receiver: str) -> int:
-        """Delay from one component to another."""
-        delay_ns: int = getattr(self, f"{sender}_to_{receiver}_ns", 0)
-        return delay_ns
 
 
 class Bus:
@@ -53,7 +38,10 @@ class Bus:
         self._targets: dict[type, list[tuple[str, Handler]]] = {
             message: [(name, handlers[name]) for name in names] for message, names in ROUTES.items()
         }
-        self._queue: deque[tuple[str, Handler, Any]] = deque()
+        self._receivers: dict[type, list[Handler]] = {
+            message: [handlers[name] for name in names] for message, names in ROUTES.items()
+        }
+        self._queue: deque[tuple[Handler, Any]] = deque()
         self._pending: list[tuple[int, int, str, Handler, Any]] = []
         self._sequence = 0
         self.now_ns = 0
@@ -76,28 +64,28 @@ class Bus:
         pass batches; a batch of one is `send`. Not for a bus with latencies.
         """
         assert self._latency is None, "with latencies commands are sent one by one"
-        targets = self._targets
+        receivers = self._receivers
         queue = self._queue
         for command in commands:
             self.now_ns = command.time_ns
-            for name, handler in targets[type(command)]:
-                queue.append((name, handler, command))
+            for handler in receivers[type(command)]:
+                queue.append((handler, command))
         sink = self._sink
         out: list[Any] = []
-        delivered = 0
+        left = MAX_MESSAGES_PER_COMMAND * len(commands)
         while queue:
-            _, handler, message = queue.popleft()
+            handler, message = queue.popleft()
             handler(message, out)
             for said in out:
-                found = targets.get(type(said))
+                found = receivers.get(type(said))
                 if found is None:
                     sink(said)
                 else:
-                    for name, receiver in found:
-                        queue.append((name, receiver, said))
+                    for receiver in found:
+                        queue.append((receiver, said))
             out.clear()
-            delivered += 1
-            if delivered > MAX_MESSAGES_PER_COMMAND * len(commands):
+            left -= 1
+            if left < 0:
                 raise RuntimeError(f"{type(commands[0]).__name__} did not come to rest")
 
     def run_until(self, time_ns: int) -> None:

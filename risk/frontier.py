@@ -138,20 +138,38 @@ def place_account(
     """Share an account's headroom over its positions and put the bands in force.
 
     ``worse_q`` is the headroom above the next level (-1: there is none), ``better_q`` what is
-    missing to leave the present one (-1: it is in none), both at current marks.
+    missing to leave the present one (-1: it is in none), both at current marks. Shares are rounded
+    down.
     """
-    live = [p for p in account.positions if p.qty_lots]
+    live = 0
+    total_q = 0
+    for position in account.positions:
+        if position.qty_lots:
+            live += 1
+            total_q += _notional_q(position)
     if not live:
         return
-    slack_q = ROUNDING_SLACK_Q * len(live)
-    notionals = [p.listing.instrument.notional_q(p.qty_lots, p.listing.mark_ticks) for p in live]
-    total_q = sum(notionals)
-    for position, notional_q in zip(live, notionals, strict=True):
-        worse_share_q = max(0, worse_q - slack_q) * notional_q // total_q if worse_q >= 0 else -1
-        better_share_q = max(0, better_q - slack_q) * notional_q // total_q if better_q >= 0 else -1
-        _place_position(
-            position, worse_share_q, worse_factor_ppb, better_share_q, better_factor_ppb, widen
-        )
+    slack_q = ROUNDING_SLACK_Q * live
+    worse_room_q = max(0, worse_q - slack_q) if worse_q >= 0 else -1
+    better_room_q = max(0, better_q - slack_q) if better_q >= 0 else -1
+    for position in account.positions:
+        if position.qty_lots:
+            worse_share_q = worse_room_q
+            better_share_q = better_room_q
+            if live > 1:
+                notional_q = _notional_q(position)
+                if worse_q >= 0:
+                    worse_share_q = worse_room_q * notional_q // total_q
+                if better_q >= 0:
+                    better_share_q = better_room_q * notional_q // total_q
+            _place_position(
+                position, worse_share_q, worse_factor_ppb, better_share_q, better_factor_ppb, widen
+            )
+
+
+def _notional_q(position: "Position") -> int:
+    listing = position.listing
+    return listing.instrument.notional_q(position.qty_lots, listing.mark_ticks)
 
 
 def _place_position(

@@ -5,6 +5,8 @@ over positions. Everything is recomputed from the positions each time: they are 
 that is never stored cannot drift.
 """
 
+from math import gcd
+
 from engine.units import PPB
 from risk.accounts import MarginAccount, Position
 from risk.rulebook import LEVEL_CALL, Rulebook
@@ -119,12 +121,26 @@ def unrealised_profit_q(account: MarginAccount) -> int:
 
 
 class Levels:
-    """The rulebook's margin levels as multiples of maintenance, mildest first."""
+    """The rulebook's margin levels as multiples of maintenance, mildest first.
 
-    __slots__ = ("call_level", "factors_ppb", "inclusive", "liquidate_level", "names")
+    A factor is compared and multiplied as the fraction in lowest terms that it is (1.5 as 3/2):
+    the results are the same as in parts per billion, and the products fit a machine word.
+    """
+
+    __slots__ = (
+        "_denominators",
+        "_numerators",
+        "call_level",
+        "factors_ppb",
+        "inclusive",
+        "liquidate_level",
+        "names",
+    )
 
     def __init__(self, rulebook: Rulebook) -> None:
         self.factors_ppb: list[int] = [level.factor_ppb for level in rulebook.levels]
+        self._numerators: list[int] = [each // gcd(each, PPB) for each in self.factors_ppb]
+        self._denominators: list[int] = [PPB // gcd(each, PPB) for each in self.factors_ppb]
         self.names: list[str] = ["healthy", *(level.name for level in rulebook.levels)]
         self.liquidate_level = len(self.factors_ppb)
         self.inclusive = rulebook.liquidation.inclusive
@@ -138,19 +154,19 @@ class Levels:
 
         Compared by cross-multiplication, so no rounding decides.
         """
-        scaled_equity = account.equity_q * PPB
+        equity_q = account.equity_q
         maintenance_q = account.maintenance_q
+        numerators = self._numerators
+        denominators = self._denominators
+        levels = self.liquidate_level
         level = 0
-        for factor_ppb in self.factors_ppb:
-            limit = factor_ppb * maintenance_q
-            if scaled_equity >= limit:
-                break
+        while level < levels and equity_q * denominators[level] < numerators[level] * maintenance_q:
             level += 1
         if (
             self.inclusive
-            and level == self.liquidate_level - 1
+            and level == levels - 1
             and maintenance_q
-            and scaled_equity == self.factors_ppb[level] * maintenance_q
+            and equity_q * denominators[level] == numerators[level] * maintenance_q
         ):
             level += 1
         return level
@@ -160,14 +176,16 @@ class Levels:
 
         An inclusive liquidation level is reached one quantum earlier.
         """
-        if account.level >= self.liquidate_level:
+        level = account.level
+        if level >= self.liquidate_level:
             return -1
-        limit_q = -(-self.factors_ppb[account.level] * account.maintenance_q // PPB)
+        limit_q = -(-self._numerators[level] * account.maintenance_q // self._denominators[level])
         return max(0, account.equity_q - limit_q - int(self.inclusive))
 
     def better_gap_q(self, account: MarginAccount) -> int:
         """Equity missing to leave the present level, rounded down; -1 when healthy."""
-        if account.level == 0:
+        level = account.level - 1
+        if level < 0:
             return -1
-        limit_q = self.factors_ppb[account.level - 1] * account.maintenance_q // PPB
+        limit_q = self._numerators[level] * account.maintenance_q // self._denominators[level]
         return max(0, limit_q - account.equity_q)

@@ -252,9 +252,7 @@ def _restore_orders(core: RiskCore, row: list[Any]) -> None:
         remaining_lots, price_ticks, reduce_only, liquidation, enlarged, value_q, hold_q = rest
         position = core.ledger.accounts[margin_account_id].position(instrument_id, leg)
         assert position is not None, f"order {order_id} belongs to no position"
-        order = OpenOrder(
-            order_id, position, side, qty_lots, price_ticks, reduce_only, liquidation
-        )
+        order = OpenOrder(order_id, position, side, qty_lots, price_ticks, reduce_only, liquidation)
         order.remaining_lots = remaining_lots
         order.enlarged = enlarged
         order.value_q = value_q

@@ -4,23 +4,32 @@ Rankings are pure functions over what each counterparty gains and risks. The que
 traders see as their rank.
 """
 
-import msgspec
-
 from engine.units import PPB
 
 RANKS = 5
 """Number of rank groups shown to traders, 1 is the first fifth of the queue."""
 
 
-class Counterparty(msgspec.Struct):
+class Counterparty:
     """A position that could be closed, at current marks; ``lots`` positive, money in quanta."""
 
-    uid: int
-    lots: int
-    unrealised_q: int
-    entry_notional_q: int
-    notional_q: int
-    equity_q: int
+    __slots__ = ("entry_notional_q", "equity_q", "lots", "notional_q", "uid", "unrealised_q")
+
+    def __init__(
+        self,
+        uid: int,
+        lots: int,
+        unrealised_q: int,
+        entry_notional_q: int,
+        notional_q: int,
+        equity_q: int,
+    ) -> None:
+        self.uid = uid
+        self.lots = lots
+        self.unrealised_q = unrealised_q
+        self.entry_notional_q = entry_notional_q
+        self.notional_q = notional_q
+        self.equity_q = equity_q
 
 
 def profit_leverage_score(party: Counterparty) -> int:

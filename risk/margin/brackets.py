@@ -1,5 +1,6 @@
 """Marginal brackets: each slice of notional pays its own rate (Binance, Bybit, Hyperliquid)."""
 
+from math import gcd
 from typing import Final
 
 from engine.instruments import MarginTier
@@ -22,12 +23,23 @@ class BracketMargin(MarginModel):
         ValueError: the table breaks a rule of `risk.margin.tiers.validate_tiers`.
     """
 
-    __slots__ = ("_deductions", "_floors", "_leverages", "_rates", "cap_q")
+    __slots__ = (
+        "_deductions",
+        "_denominators",
+        "_floors",
+        "_leverages",
+        "_numerators",
+        "_rates",
+        "cap_q",
+    )
 
     def __init__(self, tiers: list[MarginTier]) -> None:
         validate_tiers(tiers)
         self._floors: Final[list[int]] = [tier.floor_q for tier in tiers]
         self._rates: Final[list[int]] = [tier.maintenance_ppb for tier in tiers]
+        # The same rates as fractions in lowest terms (2 % is 1/50): products fit a machine word.
+        self._numerators: Final[list[int]] = [rate // gcd(rate, PPB) for rate in self._rates]
+        self._denominators: Final[list[int]] = [PPB // gcd(rate, PPB) for rate in self._rates]
         self._deductions: Final[list[int]] = [tier.deduction_q for tier in tiers]
         self._leverages: Final[list[int]] = [tier.max_leverage for tier in tiers]
         self.cap_q: Final[int] = tiers[-1].cap_q
@@ -47,7 +59,8 @@ class BracketMargin(MarginModel):
     ) -> int:
         """``ceil(notional x rate) - deduction``, in quanta; the product is rounded up."""
         tier = self.tier_of(notional_q)
-        return -(-notional_q * self._rates[tier] // PPB) - self._deductions[tier]
+        raw_q = -(-notional_q * self._numerators[tier] // self._denominators[tier])
+        return raw_q - self._deductions[tier]
 
     def initial_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
@@ -60,7 +73,8 @@ class BracketMargin(MarginModel):
         if leverage < limit:
             limit = leverage
         initial = -(-notional_q // limit)
-        maintenance = -(-notional_q * self._rates[tier] // PPB) - self._deductions[tier]
+        maintenance = -(-notional_q * self._numerators[tier] // self._denominators[tier])
+        maintenance -= self._deductions[tier]
         return initial if initial > maintenance else maintenance + 1
 
     def max_leverage(self, notional_q: int) -> int:

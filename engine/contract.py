@@ -1,0 +1,72 @@
+"""The one formula that turns price and size into money, in the form the kernels use.
+
+A **linear** contract is worth ``price * lots * unit`` quanta of its settlement asset. An
+**inverse** (coin-margined) contract has a fixed value in the quote currency and is worth
+``-unit * lots / price`` quanta of the coin: negative, because a rising price makes the same dollars
+worth fewer coins. With that sign the profit of any position is ``value now - value paid``.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from engine.instruments import InstrumentSpec
+
+LINEAR: Final[int] = 0
+INVERSE: Final[int] = 1
+
+
+class Instrument:
+    """The hot form of a contract: plain ints for the kernels."""
+
+    __slots__ = (
+        "band_ppb",
+        "instrument_id",
+        "inverse",
+        "max_lots",
+        "max_notional_q",
+        "max_open_orders",
+        "min_lots",
+        "min_notional_q",
+        "settle_asset_id",
+        "spec",
+        "symbol",
+        "unit_q",
+    )
+
+    def __init__(self, spec: "InstrumentSpec") -> None:
+        self.spec = spec
+        self.instrument_id: int = spec.instrument_id
+        self.symbol: str = spec.symbol
+        self.inverse: bool = spec.kind == INVERSE
+        self.settle_asset_id: int = spec.settle_asset_id
+        self.unit_q: int = spec.unit_q
+        self.min_lots: int = spec.min_lots
+        self.max_lots: int = spec.max_lots
+        self.min_notional_q: int = spec.min_notional_q
+        self.max_notional_q: int = spec.max_notional_q
+        self.band_ppb: int = spec.band_ppb
+        self.max_open_orders: int = spec.max_open_orders
+
+    def fill_value_q(self, lots: int, price_ticks: int) -> int:
+        """What the buyer of ``lots`` books as entry value; the seller books the exact opposite.
+
+        Computed once for both sides, so rounding cannot create money (inverse: the coin amount
+        is rounded down). ``lots`` and ``price_ticks`` are positive.
+        """
+        if self.inverse:
+            return -(self.unit_q * lots // price_ticks)
+        return self.unit_q * lots * price_ticks
+
+    def position_value_q(self, qty_lots: int, price_ticks: int) -> int:
+        """Signed value of a position at a price, rounded down (against the account)."""
+        if self.inverse:
+            return -self.unit_q * qty_lots // price_ticks
+        return self.unit_q * qty_lots * price_ticks
+
+    def notional_q(self, lots: int, price_ticks: int) -> int:
+        """Absolute value of ``lots`` (any sign) at a price, rounded up; requirements use it."""
+        if lots < 0:
+            lots = -lots
+        if self.inverse:
+            return -(-self.unit_q * lots // price_ticks)
+        return self.unit_q * lots * price_ticks

@@ -1,0 +1,115 @@
+"""Builds the engine's hot modules with mypyc where that works, and as plain Python where not.
+
+The environment variable SEAWALL_COMPILE decides: ``0`` leaves everything plain, ``1`` makes a
+failed compilation an error, unset compiles if it can. SEAWALL_OPT is the C compiler's
+optimisation level, 2 unless set.
+
+An editable install is always plain: a compiled module beside its source would go on running after
+the source was edited.
+"""
+
+import os
+import shutil
+import sys
+import sysconfig
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+COMPILED = [
+    "engine/bus.py",
+    "engine/contract.py",
+    "engine/units.py",
+    "matching/batch.py",
+    "matching/book.py",
+    "matching/matching_engine.py",
+    "risk/accounts.py",
+    "risk/adl_queue.py",
+    "risk/close_out.py",
+    "risk/core.py",
+    "risk/frontier.py",
+    "risk/funding.py",
+    "risk/health.py",
+    "risk/index_price.py",
+    "risk/ledger.py",
+    "risk/liquidation/adl.py",
+    "risk/liquidation/engine.py",
+    "risk/liquidation/policies.py",
+    "risk/listing.py",
+    "risk/margin/brackets.py",
+    "risk/margin/linear_in_size.py",
+    "risk/margin/model.py",
+    "risk/margin/used_margin.py",
+    "risk/mark.py",
+    "risk/orders.py",
+    "risk/pretrade.py",
+    "risk/pricing.py",
+    "risk/reports.py",
+    "risk/reservations.py",
+    "risk/risk_engine.py",
+    "risk/settlement.py",
+    "risk/solve.py",
+    "risk/transfers.py",
+    "risk/watch.py",
+    "seawall/exchange.py",
+    "seawall/invariants.py",
+]
+"""Modules on the path of a command. Modules that define messages (msgspec structs) cannot be
+compiled: mypyc would ignore what makes them structs."""
+
+MODE = os.environ.get("SEAWALL_COMPILE", "")
+
+
+def notice(why: str) -> None:
+    """Say in one line that the engine will run as plain Python; an error if that is not allowed."""
+    if MODE == "1":
+        raise SystemExit(f"SEAWALL_COMPILE=1, but the engine cannot be compiled: {why}")
+    print(f"seawall: the engine will run as plain Python ({why})", file=sys.stderr)
+
+
+class OptionalBuildExt(build_ext):
+    """A failing C compiler leaves the plain modules, which are installed in any case."""
+
+    def run(self) -> None:
+        """Compile, or say why not."""
+        try:
+            super().run()
+        except Exception as error:
+            self.extensions = []
+            notice(f"the C compiler failed: {error}")
+
+    def get_source_files(self) -> list[str]:
+        """The generated C is no part of a source distribution: the Python modules are."""
+        return []
+
+
+def extensions() -> list[Extension]:
+    """The extension modules, or none, with a notice, where they cannot be built."""
+    if MODE == "0":
+        return []
+    if "editable_wheel" in sys.argv or "develop" in sys.argv:
+        return []
+    if not any(name in sys.argv for name in ("bdist_wheel", "build", "build_ext", "install")):
+        return []
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        notice("mypyc is not installed")
+        return []
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(os.environ.get("CC", compiler)) is None:
+        notice(f"there is no C compiler {compiler!r}")
+        return []
+    try:
+        return mypycify(
+            COMPILED,
+            opt_level=os.environ.get("SEAWALL_OPT", "2"),
+            group_name="seawall",
+            strip_asserts=False,
+        )
+    except (Exception, SystemExit) as error:
+        notice(f"mypyc failed: {error}")
+        return []
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": OptionalBuildExt})
