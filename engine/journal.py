@@ -6,7 +6,7 @@ the file, which is then complete on its own.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -203,7 +203,7 @@ class JournalReader:
 
     def commands(
         self, from_seq: int = FIRST_SEQ, to_seq: int | None = None
-    ) -> Iterator[JournalEntry]:
+    ) -> Generator[JournalEntry, None, None]:
         """The commands from ``from_seq`` to ``to_seq`` (both included; None: the last), streamed.
 
         Raises:

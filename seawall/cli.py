@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.build_info import build_kind
+from engine.service_config import CLOCK, SERVICES
 from risk.rulebook_file import list_rulebooks, load_rulebook
 from seawall.version import __version__
 
@@ -72,13 +74,16 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"seawall {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"seawall {__version__} ({build_kind()})"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_replay(commands)
     _add_report(commands)
     _add_calc(commands)
     _add_lists(commands)
+    _add_services(commands)
     return parser
 
 
@@ -184,6 +189,27 @@ def _add_lists(commands: Any) -> None:
     scenarios.set_defaults(action=_scenarios)
 
 
+def _add_services(commands: Any) -> None:
+    up = _add(
+        commands,
+        "up",
+        "run the exchange as services on this machine, until Ctrl-C",
+        "Starts gateway, risk, matching, liquidation and clock as processes, prints the addresses\n"
+        "for clients, and starts again what dies. docs/services.md tells the rest.",
+    )
+    up.set_defaults(action=_up)
+    serve = _add(
+        commands,
+        "serve",
+        "run one service in the foreground",
+        "For containers and several hosts: every service with the same settings.",
+    )
+    serve.add_argument("service", choices=(*SERVICES, CLOCK))
+    serve.set_defaults(action=_serve)
+    for parser in (up, serve):
+        parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
+
+
 def _run(args: argparse.Namespace) -> int:
     from seawall.run import run_scenario
     from seawall.scenario import load_scenario
@@ -284,6 +310,18 @@ def _calc(args: argparse.Namespace) -> int:
     for name, value in rows:
         print(f"{name:<{width}}  {value}")
     return EXIT_OK
+
+
+def _up(args: argparse.Namespace) -> int:
+    from seawall.services import up
+
+    return up(args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from seawall.services import serve
+
+    return serve(args)
 
 
 def _rulebooks(args: argparse.Namespace) -> int:

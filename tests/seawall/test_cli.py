@@ -410,4 +410,4 @@ def test_the_module_runs_as_a_program() -> None:
         check=True,
         timeout=60,
     )
-    assert re.fullmatch(r"seawall \S+\n", done.stdout)
+    assert re.fullmatch(r"seawall \S+ \((compiled|interpreted)\)\n", done.stdout)

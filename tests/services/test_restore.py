@@ -14,7 +14,7 @@ from matching.matching_engine import MatchingEngine
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
 from risk.state import restore_risk, risk_state
-from tests.services.streams import RULEBOOKS, Stream
+from tests.services.streams import RULEBOOKS, Stream, rankless
 
 
 class Parts:
@@ -33,7 +33,7 @@ class Parts:
                 MATCHING: matching.handle,
                 LIQUIDATION: liquidation.handle,
             },
-            self.events.append,
+            lambda event: self.events.append(rankless(event)),
         )
 
     def state(self) -> list[Any]:

@@ -1,0 +1,114 @@
+"""One numbered, acknowledged link between two services.
+
+Frames are numbered from 1 in each direction. The receiver takes them in order, each once, and
+acknowledges what it has journaled; the sender keeps a frame until then. What a dead receiver had
+taken but not journaled is therefore sent again, and what a dead sender had sent is made again, with
+the same numbers, by replaying its journal.
+"""
+
+from collections import deque
+from typing import Any, Final
+
+import msgspec
+
+NEW: Final[int] = 0
+DUPLICATE: Final[int] = 1
+GAP: Final[int] = 2
+
+
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """First part of every message between services; the frame itself is the second part.
+
+    ``seq`` is the frame's number (0: no frame), ``ack`` the last frame of the receiver that is safe
+    with the sender. ``resend`` asks for everything after ``ack`` again.
+    """
+
+    sender: str
+    seq: int
+    ack: int
+    resend: bool = False
+
+
+class Link:
+    """Both directions between this service and ``peer``.
+
+    `outbox` ends with frame `sent`; `peer_has` is the last frame the peer acknowledged. `received`
+    is the last frame handled here, `safe` the last one journaled, `told` the last acknowledgement
+    sent. `met` is false until the peer was heard of since the start: before that nobody knows
+    what it still needs.
+    """
+
+    __slots__ = (
+        "met",
+        "outbox",
+        "peer",
+        "peer_has",
+        "received",
+        "safe",
+        "sent",
+        "told",
+        "unsent",
+    )
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.sent = 0
+        self.peer_has = 0
+        self.outbox: deque[bytes] = deque()
+        self.unsent = 0
+        self.received = 0
+        self.safe = 0
+        self.told = 0
+        self.met = False
+
+    def put(self, body: bytes) -> None:
+        """Number a frame and keep it until it is acknowledged.
+
+        A frame that is made again after a restart may have arrived in the life before.
+        """
+        self.sent += 1
+        if self.sent > self.peer_has:
+            self.outbox.append(body)
+            self.unsent += 1
+
+    def unsent_frames(self) -> list[tuple[int, bytes]]:
+        """The frames still to be sent, oldest first."""
+        if not self.unsent:
+            return []
+        first = len(self.outbox) - self.unsent
+        number = self.sent - self.unsent + 1
+        if not first:
+            return list(enumerate(self.outbox, start=number))
+        return [(number + index, self.outbox[first + index]) for index in range(self.unsent)]
+
+    def send_again(self) -> None:
+        """Everything not acknowledged has to be sent once more."""
+        self.unsent = len(self.outbox)
+
+    def acknowledge(self, seq: int) -> None:
+        """The peer keeps everything up to ``seq``; older news is ignored."""
+        if seq > self.peer_has:
+            self.peer_has = seq
+            outbox = self.outbox
+            while outbox and self.sent - len(outbox) < seq:
+                outbox.popleft()
+            self.unsent = min(self.unsent, len(outbox))
+
+    def accept(self, seq: int) -> int:
+        """Whether frame ``seq`` is the next one (`NEW`), an old one or one too early."""
+        if seq == self.received + 1:
+            self.received = seq
+            return NEW
+        return DUPLICATE if seq <= self.received else GAP
+
+    def state(self) -> list[Any]:
+        """What a snapshot keeps: the counters and the frames not acknowledged."""
+        return [self.peer, self.sent, self.received, list(self.outbox)]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        _, self.sent, self.received, outbox = state
+        self.outbox = deque(outbox)
+        self.peer_has = self.sent - len(outbox)
+        self.unsent = len(outbox)
+        self.safe = self.received

@@ -1,0 +1,279 @@
+"""How a batch of commands crosses processes in one order: rounds between a hub and its leaves.
+
+The risk engine is the hub. It takes one batch at a time and works through it generation by
+generation: what one generation causes is the next. Messages for a leaf (matching, liquidation)
+travel as one `Round`; its `Answer` lists what each message caused, so the hub can put the next
+generation in exactly the order of the queue of `engine.bus.Bus.send_batch`. The next batch
+begins when nothing is left of the one before. What a service sends therefore depends on what it was
+sent, never on timing: that gives equal states in one process and in five, and lets a service that
+was killed make its lost frames again.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from engine.commands import Command
+from engine.events import Event
+from engine.links import Link
+from engine.messages import Message
+from engine.service_journal import Input
+from engine.topology import GATEWAY, RISK, ROUTES
+
+Handler = Callable[[Any, list[Any]], None]
+Outputs = list[tuple[str, Any]]
+"""What to send: the receiver's name and the frame as bytes (for the outside, any object)."""
+
+
+class Batch(msgspec.Struct, frozen=True, array_like=True):
+    """gateway -> risk: commands in their final order; batches are numbered from 1."""
+
+    number: int
+    commands: list[Command]
+
+
+class Round(msgspec.Struct, frozen=True, array_like=True):
+    """risk -> leaf: messages of one generation, in order."""
+
+    messages: list[Link | Command]
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """leaf -> risk: what each message of the round caused, in order."""
+
+    said: list[list[Link]]
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """risk -> gateway: a batch is done. ``direct`` has one list per command: what risk said to it
+    at once; ``later`` is everything after that."""
+
+    number: int
+    direct: list[list[Event]]
+    later: list[Event]
+
+
+class Published(msgspec.Struct, frozen=True, array_like=True):
+    """leaf -> gateway: public events (trades, depth) of one round."""
+
+    events: list[Event]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_batch = msgspec.msgpack.Decoder(Batch)
+_round = msgspec.msgpack.Decoder(Round)
+_answer = msgspec.msgpack.Decoder(Answer)
+_events = msgspec.msgpack.Decoder(list[Event])
+_messages = msgspec.msgpack.Decoder(list[Message])
+_slots = msgspec.msgpack.Decoder(list[tuple[str, Message]])
+
+
+def encode_frame(frame: Any) -> bytes:
+    """The wire form of one of the frames above (or of a list of messages)."""
+    return _encoder.encode(frame)
+
+
+def recorded_batches(inputs: Iterable[Input]) -> Iterator[Batch]:
+    """The batches in the inputs of risk's journal: the order of all commands there ever were.
+
+    `engine.bus.Bus.send_batch` with each of them gives the state of the services.
+    """
+    for entry in inputs:
+        if entry.source == GATEWAY:
+            yield _batch.decode(entry.body)
+
+
+class Leaf:
+    """A component that is only spoken to by the hub."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        state: Callable[[], Any],
+        restore: Callable[[Any], None],
+    ) -> None:
+        self._handler = handler
+        self.state = state
+        self.restore = restore
+
+    def handle(self, source: str, body: bytes, out: Outputs) -> None:
+        """Work through one round.
+
+        Raises:
+            ValueError: not a round from risk.
+        """
+        if source != RISK:
+            raise ValueError(f"a leaf hears {RISK} only, not {source}")
+        said: list[list[Link]] = []
+        events: list[Event] = []
+        caused: list[Any] = []
+        for message in _round.decode(body).messages:
+            self._handler(message, caused)
+            answers: list[Any] = []
+            for item in caused:
+                (answers if type(item) in ROUTES else events).append(item)
+            said.append(answers)
+            caused.clear()
+        out.append((RISK, encode_frame(Answer(said))))
+        if events:
+            out.append((GATEWAY, encode_frame(Published(events))))
+
+
+class Hub:
+    """The risk engine with the batch it is working on.
+
+    `_slots` is the present generation: receiver and message, in order; `_said` what each of them
+    caused, None while a leaf has still to tell; `_waiting` the leaves that have; `_answers` what
+    leaves said too early.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        state: Callable[[], Any],
+        restore: Callable[[Any], Handler],
+    ) -> None:
+        self._handler = handler
+        self._state = state
+        self._restore = restore
+        self.batches_done = 0
+        self._batches: deque[Batch] = deque()
+        self._current: Batch | None = None
+        self._direct: list[list[Event]] = []
+        self._later: list[Event] = []
+        self._slots: list[tuple[str, Any]] = []
+        self._said: list[list[Any] | None] = []
+        self._waiting: list[str] = []
+        self._answers: dict[str, deque[bytes]] = {}
+
+    def state(self) -> list[Any]:
+        """The number of batches done, the component's state, and the batch in work."""
+        return [
+            self.batches_done,
+            self._state(),
+            [encode_frame(batch) for batch in self._batches],
+            None if self._current is None else encode_frame(self._current),
+            [encode_frame(events) for events in self._direct],
+            encode_frame(self._later),
+            encode_frame(self._slots),
+            [None if caused is None else encode_frame(caused) for caused in self._said],
+            list(self._waiting),
+            [[leaf, list(self._answers[leaf])] for leaf in sorted(self._answers)],
+        ]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        self.batches_done = state[0]
+        self._handler = self._restore(state[1])
+        self._batches = deque(_batch.decode(batch) for batch in state[2])
+        self._current = None if state[3] is None else _batch.decode(state[3])
+        self._direct = [_events.decode(events) for events in state[4]]
+        self._later = _events.decode(state[5])
+        self._slots = _slots.decode(state[6])
+        self._said = [None if caused is None else _messages.decode(caused) for caused in state[7]]
+        self._waiting = list(state[8])
+        self._answers = {leaf: deque(bodies) for leaf, bodies in state[9]}
+
+    def handle(self, source: str, body: bytes, out: Outputs) -> None:
+        """Take a batch from the gateway or an answer from a leaf, and go on as far as possible.
+
+        Raises:
+            ValueError: not a batch, not the next one, or an answer to something else.
+        """
+        if source == GATEWAY:
+            self._batches.append(_batch.decode(body))
+        else:
+            self._answers.setdefault(source, deque()).append(body)
+        while self._all_answered():
+            if self._current is None:
+                if not self._batches:
+                    return
+                self._begin(self._batches.popleft())
+            elif not self._next_generation():
+                self._finish(out)
+                continue
+            self._work(out)
+
+    def _begin(self, batch: Batch) -> None:
+        if batch.number != self.batches_done + 1:
+            raise ValueError(f"batch {batch.number} came, {self.batches_done + 1} is next")
+        self._current = batch
+        self._slots = []
+        for command in batch.commands:
+            for receiver in ROUTES[type(command)]:
+                self._slots.append((receiver, command))
+
+    def _work(self, out: Outputs) -> None:
+        """Let risk handle its part of the generation and send the others theirs."""
+        rounds: dict[str, list[Any]] = {}
+        said: list[list[Any] | None] = []
+        handler = self._handler
+        for receiver, message in self._slots:
+            if receiver == RISK:
+                caused: list[Any] = []
+                handler(message, caused)
+                said.append(caused)
+            else:
+                said.append(None)
+                rounds.setdefault(receiver, []).append(message)
+        self._said = said
+        for receiver, messages in rounds.items():
+            out.append((receiver, encode_frame(Round(messages))))
+            self._waiting.append(receiver)
+
+    def _all_answered(self) -> bool:
+        """Take the answers that are there; whether no leaf is waited for any more.
+
+        An answer may come before its round: a hub that was killed is asked again later than a
+        leaf that was not says again what it had answered. Answers of a leaf come in order, so
+        the next one is always the one to this round.
+        """
+        for leaf in list(self._waiting):
+            answers = self._answers.get(leaf)
+            if answers:
+                self._take_answer(leaf, _answer.decode(answers.popleft()))
+        return not self._waiting
+
+    def _take_answer(self, leaf: str, answer: Answer) -> None:
+        places = [place for place, slot in enumerate(self._slots) if slot[0] == leaf]
+        if len(places) != len(answer.said):
+            raise ValueError(
+                f"{leaf} answers {len(answer.said)} messages, but {len(places)} were sent"
+            )
+        self._waiting.remove(leaf)
+        for place, caused in zip(places, answer.said, strict=True):
+            self._said[place] = caused
+
+    def _next_generation(self) -> bool:
+        """Sort what was said into events and the messages to come; False if there are none."""
+        assert self._current is not None
+        first = len(self._direct) == 0
+        slots: list[tuple[str, Any]] = []
+        events = self._later
+        for (receiver, _), caused in zip(self._slots, self._said, strict=True):
+            if first and receiver == RISK:
+                events = []
+                self._direct.append(events)
+            assert caused is not None, "no leaf is waited for"
+            for message in caused:
+                receivers = ROUTES.get(type(message))
+                if receivers is None:
+                    events.append(message)
+                else:
+                    for name in receivers:
+                        slots.append((name, message))
+            events = self._later
+        self._slots = slots
+        self._said = []
+        return bool(slots)
+
+    def _finish(self, out: Outputs) -> None:
+        assert self._current is not None
+        number = self._current.number
+        out.append((GATEWAY, encode_frame(Outcome(number, self._direct, self._later))))
+        self.batches_done = number
+        self._current = None
+        self._direct = []
+        self._later = []

@@ -1,0 +1,321 @@
+"""One host for any component: sockets, journal, snapshots and recovery around a `Part`.
+
+Transport: every service binds one PULL socket, its inbox, and connects one PUSH socket to the inbox
+of each peer; all frames carry their sender, their number and an acknowledgement (`engine.link`).
+PUSH and PULL need no request to answer, so a frame costs one message, and the numbers, not the
+socket, decide what was lost.
+
+One turn of the loop: drain what is there; journal what came from outside; handle; send; journal
+what came over links. Outside input is on disk before anybody acts on it, because nobody could send
+it again. Link input is journaled afterwards, in groups, and acknowledged only then: until that
+moment its sender keeps it. After a restart the service takes its last snapshot, handles the inputs
+behind it again (which makes the same frames with the same numbers) and asks its peers to go on.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+import zmq
+
+from engine.link import GAP, NEW, Header, Link
+from engine.rounds import Outputs
+from engine.service_journal import OUTSIDE, Input, ServiceJournal
+from engine.snapshot import pack, unpack
+
+MAX_FRAMES_PER_TURN: Final[int] = 64
+JOURNAL_GROUP: Final[int] = 32
+"""Link inputs per transaction, at most; well below `WINDOW`, so that nobody waits for it."""
+
+WINDOW: Final[int] = 128
+"""Frames to one peer without an acknowledgement; beyond, nothing more is taken from outside."""
+
+IDLE_MS: Final[int] = 20
+RESEND_AFTER_NS: Final[int] = 500_000_000
+ASK_AGAIN_NS: Final[int] = 20_000_000
+SNAPSHOT_EVERY: Final[int] = 20_000
+SOCKET_QUEUE: Final[int] = 1_000
+
+_encode = msgspec.msgpack.Encoder().encode
+_header = msgspec.msgpack.Decoder(Header)
+
+
+class Part(Protocol):
+    """A component as a service sees it: frames in, frames out, its state, and nothing else."""
+
+    def handle(self, source: str, body: bytes, out: Outputs) -> None:
+        """Take one frame and append what follows from it to ``out``."""
+
+    def state(self) -> Any:
+        """Everything that decides future behaviour."""
+
+    def restore(self, state: Any) -> None:
+        """Take over what `state` returned."""
+
+
+class Door(Protocol):
+    """The outside of a service that has one: where clients come in."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes input now; while not, its sockets are left alone."""
+
+    def bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> Sequence["zmq.Socket[bytes]"]:
+        """Open its sockets, and say which to wait on."""
+
+    def collect(self) -> list[bytes]:
+        """New inputs from outside, ready to be journaled; called at every turn while open."""
+
+    def deliver(self, item: Any) -> None:
+        """An output for the outside; not called while the journal is replayed."""
+
+    def idle(self) -> None:
+        """Called once per turn, after everything else."""
+
+
+class Service:
+    """Runs a part. ``addresses`` are the inboxes of this service and of its peers, by name."""
+
+    def __init__(
+        self,
+        name: str,
+        part: Part,
+        journal: ServiceJournal,
+        addresses: dict[str, str],
+        peers: Sequence[str],
+        *,
+        clock: Callable[[], int],
+        door: Door | None = None,
+        snapshot_every: int = SNAPSHOT_EVERY,
+        window: int = WINDOW,
+    ) -> None:
+        self.name = name
+        self.part = part
+        self.journal = journal
+        self.links = {peer: Link(peer) for peer in peers}
+        self.stopping = False
+        self.replayed = 0
+        self._clock = clock
+        self._door = door
+        self._snapshot_every = snapshot_every
+        self._window = window
+        self._snapshot_place = 0
+        self._addresses = addresses
+        self._pending: list[Input] = []
+        self._heard_ns = dict.fromkeys(peers, 0)
+        self._asked_ns = dict.fromkeys(peers, 0)
+        self._context = zmq.Context()
+        self._poller = zmq.Poller()
+        self._door_poller = zmq.Poller()
+        self._outboxes: dict[str, zmq.Socket[bytes]] = {}
+
+    # life
+
+    def recover(self) -> None:
+        """Take the last snapshot and handle the inputs behind it again.
+
+        Raises:
+            JournalError: the journal is damaged.
+        """
+        found = self.journal.last_snapshot()
+        place = 0
+        if found is not None:
+            place, data = found
+            links, state = unpack(data)
+            self.part.restore(state)
+            for row in links:
+                self.links[row[0]].restore(row)
+        self._snapshot_place = place
+        out: Outputs = []
+        for source, seq, body in self.journal.inputs(place):
+            if source != OUTSIDE:
+                link = self.links[source]
+                link.received = link.safe = seq
+            self.part.handle(source, body, out)
+            self._put(out, deliver=False)
+            self.replayed += 1
+
+    def open(self) -> None:
+        """Bind the inbox, connect to the peers and greet them."""
+        self._inbox: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
+        self._inbox.setsockopt(zmq.RCVHWM, SOCKET_QUEUE)
+        self._inbox.setsockopt(zmq.LINGER, 0)
+        self._inbox.bind(self._addresses[self.name])
+        for poller in (self._poller, self._door_poller):
+            poller.register(self._inbox, zmq.POLLIN)
+        for peer in self.links:
+            socket: zmq.Socket[bytes] = self._context.socket(zmq.PUSH)
+            socket.setsockopt(zmq.SNDHWM, SOCKET_QUEUE)
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.connect(self._addresses[peer])
+            self._outboxes[peer] = socket
+            self._tell(self.links[peer], resend=True)
+        if self._door is not None:
+            for door_socket in self._door.bind(self._context):
+                self._door_poller.register(door_socket, zmq.POLLIN)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every peer was heard of."""
+        return all(link.met for link in self.links.values())
+
+    def queue_depths(self) -> dict[str, int]:
+        """What waits: frames a peer has not acknowledged, inputs not yet in the journal."""
+        depths = {f"outbox_{peer}": len(link.outbox) for peer, link in self.links.items()}
+        depths["journal"] = len(self._pending)
+        return depths
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Turn until `stopping`; then journal and snapshot. ``on_ready`` is called once."""
+        told = False
+        while not self.stopping:
+            self.turn(IDLE_MS)
+            if not told and self.ready:
+                told = True
+                on_ready()
+        self.close()
+
+    def close(self) -> None:
+        """Journal what is pending, keep a snapshot, let go of everything."""
+        self._commit()
+        self._snapshot()
+        self.journal.close()
+        self._context.destroy(linger=0)
+
+    # one turn
+
+    def turn(self, wait_ms: int) -> None:
+        """Wait for something, then handle what is there.
+
+        Raises:
+            JournalError: the disk refuses.
+        """
+        room = self._has_room()
+        poller = self._door_poller if room else self._poller
+        idle = not poller.poll(wait_ms)
+        out: Outputs = []
+        if self._door is not None and room:
+            self._handle_outside(self._door.collect(), out)
+        for _ in range(MAX_FRAMES_PER_TURN):
+            # Asking is ten times cheaper than an exception when nothing is there.
+            if not int(self._inbox.get(zmq.EVENTS)) & zmq.POLLIN:
+                break
+            self._receive(self._inbox.recv_multipart(), out)
+        for link in self.links.values():
+            self._flush(link)
+        if idle or len(self._pending) >= JOURNAL_GROUP:
+            self._commit()
+        for link in self.links.values():
+            if link.safe - link.told >= JOURNAL_GROUP:
+                self._tell(link, resend=False)
+        if idle:
+            self._remind()
+        if self.journal.place - self._snapshot_place >= self._snapshot_every:
+            self._commit()
+            self._snapshot()
+        if self._door is not None:
+            self._door.idle()
+
+    def _has_room(self) -> bool:
+        if self._door is None or not self._door.is_open:
+            return False
+        return all(len(link.outbox) < self._window for link in self.links.values())
+
+    def _handle_outside(self, bodies: list[bytes], out: Outputs) -> None:
+        if not bodies:
+            return
+        rows = [Input(OUTSIDE, 0, body) for body in bodies]
+        # Inputs are journaled in the order they were handled, so what is pending goes first.
+        self.journal.append([*self._pending, *rows])
+        self._journaled()
+        for body in bodies:
+            self.part.handle(OUTSIDE, body, out)
+            self._put(out, deliver=True)
+
+    def _receive(self, parts: list[bytes], out: Outputs) -> None:
+        try:
+            header = _header.decode(parts[0])
+            link = self.links[header.sender]
+        except (msgspec.DecodeError, KeyError):
+            # Not from a peer: an inbox on a shared network may hear anything.
+            return
+        link.met = True
+        link.acknowledge(header.ack)
+        self._heard_ns[link.peer] = self._clock()
+        if header.resend:
+            link.send_again()
+            self._tell(link, resend=False)
+        if not header.seq or len(parts) != 2:
+            return
+        verdict = link.accept(header.seq)
+        if verdict == GAP and self._clock() - self._asked_ns[link.peer] > ASK_AGAIN_NS:
+            self._tell(link, resend=True)
+        if verdict != NEW:
+            return
+        self.part.handle(link.peer, parts[1], out)
+        self._put(out, deliver=True)
+        self._pending.append(Input(link.peer, header.seq, parts[1]))
+
+    def _put(self, out: Outputs, deliver: bool) -> None:
+        for receiver, body in out:
+            if receiver != OUTSIDE:
+                self.links[receiver].put(body)
+            elif deliver and self._door is not None:
+                self._door.deliver(body)
+        out.clear()
+
+    # sending
+
+    def _flush(self, link: Link) -> None:
+        """Send what is new to a peer that is there."""
+        if not link.met or not link.unsent:
+            return
+        socket = self._outboxes[link.peer]
+        for seq, body in link.unsent_frames():
+            try:
+                header = _encode(Header(self.name, seq, link.safe))
+                socket.send_multipart((header, body), zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            link.unsent -= 1
+            link.told = link.safe
+
+    def _tell(self, link: Link, resend: bool) -> None:
+        """Say what is safe here; with ``resend`` ask for everything behind it."""
+        header = _encode(Header(self.name, 0, link.safe, resend))
+        try:
+            self._outboxes[link.peer].send_multipart((header, b""), zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        link.told = link.safe
+        if resend:
+            self._asked_ns[link.peer] = self._clock()
+
+    def _remind(self) -> None:
+        """Nothing happens: acknowledge, greet who was not heard of, send again what got lost."""
+        now_ns = self._clock()
+        for link in self.links.values():
+            if not link.met:
+                self._tell(link, resend=True)
+            elif link.told < link.safe:
+                self._tell(link, resend=False)
+            if link.outbox and now_ns - self._heard_ns[link.peer] > RESEND_AFTER_NS:
+                self._heard_ns[link.peer] = now_ns
+                link.send_again()
+
+    # the journal
+
+    def _commit(self) -> None:
+        if self._pending:
+            self.journal.append(self._pending)
+            self._journaled()
+
+    def _journaled(self) -> None:
+        self._pending.clear()
+        for link in self.links.values():
+            link.safe = link.received
+
+    def _snapshot(self) -> None:
+        links = [self.links[peer].state() for peer in sorted(self.links)]
+        self.journal.snapshot(pack([links, self.part.state()]))
+        self._snapshot_place = self.journal.place

@@ -1,0 +1,178 @@
+"""What a service keeps on disk: the inputs it handled, in order, and snapshots of its state.
+
+One SQLite file per service, in WAL mode. A group of inputs is one transaction: after a kill or a
+torn write it is there as a whole or not at all. Recovery reads the last snapshot and the inputs
+behind it.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from engine.journal import JournalError
+
+OUTSIDE: Final[str] = "outside"
+"""Source of inputs that came in at the door and that nobody could send again."""
+
+DURABLE_PROCESS: Final[str] = "process"
+"""Committed groups survive the death of the process (no wait for the disk)."""
+
+DURABLE_DISK: Final[str] = "disk"
+"""Committed groups survive a power failure: every commit waits for the disk."""
+
+KEPT_SNAPSHOTS: Final[int] = 2
+FORMAT_VERSION: Final[int] = 1
+_APPLICATION_ID: Final[int] = 0x53575356
+
+_SCHEMA: Final[tuple[str, ...]] = (
+    "CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE inputs ("
+    "place INTEGER PRIMARY KEY, source TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE snapshots (place INTEGER PRIMARY KEY, state BLOB NOT NULL)",
+)
+
+
+class Input(NamedTuple):
+    """One handled input: its source's name, its number on that link, its frame."""
+
+    source: str
+    seq: int
+    body: bytes
+
+
+class ServiceJournal:
+    """Opens the journal of one service, or starts it.
+
+    With ``keep_inputs`` inputs stay after a snapshot, for audit and replay; otherwise those that no
+    kept snapshot needs are deleted.
+
+    Raises:
+        JournalError: not a journal of this service, or the disk refuses.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        service: str,
+        *,
+        keep_inputs: bool = False,
+        durability: str = DURABLE_PROCESS,
+    ) -> None:
+        if durability not in (DURABLE_PROCESS, DURABLE_DISK):
+            raise JournalError(
+                f"durability is {durability!r}; allowed: {DURABLE_PROCESS!r}, {DURABLE_DISK!r}"
+            )
+        self.path = Path(path)
+        self.keep_inputs = keep_inputs
+        try:
+            self._connection = sqlite3.connect(self.path, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            level = "FULL" if durability == DURABLE_DISK else "NORMAL"
+            self._connection.execute(f"PRAGMA synchronous = {level}")
+            self._prepare(service)
+            self.place = self._last_place()
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path}: cannot open the journal: {error}") from None
+
+    def append(self, inputs: Sequence[Input]) -> None:
+        """Keep a group of inputs, all or none.
+
+        Raises:
+            JournalError: the disk refuses; nothing of the group is kept.
+        """
+        place = self.place
+        rows = [(place + number, *entry) for number, entry in enumerate(inputs, start=1)]
+        self._write([("INSERT INTO inputs VALUES (?, ?, ?, ?)", rows)])
+        self.place += len(rows)
+
+    def snapshot(self, state: bytes) -> None:
+        """Keep the state after the last input, and forget what it replaces.
+
+        Raises:
+            JournalError: the disk refuses; the older snapshot stays.
+        """
+        self._write([("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", [(self.place, state)])])
+        found = self._rows(
+            "SELECT place FROM snapshots ORDER BY place DESC LIMIT 1 OFFSET ?", KEPT_SNAPSHOTS - 1
+        )
+        oldest = next(found, None)
+        if oldest is None:
+            return
+        statements = [("DELETE FROM snapshots WHERE place < ?", [oldest])]
+        if not self.keep_inputs:
+            statements.append(("DELETE FROM inputs WHERE place <= ?", [oldest]))
+        self._write(statements)
+
+    def last_snapshot(self) -> tuple[int, bytes] | None:
+        """The place and bytes of the newest snapshot, None before the first."""
+        row = next(
+            self._rows("SELECT place, state FROM snapshots ORDER BY place DESC LIMIT 1"), None
+        )
+        return None if row is None else (row[0], row[1])
+
+    def inputs(self, after: int = 0) -> Iterator[Input]:
+        """The inputs behind a place, in the order they were handled.
+
+        Raises:
+            JournalError: one is missing.
+        """
+        expected = after + 1
+        rows = self._rows(
+            "SELECT place, source, seq, body FROM inputs WHERE place > ? ORDER BY place", after
+        )
+        for place, source, seq, body in rows:
+            if place != expected:
+                raise JournalError(f"{self.path}: input {expected} is missing, {place} is next")
+            yield Input(source, seq, body)
+            expected += 1
+
+    def close(self) -> None:
+        """Let go of the file. Closing twice does nothing."""
+        self._connection.close()
+
+    def _prepare(self, service: str) -> None:
+        mark = self._connection.execute("PRAGMA application_id").fetchone()[0]
+        if not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            header = [("format_version", str(FORMAT_VERSION)), ("service", service)]
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                for statement in _SCHEMA:
+                    self._connection.execute(statement)
+                self._connection.executemany("INSERT INTO header VALUES (?, ?)", header)
+            return
+        if mark != _APPLICATION_ID:
+            raise JournalError(f"{self.path}: not a service's journal")
+        header_rows = dict(self._rows("SELECT name, value FROM header"))
+        if header_rows.get("format_version") != str(FORMAT_VERSION):
+            raise JournalError(
+                f"{self.path}: journal format {header_rows.get('format_version')}; "
+                f"this version reads {FORMAT_VERSION}"
+            )
+        if header_rows.get("service") != service:
+            raise JournalError(
+                f"{self.path}: the journal of {header_rows.get('service')!r}, not of {service!r}"
+            )
+
+    def _last_place(self) -> int:
+        rows = self._rows(
+            "SELECT max(coalesce((SELECT max(place) FROM inputs), 0), "
+            "coalesce((SELECT max(place) FROM snapshots), 0))"
+        )
+        return int(next(rows)[0])
+
+    def _write(self, statements: list[tuple[str, Any]]) -> None:
+        try:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for statement, rows in statements:
+                    self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path}: cannot write the journal: {error}") from None
+
+    def _rows(self, query: str, *values: int) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path}: cannot read the journal: {error}") from None

@@ -1,0 +1,1 @@
+"""The doors: how orders from outside reach the engine."""

@@ -1,0 +1,186 @@
+"""The client's side of the protocol without its sockets: what to send, what was answered.
+
+Requests are numbered on from the highest number the gateway knows. What is not answered in time is
+sent again with its number, after a new greeting; the gateway carries it out once and answers as
+often as it is asked. So nothing is lost or doubled when either side or the line dies.
+"""
+
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from engine.commands import Command
+from engine.events import BookLevel, Event
+from gateway.protocol import (
+    Delivery,
+    Depth,
+    DepthRequest,
+    Hello,
+    Ping,
+    Pong,
+    Refused,
+    Reply,
+    Submit,
+    Welcome,
+    decode_events,
+    decode_from_server,
+    encode,
+)
+from matching.market_data import DepthBook, DepthSnapshot, SequenceGap
+
+ASK_AGAIN_NS: Final[int] = 1_000_000_000
+MAX_KEPT_FRAMES: Final[int] = 1_000
+"""Frames kept while the socket takes none; requests beyond are sent again when it is late."""
+
+GREET_AGAIN_NS: Final[int] = 100_000_000
+PING_NS: Final[int] = 500_000_000
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the gateway is and who the client is; keys in Z85, empty without encryption."""
+
+    commands: str = "tcp://127.0.0.1:7400"
+    market_data: str = "tcp://127.0.0.1:7401"
+    server_public: str = ""
+    public: str = ""
+    secret: str = ""
+
+
+class Connection:
+    """One session; ``run`` names its request numbers.
+
+    `welcome` is None until the gateway answered the greeting.
+    `reconnects` counts the greetings after the first, `lost_deliveries` the gaps in what the
+    gateway sent: after either, query the accounts to be sure of their state. `refusals` are
+    texts of messages the gateway did not take.
+    """
+
+    def __init__(self, run: int, cancel_after_ms: int = 0) -> None:
+        self.welcome: Welcome | None = None
+        self.reconnects = 0
+        self.lost_deliveries = 0
+        self.refusals: deque[str] = deque(maxlen=100)
+        self.events: deque[Event] = deque()
+        self.replies: dict[int, Reply] = {}
+        self.depth: dict[int, DepthBook] = {}
+        self._hello = Hello(run=run, cancel_after_ms=cancel_after_ms)
+        self._run = run
+        self._pending: dict[int, Command] = {}
+        self._early: dict[int, list[BookLevel]] = {}
+        self._next_request = 1
+        self._outgoing: list[bytes] = [encode(self._hello)]
+        self._asked_ns = 0
+        self._heard_ns = 0
+        self._pinged_ns = 0
+        self._deliveries = 0
+
+    def request(self, commands: list[Command]) -> list[int]:
+        """Put commands in line; returns their request numbers.
+
+        Raises:
+            RuntimeError: before the welcome nobody knows which numbers are free.
+        """
+        if self.welcome is None:
+            raise RuntimeError("not connected yet: wait for the welcome")
+        first = self._next_request
+        self._next_request += len(commands)
+        numbered = list(enumerate(commands, start=first))
+        self._pending.update(numbered)
+        self._outgoing.append(encode(Submit(self._run, numbered)))
+        return [number for number, _ in numbered]
+
+    def watch_depth(self, instrument_id: int) -> None:
+        """Ask for the depth of an instrument; `depth` has it once it came.
+
+        Updates that come before the snapshot are kept: the two travel on different sockets.
+        """
+        self._early.setdefault(instrument_id, [])
+        self._outgoing.append(encode(DepthRequest(instrument_id)))
+
+    def outgoing(self, now_ns: int) -> list[bytes]:
+        """Frames to send now."""
+        if not self._asked_ns:
+            self._asked_ns = now_ns
+        late = self._pending or self.welcome is None
+        if late and now_ns - max(self._asked_ns, self._heard_ns) > ASK_AGAIN_NS:
+            self._say_again(now_ns)
+        if now_ns - self._pinged_ns > PING_NS:
+            self._pinged_ns = now_ns
+            self._outgoing.append(encode(Ping()))
+        frames, self._outgoing = self._outgoing, []
+        return frames
+
+    def not_sent(self, frames: list[bytes]) -> None:
+        """The socket took no more: these come first the next time."""
+        self._outgoing[:0] = frames[:MAX_KEPT_FRAMES]
+
+    def _say_again(self, now_ns: int) -> None:
+        self._asked_ns = now_ns
+        self._outgoing.append(encode(self._hello))
+        if self._pending:
+            self._outgoing.append(encode(Submit(self._run, list(self._pending.items()))))
+        for instrument_id in sorted([*self.depth, *self._early]):
+            self.watch_depth(instrument_id)
+
+    def receive(self, data: bytes, now_ns: int) -> None:
+        """Take a frame from the gateway.
+
+        Raises:
+            ValueError: it is no message.
+        """
+        message = decode_from_server(data)
+        self._heard_ns = now_ns
+        if isinstance(message, Delivery):
+            if message.number > self._deliveries + 1:
+                self.lost_deliveries += 1
+                self._asked_ns = self._heard_ns = 1
+            self._deliveries = message.number
+            for reply in message.replies:
+                if self._pending.pop(reply.request_id, None) is not None:
+                    self.replies[reply.request_id] = reply
+            self.events.extend(message.events)
+        elif isinstance(message, Welcome):
+            if self.welcome is None:
+                self._next_request = message.last_request + 1
+            else:
+                self.reconnects += 1
+            self.welcome = message
+        elif isinstance(message, Pong):
+            if not message.welcomed and now_ns - self._asked_ns > GREET_AGAIN_NS:
+                self._deliveries = 0
+                self._say_again(now_ns)
+        elif isinstance(message, Depth):
+            self._take_snapshot(message.snapshot)
+        elif isinstance(message, Refused):
+            self.refusals.append(message.text)
+
+    def receive_market_data(self, data: bytes) -> list[Event]:
+        """Take a market data message; depth that is watched is kept up to date.
+
+        After a gap the depth is asked for again and missing from `depth` until it comes.
+        """
+        events = decode_events(data)
+        for event in events:
+            if type(event) is BookLevel:
+                early = self._early.get(event.instrument_id)
+                if early is None:
+                    self._update(event)
+                else:
+                    early.append(event)
+        return events
+
+    def _take_snapshot(self, snapshot: DepthSnapshot) -> None:
+        self.depth[snapshot.instrument_id] = DepthBook(snapshot)
+        for update in self._early.pop(snapshot.instrument_id, []):
+            self._update(update)
+
+    def _update(self, update: BookLevel) -> None:
+        book = self.depth.get(update.instrument_id)
+        if book is None or update.sequence <= book.sequence:
+            return
+        try:
+            book.apply(update)
+        except SequenceGap:
+            del self.depth[update.instrument_id]
+            self.watch_depth(update.instrument_id)

@@ -1,0 +1,159 @@
+"""What clients and the gateway say to each other: MessagePack arrays, one message per frame.
+
+A request is a number chosen by the client and a command. A client has as many runs of numbers as it
+likes, each named by a number too: usually one per program start. Within a run numbers grow; each
+is carried out at most once, and sending one again gives the first answer again. In commands from
+clients ``time_ns`` is ignored, and so is the ``order_id`` of a new order: the gateway stamps both.
+"""
+
+from typing import Final
+
+import msgspec
+
+from engine.commands import Command
+from engine.events import Event
+from matching.market_data import DepthSnapshot
+
+VERSION: Final[int] = 1
+
+TRADE: Final[str] = "trade"
+READ: Final[str] = "read"
+ADMIN: Final[str] = "admin"
+RIGHTS: Final[tuple[str, ...]] = (TRADE, READ, ADMIN)
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Begins a session and asks how far the numbers of ``run`` are used up.
+
+    With ``cancel_after_ms`` the orders of the accounts it traded for are cancelled when nothing
+    was heard of the session for so long.
+    """
+
+    version: int = VERSION
+    run: int = 0
+    cancel_after_ms: int = 0
+
+
+class Ping(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The client is alive; answered by `Pong`."""
+
+
+class Submit(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Commands with their request numbers in ``run``, carried out in this order."""
+
+    run: int
+    requests: list[tuple[int, Command]]
+
+
+class DepthRequest(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Asks for the depth of an instrument, to begin with or after a gap in the updates."""
+
+    instrument_id: int
+
+
+ClientMessage = Hello | Ping | Submit | DepthRequest
+
+
+class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Answer to `Hello`: who the key makes the client. No ``accounts`` means all of them.
+
+    ``last_request`` is the highest request number taken in the run.
+    """
+
+    client: str
+    accounts: list[int]
+    rights: list[str]
+    last_request: int
+
+
+class Pong(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Answer to `Ping`, and to everything sent before `Hello`: then ``welcomed`` is false and
+    nothing was done. A connection that was made anew has to greet again."""
+
+    welcomed: bool
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """Answer to one request: what risk said to it at once (perhaps nothing: a cancel ends with an
+    `OrderClosed` among the events). ``order_id`` is that of a new order, else 0."""
+
+    request_id: int
+    order_id: int
+    events: list[Event]
+
+
+class Delivery(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Answers to requests of this session, then events of its accounts.
+
+    ``number`` counts the deliveries of the session; a gap means that the client read too slowly
+    and some were dropped: ask again what is open, and query the accounts.
+    """
+
+    number: int
+    replies: list[Reply]
+    events: list[Event]
+
+
+class Refused(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The message was not understood or not allowed; nothing was done."""
+
+    text: str
+
+
+class Depth(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Answer to `DepthRequest`; the next update has the sequence number after the snapshot's."""
+
+    snapshot: DepthSnapshot
+
+
+ServerMessage = Welcome | Pong | Delivery | Refused | Depth
+
+TRADE_TOPIC: Final[bytes] = b"trade."
+DEPTH_TOPIC: Final[bytes] = b"depth."
+MARK_TOPIC: Final[bytes] = b"mark."
+FUNDING_TOPIC: Final[bytes] = b"funding."
+SYSTEM_TOPIC: Final[bytes] = b"system"
+"""Topics of the market data; the first four are followed by the instrument id and a full stop, so
+that no instrument is a prefix of another. The second part of each message is a list of events."""
+
+_encoder = msgspec.msgpack.Encoder()
+_client = msgspec.msgpack.Decoder(ClientMessage)
+_server = msgspec.msgpack.Decoder(ServerMessage)
+_events = msgspec.msgpack.Decoder(list[Event])
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError)
+
+
+def encode(message: ClientMessage | ServerMessage) -> bytes:
+    """The wire form of a message."""
+    return _encoder.encode(message)
+
+
+def decode_from_client(data: bytes) -> ClientMessage:
+    """A client's message.
+
+    Raises:
+        ValueError: the bytes are none.
+    """
+    try:
+        message: ClientMessage = _client.decode(data)
+    except _MALFORMED as error:
+        raise ValueError(f"not a message: {error}") from None
+    return message
+
+
+def decode_from_server(data: bytes) -> ServerMessage:
+    """The gateway's message.
+
+    Raises:
+        ValueError: the bytes are none.
+    """
+    try:
+        message: ServerMessage = _server.decode(data)
+    except _MALFORMED as error:
+        raise ValueError(f"not a message: {error}") from None
+    return message
+
+
+def decode_events(data: bytes) -> list[Event]:
+    """The second part of a market data message."""
+    return _events.decode(data)

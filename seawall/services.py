@@ -1,0 +1,178 @@
+"""`seawall up` and `seawall serve`: the exchange as processes.
+
+`up` starts every service and the clock, waits until they know each other, starts again what dies,
+and stops everything when it is told to.
+"""
+
+import argparse
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+from typing import Final, TextIO
+
+from engine.service_config import CLOCK, SERVICES, ConfigError, ServiceConfig
+from engine.topology import GATEWAY
+from gateway.front_door import require_safe
+from gateway.keys import read_keys
+from gateway.serve import READY, read_config
+from gateway.serve import serve as serve_one
+
+STARTED: Final[tuple[str, ...]] = (*SERVICES, CLOCK)
+STOPPED: Final[tuple[str, ...]] = (CLOCK, GATEWAY, *(s for s in SERVICES if s != GATEWAY))
+"""The order of stopping: first whoever brings in commands."""
+
+WAIT_SECONDS: Final[float] = 0.2
+STOP_SECONDS: Final[float] = 20.0
+PAUSE_SECONDS: Final[float] = 0.5
+PATIENCE: Final[int] = 10
+"""Restarts of one service in a row, none of which got ready, before `up` gives up."""
+
+
+class Supervisor:
+    """The child processes of one configuration."""
+
+    def __init__(self, config_path: str | None, out: TextIO) -> None:
+        self.config = read_config(config_path)
+        self.stopping = False
+        self.ready: dict[str, bool] = dict.fromkeys(STARTED, False)
+        self.restarts: dict[str, int] = dict.fromkeys(STARTED, 0)
+        self._failures: dict[str, int] = dict.fromkeys(STARTED, 0)
+        self._path = config_path
+        self._out = out
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._start_at: dict[str, float] = {}
+        self._selector = selectors.DefaultSelector()
+        self._announced = False
+        self._half: dict[str, str] = dict.fromkeys(STARTED, "")
+
+    def start(self, name: str) -> None:
+        """Start one service; it ends with this process, however this process ends."""
+        command = [sys.executable, "-m", "gateway.serve", name, "--child"]
+        if self._path is not None:
+            command += ["--config", self._path]
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Ctrl-C is for the supervisor, which stops the others in order.
+            start_new_session=True,
+        )
+        assert child.stdout is not None
+        os.set_blocking(child.stdout.fileno(), False)
+        self._selector.register(child.stdout, selectors.EVENT_READ, name)
+        self._children[name] = child
+        self.ready[name] = False
+
+    def run(self) -> int:
+        """Until `stopping` is set or a service cannot be kept alive; returns the exit code."""
+        for name in STARTED:
+            self.start(name)
+        code = 0
+        while not self.stopping and code == 0:
+            self._listen()
+            code = self._look_after()
+        self.stop()
+        return code
+
+    def stop(self) -> None:
+        """Stop all in order; who does not stop in time is killed."""
+        for name in STOPPED:
+            child = self._children.get(name)
+            if child is None or child.poll() is not None:
+                continue
+            child.terminate()
+            try:
+                child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._say(f"{name} did not stop; killed")
+                child.kill()
+                child.wait()
+        self._say("stopped")
+
+    def _listen(self) -> None:
+        """Read what the children print; "ready" is for us, the rest is passed on."""
+        for key, _ in self._selector.select(WAIT_SECONDS):
+            name = str(key.data)
+            pipe = self._children[name].stdout
+            data = b"" if pipe is None else pipe.read() or b""
+            if not data:
+                self._selector.unregister(key.fileobj)
+                continue
+            *lines, self._half[name] = (self._half[name] + data.decode(errors="replace")).split(
+                "\n"
+            )
+            for line in lines:
+                if line == f"{name} {READY}":
+                    self.ready[name] = True
+                    self._failures[name] = 0
+                else:
+                    self._say(f"{name}: {line}")
+        if not self._announced and all(self.ready.values()):
+            self._announced = True
+            self._say(f"commands     {self.config.gateway.commands}")
+            self._say(f"market data  {self.config.gateway.market_data}")
+            self._say("ready")
+
+    def _look_after(self) -> int:
+        """Start again what died; 1 when a service cannot be kept alive."""
+        now = time.monotonic()
+        for name, child in list(self._children.items()):
+            code = child.poll()
+            if code is None:
+                continue
+            if name not in self._start_at:
+                self._say(f"{name} ended with code {code}; starting it again")
+                self._failures[name] += 1
+                self._start_at[name] = now + PAUSE_SECONDS * (self._failures[name] - 1)
+                if self._failures[name] > PATIENCE:
+                    self._say(f"{name} does not stay up; giving up")
+                    return 1
+            if now >= self._start_at[name]:
+                del self._start_at[name]
+                self.restarts[name] += 1
+                self.start(name)
+        return 0
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+    def pid(self, name: str) -> int:
+        """Process id of a service."""
+        return self._children[name].pid
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """`seawall up [--config FILE]`; returns the exit code."""
+    try:
+        supervisor = Supervisor(arguments.config, sys.stdout)
+        check(supervisor.config)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        supervisor.stopping = True
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return supervisor.run()
+
+
+def check(config: ServiceConfig) -> None:
+    """Find what a service would refuse before any is started.
+
+    Raises:
+        ConfigError: the gateway's doors or keys cannot be used.
+    """
+    require_safe(config.gateway)
+    if config.gateway.keys:
+        read_keys(config.gateway.keys)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """`seawall serve NAME [--config FILE]`; returns the exit code."""
+    return serve_one(arguments.service, arguments.config)

@@ -1,0 +1,205 @@
+"""Services as real processes for the tests: started, killed by pid, stopped, and looked at."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.events import Event
+from engine.hashing import state_hash
+from engine.rounds import Batch, Outcome, Outputs, Published, encode_frame, recorded_batches
+from engine.service import Service
+from engine.service_config import PEERS, SERVICES, ServiceConfig, parse_config
+from engine.service_journal import OUTSIDE, ServiceJournal
+from engine.snapshot import unpack
+from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from gateway.client import Address
+from seawall.exchange import Exchange
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60
+INNER = (RISK, MATCHING, LIQUIDATION)
+
+
+def toml_of(settings: dict[str, Any]) -> str:
+    """Settings as TOML: plain values first, then one table per dictionary."""
+    plain = [
+        f"{key} = {json.dumps(value)}" for key, value in settings.items() if not is_table(value)
+    ]
+    tables = [
+        "\n".join([f"[{key}]", *(f"{name} = {json.dumps(item)}" for name, item in value.items())])
+        for key, value in settings.items()
+        if is_table(value)
+    ]
+    return "\n".join([*plain, *tables]) + "\n"
+
+
+def is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+class Processes:
+    """Child processes of one run directory; leaving the block ends every one of them."""
+
+    def __init__(self, run_dir: Path, **settings: Any) -> None:
+        self.file = run_dir / "services.toml"
+        run_dir.mkdir(parents=True, exist_ok=True)
+        gateway = {
+            "commands": f"ipc://{run_dir}/commands.ipc",
+            "market_data": f"ipc://{run_dir}/data.ipc",
+            **settings.pop("gateway", {}),
+        }
+        text = toml_of({"run_dir": str(run_dir), **settings, "gateway": gateway})
+        self.file.write_text(text)
+        self.config = parse_config(text, str(self.file))
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        log = open(Path(self.config.run_dir) / f"{name}.log", "ab")  # noqa: SIM115
+        self.running[name] = subprocess.Popen(
+            [sys.executable, "-m", "gateway.serve", name, "--child", "--config", str(self.file)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+
+    def kill(self, name: str) -> None:
+        """kill -9, and wait until it is gone."""
+        child = self.running.pop(name)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait(PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        """Stop all in an orderly way; each leaves a snapshot."""
+        for name, child in self.running.items():
+            assert child.poll() is None, f"{name} died: {self.log(name)}"
+            child.terminate()
+        for name, child in self.running.items():
+            assert child.wait(PATIENCE_SECONDS) == 0, f"{name} failed: {self.log(name)}"
+        self.running.clear()
+
+    def log(self, name: str) -> str:
+        return (Path(self.config.run_dir) / f"{name}.log").read_text()
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self.running.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+            child.wait(PATIENCE_SECONDS)
+
+    def start_all(self) -> None:
+        for name in SERVICES:
+            self.start(name)
+
+    @property
+    def address(self) -> Address:
+        return Address(self.config.gateway.commands, self.config.gateway.market_data)
+
+    def recorded(self) -> list[Batch]:
+        """Every batch in risk's journal."""
+        journal = ServiceJournal(self.config.journal(RISK), RISK, keep_inputs=True)
+        try:
+            return list(recorded_batches(journal.inputs()))
+        finally:
+            journal.close()
+
+    def snapshot(self, name: str) -> Any:
+        """The state a stopped service left behind."""
+        journal = ServiceJournal(self.config.journal(name), name, keep_inputs=True)
+        try:
+            found = journal.last_snapshot()
+            assert found is not None, f"{name} left no snapshot"
+            assert found[0] == journal.place, f"{name} was not stopped in order"
+            return unpack(found[1])[1]
+        finally:
+            journal.close()
+
+    def state_hash(self) -> str:
+        """The exchange's state hash from the snapshots of the three stopped components."""
+        return state_hash(
+            [self.snapshot(RISK)[1], self.snapshot(MATCHING), self.snapshot(LIQUIDATION)]
+        )
+
+
+def replayed_hash(processes: Processes) -> str:
+    """The state of one process that is given what risk's journal says was done."""
+    exchange = Exchange(publish_depth=True)
+    for batch in processes.recorded():
+        exchange.send_batch(batch.commands)
+    return exchange.state_hash()
+
+
+class Feeder:
+    """Stands in for the gateway: hands in batches, at most two under way, and keeps what comes
+    back. It lives in the test's process on a real `Service`."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+        self.outcomes: list[Outcome] = []
+        self.public: list[Event] = []
+        self.handed_in = 0
+
+    def start(self, config: ServiceConfig) -> None:
+        """Open the service around it."""
+        journal = ServiceJournal(config.journal(GATEWAY), GATEWAY)
+        self.service = Service(
+            GATEWAY,
+            self,
+            journal,
+            config.inboxes(),
+            PEERS[GATEWAY],
+            clock=time.monotonic_ns,
+            door=self,
+        )
+        self.service.recover()
+        self.service.open()
+
+    is_open = True
+
+    def bind(self, context: Any) -> list[Any]:
+        return []
+
+    def collect(self) -> list[bytes]:
+        if self.handed_in < len(self.batches) and self.handed_in - len(self.outcomes) < 2:
+            self.handed_in += 1
+            return [encode_frame(self.batches[self.handed_in - 1])]
+        return []
+
+    def deliver(self, item: Any) -> None:
+        raise AssertionError("nobody is outside")
+
+    def idle(self) -> None:
+        pass
+
+    def handle(self, source: str, body: bytes, out: Outputs) -> None:
+        if source == OUTSIDE:
+            out.append((RISK, body))
+        elif source == RISK:
+            self.outcomes.append(msgspec.msgpack.decode(body, type=Outcome))
+        else:
+            self.public += msgspec.msgpack.decode(body, type=Published).events
+
+    def state(self) -> Any:
+        return []
+
+    def restore(self, state: Any) -> None:
+        raise AssertionError("a feeder is not restarted")
+
+    def run_until(self, outcomes: int) -> None:
+        """Turn until that many batches are done."""
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while len(self.outcomes) < outcomes:
+            self.service.turn(5)
+            assert time.monotonic() < limit, f"{len(self.outcomes)} of {outcomes} batches are done"

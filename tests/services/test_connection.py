@@ -1,0 +1,107 @@
+"""The client's side without sockets: numbering, asking again, and depth without gaps."""
+
+from engine.commands import BUY, SELL, CancelAll, Command
+from engine.events import BookLevel
+from engine.rounds import encode_frame
+from gateway.connection import ASK_AGAIN_NS, Connection
+from gateway.protocol import (
+    Delivery,
+    Depth,
+    DepthRequest,
+    Hello,
+    Ping,
+    Pong,
+    Reply,
+    Submit,
+    Welcome,
+    decode_from_client,
+    encode,
+)
+from matching.market_data import DepthSnapshot
+
+NOW_NS = 10**12
+ANY: Command = CancelAll(0, 100)
+
+
+def sent(connection: Connection, now_ns: int) -> list[object]:
+    """What goes out, without the pings."""
+    messages = [decode_from_client(frame) for frame in connection.outgoing(now_ns)]
+    return [message for message in messages if not isinstance(message, Ping)]
+
+
+def connected(last_request: int = 0) -> Connection:
+    connection = Connection(5)
+    assert sent(connection, NOW_NS) == [Hello(run=5)]
+    connection.receive(encode(Welcome("ann", [], [], last_request)), NOW_NS)
+    return connection
+
+
+def update(sequence: int, side: int, price: int, lots: int) -> bytes:
+    return encode_frame([BookLevel(0, 7, sequence, side, price, lots)])
+
+
+def test_numbers_go_on_after_the_last_one_used() -> None:
+    connection = connected(last_request=41)
+    assert connection.request([ANY, ANY]) == [42, 43]
+    assert sent(connection, NOW_NS) == [Submit(5, [(42, ANY), (43, ANY)])]
+
+
+def test_what_is_not_answered_is_asked_again_with_its_number() -> None:
+    connection = connected()
+    connection.request([ANY, ANY])
+    sent(connection, NOW_NS)
+    connection.receive(encode(Delivery(1, [Reply(1, 0, [])], [])), NOW_NS)
+    assert sent(connection, NOW_NS + ASK_AGAIN_NS) == []
+    assert sent(connection, NOW_NS + ASK_AGAIN_NS + 1) == [Hello(run=5), Submit(5, [(2, ANY)])]
+
+
+def test_an_answer_that_comes_twice_counts_once() -> None:
+    connection = connected()
+    connection.request([ANY])
+    answer = encode(Delivery(1, [Reply(1, 9, [])], []))
+    connection.receive(answer, NOW_NS)
+    assert connection.replies.pop(1).order_id == 9
+    connection.receive(answer, NOW_NS)
+    assert connection.replies == {}
+
+
+def test_a_gateway_that_does_not_know_the_session_is_greeted_again() -> None:
+    connection = connected()
+    connection.request([ANY])
+    sent(connection, NOW_NS)
+    connection.receive(encode(Pong(False)), NOW_NS + ASK_AGAIN_NS)
+    assert sent(connection, NOW_NS + ASK_AGAIN_NS) == [Hello(run=5), Submit(5, [(1, ANY)])]
+    connection.receive(encode(Welcome("ann", [], [], 0)), NOW_NS)
+    assert connection.reconnects == 1
+
+
+def test_a_missing_delivery_is_noticed() -> None:
+    connection = connected()
+    connection.receive(encode(Delivery(1, [], [])), NOW_NS)
+    connection.receive(encode(Delivery(3, [], [])), NOW_NS)
+    assert connection.lost_deliveries == 1
+
+
+def test_updates_that_overtake_the_snapshot_are_not_lost() -> None:
+    connection = connected()
+    connection.watch_depth(7)
+    for number, lots in ((4, 1), (5, 2), (6, 3)):
+        connection.receive_market_data(update(number, BUY, 100 + number, lots))
+    assert connection.depth == {}
+    connection.receive(encode(Depth(DepthSnapshot(7, 5, [(99, 1)], [(120, 2)]))), NOW_NS)
+    book = connection.depth[7]
+    assert book.sequence == 6
+    assert book.depth(BUY) == [(106, 3), (99, 1)]
+    assert book.depth(SELL) == [(120, 2)]
+
+
+def test_a_gap_in_the_updates_asks_for_a_snapshot() -> None:
+    connection = connected()
+    connection.watch_depth(7)
+    connection.receive(encode(Depth(DepthSnapshot(7, 5, [], []))), NOW_NS)
+    sent(connection, NOW_NS)
+    connection.receive_market_data(update(8, BUY, 100, 1))
+    assert connection.depth == {}
+    assert sent(connection, NOW_NS) == [DepthRequest(7)]
+    connection.receive(encode(Depth(DepthSnapshot(7, 8, [(100, 1)], []))), NOW_NS)
+    assert connection.depth[7].depth(BUY) == [(100, 1)]

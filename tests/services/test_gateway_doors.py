@@ -1,0 +1,237 @@
+"""Who is let in, and what happens to frames that should not have come."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from engine import commands as c
+from engine.events import CommandRejected, OrderAccepted
+from engine.reasons import Reason
+from engine.service_config import ConfigError, parse_config
+from gateway.client import Address, Client, NoAnswer
+from gateway.front_door import require_safe
+from gateway.keys import new_pair, read_keys
+from gateway.protocol import Hello, Ping, Pong, Refused, Submit, decode_from_server, encode
+from gateway.sessions import MAX_MALFORMED, SECOND_NS, Rate
+from tests.services.processes import Processes, replayed_hash
+from tests.services.streams import RULEBOOKS, START_NS, opening
+
+FRAMES = 2_000
+MAX_BYTES = 20_000
+
+
+class KeyRing:
+    """A key file with an administrator, two traders and a reader."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "keys.toml"
+        self.pairs = {name: new_pair() for name in ("server", "admin", "ann", "bob", "eve")}
+        self.revoked: list[str] = []
+        self.write()
+
+    def write(self) -> None:
+        public, secret = self.pairs["server"]
+        rules = {
+            "admin": 'rights = ["admin", "trade", "read"]',
+            "ann": 'rights = ["trade", "read"]\naccounts = [100, 101]',
+            "bob": 'rights = ["trade", "read"]\naccounts = [102]\nmax_commands_per_second = 5',
+            "eve": 'rights = ["read"]\naccounts = [103]',
+        }
+        lines = ["[server]", f'public = "{public}"', f'secret = "{secret}"']
+        for name, rule in rules.items():
+            lines += [f"[clients.{name}]", f'public = "{self.pairs[name][0]}"', rule]
+            lines += ["revoked = true"] if name in self.revoked else []
+        self.file.write_text("\n".join(lines))
+
+    def address(self, processes: Processes, name: str) -> Address:
+        public, secret = self.pairs[name]
+        plain = processes.address
+        return Address(plain.commands, plain.market_data, self.pairs["server"][0], public, secret)
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> KeyRing:
+    return KeyRing(tmp_path)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, ring: KeyRing) -> Iterator[Processes]:
+    gateway = {"keys": str(ring.file), "max_message_bytes": MAX_BYTES}
+    with Processes(tmp_path / "run", gateway=gateway) as processes:
+        processes.start_all()
+        with Client(ring.address(processes, "admin")) as admin:
+            admin.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
+            yield processes
+
+
+def reasons(client: Client, command: c.Command) -> list[int]:
+    events = client.call(command).events
+    return [event.reason for event in events if isinstance(event, CommandRejected)]
+
+
+def test_an_unknown_key_gets_no_answer(guarded: Processes, ring: KeyRing) -> None:
+    ring.pairs["eve"] = new_pair()
+    stranger = Client(ring.address(guarded, "eve"))
+    with pytest.raises(NoAnswer):
+        stranger.connect(1.0)
+    stranger.close()
+
+
+def test_a_client_without_encryption_gets_no_answer(guarded: Processes) -> None:
+    stranger = Client(guarded.address)
+    with pytest.raises(NoAnswer):
+        stranger.connect(1.0)
+    stranger.close()
+
+
+def test_a_key_reaches_its_own_accounts_and_rights_only(guarded: Processes, ring: KeyRing) -> None:
+    refused = [int(Reason.NOT_AUTHORISED)]
+    with Client(ring.address(guarded, "ann")) as ann, Client(ring.address(guarded, "eve")) as eve:
+        accepted = ann.call(c.SubmitOrder(0, 100, 7, 0, c.BUY, 5, 9_900))
+        assert isinstance(accepted.events[0], OrderAccepted)
+        assert reasons(ann, c.SubmitOrder(0, 102, 7, 0, c.BUY, 5, 9_900)) == refused
+        assert reasons(ann, c.QueryAccount(0, 102)) == refused
+        assert reasons(ann, c.Deposit(0, 100, 1, 10**6)) == refused
+        assert reasons(ann, c.IndexPrice(0, 7, 1, 5)) == refused
+        assert reasons(ann, c.CancelAll(0, 102)) == refused
+        assert reasons(eve, c.QueryAccount(0, 103)) == []
+        assert reasons(eve, c.SubmitOrder(0, 103, 7, 0, c.BUY, 5, 9_900)) == refused
+        with Client(ring.address(guarded, "bob")) as bob:
+            foreign = c.CancelOrder(0, 102, accepted.order_id)
+            assert reasons(bob, foreign) == [int(Reason.NOT_YOUR_ORDER)]
+            assert bob.poll(0.2) == []
+        assert eve.poll(0.2) == []
+
+
+def test_a_revoked_key_is_out_in_the_middle_of_its_session(
+    guarded: Processes, ring: KeyRing
+) -> None:
+    with Client(ring.address(guarded, "ann")) as ann:
+        assert reasons(ann, c.QueryAccount(0, 100)) == []
+        ring.revoked.append("ann")
+        ring.write()
+        with pytest.raises(NoAnswer):
+            for _ in range(100):
+                ann.poll(0.05)
+                ann.call(c.QueryAccount(0, 100), timeout_s=1.0)
+
+
+def test_commands_beyond_the_rate_are_refused(guarded: Processes, ring: KeyRing) -> None:
+    with Client(ring.address(guarded, "bob")) as bob:
+        replies = bob.call_all([c.QueryAccount(0, 102)] * 20)
+        refused = [
+            event.reason
+            for reply in replies
+            for event in reply.events
+            if isinstance(event, CommandRejected)
+        ]
+        assert set(refused) == {int(Reason.TOO_MANY_REQUESTS)}
+        assert 10 <= len(refused) <= 15
+
+
+def test_a_bucket_refills_with_time() -> None:
+    rate = Rate(2, 0)
+    assert [rate.take(1, 0) for _ in range(3)] == [True, True, False]
+    assert not rate.take(1, SECOND_NS // 2 - 1)
+    assert rate.take(1, SECOND_NS // 2)
+    assert [rate.take(1, 100 * SECOND_NS) for _ in range(3)] == [True, True, False]
+
+
+def test_open_doors_without_keys_are_refused() -> None:
+    config = parse_config('[gateway]\ncommands = "tcp://0.0.0.0:7400"', "a.toml")
+    with pytest.raises(ConfigError, match="other machines"):
+        require_safe(config.gateway)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "server"),
+        ('[server]\npublic = "a"\nsecret = "b"\n[clients.x]\npublic = "short"', "40 characters"),
+        ("[server", "keys.toml"),
+    ],
+)
+def test_a_wrong_key_file_says_what_is_wrong(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        read_keys(str(file))
+
+
+def hostile_frame(rng: random.Random) -> list[bytes]:
+    """Noise, cut or changed messages, extra parts, wrong types, numbers out of range."""
+    command = c.SubmitOrder(0, 100, 7, 0, c.BUY, 5, 9_900)
+    huge = c.SubmitOrder(0, 2**63, 2**64 - 1, 0, 9, -(2**63), 2**64 - 1, 99, 99)
+    good = encode(Submit(1, [(rng.randint(-5, 2**63), rng.choice((command, huge)))]))
+    kind = rng.randrange(7)
+    if kind == 0:
+        return [rng.randbytes(rng.randrange(200))]
+    if kind == 1:
+        return [good[: rng.randrange(len(good))]]
+    if kind == 2:
+        place = rng.randrange(len(good))
+        return [good[:place] + rng.randbytes(1) + good[place + 1 :]]
+    if kind == 3:
+        return [good, good]
+    if kind == 4:
+        return [b"\x92\xa6Submit\xdd\xff\xff\xff\xff"]
+    if kind == 5:
+        return [b"\x91" * rng.randrange(1, 3_000)]
+    return [good]
+
+
+def test_hostile_frames_are_answered_or_close_the_session_and_hurt_nobody(
+    tmp_path: Path,
+) -> None:
+    rng = random.Random(99)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with Processes(tmp_path, gateway={"max_message_bytes": MAX_BYTES}) as processes:
+        processes.start_all()
+        with Client(processes.address) as honest:
+            honest.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
+            sent = 0
+            while sent < FRAMES:
+                socket = context.socket(zmq.DEALER)
+                socket.connect(processes.address.commands)
+                socket.setsockopt(zmq.LINGER, 1_000)
+                socket.send(encode(Hello()))
+                for _ in range(50):
+                    socket.send_multipart(hostile_frame(rng))
+                    sent += 1
+                socket.close()
+                reply = honest.call(c.SubmitOrder(0, 100, 7, 0, c.BUY, 1, 9_900))
+                assert reply.order_id
+        processes.stop()
+        assert processes.state_hash() == replayed_hash(processes)
+    context.destroy(linger=0)
+
+
+def test_a_session_is_closed_after_too_many_frames_that_are_no_message(tmp_path: Path) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with Processes(tmp_path, gateway={"max_message_bytes": MAX_BYTES}) as processes:
+        processes.start_all()
+        socket = context.socket(zmq.DEALER)
+        socket.connect(processes.address.commands)
+        socket.setsockopt(zmq.RCVTIMEO, 10_000)
+        for number in range(1, MAX_MALFORMED + 1):
+            socket.send(b"noise")
+            answer = decode_from_server(socket.recv())
+            assert isinstance(answer, Refused)
+            assert ("closed" in answer.text) == (number == MAX_MALFORMED)
+        socket.send(encode(Ping()))
+        socket.setsockopt(zmq.RCVTIMEO, 300)
+        with pytest.raises(zmq.Again):
+            socket.recv()
+        other = context.socket(zmq.DEALER)
+        other.setsockopt(zmq.RCVTIMEO, 10_000)
+        other.connect(processes.address.commands)
+        other.send(encode(Ping()))
+        assert decode_from_server(other.recv()) == Pong(False)
+        other.send(b"x" * (MAX_BYTES + 1))
+        other.setsockopt(zmq.RCVTIMEO, 300)
+        with pytest.raises(zmq.Again):
+            other.recv()
+    context.destroy(linger=0)

@@ -1,0 +1,139 @@
+"""`seawall up`: one command for all services; what dies comes back, and stopping is clean."""
+
+import asyncio
+import os
+import signal
+import socket as sockets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import commands as c
+from engine.events import AccountReport, MarkUpdated, OrderAccepted
+from gateway.async_client import AsyncClient
+from gateway.client import Address, Client
+from tests.services.processes import PATIENCE_SECONDS, ROOT, toml_of
+from tests.services.streams import RULEBOOKS, START_NS, opening
+
+
+def free_port() -> int:
+    with sockets.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Running:
+    """`seawall up` with what it printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = Address(f"tcp://127.0.0.1:{free_port()}", f"tcp://127.0.0.1:{free_port()}")
+        file = folder / "services.toml"
+        gateway = {"commands": self.address.commands, "market_data": self.address.market_data}
+        text = toml_of({"run_dir": str(folder / "run"), "gateway": gateway})
+        text += "[clock]\ntick_ms = 50\n"
+        text += "[[clock.index]]\ninstrument_id = 7\nstart_ticks = 10000\n"
+        file.write_text(text)
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "seawall.cli", "up", "--config", str(file)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[str] = []
+
+    def wait_for(self, text: str) -> None:
+        assert self.child.stdout is not None
+        for line in self.child.stdout:
+            self.lines.append(line.strip())
+            if text in line:
+                return
+        raise AssertionError(f"{text!r} never came; printed: {self.lines}")
+
+    def children(self) -> dict[str, int]:
+        """Service name to process id, as the system sees them."""
+        found: dict[str, int] = {}
+        pids = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
+        for pid in pids:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"gateway.serve" in words:
+                name = words[words.index(b"gateway.serve") + 1].decode()
+                found[name] = int(pid)
+        return found
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    up = Running(tmp_path)
+    try:
+        up.wait_for("ready")
+        yield up
+    finally:
+        if up.child.poll() is None:
+            up.child.terminate()
+        up.child.wait(PATIENCE_SECONDS)
+
+
+def open_market(client: Client) -> None:
+    client.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
+
+
+def test_up_prints_its_addresses_and_stops_with_nothing_left(running: Running) -> None:
+    assert any(running.address.commands in line for line in running.lines)
+    children = running.children()
+    assert sorted(children) == ["clock", "gateway", "liquidation", "matching", "risk"]
+    running.child.send_signal(signal.SIGINT)
+    assert running.child.wait(PATIENCE_SECONDS) == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children.values())
+
+
+def test_up_starts_again_what_was_killed_and_the_client_goes_on(running: Running) -> None:
+    with Client(running.address) as client:
+        open_market(client)
+        for name in ("risk", "gateway"):
+            os.kill(running.children()[name], signal.SIGKILL)
+            running.wait_for(f"{name} ended")
+            reply = client.call(c.SubmitOrder(0, 100, 7, 0, c.BUY, 1, 9_900), timeout_s=30)
+            assert isinstance(reply.events[0], OrderAccepted)
+        report = client.call(c.QueryAccount(0, 100)).events[0]
+        assert isinstance(report, AccountReport)
+        assert len(report.open_order_ids) == 2
+
+
+def test_services_end_with_a_supervisor_that_was_killed(running: Running) -> None:
+    children = running.children()
+    os.kill(running.child.pid, signal.SIGKILL)
+    limit = time.monotonic() + PATIENCE_SECONDS
+    while any(alive(pid) for pid in children.values()):
+        assert time.monotonic() < limit, "services outlived their supervisor"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_the_clock_moves_the_mark_and_the_async_client_sees_it(running: Running) -> None:
+    async def trade() -> tuple[list[int], type]:
+        async with AsyncClient(running.address) as client:
+            await client.call_all(list(opening(RULEBOOKS[0])))
+            client.subscribe(7)
+            marks: list[int] = []
+            async for event in client.events():
+                if isinstance(event, MarkUpdated):
+                    marks.append(event.mark_ticks)
+                if len(set(marks)) >= 3:
+                    break
+            reply = await client.call(c.SubmitOrder(0, 100, 7, 0, c.BUY, 1, marks[-1] - 100))
+            return marks, type(reply.events[0])
+
+    marks, answer = asyncio.run(asyncio.wait_for(trade(), PATIENCE_SECONDS))
+    assert answer is OrderAccepted
+    assert all(abs(mark - 10_000) < 1_000 for mark in marks)
