@@ -103,6 +103,32 @@ def test_up_starts_again_what_was_killed_and_the_client_goes_on(running: Running
         assert len(report.open_order_ids) == 2
 
 
+def test_the_example_client_quotes_on_it(running: Running) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "examples" / "zmq_client.py"),
+            "--commands",
+            running.address.commands,
+            "--market-data",
+            running.address.market_data,
+            "--seconds",
+            "3",
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mark 10000  position 0  fills 0" in done.stdout
+    with Client(running.address) as client:
+        report = client.call(c.QueryAccount(0, 100)).events[0]
+    assert isinstance(report, AccountReport)
+    # Its last command took the quotes back.
+    assert report.open_order_ids == []
+
+
 def test_services_end_with_a_supervisor_that_was_killed(running: Running) -> None:
     children = running.children()
     os.kill(running.child.pid, signal.SIGKILL)
