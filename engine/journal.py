@@ -6,12 +6,13 @@ the file, which is then complete on its own.
 """
 
 import sqlite3
-from collections.abc import Generator, Iterator
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from engine.commands import Command
+from engine.hashing import ChainHash
 from engine.messages import decode_command
 
 FORMAT_VERSION: Final[int] = 1
@@ -31,7 +32,8 @@ _SCHEMA: Final[tuple[str, ...]] = (
     "CREATE TABLE commands ("
     "seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, payload BLOB NOT NULL)",
     "CREATE TABLE checkpoints ("
-    "seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, state_hash TEXT NOT NULL, snapshot BLOB)",
+    "seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, state_hash TEXT NOT NULL, "
+    "commands_hash TEXT NOT NULL, snapshot BLOB)",
 )
 
 
@@ -47,11 +49,16 @@ class JournalEntry(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """The state's hash after command ``seq`` (0: before the first), and perhaps the state."""
+    """The state's hash after command ``seq`` (0: before the first), and perhaps the state.
+
+    ``commands_hash`` is the running hash of all commands so far in their wire form: it tells a
+    changed command even where the state does not.
+    """
 
     seq: int
     time_ns: int
     state_hash: str
+    commands_hash: str
     snapshot: bytes | None
 
 
@@ -69,6 +76,7 @@ class Journal:
         self._connection = connection
         self._group_size = group_size
         self._pending: list[tuple[int, int, bytes]] = []
+        self._commands_hash = ChainHash()
 
     @classmethod
     def create(
@@ -116,6 +124,7 @@ class Journal:
         if not -_INT64_LIMIT <= time_ns < _INT64_LIMIT:
             raise JournalError(f"{self.path}: time_ns {time_ns} of command {seq} exceeds 63 bits")
         self._pending.append((seq, time_ns, payload))
+        self._commands_hash.update(payload)
         self.last_seq = seq
         if len(self._pending) >= self._group_size:
             self.commit()
@@ -126,8 +135,8 @@ class Journal:
         Raises:
             JournalError: there is a checkpoint at this command already, or the disk refuses.
         """
-        row = (self.last_seq, time_ns, state_hash, snapshot)
-        self._write(row)
+        commands_hash = self._commands_hash.hexdigest()
+        self._write(Checkpoint(self.last_seq, time_ns, state_hash, commands_hash, snapshot))
 
     def commit(self) -> None:
         """Make everything appended so far survive the death of the process.
@@ -158,7 +167,7 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _write(self, checkpoint: tuple[int, int, str, bytes | None] | None) -> None:
+    def _write(self, checkpoint: Checkpoint | None) -> None:
         # Taken before they are written: an interruption must not make `close` write them again.
         pending, self._pending = self._pending, []
         try:
@@ -167,7 +176,7 @@ class Journal:
                 self._connection.executemany("INSERT INTO commands VALUES (?, ?, ?)", pending)
                 if checkpoint is not None:
                     self._connection.execute(
-                        "INSERT INTO checkpoints VALUES (?, ?, ?, ?)", checkpoint
+                        "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?)", checkpoint
                     )
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: cannot write the journal: {error}") from None
@@ -211,29 +220,32 @@ class JournalReader:
                 names the number.
         """
         expected = max(from_seq, FIRST_SEQ)
-        rows = self._rows(
-            "SELECT seq, time_ns, payload FROM commands WHERE seq >= ? AND seq <= ? ORDER BY seq",
-            from_seq,
-            _INT64_LIMIT - 1 if to_seq is None else to_seq,
+        query = (
+            "SELECT seq, time_ns, payload FROM commands WHERE seq >= ? AND seq <= ? ORDER BY seq"
         )
-        for seq, time_ns, payload in rows:
-            if seq != expected:
-                raise JournalError(f"{self.path}: command {expected} is missing, {seq} is next")
-            try:
-                command = decode_command(payload)
-            except ValueError as error:
-                raise JournalError(f"{self.path}: command {seq} is damaged: {error}") from None
-            if command.time_ns != time_ns:
-                raise JournalError(
-                    f"{self.path}: command {seq} is damaged: its time is {command.time_ns} ns, "
-                    f"its row says {time_ns} ns"
-                )
-            yield JournalEntry(seq, command)
-            expected += 1
+        last = _INT64_LIMIT - 1 if to_seq is None else to_seq
+        # Closed with this generator, or it would outlive the connection.
+        with closing(self._rows(query, from_seq, last)) as rows:
+            for seq, time_ns, payload in rows:
+                if seq != expected:
+                    raise JournalError(f"{self.path}: command {expected} is missing, {seq} is next")
+                try:
+                    command = decode_command(payload)
+                except ValueError as error:
+                    raise JournalError(f"{self.path}: command {seq} is damaged: {error}") from None
+                if command.time_ns != time_ns:
+                    raise JournalError(
+                        f"{self.path}: command {seq} is damaged: its time is {command.time_ns} ns, "
+                        f"its row says {time_ns} ns"
+                    )
+                yield JournalEntry(seq, command)
+                expected += 1
 
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints, oldest first."""
-        rows = self._rows("SELECT seq, time_ns, state_hash, snapshot FROM checkpoints ORDER BY seq")
+        rows = self._rows(
+            "SELECT seq, time_ns, state_hash, commands_hash, snapshot FROM checkpoints ORDER BY seq"
+        )
         return [Checkpoint(*row) for row in rows]
 
     def verify(self) -> int:
@@ -279,7 +291,7 @@ class JournalReader:
                 f"{self.path}: journal format {version}; this version reads {FORMAT_VERSION}"
             )
 
-    def _rows(self, query: str, *values: int) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, query: str, *values: int) -> Generator[tuple[Any, ...], None, None]:
         try:
             yield from self._connection.execute(query, values)
         except sqlite3.Error as error:

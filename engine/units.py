@@ -23,11 +23,6 @@ _WIDE: Final[Context] = Context(prec=4 * MAX_DIGITS)
 """Room for every product of an amount and a step; Decimal's usual 28 digits would round it."""
 
 
-def ceil_div(numerator: int, denominator: int) -> int:
-    """Quotient rounded up (towards plus infinity). Requirements and fees use this."""
-    return -(-numerator // denominator)
-
-
 def apply_rate_up(amount: int, rate_ppb: int) -> int:
     """``amount * rate`` rounded up: what an account must hold or pay."""
     return -(-amount * rate_ppb // PPB)

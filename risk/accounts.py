@@ -53,11 +53,6 @@ def owner_of(margin_account_id: int) -> int:
     return margin_account_id & _ACCOUNT_MASK
 
 
-def position_key(instrument_id: int, leg: int) -> int:
-    """Key of a position inside its margin account."""
-    return instrument_id * _LEGS + leg
-
-
 class LiquidationRecord:
     """Where the equity of an account in liquidation went, part by part.
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import msgspec
 
 from engine.bus import Latency
-from engine.journal import JournalReader
+from engine.hashing import ChainHash
+from engine.journal import Checkpoint, JournalReader
+from engine.messages import encode
 from seawall.exchange import Exchange
 from seawall.run import AT_REST_NS
 
@@ -18,7 +20,6 @@ class ReplayResult(NamedTuple):
     commands: int
     checkpoints: int
     state_hash: str
-    expected_hash: str
     mismatch: str
 
     @property
@@ -38,7 +39,8 @@ def replay_journal(path: str | Path) -> ReplayResult:
         text = header.get("latency", "")
         latency = msgspec.json.decode(text, type=Latency) if text else None
         exchange = Exchange(latency=latency, publish_depth=header.get("publish_depth", "0") == "1")
-        noted = {checkpoint.seq: checkpoint.state_hash for checkpoint in reader.checkpoints()}
+        noted = {checkpoint.seq: checkpoint for checkpoint in reader.checkpoints()}
+        commands_hash = ChainHash()
         mismatch = ""
         checked = 0
         last_seq = 0
@@ -47,22 +49,25 @@ def replay_journal(path: str | Path) -> ReplayResult:
             exchange.run_until(entry.command.time_ns)
             if last_seq in noted:
                 checked += 1
-                if not mismatch:
-                    mismatch = _compare(noted[last_seq], exchange.state_hash(), last_seq)
+                mismatch = mismatch or _compare(noted[last_seq], exchange, commands_hash)
+            commands_hash.update(encode(entry.command))
             exchange.send(entry.command)
             last_seq = entry.seq
     exchange.run_until(AT_REST_NS)
-    final_hash = exchange.state_hash()
-    expected = noted.get(last_seq, "")
-    if not expected:
+    if last_seq not in noted:
         mismatch = mismatch or f"no state hash was noted after command {last_seq}"
     else:
         checked += 1
-        mismatch = mismatch or _compare(expected, final_hash, last_seq)
-    return ReplayResult(last_seq, checked, final_hash, expected, mismatch)
+        mismatch = mismatch or _compare(noted[last_seq], exchange, commands_hash)
+    return ReplayResult(last_seq, checked, exchange.state_hash(), mismatch)
 
 
-def _compare(expected: str, found: str, seq: int) -> str:
-    if expected == found:
-        return ""
-    return f"after command {seq} the journal notes {expected}, the replay gives {found}"
+def _compare(noted: Checkpoint, exchange: Exchange, commands_hash: ChainHash) -> str:
+    """What differs at a checkpoint; nothing if state and commands are as noted."""
+    after = f"after command {noted.seq} the journal notes"
+    state = exchange.state_hash()
+    if state != noted.state_hash:
+        return f"{after} {noted.state_hash}, the replay gives {state}"
+    if commands_hash.hexdigest() != noted.commands_hash:
+        return f"{after} other commands than it holds, although the state is the same"
+    return ""

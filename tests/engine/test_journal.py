@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.commands import AdvanceTime, Command, Deposit, IndexPrice
+from engine.hashing import ChainHash
 from engine.journal import Checkpoint, Journal, JournalEntry, JournalError, JournalReader
 from engine.messages import encode
 
@@ -37,6 +38,13 @@ def write(path: Path, count: int, group_size: int = 4) -> list[Command]:
         for seq, command in enumerate(made, start=1):
             journal.append(seq, command.time_ns, encode(command))
     return made
+
+
+def chain(*made: Command) -> str:
+    commands_hash = ChainHash()
+    for command in made:
+        commands_hash.update(encode(command))
+    return commands_hash.hexdigest()
 
 
 def tamper(path: Path, statement: str, *values: object) -> None:
@@ -92,8 +100,8 @@ def test_checkpoints_belong_to_the_last_appended_command(tmp_path: Path) -> None
         journal.checkpoint(second.time_ns, "bb", b"state")
     with JournalReader(tmp_path / "j") as reader:
         assert reader.checkpoints() == [
-            Checkpoint(0, 0, "aa", None),
-            Checkpoint(2, 20, "bb", b"state"),
+            Checkpoint(0, 0, "aa", ChainHash().hexdigest(), None),
+            Checkpoint(2, 20, "bb", chain(first, second), b"state"),
         ]
         assert reader.verify() == 2
 
@@ -153,6 +161,7 @@ def test_closing_twice_does_nothing(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from engine.commands import AdvanceTime
+from engine.hashing import ChainHash
 from engine.journal import Journal
 from engine.messages import encode
 journal = Journal.create(sys.argv[1], {"seed": "1"}, group_size=10)
@@ -298,7 +307,7 @@ def test_a_row_that_contradicts_its_command_is_named(tmp_path: Path) -> None:
 
 def test_a_checkpoint_behind_the_last_command_is_named(tmp_path: Path) -> None:
     write(tmp_path / "j", 3)
-    tamper(tmp_path / "j", "INSERT INTO checkpoints VALUES (4, 40, 'aa', NULL)")
+    tamper(tmp_path / "j", "INSERT INTO checkpoints VALUES (4, 40, 'aa', 'bb', NULL)")
     with (
         JournalReader(tmp_path / "j") as reader,
         pytest.raises(JournalError, match="checkpoint at command 4, but the last command is 3"),

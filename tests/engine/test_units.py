@@ -15,7 +15,6 @@ from engine.units import (
     SECOND_NS,
     apply_rate_down,
     apply_rate_up,
-    ceil_div,
     from_grid,
     from_ppb,
     parse_decimal,
@@ -26,13 +25,6 @@ from engine.units import (
 
 INTS = st.integers(-(10**40), 10**40)
 STEPS = st.sampled_from(["1", "10", "0.5", "0.25", "1e-8", "0.0001", "3", "0.7", "1e-18"])
-
-
-@given(INTS, st.integers(1, 10**20) | st.integers(-(10**20), -1))
-def test_ceil_div_is_the_smallest_whole_number_not_below_the_quotient(
-    top: int, bottom: int
-) -> None:
-    assert ceil_div(top, bottom) == math.ceil(Fraction(top, bottom))
 
 
 @given(INTS, st.integers(-PPB, 2 * PPB))
