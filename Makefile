@@ -7,7 +7,14 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench bench-check clean
+.PHONY: help demo test lint bench bench-long bench-peers bench-check clean
+
+# The compiled engine lives apart from the sources, so that an edited source is never shadowed.
+COMPILED := build/compiled
+SOURCES := $(wildcard engine/*.py matching/*.py risk/*.py risk/*/*.py seawall/*.py seawall/*/*.py)
+ROUNDS ?= 5
+BENCH := $(BIN)/python -m bench.run --build $(COMPILED) --rounds $(ROUNDS)
+CURVE := PYTHONPATH=$(COMPILED):. $(BIN)/python -P -m bench.curve --picture docs/tick_cost.svg
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +31,16 @@ lint: $(VENV)/.installed-dev ## Check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev ## Measure the hot paths
-	$(BIN)/python -m pytest bench --benchmark-only
+bench: $(COMPILED)/.built ## Measure compiled and interpreted; write docs/performance.md
+	$(BENCH) --document docs/performance.md
+	$(CURVE)
+
+bench-long: $(COMPILED)/.built ## The same with worlds of a million accounts
+	$(BENCH) --long --document docs/performance.md
+	$(CURVE) --largest 1000000
+
+bench-peers: $(COMPILED)/.built $(VENV)/.installed-peers ## Measure other order books from PyPI beside ours
+	$(BIN)/python -m bench.peers --build $(COMPILED) --rounds $(ROUNDS) --document docs/performance.md
 
 bench-check: $(VENV)/.installed-dev ## Run every benchmark once, unmeasured
 	$(BIN)/python -m pytest bench --benchmark-disable
@@ -50,3 +65,13 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-peers: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[peers]'
+	@touch $@
+
+$(COMPILED)/.built: $(VENV)/.installed-dev setup.py $(SOURCES)
+	rm -rf $(COMPILED)
+	SEAWALL_COMPILE=1 $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
+	    --no-deps --target $(COMPILED) .
+	@touch $@

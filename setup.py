@@ -57,6 +57,9 @@ COMPILED = [
 """Modules on the path of a command. Modules that define messages (msgspec structs) cannot be
 compiled: mypyc would ignore what makes them structs."""
 
+MYPY_OPTIONS = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
+"""`make lint` judges the types; here packages that only other modules need may be missing."""
+
 MODE = os.environ.get("SEAWALL_COMPILE", "")
 
 
@@ -102,7 +105,7 @@ def extensions() -> list[Extension]:
         return []
     try:
         return mypycify(
-            COMPILED,
+            [*MYPY_OPTIONS, *COMPILED],
             opt_level=os.environ.get("SEAWALL_OPT", "2"),
             group_name="seawall",
             strip_asserts=False,

@@ -1,0 +1,1 @@
+"""Benchmarks: how fast the exchange is, measured the same way compiled and interpreted."""

@@ -1,0 +1,114 @@
+"""The compiled engine gives the same results as the interpreted one."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("engine", "matching", "risk", "gateway", "seawall")
+COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+
+SCENARIO = """
+from engine.build_info import build_kind
+from seawall.exchange import Exchange
+from seawall.scenario import load_scenario
+from seawall.simulation import simulate
+
+sizes = [
+    "population.retail.accounts=300",
+    "population.funds.accounts=40",
+    "population.hedgers.accounts=80",
+    "time.duration=13m",
+]
+scenario = load_scenario("flash_crash", sizes)
+exchange = Exchange()
+simulate(scenario, exchange)
+exchange.check_invariants()
+print(build_kind(), exchange.commands, exchange.events, exchange.state_hash())
+"""
+
+
+def compiled_modules() -> list[str]:
+    """The list in setup.py, read without running it."""
+    for node in ast.parse((ROOT / "setup.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED":
+            return list(ast.literal_eval(node.value))
+    raise AssertionError("setup.py names no COMPILED modules")
+
+
+def run_scenario(folder: Path) -> list[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", SCENARIO],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("module", compiled_modules())
+def test_a_compiled_module_defines_no_message(module: str) -> None:
+    for node in ast.walk(ast.parse((ROOT / module).read_text())):
+        if isinstance(node, ast.ClassDef):
+            bases = [ast.unparse(base) for base in node.bases]
+            assert not any(base.endswith("Struct") for base in bases), f"{module}: {node.name}"
+
+
+@pytest.mark.slow
+def test_compiled_and_interpreted_reach_the_same_state(tmp_path: Path) -> None:
+    pytest.importorskip("mypyc")
+    if shutil.which(COMPILER) is None:
+        pytest.skip(f"there is no C compiler {COMPILER!r}")
+    for name in PACKAGES:
+        ignored = shutil.ignore_patterns("*.so", "__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    for name in ("setup.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    interpreted = run_scenario(tmp_path)
+    built = subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"],
+        cwd=tmp_path,
+        env={**os.environ, "SEAWALL_COMPILE": "1", "SEAWALL_OPT": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    compiled = run_scenario(tmp_path)
+    assert interpreted[0] == "interpreted"
+    assert compiled[0] == "compiled"
+    assert compiled[1:] == interpreted[1:]
+
+
+def test_without_a_compiler_the_build_falls_back_with_one_line(tmp_path: Path) -> None:
+    for name in ("setup.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in PACKAGES:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    environment = {**os.environ, "CC": "no-such-compiler"}
+    environment.pop("SEAWALL_COMPILE", None)
+    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+    plain = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert plain.returncode == 0
+    notices = [line for line in plain.stderr.splitlines() if line.startswith("seawall:")]
+    assert len(notices) == 1
+    assert "plain Python" in notices[0]
+    environment["SEAWALL_COMPILE"] = "1"
+    required = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert required.returncode != 0
+    assert "SEAWALL_COMPILE=1" in required.stderr
