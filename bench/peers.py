@@ -91,7 +91,8 @@ def run_bourse(rows: list[Row]) -> Result:
         else:
             modify(ids[order_id], price, lots)
     best = book.bid_ask()
-    return [(trade[2], trade[3]) for trade in book.get_trades()], (best[0], best[1])
+    ask = 0 if best[1] == bourse.MAX_PRICE else best[1]
+    return [(trade[2], trade[3]) for trade in book.get_trades()], (best[0], ask)
 
 
 def run_limit_order_book(rows: list[Row]) -> Result:

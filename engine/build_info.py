@@ -1,11 +1,6 @@
 """Whether the engine runs compiled or as plain Python."""
 
-from typing import Final
-
-from engine import contract
-
-COMPILED: Final[bool] = not str(contract.__file__).endswith(".py")
-"""All kernels are compiled or none is; `engine.contract` stands for them."""
+from engine.units import COMPILED
 
 
 def build_kind() -> str:

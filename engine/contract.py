@@ -8,7 +8,11 @@ worth fewer coins. With that sign the profit of any position is ``value now - va
 
 from typing import TYPE_CHECKING, Final
 
+from engine.units import COMPILED, WORD
+
 if TYPE_CHECKING:
+    from mypy_extensions import i64
+
     from engine.instruments import InstrumentSpec
 
 LINEAR: Final[int] = 0
@@ -19,6 +23,7 @@ class Instrument:
     """The hot form of a contract: plain ints for the kernels."""
 
     __slots__ = (
+        "_word_lots",
         "band_ppb",
         "instrument_id",
         "inverse",
@@ -40,12 +45,37 @@ class Instrument:
         self.inverse: bool = spec.kind == INVERSE
         self.settle_asset_id: int = spec.settle_asset_id
         self.unit_q: int = spec.unit_q
+        # Below so many lots, unit times lots fits a machine word.
+        self._word_lots: int = WORD // spec.unit_q if spec.unit_q > 0 else 0
         self.min_lots: int = spec.min_lots
         self.max_lots: int = spec.max_lots
         self.min_notional_q: int = spec.min_notional_q
         self.max_notional_q: int = spec.max_notional_q
         self.band_ppb: int = spec.band_ppb
         self.max_open_orders: int = spec.max_open_orders
+
+    def _linear_q(self, lots: int, price_ticks: int) -> int:
+        """``unit * lots * price``, exact; see `engine.units.WORD`."""
+        limit = self._word_lots
+        if -limit < lots < limit and 0 < price_ticks < WORD:
+            word_unit: i64 = self.unit_q
+            word_lots: i64 = lots
+            word_price: i64 = price_ticks
+            per_tick: i64 = word_unit * word_lots
+            room: i64 = WORD // word_price
+            if -room < per_tick < room:
+                return per_tick * word_price
+        return self.unit_q * lots * price_ticks
+
+    def _inverse_q(self, lots: int, price_ticks: int) -> int:
+        """``unit * lots / price`` rounded down."""
+        limit = self._word_lots
+        if COMPILED and -limit < lots < limit and 0 < price_ticks < WORD:
+            word_unit: i64 = self.unit_q
+            word_lots: i64 = lots
+            word_price: i64 = price_ticks
+            return word_unit * word_lots // word_price
+        return self.unit_q * lots // price_ticks
 
     def fill_value_q(self, lots: int, price_ticks: int) -> int:
         """What the buyer of ``lots`` books as entry value; the seller books the exact opposite.
@@ -54,13 +84,17 @@ class Instrument:
         is rounded down). ``lots`` and ``price_ticks`` are positive.
         """
         if self.inverse:
-            return -(self.unit_q * lots // price_ticks)
+            return -self._inverse_q(lots, price_ticks)
+        if COMPILED:
+            return self._linear_q(lots, price_ticks)
         return self.unit_q * lots * price_ticks
 
     def position_value_q(self, qty_lots: int, price_ticks: int) -> int:
         """Signed value of a position at a price, rounded down (against the account)."""
         if self.inverse:
-            return -self.unit_q * qty_lots // price_ticks
+            return self._inverse_q(-qty_lots, price_ticks)
+        if COMPILED:
+            return self._linear_q(qty_lots, price_ticks)
         return self.unit_q * qty_lots * price_ticks
 
     def notional_q(self, lots: int, price_ticks: int) -> int:
@@ -68,5 +102,7 @@ class Instrument:
         if lots < 0:
             lots = -lots
         if self.inverse:
-            return -(-self.unit_q * lots // price_ticks)
+            return -self._inverse_q(-lots, price_ticks)
+        if COMPILED:
+            return self._linear_q(lots, price_ticks)
         return self.unit_q * lots * price_ticks

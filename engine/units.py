@@ -7,7 +7,10 @@ is refused, never silently rounded.
 
 from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 PPB: Final[int] = 1_000_000_000
 """One, as a rate: 100 % in parts per billion."""
@@ -19,13 +22,38 @@ HOUR_NS: Final[int] = 3_600 * SECOND_NS
 MAX_DIGITS: Final[int] = 60
 """Longest decimal taken at a door, in digits before or after the point."""
 
+WORD: Final[int] = 2**61
+"""Ints below it, and sums of two of them, are safe as ``i64``.
+
+Compiled, a product of ints is fast only while both are below 2**30 and not negative; as ``i64`` it
+always is, but wraps silently where it does not fit. So the kernels use ``i64`` behind a check that
+the product is below this bound, and the exact long integers otherwise. Plain Python has one int.
+"""
+
 _WIDE: Final[Context] = Context(prec=4 * MAX_DIGITS)
 """Room for every product of an amount and a step; Decimal's usual 28 digits would round it."""
 
 
 def apply_rate_up(amount: int, rate_ppb: int) -> int:
     """``amount * rate`` rounded up: what an account must hold or pay."""
-    return -(-amount * rate_ppb // PPB)
+    return scale_up(amount, rate_ppb, PPB)
+
+
+def scale_up(amount: int, numerator: int, denominator: int) -> int:
+    """``amount * numerator / denominator`` rounded up (towards plus infinity)."""
+    if COMPILED and 0 <= amount < WORD and 0 < numerator < WORD and 0 < denominator < WORD:
+        word_amount: i64 = amount
+        word_numerator: i64 = numerator
+        word_denominator: i64 = denominator
+        if word_amount < WORD // word_numerator:
+            raised: i64 = word_amount * word_numerator + word_denominator - 1
+            return raised // word_denominator
+    return -(-amount * numerator // denominator)
+
+
+COMPILED: Final[bool] = type(scale_up).__name__ != "function"
+"""Whether this module, and with it every kernel, runs compiled; plain Python skips the checks that
+only ``i64`` needs."""
 
 
 def apply_rate_down(amount: int, rate_ppb: int) -> int:

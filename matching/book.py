@@ -132,7 +132,7 @@ class BookSide:
 
     def append(self, order: Order) -> None:
         """Queue an order last at its price."""
-        key = -self.side * order.price_ticks
+        key = -order.price_ticks if self.side > 0 else order.price_ticks
         level = self.levels.get(key)
         if level is None:
             level = Level(key, order.price_ticks)
@@ -262,11 +262,11 @@ class Book:
         left = lots
         opposite = self.asks if side > 0 else self.bids
         best = opposite.best
-        if best is not None and best.key <= side * price_ticks:
+        limit_key = price_ticks if side > 0 else -price_ticks
+        if best is not None and best.key <= limit_key:
             self.left_lots = lots
             if post_only:
                 return _POST_ONLY_WOULD_CROSS
-            limit_key = side * price_ticks
             if tif == FOK and not self._fillable(opposite, limit_key, account_id, lots, stp):
                 return _FOK_NOT_FILLABLE
             left = self._match(opposite, limit_key, account_id, lots, stp)

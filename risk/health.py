@@ -6,10 +6,14 @@ that is never stored cannot drift.
 """
 
 from math import gcd
+from typing import TYPE_CHECKING
 
-from engine.units import PPB
+from engine.units import COMPILED, PPB, WORD, scale_up
 from risk.accounts import MarginAccount, Position
 from risk.rulebook import LEVEL_CALL, Rulebook
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 
 def evaluate(account: MarginAccount) -> None:
@@ -130,6 +134,7 @@ class Levels:
     __slots__ = (
         "_denominators",
         "_numerators",
+        "_word_limit",
         "call_level",
         "factors_ppb",
         "inclusive",
@@ -141,6 +146,7 @@ class Levels:
         self.factors_ppb: list[int] = [level.factor_ppb for level in rulebook.levels]
         self._numerators: list[int] = [each // gcd(each, PPB) for each in self.factors_ppb]
         self._denominators: list[int] = [PPB // gcd(each, PPB) for each in self.factors_ppb]
+        self._word_limit = WORD // max([1, *self._numerators, *self._denominators])
         self.names: list[str] = ["healthy", *(level.name for level in rulebook.levels)]
         self.liquidate_level = len(self.factors_ppb)
         self.inclusive = rulebook.liquidation.inclusive
@@ -156,20 +162,28 @@ class Levels:
         """
         equity_q = account.equity_q
         maintenance_q = account.maintenance_q
-        numerators = self._numerators
-        denominators = self._denominators
         levels = self.liquidate_level
         level = 0
-        while level < levels and equity_q * denominators[level] < numerators[level] * maintenance_q:
+        while level < levels and self._below(level, equity_q, maintenance_q):
             level += 1
         if (
             self.inclusive
             and level == levels - 1
             and maintenance_q
-            and equity_q * denominators[level] == numerators[level] * maintenance_q
+            and equity_q * self._denominators[level] == self._numerators[level] * maintenance_q
         ):
             level += 1
         return level
+
+    def _below(self, level: int, equity_q: int, maintenance_q: int) -> bool:
+        limit = self._word_limit
+        if COMPILED and -limit < equity_q < limit and 0 <= maintenance_q < limit:
+            equity: i64 = equity_q
+            maintenance: i64 = maintenance_q
+            numerator: i64 = self._numerators[level]
+            denominator: i64 = self._denominators[level]
+            return equity * denominator < numerator * maintenance
+        return equity_q * self._denominators[level] < self._numerators[level] * maintenance_q
 
     def worse_headroom_q(self, account: MarginAccount) -> int:
         """Equity above the next worse level, rounded down; -1 at the last level.
@@ -179,7 +193,9 @@ class Levels:
         level = account.level
         if level >= self.liquidate_level:
             return -1
-        limit_q = -(-self._numerators[level] * account.maintenance_q // self._denominators[level])
+        limit_q = scale_up(
+            account.maintenance_q, self._numerators[level], self._denominators[level]
+        )
         return max(0, account.equity_q - limit_q - int(self.inclusive))
 
     def better_gap_q(self, account: MarginAccount) -> int:

@@ -23,6 +23,11 @@ from risk.listing import Listing
 _HOUSE = (FUND, BACKSTOP, FEES, RESIDUE, BAD_DEBT)
 
 
+def share_down(value_q: int, part: int, whole: int) -> int:
+    """``value * part / whole`` rounded down."""
+    return value_q if part == whole else value_q * part // whole
+
+
 class Ledger:
     """Traders, margin accounts and what was paid in, by id.
 
@@ -106,8 +111,8 @@ class Ledger:
         else:
             closed_lots = min(abs(held_lots), abs(qty_lots))
             # Floor; the share of the fill that opens the other side gets the remainder.
-            closing_value_q = value_q * closed_lots // abs(qty_lots)
-            released_q = entry_before_q * closed_lots // abs(held_lots)
+            closing_value_q = share_down(value_q, closed_lots, abs(qty_lots))
+            released_q = share_down(entry_before_q, closed_lots, abs(held_lots))
             realised_q = -closing_value_q - released_q
             position.entry_value_q = entry_before_q - released_q + (value_q - closing_value_q)
             position.account.wallet_q += realised_q

@@ -59,8 +59,12 @@ class Settlement:
         self._reservations.release(order, fill.qty_lots)
         if account.isolated and not order.liquidation:
             self._free_isolated_margin(position, side, fill)
-        opened = opening_part(position.qty_lots, side * fill.qty_lots)
-        realised_q = core.ledger.settle(position, side * fill.qty_lots, side * value_q, core.now_ns)
+        qty_lots = fill.qty_lots
+        own_value_q = value_q
+        if side < 0:
+            qty_lots, own_value_q = -qty_lots, -value_q
+        opened = opening_part(position.qty_lots, qty_lots)
+        realised_q = core.ledger.settle(position, qty_lots, own_value_q, core.now_ns)
         core.fund_moved(account, realised_q, "disposal")
         if account.isolated and not order.liquidation:
             if opened:

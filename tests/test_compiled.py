@@ -34,6 +34,37 @@ print(build_kind(), exchange.commands, exchange.events, exchange.state_hash())
 """
 
 
+EDGES = """
+from itertools import product
+from types import SimpleNamespace
+
+from engine.build_info import build_kind
+from engine.contract import INVERSE, LINEAR, Instrument
+from engine.units import WORD, scale_up
+
+edges = [2**bits + more for bits in (0, 29, 30, 31, 32, 60, 61, 62, 63, 64) for more in (-1, 0, 1)]
+for amount, numerator, denominator in product([*edges, *(-edge for edge in edges)], edges, edges):
+    if denominator > 0:
+        exact = -(-amount * numerator // denominator)
+        assert scale_up(amount, numerator, denominator) == exact, (amount, numerator, denominator)
+names = "instrument_id settle_asset_id min_lots max_lots min_notional_q max_notional_q band_ppb"
+rest = dict.fromkeys([*names.split(), "max_open_orders"], 0) | {"symbol": "X"}
+for unit, lots, price in product(edges, edges, edges):
+    if unit > 0 and lots > 0 and price > 0:
+        linear = Instrument(SimpleNamespace(kind=LINEAR, unit_q=unit, **rest))
+        inverse = Instrument(SimpleNamespace(kind=INVERSE, unit_q=unit, **rest))
+        where = (unit, lots, price)
+        assert linear.fill_value_q(lots, price) == unit * lots * price, where
+        assert linear.notional_q(-lots, price) == unit * lots * price, where
+        assert linear.position_value_q(-lots, price) == -unit * lots * price, where
+        assert inverse.fill_value_q(lots, price) == -(unit * lots // price), where
+        assert inverse.notional_q(-lots, price) == -(-unit * lots // price), where
+        assert inverse.position_value_q(-lots, price) == unit * lots // price, where
+        assert inverse.position_value_q(lots, price) == -unit * lots // price, where
+print(build_kind())
+"""
+
+
 def compiled_modules() -> list[str]:
     """The list in setup.py, read without running it."""
     for node in ast.parse((ROOT / "setup.py").read_text()).body:
@@ -42,10 +73,10 @@ def compiled_modules() -> list[str]:
     raise AssertionError("setup.py names no COMPILED modules")
 
 
-def run_scenario(folder: Path) -> list[str]:
+def run_script(folder: Path, script: str) -> list[str]:
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", SCENARIO],
+        [sys.executable, "-P", "-c", script],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -74,7 +105,7 @@ def test_compiled_and_interpreted_reach_the_same_state(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     for name in ("setup.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    interpreted = run_scenario(tmp_path)
+    interpreted = run_script(tmp_path, SCENARIO)
     built = subprocess.run(
         [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"],
         cwd=tmp_path,
@@ -84,10 +115,15 @@ def test_compiled_and_interpreted_reach_the_same_state(tmp_path: Path) -> None:
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
-    compiled = run_scenario(tmp_path)
+    compiled = run_script(tmp_path, SCENARIO)
     assert interpreted[0] == "interpreted"
     assert compiled[0] == "compiled"
     assert compiled[1:] == interpreted[1:]
+    assert run_script(tmp_path, EDGES) == ["compiled"]
+
+
+def test_values_at_the_edges_of_machine_words_are_exact() -> None:
+    assert run_script(ROOT, EDGES) == ["interpreted"]
 
 
 def test_without_a_compiler_the_build_falls_back_with_one_line(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from math import gcd
 from typing import Final
 
 from engine.instruments import MarginTier
-from engine.units import PPB
+from engine.units import PPB, scale_up
 from risk.margin.model import MarginModel
 from risk.margin.tiers import validate_tiers
 
@@ -59,7 +59,7 @@ class BracketMargin(MarginModel):
     ) -> int:
         """``ceil(notional x rate) - deduction``, in quanta; the product is rounded up."""
         tier = self.tier_of(notional_q)
-        raw_q = -(-notional_q * self._numerators[tier] // self._denominators[tier])
+        raw_q = scale_up(notional_q, self._numerators[tier], self._denominators[tier])
         return raw_q - self._deductions[tier]
 
     def initial_q(
@@ -73,7 +73,7 @@ class BracketMargin(MarginModel):
         if leverage < limit:
             limit = leverage
         initial = -(-notional_q // limit)
-        maintenance = -(-notional_q * self._numerators[tier] // self._denominators[tier])
+        maintenance = scale_up(notional_q, self._numerators[tier], self._denominators[tier])
         maintenance -= self._deductions[tier]
         return initial if initial > maintenance else maintenance + 1
 
