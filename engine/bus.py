@@ -5,15 +5,14 @@ on a virtual clock: a message arrives a fixed time after it was sent and carries
 same components show what a slow margin engine costs.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
-import msgspec
-
 from engine.commands import Command, IndexPrice
+from engine.component import Component, FunctionComponent, Handler
 from engine.latency import Latency as Latency
+from engine.messages import at_time
 from engine.topology import GATEWAY, ROUTES
 
 MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
@@ -21,40 +20,50 @@ MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
 
 ORACLE: Final[str] = "oracle"
 
-Handler = Callable[[Any, list[Any]], None]
+_NO_COMMANDS: Final[tuple[Command, ...]] = ()
+_CUT_AFTER: Final[int] = 1_000
 
 
 class Bus:
-    """Delivers messages by the routing table; what nobody takes is an event for the sink."""
+    """Delivers messages by the routing table; what nobody takes is an event for the sink.
+
+    ``takers`` are the components (or functions in their place) by the names in the table.
+    `now_ns` is the virtual clock of a bus with latencies.
+    """
 
     def __init__(
         self,
-        handlers: dict[str, Handler],
+        takers: Mapping[str, Component | Handler],
         sink: Callable[[Any], None],
         latency: Latency | None = None,
     ) -> None:
         self._sink = sink
         self._latency = latency
-        self._targets: dict[type, list[tuple[str, Handler]]] = {
-            message: [(name, handlers[name]) for name in names] for message, names in ROUTES.items()
+        components = {
+            name: taker if isinstance(taker, Component) else FunctionComponent(taker)
+            for name, taker in takers.items()
         }
-        self._receivers: dict[type, list[Handler]] = {
-            message: [handlers[name] for name in names] for message, names in ROUTES.items()
+        self._targets: dict[type, list[tuple[str, Component]]] = {
+            message: [(name, components[name]) for name in names]
+            for message, names in ROUTES.items()
         }
-        self._queue: deque[tuple[Handler, Any]] = deque()
-        self._pending: list[tuple[int, int, str, Handler, Any]] = []
+        self._receivers: dict[type, list[Component]] = {
+            message: [component for _, component in found]
+            for message, found in self._targets.items()
+        }
+        self._pending: list[tuple[int, int, str, Component, Any]] = []
         self._sequence = 0
         self.now_ns = 0
 
     def send(self, command: Command) -> None:
         """Run a command to its end (with latencies: up to its time, then put it on its way)."""
-        if self._latency is not None:
-            self.run_until(command.time_ns)
-            sender = ORACLE if isinstance(command, IndexPrice) else GATEWAY
-            self._schedule(sender, command)
-            self.run_until(command.time_ns)
+        if self._latency is None:
+            self._run(command, _NO_COMMANDS)
             return
-        self.send_batch([command])
+        self.run_until(command.time_ns)
+        sender = ORACLE if isinstance(command, IndexPrice) else GATEWAY
+        self._schedule(sender, command)
+        self.run_until(command.time_ns)
 
     def send_batch(self, commands: Sequence[Command]) -> None:
         """Put all commands in line, then run until nothing is left to say.
@@ -64,40 +73,58 @@ class Bus:
         pass batches; a batch of one is `send`. Not for a bus with latencies.
         """
         assert self._latency is None, "with latencies commands are sent one by one"
+        if commands:
+            self._run(commands[0], commands[1:])
+
+    def _run(self, first: Any, rest: Sequence[Any]) -> None:
+        """Deliver in the order of arrival: every message to all its receivers, every event at once
+        to the sink."""
         receivers = self._receivers
-        queue = self._queue
-        for command in commands:
-            self.now_ns = command.time_ns
-            for handler in receivers[type(command)]:
-                queue.append((handler, command))
         sink = self._sink
+        # A queue of pairs as two lists that are cut now and then: the cheapest there is, compiled.
+        components: list[Component] = []
+        messages: list[Any] = []
+        for component in receivers[type(first)]:
+            components.append(component)
+            messages.append(first)
+        if rest:
+            for command in rest:
+                for component in receivers[type(command)]:
+                    components.append(component)
+                    messages.append(command)
+        left = MAX_MESSAGES_PER_COMMAND * (1 + len(rest))
         out: list[Any] = []
-        left = MAX_MESSAGES_PER_COMMAND * len(commands)
-        while queue:
-            handler, message = queue.popleft()
-            handler(message, out)
+        place = 0
+        while place < len(messages):
+            components[place].handle(messages[place], out)
+            place += 1
             for said in out:
                 found = receivers.get(type(said))
                 if found is None:
                     sink(said)
                 else:
-                    for receiver in found:
-                        queue.append((receiver, said))
+                    for component in found:
+                        components.append(component)
+                        messages.append(said)
             out.clear()
-            left -= 1
-            if left < 0:
-                raise RuntimeError(f"{type(commands[0]).__name__} did not come to rest")
+            if place == _CUT_AFTER:
+                del components[:place]
+                del messages[:place]
+                left -= place
+                place = 0
+                if left < 0:
+                    raise RuntimeError(f"{type(first).__name__} did not come to rest")
 
     def run_until(self, time_ns: int) -> None:
         """Deliver everything that arrives up to and including ``time_ns`` (latencies only)."""
         pending = self._pending
         out: list[Any] = []
         while pending and pending[0][0] <= time_ns:
-            arrival_ns, _, name, handler, message = heappop(pending)
+            arrival_ns, _, name, component, message = heappop(pending)
             self.now_ns = arrival_ns
             if message.time_ns != arrival_ns:
-                message = msgspec.structs.replace(message, time_ns=arrival_ns)
-            handler(message, out)
+                message = at_time(message, arrival_ns)
+            component.handle(message, out)
             for said in out:
                 if type(said) in self._targets:
                     self._schedule(name, said)
@@ -109,10 +136,10 @@ class Bus:
     def _schedule(self, sender: str, message: Any) -> None:
         assert self._latency is not None, "only a bus with latencies schedules"
         sent_ns = max(self.now_ns, message.time_ns)
-        for name, handler in self._targets[type(message)]:
+        for name, component in self._targets[type(message)]:
             arrival_ns = sent_ns + self._latency.between(sender, name)
             self._sequence += 1
-            heappush(self._pending, (arrival_ns, self._sequence, name, handler, message))
+            heappush(self._pending, (arrival_ns, self._sequence, name, component, message))
 
     @property
     def idle(self) -> bool:

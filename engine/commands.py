@@ -44,6 +44,9 @@ MAX_AMOUNT_Q: Final[int] = 2**61
 MAX_WIRE: Final[int] = 2**63 - 1
 """Largest number every reader of the wire can hold."""
 
+MAX_ROWS: Final[int] = 1_000
+"""Most accounts a query may name or ask for."""
+
 MAX_ORDER_ID: Final[int] = 2**60 - 1
 """Order ids beyond belong to the liquidation engine."""
 
@@ -188,6 +191,21 @@ class QueryAccount(_Command, frozen=True, array_like=True, tag=True):
     account_id: int
 
 
+class QueryMarket(_Command, frozen=True, array_like=True, tag=True):
+    """Ask for an `engine.events.MarketReport`; changes nothing."""
+
+
+class QueryRisk(_Command, frozen=True, array_like=True, tag=True):
+    """Ask for an `engine.events.RiskReport`; changes nothing.
+
+    At most ``count`` margin accounts of these traders; of all traders when none is named, which
+    looks at everybody with a position.
+    """
+
+    account_ids: list[int]
+    count: int
+
+
 Command = (
     AddAsset
     | AddInstrument
@@ -206,4 +224,6 @@ Command = (
     | IndexPrice
     | AdvanceTime
     | QueryAccount
+    | QueryMarket
+    | QueryRisk
 )

@@ -8,7 +8,7 @@ worth fewer coins. With that sign the profit of any position is ``value now - va
 
 from typing import TYPE_CHECKING, Final
 
-from engine.units import COMPILED, WORD
+from engine.units import COMPILED, HALF_WORD, WORD
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -62,6 +62,8 @@ class Instrument:
             word_lots: i64 = lots
             word_price: i64 = price_ticks
             per_tick: i64 = word_unit * word_lots
+            if word_price < HALF_WORD and -HALF_WORD < per_tick < HALF_WORD:
+                return per_tick * word_price
             room: i64 = WORD // word_price
             if -room < per_tick < room:
                 return per_tick * word_price
@@ -96,6 +98,15 @@ class Instrument:
         if COMPILED:
             return self._linear_q(qty_lots, price_ticks)
         return self.unit_q * qty_lots * price_ticks
+
+    def notional_of_value_q(self, value_q: int, qty_lots: int, price_ticks: int) -> int:
+        """`notional_q` of a position whose `position_value_q` at this price is known already.
+
+        A linear contract's is its magnitude; an inverse one's is rounded the other way.
+        """
+        if self.inverse:
+            return self.notional_q(qty_lots, price_ticks)
+        return value_q if value_q >= 0 else -value_q
 
     def notional_q(self, lots: int, price_ticks: int) -> int:
         """Absolute value of ``lots`` (any sign) at a price, rounded up; requirements use it."""

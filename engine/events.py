@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from engine.instruments import AssetSpec, InstrumentSpec
+
 CALL_CURED: Final[str] = "cured"
 CALL_EXPIRED: Final[str] = "expired"
 CALL_OVERTAKEN: Final[str] = "overtaken"
@@ -341,6 +343,82 @@ class AccountReport(_Event, frozen=True, array_like=True, tag=True):
     open_order_ids: list[int]
 
 
+class AssetReport(msgspec.Struct, frozen=True, array_like=True):
+    """An asset, the insurance fund's wallet in it and the debt nobody covered."""
+
+    spec: AssetSpec
+    fund_q: int
+    bad_debt_q: int
+
+
+class InstrumentReport(msgspec.Struct, frozen=True, array_like=True):
+    """A contract with its public prices; ticks are 0 while unknown.
+
+    ``funding_ppb`` is the rate that would settle if the interval ended now, at ``funding_ns`` (0:
+    not known before the first clock tick).
+    """
+
+    spec: InstrumentSpec
+    mark_ticks: int
+    index_ticks: int
+    last_ticks: int
+    open_interest_lots: int
+    funding_ppb: int
+    funding_ns: int
+
+
+class MarketReport(_Event, frozen=True, array_like=True, tag=True):
+    """Answer to `engine.commands.QueryMarket`: what is listed, and the rules' margin levels.
+
+    ``levels`` are names and multiples of maintenance (parts per billion), mildest first.
+    """
+
+    rulebook: str
+    levels: list[tuple[str, int]]
+    assets: list[AssetReport]
+    instruments: list[InstrumentReport]
+
+
+class AccountRisk(msgspec.Struct, frozen=True, array_like=True):
+    """How near one margin account is to its liquidation.
+
+    ``ratio_ppb`` is equity over maintenance, rounded down and within what the wire carries; its
+    largest number without maintenance. The prices are those of its largest position if only this
+    instrument moves, -1 where there is none. An id of 0 means no call or no liquidation, a
+    deadline of -1 none.
+    """
+
+    margin_account_id: int
+    asset_id: int
+    isolated: bool
+    equity_q: int
+    maintenance_q: int
+    ratio_ppb: int
+    level: int
+    level_name: str
+    instrument_id: int
+    qty_lots: int
+    liquidation_ticks: int
+    distance_ppb: int
+    call_id: int
+    call_amount_q: int
+    deadline_ns: int
+    liquidation_id: int
+    stage: str
+
+
+class RiskReport(_Event, frozen=True, array_like=True, tag=True):
+    """Answer to `engine.commands.QueryRisk`: accounts in liquidation first, then by ratio.
+
+    Without position, call and liquidation an account is not in it. ``account_ids`` are those asked
+    for, ``accounts`` how many margin accounts there were to choose from.
+    """
+
+    account_ids: list[int]
+    accounts: int
+    rows: list[AccountRisk]
+
+
 Event = (
     CommandRejected
     | OrderAccepted
@@ -367,4 +445,6 @@ Event = (
     | BadDebtBooked
     | FundChanged
     | AccountReport
+    | MarketReport
+    | RiskReport
 )

@@ -7,6 +7,25 @@ below maintenance to the liquidation engine and executes what that one decides.
 import msgspec
 
 from engine.instruments import InstrumentSpec
+from engine.order_links import (
+    ChangeOrder,
+    Fill,
+    OrderChanged,
+    OrderGone,
+    PlaceOrder,
+    PullFailed,
+    PullOrder,
+)
+
+__all__ = [
+    "ChangeOrder",
+    "Fill",
+    "OrderChanged",
+    "OrderGone",
+    "PlaceOrder",
+    "PullFailed",
+    "PullOrder",
+]
 
 
 class _Link(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -28,95 +47,7 @@ class RulesInForce(_Link, frozen=True, array_like=True, tag=True):
     rulebook: str
 
 
-# risk -> matching
-
-
-class PlaceOrder(_Link, frozen=True, array_like=True, tag=True):
-    """An order that passed the margin check. ``price_ticks`` is always a limit (risk turns a
-    market order into an IOC limit at its worst acceptable price)."""
-
-    order_id: int
-    account_id: int
-    instrument_id: int
-    side: int
-    qty_lots: int
-    price_ticks: int
-    tif: int
-    post_only: bool
-    stp: int
-    liquidation: bool = False
-
-
-class PullOrder(_Link, frozen=True, array_like=True, tag=True):
-    """Take an order out of the book. Always answered by `OrderGone`, or `PullFailed`.
-
-    ``account_id`` is whose command it was (0: the engine's own) and comes back in `PullFailed`.
-    """
-
-    order_id: int
-    instrument_id: int
-    reason: int
-    account_id: int = 0
-
-
-class ChangeOrder(_Link, frozen=True, array_like=True, tag=True):
-    """New price and remaining size of a resting order; answered by `OrderChanged` (then any
-    fills) or `PullFailed`.
-
-    With ``shrink_only`` a size that is not below the remaining one changes nothing (a fill was
-    faster); the answer is the same.
-    """
-
-    order_id: int
-    instrument_id: int
-    price_ticks: int
-    qty_lots: int
-    account_id: int = 0
-    shrink_only: bool = False
-
-
 # matching -> risk
-
-
-class Fill(_Link, frozen=True, array_like=True, tag=True):
-    """Two orders met at the maker's price. Both sides settle from this one message."""
-
-    instrument_id: int
-    trade_id: int
-    price_ticks: int
-    qty_lots: int
-    taker_side: int
-    taker_order_id: int
-    maker_order_id: int
-
-
-class OrderGone(_Link, frozen=True, array_like=True, tag=True):
-    """An order left the book (or never entered it) with ``remaining_lots`` unfilled.
-
-    Not sent for orders filled completely: the last `Fill` says so.
-    """
-
-    order_id: int
-    instrument_id: int
-    remaining_lots: int
-    reason: int
-
-
-class OrderChanged(_Link, frozen=True, array_like=True, tag=True):
-    """A resting order now has this price and remaining size (amend, or self-trade decrement)."""
-
-    order_id: int
-    instrument_id: int
-    price_ticks: int
-    remaining_lots: int
-
-
-class PullFailed(_Link, frozen=True, array_like=True, tag=True):
-    """The order to pull or change was not in the book (it had just filled)."""
-
-    order_id: int
-    instrument_id: int
-    account_id: int = 0
 
 
 class BookTop(_Link, frozen=True, array_like=True, tag=True):

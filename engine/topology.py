@@ -4,7 +4,9 @@ The picture in the README is drawn from it by `draw`. What no component takes is
 goes to the outside.
 """
 
-from typing import Final, get_args
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, get_args
 
 from engine import commands as c
 from engine import links as k
@@ -35,6 +37,8 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     c.IndexPrice: (RISK,),
     c.AdvanceTime: (RISK, MATCHING, LIQUIDATION),
     c.QueryAccount: (RISK,),
+    c.QueryMarket: (RISK,),
+    c.QueryRisk: (RISK,),
     # risk -> matching and liquidation
     k.InstrumentListed: (MATCHING, LIQUIDATION),
     k.RulesInForce: (LIQUIDATION,),
@@ -61,6 +65,15 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     k.LiquidateStage: (RISK,),
     k.LiquidateRelease: (RISK,),
 }
+
+BOOK_OF: Final[dict[type, Callable[[Any], int]]] = {
+    k.InstrumentListed: attrgetter("spec.instrument_id"),
+    k.PlaceOrder: attrgetter("instrument_id"),
+    k.PullOrder: attrgetter("instrument_id"),
+    k.ChangeOrder: attrgetter("instrument_id"),
+}
+"""The instrument whose book a message for matching concerns; what is not here concerns all books,
+and is answered instrument by instrument in the order of their ids."""
 
 SENDERS: Final[dict[type, str]] = {
     **dict.fromkeys(get_args(c.Command), GATEWAY),

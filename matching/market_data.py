@@ -5,24 +5,11 @@ out and the client's side, which keeps a copy of the depth from a snapshot and t
 `engine.events.BookLevel`.
 """
 
-import msgspec
-
 from engine.commands import BUY, SELL
 from engine.events import BookLevel
 from matching.book import Book
-
-
-class SequenceGap(ValueError):
-    """A depth update is missing or came twice: take a new snapshot."""
-
-
-class DepthSnapshot(msgspec.Struct, frozen=True, array_like=True):
-    """L2 of one instrument after depth update ``sequence``; levels are (price_ticks, lots)."""
-
-    instrument_id: int
-    sequence: int
-    bids: list[tuple[int, int]]
-    asks: list[tuple[int, int]]
+from matching.depth import DepthSnapshot as DepthSnapshot
+from matching.depth import SequenceGap as SequenceGap
 
 
 def depth_snapshot(book: Book, instrument_id: int, sequence: int) -> DepthSnapshot:

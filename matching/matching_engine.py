@@ -3,16 +3,16 @@
 It trusts the risk engine: an order that arrives here has been checked, and its id is new.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.commands import BUY, SELL, AdvanceTime
+from engine.component import Component
 from engine.events import BookLevel, Trade
-from engine.links import (
-    BookTop,
+from engine.links import BookTop, InstrumentListed
+from engine.order_links import (
     ChangeOrder,
     Fill,
-    InstrumentListed,
     OrderChanged,
     OrderGone,
     PlaceOrder,
@@ -50,7 +50,7 @@ class _Market:
         self.touched: dict[tuple[int, int], None] = {}
 
 
-class MatchingEngine:
+class MatchingEngine(Component):
     """A deterministic component: `handle` changes the books and appends messages to ``out``.
 
     With ``publish_depth`` every command ends with one `BookLevel` per price level it touched.
@@ -62,9 +62,6 @@ class MatchingEngine:
         self.publish_depth = publish_depth
         self._markets: dict[int, _Market] = {}
         self._handlers: dict[type, Callable[[Any, list[Any]], None]] = {
-            PlaceOrder: self._place,
-            PullOrder: self._pull,
-            ChangeOrder: self._change,
             AdvanceTime: self._advance_time,
             InstrumentListed: self._list_instrument,
         }
@@ -75,11 +72,20 @@ class MatchingEngine:
         Raises:
             TypeError: a message type this component does not take.
         """
-        handler = self._handlers.get(type(message))
-        if handler is None:
-            taken = ", ".join(sorted(kind.__name__ for kind in self._handlers))
-            raise TypeError(f"matching got a {type(message).__name__}; it takes {taken}")
-        handler(message, out)
+        # The commonest first, by their classes: compiled this is a direct call, the table is not.
+        if isinstance(message, PlaceOrder):
+            self._place(message, out)
+        elif isinstance(message, PullOrder):
+            self._pull(message, out)
+        elif isinstance(message, ChangeOrder):
+            self._change(message, out)
+        else:
+            handler = self._handlers.get(type(message))
+            if handler is None:
+                takes = (*self._handlers, PlaceOrder, PullOrder, ChangeOrder)
+                taken = ", ".join(sorted(kind.__name__ for kind in takes))
+                raise TypeError(f"matching got a {type(message).__name__}; it takes {taken}")
+            handler(message, out)
 
     def state(self) -> list[BookState]:
         """Everything that decides future behaviour, as plain integers in a fixed order."""
@@ -89,8 +95,9 @@ class MatchingEngine:
             state.append((instrument_id, market.last_trade_id, market.depth_sequence, bids, asks))
         return state
 
-    def restore(self, state: list[BookState]) -> None:
-        """Replace everything by what `state` returned; time priority included."""
+    def restore(self, state: Sequence[Sequence[Any]]) -> None:
+        """Replace everything by what `state` returned (as tuples or, from a snapshot, as lists);
+        time priority included."""
         self.books = {}
         self._markets = {}
         for instrument_id, last_trade_id, depth_sequence, bids, asks in state:
@@ -139,8 +146,6 @@ class MatchingEngine:
             out.append(OrderGone(time_ns, order_id, order.instrument_id, lots, unknown))
             return
         book = market.book
-        # Risk refuses duplicates: an answer here could not be told from one about the live order.
-        assert order_id not in book.resting, f"order {order_id} rests already"
         liquidation = order.liquidation
         outcome = book.submit(
             order_id,

@@ -6,10 +6,13 @@ run through the same code. In hedge mode the two legs of an instrument are two p
 same margin account.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.commands import BUY, LEG_NET
 from risk.listing import Listing
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 FUND: Final[int] = 1
 BACKSTOP: Final[int] = 2
@@ -36,21 +39,33 @@ MAX_ACCOUNT_ID: Final[int] = _ACCOUNT_MASK
 MAX_ASSET_ID: Final[int] = _ISOLATED_SLOTS - 1
 MAX_INSTRUMENT_ID: Final[int] = 1_000_000
 NO_THRESHOLD: Final[int] = -1
+_NO_LEVERAGE: Final[dict[int, int]] = {}
+_NO_MODE: Final[dict[int, bool]] = {}
 
 
 def cross_account_id(account_id: int, asset_id: int) -> int:
     """Id of a trader's cross margin account in one settlement asset."""
-    return account_id | asset_id << _SLOT_SHIFT
+    word: i64 = asset_id
+    return account_id + (word << _SLOT_SHIFT)
 
 
 def isolated_account_id(account_id: int, instrument_id: int, leg: int) -> int:
     """Id of the margin account holding one isolated position."""
-    return account_id | (_ISOLATED_SLOTS + instrument_id * _LEGS + leg) << _SLOT_SHIFT
+    word: i64 = _ISOLATED_SLOTS + instrument_id * _LEGS + leg
+    return account_id + (word << _SLOT_SHIFT)
 
 
 def owner_of(margin_account_id: int) -> int:
     """The trader a margin account belongs to."""
     return margin_account_id & _ACCOUNT_MASK
+
+
+def pot_of(margin_account_id: int) -> tuple[int, int]:
+    """Asset of a cross account and -1, or -1 and the instrument of an isolated one."""
+    slot = margin_account_id >> _SLOT_SHIFT
+    if slot < _ISOLATED_SLOTS:
+        return slot, -1
+    return -1, (slot - _ISOLATED_SLOTS) // _LEGS
 
 
 class LiquidationRecord:
@@ -157,7 +172,7 @@ class MarginAccount:
     def position(self, instrument_id: int, leg: int) -> "Position | None":
         """The position in an instrument and leg, or None."""
         for position in self.positions:
-            if position.leg == leg and position.listing.instrument_id == instrument_id:
+            if position.instrument_id == instrument_id and position.leg == leg:
                 return position
         return None
 
@@ -166,7 +181,8 @@ class Position:
     """Signed lots and the signed sum paid for them, plus the open orders around it.
 
     `buy_value_q` and `sell_value_q` are what the open orders would book (buyer's sign) at their
-    limit. `low_ticks`/`high_ticks` are the frontier thresholds in force (`NO_THRESHOLD`: none).
+    limit. `low_ticks`/`high_ticks` are the frontier thresholds in force (`NO_THRESHOLD`: none),
+    `frontier_slot` is its place in the frontier (-1: it is not in it).
     """
 
     __slots__ = (
@@ -174,7 +190,9 @@ class Position:
         "buy_lots",
         "buy_value_q",
         "entry_value_q",
+        "frontier_slot",
         "high_ticks",
+        "instrument_id",
         "leg",
         "leverage",
         "listing",
@@ -190,6 +208,7 @@ class Position:
     def __init__(self, account: MarginAccount, listing: Listing, leg: int, leverage: int) -> None:
         self.account = account
         self.listing = listing
+        self.instrument_id: int = listing.instrument_id
         self.leg = leg
         self.leverage = leverage
         self.uid = account.margin_account_id * _LEGS + leg
@@ -201,6 +220,7 @@ class Position:
         self.buy_value_q = 0
         self.sell_value_q = 0
         self.reduce_lots = 0
+        self.frontier_slot = -1
         self.low_ticks = NO_THRESHOLD
         self.high_ticks = NO_THRESHOLD
 
@@ -239,7 +259,7 @@ class OpenOrder:
     ) -> None:
         self.order_id = order_id
         self.position = position
-        self.instrument_id = position.listing.instrument_id
+        self.instrument_id = position.instrument_id
         self.side = side
         self.qty_lots = qty_lots
         self.remaining_lots = qty_lots
@@ -258,18 +278,32 @@ class OpenOrder:
         return self.position.qty_lots > 0
 
 
-class Trader:
-    """One customer: settings, margin accounts by id, open orders by id."""
+_NO_ORDERS: Final[dict[int, OpenOrder]] = {}
 
-    __slots__ = ("account_id", "accounts", "hedge", "isolated", "leverage", "orders")
+
+class Trader:
+    """One customer: settings, margin accounts in the order they were opened, open orders by id.
+
+    `cross` is the cross account that was used last, to be found again without a search.
+    """
+
+    __slots__ = ("account_id", "accounts", "cross", "hedge", "isolated", "leverage", "orders")
 
     def __init__(self, account_id: int) -> None:
         self.account_id = account_id
         self.hedge = False
-        self.accounts: dict[int, MarginAccount] = {}
-        self.leverage: dict[int, int] = {}
-        self.isolated: dict[int, bool] = {}
-        self.orders: dict[int, OpenOrder] = {}
+        self.accounts: list[MarginAccount] = []
+        self.cross: MarginAccount | None = None
+        # Shared by all who have nothing yet: replaced, never changed.
+        self.leverage: dict[int, int] = _NO_LEVERAGE
+        self.isolated: dict[int, bool] = _NO_MODE
+        self.orders: dict[int, OpenOrder] = _NO_ORDERS
+
+    def remember_order(self, order: OpenOrder) -> None:
+        """An order is open from now on."""
+        if self.orders is _NO_ORDERS:
+            self.orders = {}
+        self.orders[order.order_id] = order
 
     def is_house(self) -> bool:
         """Whether this is one of the exchange's own accounts."""
@@ -277,7 +311,7 @@ class Trader:
 
     def find_position(self, instrument_id: int, leg: int = LEG_NET) -> Position | None:
         """The trader's position wherever it is held, cross or isolated."""
-        for account in self.accounts.values():
+        for account in self.accounts:
             position = account.position(instrument_id, leg)
             if position is not None:
                 return position

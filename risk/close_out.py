@@ -25,8 +25,8 @@ from engine.links import (
     LiquidateStage,
     LiquidateTakeover,
     LiquidationReport,
-    PlaceOrder,
 )
+from engine.order_links import PlaceOrder
 from engine.reasons import Reason
 from engine.units import PPB, apply_rate_down
 from risk.accounts import BAD_DEBT, FUND, MarginAccount, OpenOrder, Position

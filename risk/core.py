@@ -5,7 +5,9 @@ from typing import Any
 from engine.commands import MAX_WIRE, AddAsset
 from engine.events import CommandRejected, FundChanged
 from engine.instruments import AssetSpec
-from engine.links import AccountFacts, HouseFacts, PositionFacts, PullOrder
+from engine.links import AccountFacts, HouseFacts, PositionFacts
+from engine.order_links import PullOrder
+from engine.units import magnitude
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
 from risk.health import (
     Levels,
@@ -22,19 +24,24 @@ from risk.rulebook import NO_RULES, Rulebook
 
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
-    `orders` are all open orders of all traders by id."""
+    `orders` are all open orders of all traders by id; `taker_ppb`, `maker_ppb`,
+    `profit_margins_orders` and `funding_interval_ns` are copies of what the rulebook says."""
 
     __slots__ = (
         "assets",
+        "funding_interval_ns",
         "ledger",
         "levels",
         "listings",
+        "maker_ppb",
         "next_call_id",
         "next_liquidation_id",
         "now_ns",
         "orders",
         "out",
+        "profit_margins_orders",
         "rulebook",
+        "taker_ppb",
     )
 
     def __init__(self) -> None:
@@ -42,12 +49,16 @@ class RiskCore:
         self.assets: dict[int, AssetSpec] = {}
         self.listings: dict[int, Listing] = {}
         self.orders: dict[int, OpenOrder] = {}
-        self.rulebook: Rulebook = NO_RULES
-        self.levels = Levels(NO_RULES)
+        self.set_rulebook(NO_RULES)
         self.now_ns = 0
         self.next_call_id = 1
         self.next_liquidation_id = 1
         self.out: list[Any] = []
+
+    def advance(self, time_ns: int) -> None:
+        """A message of this time is handled now; time never goes back."""
+        if time_ns > self.now_ns:
+            self.now_ns = time_ns
 
     def emit(self, message: Any) -> None:
         """Send a message or event."""
@@ -90,8 +101,13 @@ class RiskCore:
 
     def set_rulebook(self, rulebook: Rulebook) -> None:
         """Put rules in force; samples and prices taken so far are kept."""
-        self.rulebook = rulebook
+        self.rulebook: Rulebook = rulebook
         self.levels = Levels(rulebook)
+        # What every order needs; a look into the rulebook's structs costs more than the arithmetic.
+        self.taker_ppb: int = rulebook.fees.taker_ppb
+        self.maker_ppb: int = rulebook.fees.maker_ppb
+        self.profit_margins_orders: bool = rulebook.profit_margins_orders
+        self.funding_interval_ns: int = rulebook.funding.interval_ns
         for listing in self.listings.values():
             listing.apply_rules(rulebook)
 
@@ -158,7 +174,7 @@ class RiskCore:
                 total_q += listing.model.initial_q(
                     position.qty_lots,
                     listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
-                    abs(position.entry_value_q),
+                    magnitude(position.entry_value_q),
                     position.leverage,
                 )
         return total_q

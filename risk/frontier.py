@@ -12,7 +12,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from engine.instruments import Instrument
-from engine.units import PPB
+from engine.units import PPB, magnitude, scale_down
 
 if TYPE_CHECKING:
     from risk.accounts import MarginAccount, Position
@@ -22,6 +22,8 @@ ROUNDING_SLACK_Q: Final[int] = 16
 """Quanta per position held back from the headroom, more than all its roundings together."""
 
 _MIN_HEAP: Final[int] = 64
+_SLOTS: Final[int] = 2**24
+"""More than the positions of one instrument; a power of two keeps the arithmetic cheap."""
 
 
 def _notional_room(share_q: int, slope_counts: bool, factor_ppb: int, slope_ppb: int) -> int:
@@ -32,7 +34,7 @@ def _notional_room(share_q: int, slope_counts: bool, factor_ppb: int, slope_ppb:
     """
     if not slope_counts:
         return share_q
-    return share_q * PPB // (PPB + factor_ppb * slope_ppb // PPB + 1)
+    return scale_down(share_q, PPB, PPB + scale_down(factor_ppb, slope_ppb, PPB) + 1)
 
 
 def _low_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) -> int:
@@ -53,17 +55,24 @@ def _high_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int)
 
 
 class Frontier:
-    """Price bands of all positions of one instrument."""
+    """Price bands of all positions of one instrument.
 
-    __slots__ = ("_highs", "_lows", "_members")
+    A position in it has a slot, its place in ``_members``. A heap entry is one whole number, the
+    edge times `_SLOTS` plus the slot: half the memory of a pair and cheaper to compare. Entries
+    that no longer say what their position says are stale and dropped when they surface.
+    """
+
+    __slots__ = ("_count", "_free", "_highs", "_lows", "_members")
 
     def __init__(self) -> None:
-        self._lows: list[tuple[int, int]] = []
-        self._highs: list[tuple[int, int]] = []
-        self._members: dict[int, Position] = {}
+        self._lows: list[int] = []
+        self._highs: list[int] = []
+        self._members: list[Position | None] = []
+        self._free: list[int] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._members)
+        return self._count
 
     def place(self, position: "Position", low_ticks: int, high_ticks: int, widen: bool) -> None:
         """Put a position's band in force.
@@ -71,25 +80,33 @@ class Frontier:
         An edge already in force that is nearer to the mark stays unless ``widen``: being too near
         is safe, and most fills then cost no heap operation.
         """
-        self._members[position.uid] = position
+        slot = position.frontier_slot
+        if slot < 0:
+            slot = self._take_slot(position)
         held = position.low_ticks
         if low_ticks > held or (widen and low_ticks != held):
             position.low_ticks = low_ticks
             if low_ticks != NO_THRESHOLD:
-                heappush(self._lows, (-low_ticks, position.uid))
+                # The highest low edge first: negative, with the slot counted upwards all the same.
+                heappush(self._lows, slot - low_ticks * _SLOTS)
         held = position.high_ticks
         if high_ticks != held and (
             widen or held == NO_THRESHOLD or NO_THRESHOLD < high_ticks < held
         ):
             position.high_ticks = high_ticks
             if high_ticks != NO_THRESHOLD:
-                heappush(self._highs, (high_ticks, position.uid))
-        if len(self._lows) + len(self._highs) > _MIN_HEAP + 8 * len(self._members):
+                heappush(self._highs, slot + high_ticks * _SLOTS)
+        if len(self._lows) + len(self._highs) > _MIN_HEAP + 8 * self._count:
             self._rebuild()
 
     def remove(self, position: "Position") -> None:
         """Forget a position (it is flat, or its account is locked)."""
-        if self._members.pop(position.uid, None) is not None:
+        slot = position.frontier_slot
+        if slot >= 0:
+            self._members[slot] = None
+            self._free.append(slot)
+            self._count -= 1
+            position.frontier_slot = -1
             position.low_ticks = NO_THRESHOLD
             position.high_ticks = NO_THRESHOLD
 
@@ -100,29 +117,48 @@ class Frontier:
         """
         found: list[Position] = []
         lows = self._lows
-        while lows and -lows[0][0] > mark_ticks:
-            edge, uid = heappop(lows)
-            position = self._members.get(uid)
-            if position is not None and position.low_ticks == -edge:
+        # Below any entry of an edge at the mark, above every entry of a higher one.
+        limit = -mark_ticks * _SLOTS
+        while lows and lows[0] < limit:
+            entry = heappop(lows)
+            slot = entry % _SLOTS
+            position = self._members[slot]
+            if position is not None and position.low_ticks * _SLOTS == slot - entry:
                 position.low_ticks = NO_THRESHOLD
                 found.append(position)
         highs = self._highs
-        while highs and highs[0][0] < mark_ticks:
-            edge, uid = heappop(highs)
-            position = self._members.get(uid)
-            if position is not None and position.high_ticks == edge:
+        limit = mark_ticks * _SLOTS
+        while highs and highs[0] < limit:
+            entry = heappop(highs)
+            slot = entry % _SLOTS
+            position = self._members[slot]
+            if position is not None and position.high_ticks * _SLOTS == entry - slot:
                 position.high_ticks = NO_THRESHOLD
                 found.append(position)
         return found
 
+    def _take_slot(self, position: "Position") -> int:
+        self._count += 1
+        if self._free:
+            slot = self._free.pop()
+            self._members[slot] = position
+        else:
+            slot = len(self._members)
+            assert slot < _SLOTS, f"more than {_SLOTS} positions in one instrument"
+            self._members.append(position)
+        position.frontier_slot = slot
+        return slot
+
     def _rebuild(self) -> None:
         """Drop the stale edges, so that memory follows the number of positions."""
-        self._lows = [
-            (-p.low_ticks, p.uid) for p in self._members.values() if p.low_ticks != NO_THRESHOLD
-        ]
-        self._highs = [
-            (p.high_ticks, p.uid) for p in self._members.values() if p.high_ticks != NO_THRESHOLD
-        ]
+        self._lows = []
+        self._highs = []
+        for slot, position in enumerate(self._members):
+            if position is not None:
+                if position.low_ticks != NO_THRESHOLD:
+                    self._lows.append(slot - position.low_ticks * _SLOTS)
+                if position.high_ticks != NO_THRESHOLD:
+                    self._highs.append(slot + position.high_ticks * _SLOTS)
         heapify(self._lows)
         heapify(self._highs)
 
@@ -142,13 +178,16 @@ def place_account(
     down.
     """
     live = 0
-    total_q = 0
     for position in account.positions:
         if position.qty_lots:
             live += 1
-            total_q += _notional_q(position)
     if not live:
         return
+    total_q = 0
+    if live > 1:
+        for position in account.positions:
+            if position.qty_lots:
+                total_q += _notional_q(position)
     slack_q = ROUNDING_SLACK_Q * live
     worse_room_q = max(0, worse_q - slack_q) if worse_q >= 0 else -1
     better_room_q = max(0, better_q - slack_q) if better_q >= 0 else -1
@@ -159,9 +198,9 @@ def place_account(
             if live > 1:
                 notional_q = _notional_q(position)
                 if worse_q >= 0:
-                    worse_share_q = worse_room_q * notional_q // total_q
+                    worse_share_q = scale_down(worse_room_q, notional_q, total_q)
                 if better_q >= 0:
-                    better_share_q = better_room_q * notional_q // total_q
+                    better_share_q = scale_down(better_room_q, notional_q, total_q)
             _place_position(
                 position, worse_share_q, worse_factor_ppb, better_share_q, better_factor_ppb, widen
             )
@@ -182,7 +221,7 @@ def _place_position(
 ) -> None:
     listing = position.listing
     instrument = listing.instrument
-    lots = abs(position.qty_lots)
+    lots = magnitude(position.qty_lots)
     slope_ppb = listing.model.slope_bound_ppb(position.qty_lots)
     is_long = position.qty_lots > 0
     notional_grows_down = instrument.inverse

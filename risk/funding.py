@@ -5,7 +5,7 @@ The variants of other venues stand at the end.
 """
 
 from engine.instruments import Instrument
-from engine.units import PPB
+from engine.units import PPB, scale_down
 from risk.rulebook import FundingRule
 
 
@@ -79,16 +79,17 @@ def position_funding_q(
     exposure = -qty_lots * instrument.unit_q * rate_ppb
     if instrument.inverse:
         return exposure // (PPB * price_ticks)
-    return exposure * price_ticks // PPB
+    return scale_down(exposure, price_ticks, PPB)
 
 
 class PremiumWindow:
     """Premium samples since the last settlement and their plain mean, in parts per billion."""
 
-    __slots__ = ("_count", "_rule", "_sampled_ns", "_sum_ppb")
+    __slots__ = ("_count", "_interval_ns", "_rule", "_sampled_ns", "_sum_ppb")
 
     def __init__(self, rule: FundingRule) -> None:
         self._rule = rule
+        self._interval_ns: int = rule.sample_interval_ns
         self._sum_ppb: int = 0
         self._count: int = 0
         self._sampled_ns: int = -1
@@ -100,7 +101,7 @@ class PremiumWindow:
         """
         if index_ticks <= 0 or (bid_ticks <= 0 and ask_ticks <= 0):
             return
-        if self._sampled_ns >= 0 and time_ns - self._sampled_ns < self._rule.sample_interval_ns:
+        if self._sampled_ns >= 0 and time_ns - self._sampled_ns < self._interval_ns:
             return
         self._sampled_ns = time_ns
         self._sum_ppb += premium_ppb(bid_ticks, ask_ticks, index_ticks)

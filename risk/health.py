@@ -8,7 +8,7 @@ that is never stored cannot drift.
 from math import gcd
 from typing import TYPE_CHECKING
 
-from engine.units import COMPILED, PPB, WORD, scale_up
+from engine.units import COMPILED, PPB, WORD, magnitude, scale_down, scale_up
 from risk.accounts import MarginAccount, Position
 from risk.rulebook import LEVEL_CALL, Rulebook
 
@@ -27,11 +27,12 @@ def evaluate(account: MarginAccount) -> None:
             mark_ticks = listing.mark_ticks
             instrument = listing.instrument
             entry_q = position.entry_value_q
-            equity_q += instrument.position_value_q(qty_lots, mark_ticks) - entry_q
+            value_q = instrument.position_value_q(qty_lots, mark_ticks)
+            equity_q += value_q - entry_q
             maintenance_q += listing.model.maintenance_q(
                 qty_lots,
-                instrument.notional_q(qty_lots, mark_ticks),
-                entry_q if entry_q >= 0 else -entry_q,
+                instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
+                magnitude(entry_q),
                 position.leverage,
             )
     account.equity_q = equity_q
@@ -44,7 +45,7 @@ def position_maintenance_q(position: Position) -> int:
     return listing.model.maintenance_q(
         position.qty_lots,
         listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
-        abs(position.entry_value_q),
+        magnitude(position.entry_value_q),
         position.leverage,
     )
 
@@ -65,33 +66,35 @@ def initial_q(position: Position, mark_ticks: int) -> int:
     qty_lots = position.qty_lots
     buys = position.buy_lots
     sells = position.sell_lots
-    entry_q = abs(position.entry_value_q)
-    if not buys and not sells:
-        worst_lots = qty_lots
-        open_loss_q = 0
-    else:
+    listing = position.listing
+    instrument = listing.instrument
+    entry_q = magnitude(position.entry_value_q)
+    worst_lots = qty_lots
+    open_loss_q = 0
+    if buys or sells:
         long_side = qty_lots + buys
         short_side = qty_lots - sells
-        instrument = position.listing.instrument
-        open_loss_q = 0
         if long_side >= -short_side:
             worst_lots = long_side
-            entry_q += abs(position.buy_value_q) if qty_lots >= 0 else 0
+            if qty_lots >= 0:
+                entry_q += magnitude(position.buy_value_q)
         else:
             worst_lots = short_side
-            entry_q += abs(position.sell_value_q) if qty_lots <= 0 else 0
-        if abs(qty_lots) > abs(worst_lots):
+            if qty_lots <= 0:
+                entry_q += magnitude(position.sell_value_q)
+        if magnitude(qty_lots) > magnitude(worst_lots):
             worst_lots = qty_lots
         if buys:
             loss_q = position.buy_value_q - instrument.position_value_q(buys, mark_ticks)
-            open_loss_q += loss_q if loss_q > 0 else 0
+            if loss_q > 0:
+                open_loss_q = loss_q
         if sells:
             loss_q = instrument.position_value_q(sells, mark_ticks) - position.sell_value_q
-            open_loss_q += loss_q if loss_q > 0 else 0
+            if loss_q > 0:
+                open_loss_q += loss_q
     if not worst_lots:
         return open_loss_q
-    listing = position.listing
-    notional_q = listing.instrument.notional_q(worst_lots, mark_ticks)
+    notional_q = instrument.notional_q(worst_lots, mark_ticks)
     return open_loss_q + listing.model.initial_q(worst_lots, notional_q, entry_q, position.leverage)
 
 
@@ -102,6 +105,37 @@ def initial_requirement_q(account: MarginAccount) -> int:
         if position.qty_lots or position.buy_lots or position.sell_lots:
             total_q += initial_q(position, position.listing.mark_ticks)
     return total_q
+
+
+def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[int, int]:
+    """`initial_requirement_q`, and the equity that may meet it, in one pass over the positions.
+
+    Without ``profit_counts`` unrealised profits are left out of the equity, losses never.
+    """
+    required_q = account.held_q
+    equity_q = account.wallet_q
+    for position in account.positions:
+        listing = position.listing
+        mark_ticks = listing.mark_ticks
+        qty_lots = position.qty_lots
+        if qty_lots:
+            value_q = listing.instrument.position_value_q(qty_lots, mark_ticks)
+            entry_q = position.entry_value_q
+            gain_q = value_q - entry_q
+            if profit_counts or gain_q < 0:
+                equity_q += gain_q
+            if position.buy_lots or position.sell_lots:
+                required_q += initial_q(position, mark_ticks)
+            else:
+                required_q += listing.model.initial_q(
+                    qty_lots,
+                    listing.instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
+                    magnitude(entry_q),
+                    position.leverage,
+                )
+        elif position.buy_lots or position.sell_lots:
+            required_q += initial_q(position, mark_ticks)
+    return required_q, equity_q
 
 
 def position_notional_q(account: MarginAccount) -> int:
@@ -203,5 +237,7 @@ class Levels:
         level = account.level - 1
         if level < 0:
             return -1
-        limit_q = self._numerators[level] * account.maintenance_q // self._denominators[level]
+        limit_q = scale_down(
+            account.maintenance_q, self._numerators[level], self._denominators[level]
+        )
         return max(0, limit_q - account.equity_q)

@@ -59,13 +59,24 @@ class IndexPrice:
     stays what it was at the last instant one of them was fresh, and `stale` says so.
     """
 
-    __slots__ = ("_newest_ns", "_rule", "_sources", "_weights")
+    __slots__ = (
+        "_newest_ns",
+        "_newest_ticks",
+        "_outlier_ppb",
+        "_sources",
+        "_stale_ns",
+        "_weighted",
+        "_weights",
+    )
 
     def __init__(self, rule: IndexRule) -> None:
-        self._rule = rule
+        self._stale_ns: int = rule.stale_ns
+        self._outlier_ppb: int = rule.outlier_ppb
+        self._weighted: bool = rule.method == WEIGHTED
         self._weights: dict[int, int] = dict(rule.weights)
         self._sources: dict[int, tuple[int, int]] = {}
         self._newest_ns: int = -1
+        self._newest_ticks: int = 0
 
     def update(self, source_id: int, price_ticks: int, time_ns: int) -> None:
         """Take one source's price; one older than what that source already said is ignored.
@@ -81,6 +92,7 @@ class IndexPrice:
         if known is not None and known[1] > time_ns:
             return
         self._sources[source_id] = (price_ticks, time_ns)
+        self._newest_ticks = price_ticks
         if time_ns > self._newest_ns:
             self._newest_ns = time_ns
 
@@ -91,11 +103,12 @@ class IndexPrice:
         median of the fresh ones. Should that rule leave nobody (two sources that disagree), all
         fresh sources count.
         """
-        if not self._sources:
-            return 0
+        if len(self._sources) <= 1:
+            # Alone, a source is never stray, and stale only together with the index.
+            return self._newest_ticks
         fresh = self._fresh(self._as_of(time_ns))
         kept = self._without_outliers(fresh)
-        if self._rule.method == WEIGHTED:
+        if self._weighted:
             return weighted_median_ticks(
                 [(price, self._weights.get(source, DEFAULT_WEIGHT)) for source, price in kept]
             )
@@ -120,17 +133,18 @@ class IndexPrice:
         """Take over what `state` returned."""
         self._sources = {}
         self._newest_ns = -1
+        self._newest_ticks = 0
         for source, price_ticks, time_ns in state:
             self.update(source, price_ticks, time_ns)
 
     def _as_of(self, time_ns: int) -> int:
         """``time_ns``, or the last instant at which any source was still fresh."""
-        if self._rule.stale_ns == 0:
+        if self._stale_ns == 0:
             return time_ns
-        return min(time_ns, self._newest_ns + self._rule.stale_ns)
+        return min(time_ns, self._newest_ns + self._stale_ns)
 
     def _fresh(self, time_ns: int) -> list[tuple[int, int]]:
-        stale_ns = self._rule.stale_ns
+        stale_ns = self._stale_ns
         return [
             (source, price_ticks)
             for source, (price_ticks, since_ns) in sorted(self._sources.items())
@@ -138,7 +152,7 @@ class IndexPrice:
         ]
 
     def _without_outliers(self, fresh: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        outlier_ppb = self._rule.outlier_ppb
+        outlier_ppb = self._outlier_ppb
         if outlier_ppb == 0:
             return fresh
         middle = median_ticks([price for _, price in fresh])

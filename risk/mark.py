@@ -26,7 +26,7 @@ def funding_basis_price_ticks(
     funding (interval 0) it is the index. Source: mark price pages of Binance, Bybit, BitMEX and
     Bitget.
     """
-    if funding_interval_ns == 0:
+    if funding_interval_ns == 0 or funding_rate_ppb == 0:
         return index_ticks
     one = PPB * funding_interval_ns
     # Rounded down.
@@ -50,7 +50,9 @@ def mark_price_ticks(funding_price_ticks: int, average_price_ticks: int, last_ti
 
     Source: mark price pages of Binance and Bybit.
     """
-    return median_ticks([funding_price_ticks, average_price_ticks, last_ticks])
+    low_ticks = min(funding_price_ticks, average_price_ticks)
+    high_ticks = max(funding_price_ticks, average_price_ticks)
+    return max(low_ticks, min(high_ticks, last_ticks))
 
 
 def hyperliquid_mark_ticks(
@@ -111,16 +113,20 @@ class MarkPrice:
     """Mark of one instrument, in ticks, with the moving average of the mid's basis."""
 
     __slots__ = (
+        "_interval_ns",
         "_known_ticks",
+        "_method",
         "_next",
-        "_rule",
         "_sampled_ns",
+        "_samples",
         "_twice_basis",
         "_twice_basis_sum",
     )
 
     def __init__(self, rule: MarkRule) -> None:
-        self._rule = rule
+        self._method: str = rule.method
+        self._samples: int = rule.basis_samples
+        self._interval_ns: int = rule.basis_interval_ns
         self._twice_basis: list[int] = []
         self._twice_basis_sum: int = 0
         self._next: int = 0
@@ -134,7 +140,7 @@ class MarkPrice:
         """
         if bid_ticks <= 0 or ask_ticks < bid_ticks or index_ticks <= 0:
             return
-        if self._sampled_ns >= 0 and time_ns - self._sampled_ns < self._rule.basis_interval_ns:
+        if self._sampled_ns >= 0 and time_ns - self._sampled_ns < self._interval_ns:
             return
         if self._expired(time_ns):
             self._twice_basis = []
@@ -143,7 +149,7 @@ class MarkPrice:
         self._sampled_ns = time_ns
         twice_basis = bid_ticks + ask_ticks - 2 * index_ticks
         self._twice_basis_sum += twice_basis
-        if len(self._twice_basis) < self._rule.basis_samples:
+        if len(self._twice_basis) < self._samples:
             self._twice_basis.append(twice_basis)
             return
         self._twice_basis_sum -= self._twice_basis[self._next]
@@ -185,8 +191,7 @@ class MarkPrice:
         self._sampled_ns, self._known_ticks = state[1]
 
     def _expired(self, time_ns: int) -> bool:
-        window_ns = self._rule.basis_samples * self._rule.basis_interval_ns
-        return time_ns - self._sampled_ns > window_ns
+        return time_ns - self._sampled_ns > self._samples * self._interval_ns
 
     def _candidate(
         self,
@@ -200,9 +205,9 @@ class MarkPrice:
         """The rule's price at one tick or more; 0 when nothing is known."""
         if index_ticks <= 0:
             return last_ticks
-        if self._rule.method == INDEX:
+        if self._method == INDEX:
             return index_ticks
-        if self._rule.method == LAST:
+        if self._method == LAST:
             return last_ticks if last_ticks > 0 else index_ticks
         samples = 0 if self._expired(time_ns) else len(self._twice_basis)
         funding_price = funding_basis_price_ticks(

@@ -1,5 +1,10 @@
 """Orders on the risk side: the check before the book, cancels and amends."""
 
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.structs import astuple
+
 from engine.commands import (
     ALL_INSTRUMENTS,
     BUY,
@@ -17,10 +22,7 @@ from engine.commands import (
     SubmitOrder,
 )
 from engine.events import OrderAccepted
-from engine.links import (
-    ChangeOrder,
-    PlaceOrder,
-)
+from engine.order_links import ChangeOrder, PlaceOrder
 from engine.reasons import Reason
 from engine.units import apply_rate_up
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
@@ -29,6 +31,7 @@ from risk.listing import Listing
 from risk.pretrade import (
     OK,
     PASSED,
+    SubmitFields,
     Verdict,
     band_limits,
     check_band,
@@ -44,8 +47,12 @@ from risk.pretrade import (
 )
 from risk.reservations import Reservations, drop_if_empty, isolated_hold_q
 
-DEFAULT_LEVERAGE = 20
+DEFAULT_LEVERAGE: Final[int] = 20
 """Leverage of an account that chose none, if the margin model allows as much."""
+
+
+_CANCELLED_BY_OWNER: Final[int] = Reason.CANCELLED_BY_OWNER.value
+_fields_of: Final[Callable[[Any], Any]] = astuple
 
 
 class Orders:
@@ -61,68 +68,83 @@ class Orders:
 
     def submit(self, command: SubmitOrder) -> None:
         """Check an order and pass it to the book, or answer why not."""
+        # One look at the struct instead of one per field: see docs/performance.md.
+        fields: SubmitFields = _fields_of(command)
         core = self._core
-        trader = core.ledger.traders.get(command.account_id)
-        listing = core.listings.get(command.instrument_id)
-        verdict = PASSED
+        core.advance(fields[0])
+        account_id = fields[1]
+        order_id = fields[3]
+        trader = core.ledger.traders.get(account_id)
+        listing = core.listings.get(fields[2])
         if trader is None:
             verdict = Verdict(Reason.UNKNOWN_ACCOUNT)
         elif trader.is_house():
             verdict = Verdict(Reason.HOUSE_ACCOUNT)
         elif listing is None:
             verdict = Verdict(Reason.UNKNOWN_INSTRUMENT)
-        elif command.order_id in core.orders:
+        elif order_id in core.orders:
             verdict = Verdict(Reason.DUPLICATE_ID)
         else:
-            verdict = check_fields(command)
+            verdict = check_fields(fields)
             if verdict.reason == OK:
-                verdict = check_leg(trader, command.leg)
+                verdict = check_leg(trader, fields[12])
             if verdict.reason == OK and listing.mark_ticks == 0:
                 verdict = Verdict(Reason.NO_MARK_PRICE)
             if verdict.reason == OK:
-                position = self.position(trader, listing, command.leg)
-                verdict = self._check_and_place(command, trader, position)
+                position = self.position(trader, listing, fields[12])
+                verdict = self._check_and_place(fields, trader, position)
                 if verdict.reason != OK:
                     drop_if_empty(position)
         if verdict.reason != OK:
-            core.reject(command.account_id, command.order_id, verdict)
+            core.reject(account_id, order_id, verdict)
 
     def position(self, trader: Trader, listing: Listing, leg: int) -> Position:
         """The position an order belongs to, opened empty in the right margin account if needed."""
         instrument_id = listing.instrument_id
-        if trader.isolated.get(instrument_id, False):
+        if trader.isolated and trader.isolated.get(instrument_id, False):
             account = self._core.ledger.isolated(trader, listing, leg)
         else:
             account = self._core.ledger.cross(trader, listing.instrument.settle_asset_id)
         position = account.position(instrument_id, leg)
         if position is None:
-            leverage = trader.leverage.get(instrument_id, 0)
+            leverage = trader.leverage.get(instrument_id, 0) if trader.leverage else 0
             if not leverage:
                 leverage = min(DEFAULT_LEVERAGE, listing.model.max_leverage(1))
             position = Position(account, listing, leg, leverage)
             account.positions.append(position)
         return position
 
-    def _check_and_place(self, command: SubmitOrder, trader: Trader, position: Position) -> Verdict:
+    def _check_and_place(self, fields: SubmitFields, trader: Trader, position: Position) -> Verdict:
+        (
+            _,
+            account_id,
+            instrument_id,
+            order_id,
+            side,
+            qty_lots,
+            price_ticks,
+            order_type,
+            tif,
+            post_only,
+            reduce_only,
+            stp,
+            leg,
+        ) = fields
         core = self._core
         listing = position.listing
-        side = command.side
         if self._is_locked(position.account):
             return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
         if len(trader.orders) >= listing.instrument.max_open_orders:
             limit = listing.instrument.max_open_orders
             return Verdict(Reason.TOO_MANY_OPEN_ORDERS, detail=f"at most {limit}")
-        reduce_only = command.reduce_only or closes_leg(command.leg, side)
-        qty_lots = command.qty_lots
+        reduce_only = reduce_only or closes_leg(leg, side)
         if reduce_only:
-            rests = command.order_type == LIMIT and command.tif == GTC
+            rests = order_type == LIMIT and tif == GTC
             qty_lots = min(qty_lots, reducible_lots(position, side, rests))
             if qty_lots <= 0:
                 return Verdict(Reason.NOTHING_TO_REDUCE)
-        if command.order_type == LIMIT:
-            price_ticks = command.price_ticks
-            estimate_ticks = price_ticks
-            tif = command.tif
+        estimate_ticks = price_ticks
+        if order_type == LIMIT:
             verdict = check_band(listing, side, price_ticks)
             if verdict.reason != OK:
                 return verdict
@@ -130,44 +152,37 @@ class Orders:
             low_ticks, high_ticks = band_limits(listing)
             price_ticks = high_ticks if side == BUY else low_ticks
             estimate_ticks = estimate_price_ticks(listing, side, core.rulebook)
-            tif = FOK if command.tif == FOK else IOC
-        reduces = reduce_only or opening_lots(position, side, qty_lots) == 0
-        verdict = check_size(listing, qty_lots, estimate_ticks, reduces)
+            tif = FOK if tif == FOK else IOC
+        opening = opening_lots(position, side, qty_lots)
+        notional_q = listing.instrument.notional_q(qty_lots, estimate_ticks)
+        verdict = check_size(listing, qty_lots, notional_q, reduce_only or not opening)
         if verdict.reason != OK:
             return verdict
-        order = OpenOrder(
-            command.order_id, position, side, qty_lots, price_ticks, reduce_only, False
-        )
-        verdict = self._check_margin(order, estimate_ticks)
-        if verdict.reason != OK:
-            return verdict
+        order = OpenOrder(order_id, position, side, qty_lots, price_ticks, reduce_only, False)
+        if opening and not reduce_only:
+            verdict = self._check_margin(order, opening, estimate_ticks, notional_q)
+            if verdict.reason != OK:
+                return verdict
         self._reservations.register(order, estimate_ticks)
         if not reduce_only and tif == GTC:
             self._reservations.trim_reduce_only(position)
         now_ns = core.now_ns
-        core.emit(
-            OrderAccepted(
-                now_ns,
-                command.account_id,
-                order.order_id,
-                order.instrument_id,
-                side,
-                qty_lots,
-                price_ticks,
-            )
+        out = core.out
+        out.append(
+            OrderAccepted(now_ns, account_id, order_id, instrument_id, side, qty_lots, price_ticks)
         )
-        core.emit(
+        out.append(
             PlaceOrder(
                 now_ns,
-                order.order_id,
-                command.account_id,
-                order.instrument_id,
+                order_id,
+                account_id,
+                instrument_id,
                 side,
                 qty_lots,
                 price_ticks,
                 tif,
-                command.post_only,
-                command.stp,
+                post_only,
+                stp,
             )
         )
         return PASSED
@@ -177,25 +192,31 @@ class Orders:
             return True
         return account.isolated and self._core.cross_of(account).liquidation is not None
 
-    def _check_margin(self, order: OpenOrder, price_ticks: int) -> Verdict:
-        """Leverage limit and initial margin, cross or isolated; what only reduces passes."""
+    def _check_margin(
+        self, order: OpenOrder, opening: int, price_ticks: int, notional_q: int
+    ) -> Verdict:
+        """Leverage limit and initial margin, cross or isolated, of an order that opens a position.
+
+        ``opening`` of its lots do; ``notional_q`` is what all of them are worth at the price.
+        """
         position = order.position
-        lots = opening_lots(position, order.side, order.qty_lots)
-        if order.reduce_only or not lots:
-            return PASSED
         core = self._core
         verdict = check_leverage(position, order.side, order.qty_lots)
         if verdict.reason != OK:
             return verdict
-        instrument = position.listing.instrument
-        fee_ppb = max(0, core.rulebook.fees.taker_ppb)
+        fee_ppb = max(0, core.taker_ppb)
         if not position.account.isolated:
-            fee_q = apply_rate_up(instrument.notional_q(order.qty_lots, price_ticks), fee_ppb)
-            value_q = instrument.fill_value_q(order.qty_lots, price_ticks)
             return check_cross_margin(
-                position, order.side, order.qty_lots, value_q, fee_q, core.rulebook
+                position,
+                order.side,
+                order.qty_lots,
+                position.listing.instrument.fill_value_q(order.qty_lots, price_ticks),
+                apply_rate_up(notional_q, fee_ppb),
+                core.profit_margins_orders,
             )
-        hold_q = isolated_hold_q(position, order.side, order.qty_lots, lots, price_ticks, fee_ppb)
+        hold_q = isolated_hold_q(
+            position, order.side, order.qty_lots, opening, price_ticks, fee_ppb
+        )
         cross = core.cross_of(position.account)
         free_q = movable_q(cross)
         if hold_q > free_q:
@@ -217,11 +238,14 @@ class Orders:
 
     def cancel(self, command: CancelOrder) -> None:
         """Ask the book to cancel one order of the account."""
-        found = self._own_order(command.account_id, command.order_id)
+        fields: tuple[int, int, int] = _fields_of(command)
+        time_ns, account_id, order_id = fields
+        self._core.advance(time_ns)
+        found = self._own_order(account_id, order_id)
         if isinstance(found, Verdict):
-            self._core.reject(command.account_id, command.order_id, found)
+            self._core.reject(account_id, order_id, found)
             return
-        self._core.pull(found, Reason.CANCELLED_BY_OWNER, command.account_id)
+        self._core.pull(found, _CANCELLED_BY_OWNER, account_id)
 
     def cancel_all(self, command: CancelAll) -> None:
         """Ask the book to cancel the account's orders in one instrument or in all."""
@@ -237,78 +261,81 @@ class Orders:
         for order in trader.orders.values():
             wanted = instrument_id == ALL_INSTRUMENTS or instrument_id == order.instrument_id
             if wanted and not order.liquidation:
-                self._core.pull(order, Reason.CANCELLED_BY_OWNER, 0)
+                core.pull(order, _CANCELLED_BY_OWNER, 0)
 
     def amend(self, command: AmendOrder) -> None:
         """Check the order as it would become and ask the book to change it."""
         core = self._core
-        found = self._own_order(command.account_id, command.order_id)
+        fields: tuple[int, int, int, int, int] = _fields_of(command)
+        _, account_id, order_id, price_ticks, qty_lots = fields
+        found = self._own_order(account_id, order_id)
         if isinstance(found, Verdict):
-            core.reject(command.account_id, command.order_id, found)
+            core.reject(account_id, order_id, found)
             return
-        verdict = self._check_amend(found, command)
+        verdict = self._check_amend(found, price_ticks, qty_lots)
         if verdict.reason != OK:
-            core.reject(command.account_id, command.order_id, verdict)
+            core.reject(account_id, order_id, verdict)
             return
-        core.emit(
+        core.out.append(
             ChangeOrder(
-                core.now_ns,
-                found.order_id,
-                found.instrument_id,
-                command.price_ticks,
-                command.qty_lots,
-                command.account_id,
+                core.now_ns, order_id, found.instrument_id, price_ticks, qty_lots, account_id
             )
         )
 
-    def _check_amend(self, order: OpenOrder, command: AmendOrder) -> Verdict:
+    def _check_amend(self, order: OpenOrder, price_ticks: int, qty_lots: int) -> Verdict:
         position = order.position
         listing = position.listing
-        if command.qty_lots <= 0:
-            return Verdict(Reason.QTY_NOT_POSITIVE, detail=f"qty_lots {command.qty_lots}")
-        if command.qty_lots > MAX_LOTS:
-            return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"qty_lots {command.qty_lots}")
-        verdict = check_price(command.price_ticks)
+        if qty_lots <= 0:
+            return Verdict(Reason.QTY_NOT_POSITIVE, detail=f"qty_lots {qty_lots}")
+        if qty_lots > MAX_LOTS:
+            return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"qty_lots {qty_lots}")
+        verdict = check_price(price_ticks)
         if verdict.reason == OK:
-            verdict = check_band(listing, order.side, command.price_ticks)
+            verdict = check_band(listing, order.side, price_ticks)
         if verdict.reason == OK:
-            verdict = check_size(listing, command.qty_lots, command.price_ticks, order.reduce_only)
+            notional_q = listing.instrument.notional_q(qty_lots, price_ticks)
+            verdict = check_size(listing, qty_lots, notional_q, order.reduce_only)
         if verdict.reason != OK:
             return verdict
         if self._is_locked(position.account):
             return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-        shrinks = command.qty_lots <= order.remaining_lots
+        shrinks = qty_lots <= order.remaining_lots
         if order.reduce_only and not shrinks:
             return Verdict(Reason.NOTHING_TO_REDUCE, detail="a reduce-only order can only shrink")
-        if shrinks and command.price_ticks == order.price_ticks:
+        if shrinks and price_ticks == order.price_ticks:
             return PASSED
-        return self._recheck(order, command)
+        return self._recheck(order, price_ticks, qty_lots)
 
-    def _recheck(self, order: OpenOrder, command: AmendOrder) -> Verdict:
+    def _recheck(self, order: OpenOrder, new_price_ticks: int, new_lots: int) -> Verdict:
         """The margin check with the old order's reservation out of the way."""
         core = self._core
+        position = order.position
         lots, price_ticks, hold_q = order.remaining_lots, order.price_ticks, order.hold_q
-        cross = core.cross_of(order.position.account)
+        cross = core.cross_of(position.account)
         order.hold_q = 0
         self._reservations.release(order, lots)
         cross.held_q -= hold_q
         probe = OpenOrder(
             order.order_id,
-            order.position,
+            position,
             order.side,
-            command.qty_lots,
-            command.price_ticks,
+            new_lots,
+            new_price_ticks,
             order.reduce_only,
             False,
         )
-        verdict = self._check_margin(probe, command.price_ticks)
+        verdict = PASSED
+        opening = opening_lots(position, order.side, new_lots)
+        if opening and not order.reduce_only:
+            notional_q = position.listing.instrument.notional_q(new_lots, new_price_ticks)
+            verdict = self._check_margin(probe, opening, new_price_ticks, notional_q)
         if verdict.reason == OK:
             hold_q = max(hold_q, probe.hold_q)
-            if command.qty_lots > lots:
-                order.qty_lots += command.qty_lots - lots
+            if new_lots > lots:
+                order.qty_lots += new_lots - lots
                 order.enlarged = True
-                lots = command.qty_lots
-            order.price_ticks = price_ticks = command.price_ticks
+                lots = new_lots
+            order.price_ticks = price_ticks = new_price_ticks
         self._reservations.reserve(order, lots, price_ticks)
         order.hold_q = hold_q
         cross.held_q += hold_q

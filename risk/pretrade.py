@@ -11,7 +11,6 @@ from engine.commands import (
     BUY,
     FOK,
     GTC,
-    LEG_LONG,
     LEG_NET,
     LEG_SHORT,
     LIMIT,
@@ -23,16 +22,23 @@ from engine.commands import (
     SELL,
     STP_CANCEL_NEWEST,
     STP_DECREMENT,
-    SubmitOrder,
 )
 from engine.reasons import Reason
-from engine.units import PPB, apply_rate_up
+from engine.units import PPB, apply_rate_down, apply_rate_up, magnitude
 from risk.accounts import MarginAccount, Position, Trader
-from risk.health import evaluate, initial_requirement_q, unrealised_profit_q
+from risk.health import (
+    evaluate,
+    initial_and_equity_q,
+    initial_requirement_q,
+    unrealised_profit_q,
+)
 from risk.listing import Listing
 from risk.rulebook import Rulebook
 
 OK: Final[int] = 0
+
+SubmitFields = tuple[int, int, int, int, int, int, int, int, int, bool, bool, int, int]
+"""The fields of `engine.commands.SubmitOrder` in their order."""
 
 
 class Verdict:
@@ -50,32 +56,33 @@ class Verdict:
 PASSED: Final = Verdict(OK)
 
 
-def check_fields(order: SubmitOrder) -> Verdict:
+def check_fields(fields: SubmitFields) -> Verdict:
     """Values that make no order, whatever the account."""
-    if not 0 < order.order_id <= MAX_ORDER_ID:
-        detail = f"order_id {order.order_id}; allowed: 1 to {MAX_ORDER_ID}"
+    _, _, _, order_id, side, qty_lots, price_ticks, order_type, tif, post_only, _, stp, leg = fields
+    if not 0 < order_id <= MAX_ORDER_ID:
+        detail = f"order_id {order_id}; allowed: 1 to {MAX_ORDER_ID}"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if order.side not in (BUY, SELL):
-        return Verdict(Reason.INVALID_FIELD, detail=f"side {order.side}; allowed: 1 buy, -1 sell")
-    if order.order_type not in (LIMIT, MARKET):
-        detail = f"order_type {order.order_type}; allowed: 0 limit, 1 market"
+    if side != BUY and side != SELL:
+        return Verdict(Reason.INVALID_FIELD, detail=f"side {side}; allowed: 1 buy, -1 sell")
+    if order_type != LIMIT and order_type != MARKET:
+        detail = f"order_type {order_type}; allowed: 0 limit, 1 market"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if not GTC <= order.tif <= FOK:
-        detail = f"tif {order.tif}; allowed: 0 GTC, 1 IOC, 2 FOK"
+    if not GTC <= tif <= FOK:
+        detail = f"tif {tif}; allowed: 0 GTC, 1 IOC, 2 FOK"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if not STP_CANCEL_NEWEST <= order.stp <= STP_DECREMENT:
-        return Verdict(Reason.INVALID_FIELD, detail=f"stp {order.stp}; allowed: 0 to 3")
-    if not LEG_NET <= order.leg <= LEG_SHORT:
-        detail = f"leg {order.leg}; allowed: 0 net, 1 long, 2 short"
+    if not STP_CANCEL_NEWEST <= stp <= STP_DECREMENT:
+        return Verdict(Reason.INVALID_FIELD, detail=f"stp {stp}; allowed: 0 to 3")
+    if not LEG_NET <= leg <= LEG_SHORT:
+        detail = f"leg {leg}; allowed: 0 net, 1 long, 2 short"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if order.post_only and (order.order_type == MARKET or order.tif != GTC):
+    if post_only and (order_type == MARKET or tif != GTC):
         return Verdict(Reason.INVALID_FIELD, detail="post_only needs a limit order with tif GTC")
-    if order.qty_lots <= 0:
-        return Verdict(Reason.QTY_NOT_POSITIVE, detail=f"qty_lots {order.qty_lots}")
-    if order.qty_lots > MAX_LOTS:
-        return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"qty_lots {order.qty_lots}")
-    if order.order_type == LIMIT:
-        return check_price(order.price_ticks)
+    if qty_lots <= 0:
+        return Verdict(Reason.QTY_NOT_POSITIVE, detail=f"qty_lots {qty_lots}")
+    if qty_lots > MAX_LOTS:
+        return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"qty_lots {qty_lots}")
+    if order_type == LIMIT:
+        return check_price(price_ticks)
     return PASSED
 
 
@@ -90,16 +97,15 @@ def check_price(price_ticks: int) -> Verdict:
 
 def check_leg(trader: Trader, leg: int) -> Verdict:
     """Hedge mode needs a leg, one-way mode has none."""
-    if trader.hedge != (leg in (LEG_LONG, LEG_SHORT)):
+    if trader.hedge != (leg != LEG_NET):
         mode = "hedge mode: leg 1 or 2" if trader.hedge else "one-way mode: leg 0"
         return Verdict(Reason.WRONG_LEG, detail=f"leg {leg}; {mode}")
     return PASSED
 
 
-def check_size(listing: Listing, qty_lots: int, price_ticks: int, reduces: bool) -> Verdict:
+def check_size(listing: Listing, qty_lots: int, notional_q: int, reduces: bool) -> Verdict:
     """The instrument's size and notional limits; what only reduces may be below the minimum."""
     instrument = listing.instrument
-    notional_q = instrument.notional_q(qty_lots, price_ticks)
     if notional_q > MAX_AMOUNT_Q:
         return Verdict(Reason.NUMBER_TOO_LARGE, notional_q, MAX_AMOUNT_Q, "notional")
     if not reduces:
@@ -120,9 +126,9 @@ def band_limits(listing: Listing) -> tuple[int, int]:
     if not band_ppb:
         return 1, MAX_TICKS
     mark_ticks = listing.mark_ticks
-    low_ticks = max(1, -(-mark_ticks * (PPB - band_ppb) // PPB))
-    high_ticks = mark_ticks * (PPB + band_ppb) // PPB
-    return low_ticks, max(high_ticks, 1)
+    low_ticks = apply_rate_up(mark_ticks, PPB - band_ppb)
+    high_ticks = apply_rate_down(mark_ticks, PPB + band_ppb)
+    return (low_ticks if low_ticks > 1 else 1), (high_ticks if high_ticks > 1 else 1)
 
 
 def check_band(listing: Listing, side: int, price_ticks: int) -> Verdict:
@@ -141,7 +147,7 @@ def estimate_price_ticks(listing: Listing, side: int, rulebook: Rulebook) -> int
     slip_ppb = rulebook.market_slippage_ppb
     if side == BUY:
         return apply_rate_up(listing.mark_ticks, PPB + slip_ppb)
-    return max(1, listing.mark_ticks * (PPB - slip_ppb) // PPB)
+    return max(1, apply_rate_down(listing.mark_ticks, PPB - slip_ppb))
 
 
 def opening_lots(position: Position, side: int, qty_lots: int) -> int:
@@ -150,8 +156,10 @@ def opening_lots(position: Position, side: int, qty_lots: int) -> int:
         before = position.qty_lots + position.buy_lots
     else:
         before = position.sell_lots - position.qty_lots
+    if before >= 0:
+        return qty_lots
     after = before + qty_lots
-    return max(0, after - max(0, before))
+    return after if after > 0 else 0
 
 
 def margin_equity_q(account: MarginAccount, rulebook: Rulebook) -> int:
@@ -172,38 +180,39 @@ def movable_q(cross: MarginAccount) -> int:
 
 
 def check_cross_margin(
-    position: Position, side: int, qty_lots: int, value_q: int, fee_q: int, rulebook: Rulebook
+    position: Position, side: int, qty_lots: int, value_q: int, fee_q: int, profit_counts: bool
 ) -> Verdict:
     """Would the cross account still meet initial margin with this order open?
 
-    ``value_q`` is what the order would book at its limit, in the buyer's sign. The requirement is
-    computed with the order counted in and the position restored before returning.
+    ``value_q`` is what the order would book at its limit, in the buyer's sign; ``profit_counts``
+    whether unrealised profit margins orders. The requirement is computed with the order counted in
+    and the position restored before returning.
     """
-    account = position.account
-    _reserve(position, side, qty_lots, value_q)
-    required_q = initial_requirement_q(account) + fee_q
-    _reserve(position, side, -qty_lots, -value_q)
-    free_q = margin_equity_q(account, rulebook)
-    if required_q > free_q:
-        return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
-    return PASSED
-
-
-def _reserve(position: Position, side: int, qty_lots: int, value_q: int) -> None:
     if side == BUY:
         position.buy_lots += qty_lots
         position.buy_value_q += value_q
     else:
         position.sell_lots += qty_lots
         position.sell_value_q += value_q
+    required_q, free_q = initial_and_equity_q(position.account, profit_counts)
+    if side == BUY:
+        position.buy_lots -= qty_lots
+        position.buy_value_q -= value_q
+    else:
+        position.sell_lots -= qty_lots
+        position.sell_value_q -= value_q
+    required_q += fee_q
+    if required_q > free_q:
+        return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
+    return PASSED
 
 
 def check_leverage(position: Position, side: int, qty_lots: int) -> Verdict:
     """The position the order could lead to must be allowed at the chosen leverage."""
     listing = position.listing
-    lots = abs(position.qty_lots + position.buy_lots + qty_lots)
+    lots = magnitude(position.qty_lots + position.buy_lots + qty_lots)
     if side == SELL:
-        lots = abs(position.qty_lots - position.sell_lots - qty_lots)
+        lots = magnitude(position.qty_lots - position.sell_lots - qty_lots)
     notional_q = listing.instrument.notional_q(lots, listing.mark_ticks)
     limit = listing.model.max_leverage(notional_q)
     if position.leverage > limit:

@@ -4,6 +4,11 @@ A clock tick makes the book report its best prices; that is when an instrument's
 the frontier asked who was passed. Funding moves money between longs and shorts once per interval.
 """
 
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.structs import astuple
+
 from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, IndexPrice
 from engine.events import FundingPaid, FundingSettled, MarkUpdated
 from engine.links import BookTop, HouseInventory
@@ -14,6 +19,8 @@ from risk.funding import position_funding_q
 from risk.listing import Listing
 from risk.pretrade import Verdict
 from risk.watch import MarginWatch, changed_equity_q, sync_record
+
+_fields_of: Final[Callable[[Any], Any]] = astuple
 
 
 class Pricing:
@@ -28,39 +35,46 @@ class Pricing:
     def index_price(self, command: IndexPrice) -> None:
         """Take one source's price; the first one gives an instrument its first mark."""
         core = self._core
-        listing = core.listings.get(command.instrument_id)
+        fields: tuple[int, int, int, int] = _fields_of(command)
+        time_ns, instrument_id, source_id, price_ticks = fields
+        listing = core.listings.get(instrument_id)
         if listing is None:
             core.reject(0, 0, Verdict(Reason.UNKNOWN_INSTRUMENT))
             return
-        if not 0 < command.price_ticks <= MAX_TICKS:
-            detail = f"index price {command.price_ticks}; allowed: 1 to {MAX_TICKS} ticks"
+        if not 0 < price_ticks <= MAX_TICKS:
+            detail = f"index price {price_ticks}; allowed: 1 to {MAX_TICKS} ticks"
             core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
             return
-        open_interest_q = listing.instrument.notional_q(listing.long_lots, command.price_ticks)
+        open_interest_q = listing.instrument.notional_q(listing.long_lots, price_ticks)
         if open_interest_q > MAX_AMOUNT_Q:
             detail = "open interest at this index price"
             verdict = Verdict(Reason.NUMBER_TOO_LARGE, open_interest_q, MAX_AMOUNT_Q, detail)
             core.reject(0, 0, verdict)
             return
-        listing.index.update(command.source_id, command.price_ticks, command.time_ns)
+        listing.index.update(source_id, price_ticks, time_ns)
         if listing.mark_ticks == 0:
-            self._renew_mark(listing)
+            self._renew_mark(listing, listing.index.value(core.now_ns))
 
     def book_top(self, message: BookTop) -> None:
         """Best prices at a tick: sample the basis and the premium, renew the mark."""
-        listing = self._core.listings[message.instrument_id]
-        listing.bid_ticks = message.bid_ticks
-        listing.ask_ticks = message.ask_ticks
-        index_ticks = listing.index.value(message.time_ns)
-        listing.mark.sample(message.time_ns, message.bid_ticks, message.ask_ticks, index_ticks)
-        listing.premium.sample(message.time_ns, message.bid_ticks, message.ask_ticks, index_ticks)
-        self._renew_mark(listing)
+        fields: tuple[int, int, int, int] = _fields_of(message)
+        time_ns, instrument_id, bid_ticks, ask_ticks = fields
+        core = self._core
+        listing = core.listings[instrument_id]
+        listing.bid_ticks = bid_ticks
+        listing.ask_ticks = ask_ticks
+        index_ticks = listing.index.value(time_ns)
+        listing.mark.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
+        listing.premium.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
+        if core.now_ns != time_ns:
+            index_ticks = listing.index.value(core.now_ns)
+        self._renew_mark(listing, index_ticks)
 
-    def _renew_mark(self, listing: Listing) -> None:
+    def _renew_mark(self, listing: Listing, index_ticks: int) -> None:
         core = self._core
         now_ns = core.now_ns
-        interval_ns = core.rulebook.funding.interval_ns
-        listing.index_ticks = listing.index.value(now_ns)
+        interval_ns = core.funding_interval_ns
+        listing.index_ticks = index_ticks
         before = listing.mark_ticks
         mark_ticks = listing.mark.value(
             now_ns,
@@ -89,8 +103,11 @@ class Pricing:
 
     def _recheck_crossed(self, listing: Listing) -> None:
         """Recompute the accounts whose price band the mark has left, by account id."""
+        crossed = listing.frontier.crossed(listing.mark_ticks)
+        if not crossed:
+            return
         touched: dict[int, MarginAccount] = {}
-        for position in listing.frontier.crossed(listing.mark_ticks):
+        for position in crossed:
             touched[position.account.margin_account_id] = position.account
         for account_id in sorted(touched):
             self._watch.refresh(touched[account_id], widen=True)
@@ -99,7 +116,7 @@ class Pricing:
         """Calls expire, funding falls due, the house offers what it holds."""
         self._watch.expire_calls()
         core = self._core
-        interval_ns = core.rulebook.funding.interval_ns
+        interval_ns = core.funding_interval_ns
         if interval_ns:
             for listing in core.listings.values():
                 if not listing.next_funding_ns:

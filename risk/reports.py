@@ -1,8 +1,21 @@
 """An account seen from outside: derived on request from the functions the engine decides with."""
 
-from engine.events import AccountReport, MarginAccountReport, PositionReport
+from collections.abc import Iterable
+from heapq import nsmallest
+
+from engine.commands import MAX_WIRE
+from engine.events import (
+    AccountReport,
+    AccountRisk,
+    AssetReport,
+    InstrumentReport,
+    MarginAccountReport,
+    MarketReport,
+    PositionReport,
+    RiskReport,
+)
 from engine.units import PPB
-from risk.accounts import MarginAccount, Position, Trader
+from risk.accounts import BAD_DEBT, FUND, MarginAccount, Position, Trader
 from risk.adl_queue import AdlQueues
 from risk.core import RiskCore
 from risk.health import (
@@ -22,10 +35,11 @@ from risk.solve import (
 from risk.transfers import Transfers
 
 NO_PRICE = -1
+NO_DEADLINE = -1
 
 
 class Reports:
-    """Builds account reports; reading changes nothing."""
+    """Builds the answers to queries; reading changes nothing."""
 
     __slots__ = ("_core", "_queues", "_transfers")
 
@@ -40,8 +54,93 @@ class Reports:
             self._core.now_ns,
             trader.account_id,
             trader.hedge,
-            [self._margin_account(trader.accounts[key]) for key in sorted(trader.accounts)],
+            [
+                self._margin_account(account)
+                for account in sorted(trader.accounts, key=lambda each: each.margin_account_id)
+            ],
             list(trader.orders),
+        )
+
+    def market(self) -> MarketReport:
+        """Assets and instruments by id, their prices, and the margin levels in force."""
+        core = self._core
+        house = core.ledger.house
+        return MarketReport(
+            core.now_ns,
+            core.rulebook.name,
+            list(zip(core.levels.names[1:], core.levels.factors_ppb, strict=True)),
+            [
+                AssetReport(
+                    core.assets[key], house(FUND, key).wallet_q, -house(BAD_DEBT, key).wallet_q
+                )
+                for key in sorted(core.assets)
+            ],
+            [
+                InstrumentReport(
+                    listing.instrument.spec,
+                    listing.mark_ticks,
+                    listing.index_ticks,
+                    listing.last_ticks,
+                    listing.long_lots,
+                    listing.premium.rate_ppb(),
+                    listing.next_funding_ns,
+                )
+                for _, listing in sorted(core.listings.items())
+            ],
+        )
+
+    def nearest(self, account_ids: list[int], count: int) -> RiskReport:
+        """The ``count`` margin accounts nearest to liquidation of some traders, or of all (none).
+
+        Costs an evaluation of every account with a position that there is to choose from.
+        """
+        core = self._core
+        accounts: Iterable[MarginAccount] = core.ledger.accounts.values()
+        if account_ids:
+            traders = core.ledger.traders
+            named = [traders[key] for key in sorted(dict.fromkeys(account_ids)) if key in traders]
+            accounts = [pot for trader in named for pot in trader.accounts]
+        found: list[tuple[bool, int, int]] = []
+        for account in accounts:
+            if _bears_risk(account):
+                evaluate(account)
+                free = account.liquidation is None
+                found.append((free, _ratio_ppb(account), account.margin_account_id))
+        rows = [self._risk(core.ledger.accounts[key]) for _, _, key in nsmallest(count, found)]
+        return RiskReport(core.now_ns, account_ids, len(found), rows)
+
+    def _risk(self, account: MarginAccount) -> AccountRisk:
+        levels = self._core.levels
+        live = [position for position in account.positions if position.qty_lots]
+        instrument_id = qty_lots = liquidation_ticks = distance_ppb = NO_PRICE
+        if live:
+            largest = max(live, key=_notional_q)
+            instrument_id = largest.listing.instrument_id
+            qty_lots = largest.qty_lots
+            liquidation_ticks = self._liquidation_ticks(largest)
+            distance_ppb = _distance_ppb(largest.listing.mark_ticks, liquidation_ticks)
+        evaluate(account)
+        record = account.liquidation
+        level = account.level if record is None else levels.liquidate_level
+        call = account.call
+        return AccountRisk(
+            account.margin_account_id,
+            account.asset_id,
+            account.isolated,
+            account.equity_q,
+            account.maintenance_q,
+            _ratio_ppb(account),
+            level,
+            levels.names[level],
+            instrument_id,
+            qty_lots,
+            liquidation_ticks,
+            distance_ppb,
+            0 if call is None else call.call_id,
+            0 if call is None else call.amount_q,
+            NO_DEADLINE if call is None else call.deadline_ns,
+            0 if record is None else record.liquidation_id,
+            "" if record is None else record.stage,
         )
 
     def _margin_account(self, account: MarginAccount) -> MarginAccountReport:
@@ -77,9 +176,7 @@ class Reports:
         listing = position.listing
         mark_ticks = listing.mark_ticks
         liquidation_ticks = self._liquidation_ticks(position)
-        distance_ppb = NO_PRICE
-        if liquidation_ticks != NO_PRICE:
-            distance_ppb = abs(mark_ticks - liquidation_ticks) * PPB // mark_ticks
+        distance_ppb = _distance_ppb(mark_ticks, liquidation_ticks)
         evaluate(account)
         gain_q = unrealised_q(position)
         bankruptcy = bankruptcy_price_ticks(
@@ -150,3 +247,31 @@ class Reports:
                 inclusive,
             )
         return NO_PRICE if found is None else found
+
+
+def _bears_risk(account: MarginAccount) -> bool:
+    """Whether a trader's account has anything that could be liquidated, or is called for it."""
+    if account.trader.is_house():
+        return False
+    if account.call is not None or account.liquidation is not None:
+        return True
+    return any(position.qty_lots for position in account.positions)
+
+
+def _ratio_ppb(account: MarginAccount) -> int:
+    """Equity over maintenance of an evaluated account, rounded down, within the wire's numbers."""
+    if not account.maintenance_q:
+        return MAX_WIRE
+    return max(-MAX_WIRE, min(account.equity_q * PPB // account.maintenance_q, MAX_WIRE))
+
+
+def _notional_q(position: Position) -> int:
+    listing = position.listing
+    return listing.instrument.notional_q(position.qty_lots, listing.mark_ticks)
+
+
+def _distance_ppb(mark_ticks: int, liquidation_ticks: int) -> int:
+    """How far the mark is from a liquidation price, as a share of the mark, rounded down."""
+    if liquidation_ticks == NO_PRICE:
+        return NO_PRICE
+    return abs(mark_ticks - liquidation_ticks) * PPB // mark_ticks

@@ -1,11 +1,12 @@
 """Reservations: the margin every open order ties up until it fills or is gone."""
 
 from engine.commands import BUY
-from engine.links import ChangeOrder
+from engine.order_links import ChangeOrder
 from engine.reasons import Reason
 from engine.units import apply_rate_up
 from risk.accounts import OpenOrder, Position
 from risk.core import RiskCore
+from risk.ledger import share_down
 
 
 class Reservations:
@@ -19,7 +20,7 @@ class Reservations:
     def register(self, order: OpenOrder, price_ticks: int) -> None:
         """Remember a new order and reserve for all of it at a price."""
         self._core.orders[order.order_id] = order
-        order.position.account.trader.orders[order.order_id] = order
+        order.position.account.trader.remember_order(order)
         self.reserve(order, order.qty_lots, price_ticks)
         if order.hold_q:
             self._core.cross_of(order.position.account).held_q += order.hold_q
@@ -47,8 +48,8 @@ class Reservations:
         value_q = order.value_q
         hold_q = order.hold_q
         if remaining:
-            value_q -= order.value_q * remaining // order.remaining_lots
-            hold_q -= order.hold_q * remaining // order.remaining_lots
+            value_q -= share_down(value_q, remaining, order.remaining_lots)
+            hold_q -= share_down(hold_q, remaining, order.remaining_lots)
         order.remaining_lots = remaining
         order.value_q -= value_q
         if order.side == BUY:
@@ -128,5 +129,7 @@ def drop_if_empty(position: Position) -> None:
     """Forget a position that is flat and has no orders, so that accounts stay small."""
     if not position.qty_lots and not position.buy_lots and not position.sell_lots:
         positions = position.account.positions
-        if position in positions:
-            positions.remove(position)
+        for place, held in enumerate(positions):
+            if held is position:
+                del positions[place]
+                return

@@ -5,12 +5,14 @@ each message to the part that knows the rule.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from engine import commands as c
 from engine import links as k
+from engine.component import Component
 from engine.events import SystemChanged
 from engine.instruments import KIND_NAMES
+from engine.order_links import Fill, OrderGone
 from engine.reasons import Reason
 from risk.accounts import MAX_ASSET_ID, MAX_INSTRUMENT_ID
 from risk.adl_queue import AdlQueues
@@ -28,8 +30,11 @@ from risk.settlement import Settlement
 from risk.transfers import Transfers
 from risk.watch import MarginWatch
 
+_SUBMIT_ORDER: Final[type] = c.SubmitOrder
+_CANCEL_ORDER: Final[type] = c.CancelOrder
 
-class RiskEngine:
+
+class RiskEngine(Component):
     """Entry point of the risk component; `core` holds its state."""
 
     def __init__(self) -> None:
@@ -61,15 +66,13 @@ class RiskEngine:
             c.SetMarginMode: transfers.set_margin_mode,
             c.SetPositionMode: transfers.set_position_mode,
             c.AdjustIsolatedMargin: transfers.adjust_isolated,
-            c.SubmitOrder: orders.submit,
-            c.CancelOrder: orders.cancel,
             c.CancelAll: orders.cancel_all,
             c.AmendOrder: orders.amend,
             c.IndexPrice: pricing.index_price,
             c.AdvanceTime: self._advance_time,
             c.QueryAccount: self._query_account,
-            k.Fill: settlement.filled,
-            k.OrderGone: settlement.gone,
+            c.QueryMarket: self._query_market,
+            c.QueryRisk: self._query_risk,
             k.OrderChanged: settlement.changed,
             k.PullFailed: settlement.pull_failed,
             k.BookTop: pricing.book_top,
@@ -88,14 +91,26 @@ class RiskEngine:
         Raises:
             TypeError: a message type this component does not take.
         """
-        handler = self._handlers.get(type(message))
-        if handler is None:
-            raise TypeError(f"the risk engine does not take {type(message).__name__}")
         core = self.core
         core.out = out
-        if message.time_ns > core.now_ns:
-            core.now_ns = message.time_ns
-        handler(message)
+        kind: type = type(message)
+        # The commonest first, by their classes: compiled this is a direct call, the table is not.
+        if isinstance(message, OrderGone):
+            core.advance(message.time_ns)
+            self.settlement.gone(message)
+        elif isinstance(message, Fill):
+            core.advance(message.time_ns)
+            self.settlement.filled(message)
+        elif kind is _SUBMIT_ORDER:
+            self.orders.submit(message)
+        elif kind is _CANCEL_ORDER:
+            self.orders.cancel(message)
+        else:
+            handler = self._handlers.get(kind)
+            if handler is None:
+                raise TypeError(f"the risk engine does not take {kind.__name__}")
+            core.advance(message.time_ns)
+            handler(message)
 
     def _add_asset(self, command: c.AddAsset) -> None:
         core = self.core
@@ -160,3 +175,14 @@ class RiskEngine:
             core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
         else:
             core.emit(self.reports.account(trader))
+
+    def _query_market(self, command: c.QueryMarket) -> None:
+        self.core.emit(self.reports.market())
+
+    def _query_risk(self, command: c.QueryRisk) -> None:
+        core = self.core
+        if 0 < command.count <= c.MAX_ROWS and len(command.account_ids) <= c.MAX_ROWS:
+            core.emit(self.reports.nearest(command.account_ids, command.count))
+        else:
+            detail = f"count 1 to {c.MAX_ROWS}, at most {c.MAX_ROWS} account_ids"
+            core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=detail))

@@ -3,22 +3,21 @@
 Both sides of a fill are settled before anyone is re-evaluated, so the books balance at every look.
 """
 
+from typing import Final
+
 from engine.events import OrderAmended, OrderClosed, OrderFilled
-from engine.links import (
-    Fill,
-    LiquidationReport,
-    OrderChanged,
-    OrderGone,
-    PullFailed,
-)
+from engine.links import LiquidationReport
+from engine.order_links import Fill, OrderChanged, OrderGone, PullFailed
 from engine.reasons import Reason
-from engine.units import apply_rate_up
+from engine.units import apply_rate_up, magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore
 from risk.health import evaluate
 from risk.pretrade import Verdict, opening_lots
 from risk.reservations import Reservations, drop_if_empty, isolated_hold_q, isolated_margin_q
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
+
+_FILLED: Final[int] = Reason.FILLED.value
 
 
 class Settlement:
@@ -41,14 +40,19 @@ class Settlement:
         value_q = listing.instrument.fill_value_q(fill.qty_lots, fill.price_ticks)
         self._settle_side(taker, fill, value_q, False)
         self._settle_side(maker, fill, value_q, True)
-        for order in (taker, maker):
-            position = order.position
+        self._after_fill(taker)
+        self._after_fill(maker)
+
+    def _after_fill(self, order: OpenOrder) -> None:
+        position = order.position
+        account = position.account
+        if position.reduce_lots:
             self._reservations.trim_reduce_only(position)
-            self._watch.refresh(position.account)
-            if position.account.isolated:
-                self._watch.refresh(core.cross_of(position.account))
-            if order.remaining_lots == 0:
-                self._finish(order, 0, Reason.FILLED)
+        self._watch.refresh(account)
+        if account.isolated:
+            self._watch.refresh(self._core.cross_of(account))
+        if order.remaining_lots == 0:
+            self._finish(order, 0, _FILLED)
 
     def _settle_side(self, order: OpenOrder, fill: Fill, value_q: int, is_maker: bool) -> None:
         core = self._core
@@ -65,7 +69,8 @@ class Settlement:
             qty_lots, own_value_q = -qty_lots, -value_q
         opened = opening_part(position.qty_lots, qty_lots)
         realised_q = core.ledger.settle(position, qty_lots, own_value_q, core.now_ns)
-        core.fund_moved(account, realised_q, "disposal")
+        if realised_q:
+            core.fund_moved(account, realised_q, "disposal")
         if account.isolated and not order.liquidation:
             if opened:
                 self._fund_isolated(position, opened, fill.price_ticks)
@@ -101,16 +106,16 @@ class Settlement:
         """The fee of one side. Liquidation orders pay the fund, never beyond their equity."""
         core = self._core
         account = order.position.account
-        notional_q = abs(value_q)
-        fees = core.rulebook.fees
+        notional_q = value_q if value_q >= 0 else -value_q
         if account.trader.is_house():
             return 0
         if not order.liquidation:
-            rate_ppb = fees.maker_ppb if is_maker else fees.taker_ppb
+            rate_ppb = core.maker_ppb if is_maker else core.taker_ppb
             # An isolated position's collateral is not spent on fees: the cross account pays.
             return core.ledger.charge_fee(core.cross_of(account), notional_q, rate_ppb)
         evaluate(account)
-        fee_q = min(apply_rate_up(notional_q, fees.liquidation_ppb), max(0, account.equity_q))
+        liquidation_ppb = core.rulebook.fees.liquidation_ppb
+        fee_q = min(apply_rate_up(notional_q, liquidation_ppb), max(0, account.equity_q))
         if fee_q:
             fund = core.ledger.house(FUND, account.asset_id)
             core.ledger.transfer(account, fund, fee_q)
@@ -120,14 +125,14 @@ class Settlement:
     def _free_isolated_margin(self, position: Position, side: int, fill: Fill) -> None:
         """A reducing fill frees its share of the position's equity (rounded down)."""
         held = position.qty_lots
-        closed = abs(side * fill.qty_lots) - opening_part(held, side * fill.qty_lots)
+        closed = magnitude(side * fill.qty_lots) - opening_part(held, side * fill.qty_lots)
         if not closed:
             return
         account = position.account
         instrument = position.listing.instrument
         value_q = instrument.position_value_q(held, fill.price_ticks)
         equity_q = account.wallet_q + value_q - position.entry_value_q
-        share_q = max(0, equity_q) * closed // abs(held)
+        share_q = max(0, equity_q) * closed // magnitude(held)
         move_collateral(self._core.ledger, account, self._core.cross_of(account), share_q)
 
     def _fund_isolated(self, position: Position, opened_lots: int, price_ticks: int) -> None:
@@ -144,7 +149,10 @@ class Settlement:
         if order is None:
             return
         self._finish(order, message.remaining_lots, message.reason)
-        self._watch.refresh(order.position.account)
+        account = order.position.account
+        if account.level or account.isolated:
+            # A healthy cross account stays what it was: its orders are no part of its equity.
+            self._watch.refresh(account)
 
     def changed(self, message: OrderChanged) -> None:
         """A resting order has a new price or size: reserve for exactly that."""
@@ -186,7 +194,7 @@ class Settlement:
             message.remaining_lots,
             lots,
             message.price_ticks,
-            max(0, self._core.rulebook.fees.taker_ppb),
+            max(0, self._core.taker_ppb),
         )
 
     def pull_failed(self, message: PullFailed) -> None:
@@ -196,7 +204,7 @@ class Settlement:
         """
         order = self._core.orders.get(message.order_id)
         if order is not None and order.enlarged:
-            self._finish(order, 0, Reason.FILLED)
+            self._finish(order, 0, _FILLED)
         if message.account_id:
             self._core.reject(message.account_id, message.order_id, Verdict(Reason.UNKNOWN_ORDER))
 
@@ -218,7 +226,7 @@ class Settlement:
                 order.order_id,
                 order.instrument_id,
                 remaining_lots,
-                int(reason),
+                reason,
             )
         )
         drop_if_empty(position)
@@ -226,7 +234,7 @@ class Settlement:
             self.sweep_isolated(account)
         if order.liquidation:
             self._report(account, order.qty_lots - remaining_lots)
-        else:
+        elif account.liquidation is not None or account.isolated:
             self._report_cancelled(account)
             if account.isolated:
                 self._report_cancelled(core.cross_of(account))
@@ -262,5 +270,5 @@ class Settlement:
 def opening_part(held_lots: int, qty_lots: int) -> int:
     """Lots of a signed fill that open or enlarge, after closing what it can."""
     if held_lots == 0 or (held_lots > 0) == (qty_lots > 0):
-        return abs(qty_lots)
-    return max(0, abs(qty_lots) - abs(held_lots))
+        return magnitude(qty_lots)
+    return max(0, magnitude(qty_lots) - magnitude(held_lots))

@@ -31,7 +31,7 @@ def risk_state(engine: RiskEngine) -> list[Any]:
         [_listing(core.listings[key]) for key in core.listings],
         [_trader(ledger.traders[key]) for key in sorted(ledger.traders)],
         [_account(ledger.accounts[key]) for key in sorted(ledger.accounts)],
-        sorted([key, value] for key, value in ledger.deposited_q.items()),
+        sorted([key, books.deposited_q] for key, books in ledger.books.items()),
         engine.watch.state(),
         engine.queues.state(),
     ]
@@ -169,8 +169,9 @@ def restore_risk(state: list[Any]) -> RiskEngine:
     for row in state[6]:
         _restore_orders(core, row)
     for asset_id, deposited_q in state[8]:
-        core.ledger.deposited_q[asset_id] = deposited_q
-        core.ledger.booked_q[asset_id] = deposited_q + core.ledger.residue_q(asset_id)
+        books = core.ledger.books[asset_id]
+        books.deposited_q = deposited_q
+        books.booked_q = deposited_q + core.ledger.residue_q(asset_id)
     engine.watch.restore([(due_ns, call_id, key) for due_ns, call_id, key in state[9]])
     engine.queues.restore(state[10])
     for account in core.ledger.accounts.values():
@@ -203,7 +204,7 @@ def _restore_listing(core: RiskCore, row: list[Any]) -> None:
 def _restore_account(core: RiskCore, row: list[Any]) -> None:
     margin_account_id, account_id, asset_id, isolated = row[:4]
     trader = core.ledger.traders[account_id]
-    account = MarginAccount(margin_account_id, trader, asset_id, isolated)
+    account = core.ledger.open_account(margin_account_id, trader, asset_id, isolated)
     account.wallet_q, account.held_q, account.level = row[4:7]
     account.call = None if row[7] is None else MarginCall(*row[7])
     account.liquidation = None if row[8] is None else _restored_record(row[8])
@@ -224,8 +225,6 @@ def _restore_account(core: RiskCore, row: list[Any]) -> None:
         if position.qty_lots:
             listing.holders[position.uid] = position
             listing.long_lots += max(0, position.qty_lots)
-    core.ledger.accounts[margin_account_id] = account
-    trader.accounts[margin_account_id] = account
 
 
 def _restored_record(row: list[Any]) -> LiquidationRecord:
@@ -258,4 +257,4 @@ def _restore_orders(core: RiskCore, row: list[Any]) -> None:
         order.value_q = value_q
         order.hold_q = hold_q
         core.orders[order_id] = order
-        trader.orders[order_id] = order
+        trader.remember_order(order)

@@ -227,7 +227,7 @@ class Transfers:
         if verdict.reason != OK:
             core.reject(command.account_id, 0, verdict)
             return
-        trader.leverage[command.instrument_id] = command.leverage
+        trader.leverage = {**trader.leverage, command.instrument_id: command.leverage}
         core.emit(
             AccountChanged(
                 core.now_ns,
@@ -269,7 +269,7 @@ class Transfers:
         if self._positions(trader, command.instrument_id):
             core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
             return
-        trader.isolated[command.instrument_id] = command.isolated
+        trader.isolated = {**trader.isolated, command.instrument_id: command.isolated}
         core.emit(
             AccountChanged(
                 core.now_ns,
@@ -297,7 +297,7 @@ class Transfers:
     def _positions(trader: Trader, instrument_id: int) -> list[Position]:
         return [
             position
-            for account in trader.accounts.values()
+            for account in trader.accounts
             for position in account.positions
             if position.listing.instrument_id == instrument_id
         ]

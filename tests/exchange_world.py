@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from engine.bus import Latency
+from engine.bus import Bus, Latency
 from engine.commands import (
     AddAsset,
     AddInstrument,
@@ -36,6 +36,7 @@ from engine.instruments import (
 from engine.links import AccountFacts
 from engine.messages import decode_command, decode_message, encode
 from engine.reasons import Reason
+from engine.topology import LIQUIDATION, MATCHING, RISK
 from risk.accounts import BACKSTOP, BAD_DEBT, FUND, OpenOrder, Position
 from risk.margin.tiers import with_deductions
 from risk.rulebook import (
@@ -367,9 +368,9 @@ class World:
 def replay_over_the_wire(batches: list[list[Command]]) -> Exchange:
     """The same commands through the codec, every link message too; queries ask nobody."""
     twin = Exchange(check_cheap=False)
-    targets = twin.bus._targets
-    for kind, found in targets.items():
-        targets[kind] = [(name, _through_codec(handler)) for name, handler in found]
+    components = {RISK: twin.risk, MATCHING: twin.matching, LIQUIDATION: twin.liquidation}
+    takers = {name: _through_codec(component.handle) for name, component in components.items()}
+    twin.bus = Bus(takers, twin._publish)
     for batch in batches:
         twin.send_batch([decode_command(encode(_ask_nobody(command))) for command in batch])
     return twin

@@ -62,7 +62,12 @@ def garbage(kind: type) -> st.SearchStrategy[Any]:
     contract = st.builds(
         InstrumentSpec, WEIRD, TEXT, WEIRD, WEIRD, TEXT, TEXT, WEIRD, margin, WEIRD, WEIRD, WEIRD
     )
-    known = {c.AddAsset: [spec], c.AddInstrument: [contract], c.SetRulebook: [TEXT]}
+    known = {
+        c.AddAsset: [spec],
+        c.AddInstrument: [contract],
+        c.SetRulebook: [TEXT],
+        c.QueryRisk: [st.lists(WEIRD, max_size=3), WEIRD],
+    }
     if kind in known:
         return st.builds(kind, st.just(0), *known[kind])
     fields = [st.booleans() if f in BOOLEANS else WEIRD for f in kind.__struct_fields__[1:]]
@@ -349,6 +354,9 @@ class Driver(RuleBasedStateMachine):
     @rule(account=ACCOUNTS)
     def query(self, account: int) -> None:
         self.send(c.QueryAccount(self.now, account))
+        self.send(c.QueryMarket(self.now))
+        self.send(c.QueryRisk(self.now, [account], 5))
+        self.send(c.QueryRisk(self.now, [], 5))
 
     @rule(command=GARBAGE, back=st.integers(0, 8))
     def absurd(self, command: c.Command, back: int) -> None:

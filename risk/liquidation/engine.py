@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.commands import BUY, MAX_ORDER_ID, MAX_TICKS, SELL, AdvanceTime
+from engine.component import Component
 from engine.instruments import Instrument, InstrumentSpec
 from engine.links import (
     AccountFacts,
@@ -40,7 +41,7 @@ FIRST_ORDER_ID: Final[int] = MAX_ORDER_ID + 1
 """Order ids from here on belong to the liquidation engine."""
 
 MAX_ORDERS_PER_ROUND: Final[int] = 64
-MAX_ROUNDS: Final[int] = 1_000
+MAX_ROUNDS: int = 1_000
 """Limits that make every liquidation end: orders per visit to a stage, visits before an account
 that nobody restores is closed out unconditionally."""
 
@@ -124,7 +125,7 @@ class Liquidation:
         return self
 
 
-class LiquidationEngine:
+class LiquidationEngine(Component):
     """A deterministic component: takes reports, emits decisions.
 
     `_busy` counts liquidations with orders under way; `_running` is the one in takeover or ADL

@@ -24,8 +24,10 @@ class BracketMargin(MarginModel):
     """
 
     __slots__ = (
+        "_clear_from",
         "_deductions",
         "_denominators",
+        "_first_cap_q",
         "_floors",
         "_leverages",
         "_numerators",
@@ -35,6 +37,7 @@ class BracketMargin(MarginModel):
 
     def __init__(self, tiers: list[MarginTier]) -> None:
         validate_tiers(tiers)
+        self._first_cap_q: Final[int] = tiers[0].cap_q
         self._floors: Final[list[int]] = [tier.floor_q for tier in tiers]
         self._rates: Final[list[int]] = [tier.maintenance_ppb for tier in tiers]
         # The same rates as fractions in lowest terms (2 % is 1/50): products fit a machine word.
@@ -42,10 +45,23 @@ class BracketMargin(MarginModel):
         self._denominators: Final[list[int]] = [PPB // gcd(rate, PPB) for rate in self._rates]
         self._deductions: Final[list[int]] = [tier.deduction_q for tier in tiers]
         self._leverages: Final[list[int]] = [tier.max_leverage for tier in tiers]
+        self._clear_from: Final[list[int]] = [self._clear_from_q(tier) for tier in tiers]
         self.cap_q: Final[int] = tiers[-1].cap_q
+
+    @staticmethod
+    def _clear_from_q(tier: MarginTier) -> int:
+        """Notional from which initial margin exceeds maintenance by a quantum at every leverage the
+        tier allows, whatever is rounded: ``n / leverage >= n x rate - deduction + 2``."""
+        room = PPB - tier.maintenance_ppb * tier.max_leverage
+        if room <= 0:
+            return tier.cap_q
+        needed_q = max(0, 2 - tier.deduction_q) * tier.max_leverage * PPB
+        return -(-needed_q // room)
 
     def tier_of(self, notional_q: int) -> int:
         """Position in the table, from 0, of the tier that owns this notional."""
+        if notional_q < self._first_cap_q:
+            return 0
         floors = self._floors
         last = len(floors) - 1
         tier = 0
@@ -73,6 +89,8 @@ class BracketMargin(MarginModel):
         if leverage < limit:
             limit = leverage
         initial = -(-notional_q // limit)
+        if notional_q >= self._clear_from[tier]:
+            return initial
         maintenance = scale_up(notional_q, self._numerators[tier], self._denominators[tier])
         maintenance -= self._deductions[tier]
         return initial if initial > maintenance else maintenance + 1

@@ -21,6 +21,7 @@ from engine.messages import (
     decode_message,
     encode,
 )
+from engine.order_links import FLAGS, OrderLink, PlaceOrder
 from engine.topology import (
     COMPONENTS,
     EVENT_SENDERS,
@@ -57,6 +58,11 @@ def example(kind: msgspec.inspect.Type, numbers: "count[int]") -> Any:
 
 
 def example_of(message_type: type) -> Any:
+    if issubclass(message_type, OrderLink):
+        values = (
+            name in FLAGS or number * 7_919 for number, name in enumerate(message_type.FIELDS)
+        )
+        return message_type(*values)
     return example(msgspec.inspect.type_info(message_type), count(1))
 
 
@@ -84,7 +90,10 @@ def test_links_and_events_are_no_commands(message_type: type) -> None:
         decode_command(encode(example_of(message_type)))
 
 
-@pytest.mark.parametrize("message_type", ALL_TYPES, ids=named)
+STRUCTS = [kind for kind in ALL_TYPES if not issubclass(kind, OrderLink)]
+
+
+@pytest.mark.parametrize("message_type", STRUCTS, ids=named)
 def test_messages_cannot_be_changed(message_type: type) -> None:
     with pytest.raises(AttributeError, match="immutable"):
         example_of(message_type).time_ns = 1
@@ -92,6 +101,17 @@ def test_messages_cannot_be_changed(message_type: type) -> None:
 
 def test_the_wire_form_is_the_name_and_the_fields_in_order() -> None:
     assert msgspec.msgpack.decode(encode(Deposit(5, 100, 1, -7))) == ["Deposit", 5, 100, 1, -7]
+    order = PlaceOrder(5, 1, 100, 2, -1, 7, 9_000, 1, True, 3)
+    wire = ["PlaceOrder", 5, 1, 100, 2, -1, 7, 9_000, 1, True, 3, False]
+    assert msgspec.msgpack.decode(encode(order)) == wire
+
+
+def test_order_links_are_equal_when_all_their_fields_are() -> None:
+    order = PlaceOrder(5, 1, 100, 2, -1, 7, 9_000, 1, True, 3)
+    assert order == PlaceOrder(5, 1, 100, 2, -1, 7, 9_000, 1, True, 3, False)
+    assert order != PlaceOrder(5, 1, 100, 2, -1, 7, 9_000, 1, True, 3, True)
+    assert order != "PlaceOrder"
+    assert "qty_lots=7" in repr(order)
 
 
 @pytest.mark.parametrize("message_type", ALL_TYPES, ids=named)

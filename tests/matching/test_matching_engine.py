@@ -275,7 +275,7 @@ def test_a_change_into_its_own_account_ends_like_a_new_order(engine: MatchingEng
 
 
 def test_a_live_order_id_used_again_is_a_fault_of_the_caller(engine: MatchingEngine) -> None:
-    with pytest.raises(AssertionError, match="order 1 rests already"):
+    with pytest.raises(ValueError, match="order 1 rests already"):
         ask(engine, place(1, 9, BUY, 100, 1))
 
 
