@@ -1,7 +1,8 @@
 """Hashes two runs are compared by: of a state at one moment, and of a stream of messages."""
 
 from hashlib import blake2b
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 import msgspec
 
@@ -40,18 +41,19 @@ def canonical(state: object) -> bytes:
         return _encoder.encode(_with_big_ints_as_bytes(state))
 
 
-def _refuse_inexact(value: object) -> None:
-    if type(value) in _SCALARS:
-        return
-    if not isinstance(value, list | tuple):
-        raise TypeError(
-            f"a {type(value).__name__} cannot be part of a state hash: {value!r:.80}; "
-            "use lists, tuples, ints, strings, bytes, bools and None"
-        )
-    # The rows of a state are mostly flat, so their types are compared at once.
-    if not _SCALARS.issuperset(map(type, value)):
-        for item in value:
-            _refuse_inexact(item)
+def _refuse_inexact(state: object) -> None:
+    """Look at the types of everything in a state, one level of nesting after the other."""
+    level: list[Any] = [state]
+    while kinds := set(map(type, level)) - _SCALARS:
+        inner = [value for value in level if type(value) in kinds]
+        for kind in kinds:
+            if not issubclass(kind, list | tuple):
+                value = next(value for value in inner if type(value) is kind)
+                raise TypeError(
+                    f"a {kind.__name__} cannot be part of a state hash: {value!r:.80}; "
+                    "use lists, tuples, ints, strings, bytes, bools and None"
+                )
+        level = list(chain.from_iterable(inner))
 
 
 def _with_big_ints_as_bytes(value: object) -> object:

@@ -8,6 +8,7 @@ the file, which is then complete on its own.
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +24,11 @@ FIRST_SEQ: Final[int] = 1
 
 GROUP_SIZE: Final[int] = 1_000
 """Commands per transaction, unless told otherwise."""
+
+_ROWS: Final[int] = 100
+_INSERT: Final[str] = "INSERT INTO commands VALUES (?, ?, ?)"
+_INSERT_ROWS: Final[str] = _INSERT + ", (?, ?, ?)" * (_ROWS - 1)
+"""Many rows a statement: a quarter less work for each."""
 
 _APPLICATION_ID: Final[int] = 0x53574C4A
 _INT64_LIMIT: Final[int] = 2**63
@@ -173,7 +179,11 @@ class Journal:
         try:
             with self._connection:
                 self._connection.execute("BEGIN")
-                self._connection.executemany("INSERT INTO commands VALUES (?, ?, ?)", pending)
+                whole = len(pending) - len(pending) % _ROWS
+                for start in range(0, whole, _ROWS):
+                    rows = pending[start : start + _ROWS]
+                    self._connection.execute(_INSERT_ROWS, list(chain.from_iterable(rows)))
+                self._connection.executemany(_INSERT, pending[whole:])
                 if checkpoint is not None:
                     self._connection.execute(
                         "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?)", checkpoint

@@ -16,6 +16,28 @@ DUPLICATE: Final[int] = 1
 GAP: Final[int] = 2
 
 
+_MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class NotAFrame(ValueError):
+    """These bytes are not what the link carries: they were cut, or are not from the peer.
+
+    Whoever raises it has changed nothing, so the frame may come again.
+    """
+
+
+def read_frame(decoder: "msgspec.msgpack.Decoder[Any]", body: bytes) -> Any:
+    """The frame in these bytes.
+
+    Raises:
+        NotAFrame: there is none.
+    """
+    try:
+        return decoder.decode(body)
+    except _MALFORMED as error:
+        raise NotAFrame(str(error)) from None
+
+
 class Header(msgspec.Struct, frozen=True, array_like=True):
     """First part of every message between services; the frame itself is the second part.
 
@@ -100,6 +122,10 @@ class Link:
             self.received = seq
             return NEW
         return DUPLICATE if seq <= self.received else GAP
+
+    def refuse(self) -> None:
+        """The frame accepted last is not one: it has to come again."""
+        self.received -= 1
 
     def state(self) -> list[Any]:
         """What a snapshot keeps: the counters and the frames not acknowledged."""

@@ -7,6 +7,10 @@ generation in exactly the order of the queue of `engine.bus.Bus.send_batch`. The
 begins when nothing is left of the one before. What a service sends therefore depends on what it was
 sent, never on timing: that gives equal states in one process and in five, and lets a service that
 was killed make its lost frames again.
+
+Matching may be several leaves (`engine.shards`): a message of the routing table's `matching` then
+goes to the one that has the instrument, or to all, and what they answer is put together again in
+the place of that message.
 """
 
 from collections import deque
@@ -17,14 +21,24 @@ import msgspec
 
 from engine.commands import Command
 from engine.events import Event
+from engine.link import NotAFrame, read_frame
 from engine.links import Link
-from engine.messages import Message
+from engine.messages import WireMessage, from_wire, to_wire
 from engine.service_journal import Input
-from engine.topology import GATEWAY, RISK, ROUTES
+from engine.shards import Shards, by_instrument
+from engine.topology import GATEWAY, MATCHING, RISK, ROUTES
 
 Handler = Callable[[Any, list[Any]], None]
 Outputs = list[tuple[str, Any]]
 """What to send: the receiver's name and the frame as bytes (for the outside, any object)."""
+
+
+class Unhandled(RuntimeError):
+    """A component raised while it handled a message; its state may be half changed."""
+
+    def __init__(self, name: str, message: Any, error: Exception) -> None:
+        what = f"{type(error).__name__}: {error}"
+        super().__init__(f"{name} cannot handle {message!r:.1000}: {what:.1000}")
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
@@ -35,15 +49,15 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Round(msgspec.Struct, frozen=True, array_like=True):
-    """risk -> leaf: messages of one generation, in order."""
+    """risk -> leaf: its messages of one generation, in order."""
 
-    messages: list[Link | Command]
+    messages: list[WireMessage]
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
     """leaf -> risk: what each message of the round caused, in order."""
 
-    said: list[list[Link]]
+    said: list[list[WireMessage]]
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -61,13 +75,13 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
     events: list[Event]
 
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
 _batch = msgspec.msgpack.Decoder(Batch)
 _round = msgspec.msgpack.Decoder(Round)
 _answer = msgspec.msgpack.Decoder(Answer)
 _events = msgspec.msgpack.Decoder(list[Event])
-_messages = msgspec.msgpack.Decoder(list[Message])
-_slots = msgspec.msgpack.Decoder(list[tuple[str, Message]])
+_messages = msgspec.msgpack.Decoder(list[WireMessage])
+_slots = msgspec.msgpack.Decoder(list[tuple[str, WireMessage]])
 
 
 def encode_frame(frame: Any) -> bytes:
@@ -102,15 +116,19 @@ class Leaf:
         """Work through one round.
 
         Raises:
-            ValueError: not a round from risk.
+            NotAFrame: not a round from risk.
+            Unhandled: the component raised.
         """
         if source != RISK:
-            raise ValueError(f"a leaf hears {RISK} only, not {source}")
+            raise NotAFrame(f"a leaf hears {RISK} only, not {source}")
         said: list[list[Link]] = []
         events: list[Event] = []
         caused: list[Any] = []
-        for message in _round.decode(body).messages:
-            self._handler(message, caused)
+        for message in from_wire(read_frame(_round, body).messages):
+            try:
+                self._handler(message, caused)
+            except Exception as error:
+                raise Unhandled("a leaf", message, error) from error
             answers: list[Any] = []
             for item in caused:
                 (answers if type(item) in ROUTES else events).append(item)
@@ -124,9 +142,9 @@ class Leaf:
 class Hub:
     """The risk engine with the batch it is working on.
 
-    `_slots` is the present generation: receiver and message, in order; `_said` what each of them
-    caused, None while a leaf has still to tell; `_waiting` the leaves that have; `_answers` what
-    leaves said too early.
+    `_slots` is the present generation: receiving component and message, in order; `_places` which
+    of them each leaf was sent; `_said` what each of them caused, None while a leaf has still to
+    tell; `_waiting` the leaves that have; `_answers` what leaves said too early.
     """
 
     def __init__(
@@ -134,19 +152,22 @@ class Hub:
         handler: Handler,
         state: Callable[[], Any],
         restore: Callable[[Any], Handler],
+        shards: Shards | None = None,
     ) -> None:
         self._handler = handler
         self._state = state
         self._restore = restore
+        self._shards = shards or Shards()
         self.batches_done = 0
         self._batches: deque[Batch] = deque()
         self._current: Batch | None = None
         self._direct: list[list[Event]] = []
         self._later: list[Event] = []
         self._slots: list[tuple[str, Any]] = []
+        self._places: dict[str, list[int]] = {}
         self._said: list[list[Any] | None] = []
         self._waiting: list[str] = []
-        self._answers: dict[str, deque[bytes]] = {}
+        self._answers: dict[str, deque[Answer]] = {}
 
     def state(self) -> list[Any]:
         """The number of batches done, the component's state, and the batch in work."""
@@ -160,7 +181,10 @@ class Hub:
             encode_frame(self._slots),
             [None if caused is None else encode_frame(caused) for caused in self._said],
             list(self._waiting),
-            [[leaf, list(self._answers[leaf])] for leaf in sorted(self._answers)],
+            [
+                [leaf, [encode_frame(answer) for answer in self._answers[leaf]]]
+                for leaf in sorted(self._answers)
+            ],
         ]
 
     def restore(self, state: list[Any]) -> None:
@@ -171,21 +195,31 @@ class Hub:
         self._current = None if state[3] is None else _batch.decode(state[3])
         self._direct = [_events.decode(events) for events in state[4]]
         self._later = _events.decode(state[5])
-        self._slots = _slots.decode(state[6])
-        self._said = [None if caused is None else _messages.decode(caused) for caused in state[7]]
+        slots = _slots.decode(state[6])
+        messages = from_wire(message for _, message in slots)
+        self._slots = [(slot[0], message) for slot, message in zip(slots, messages, strict=True)]
+        self._places = self._by_leaf()
+        self._said = [
+            None if caused is None else from_wire(_messages.decode(caused)) for caused in state[7]
+        ]
         self._waiting = list(state[8])
-        self._answers = {leaf: deque(bodies) for leaf, bodies in state[9]}
+        self._answers = {
+            leaf: deque(_answer.decode(body) for body in bodies) for leaf, bodies in state[9]
+        }
 
     def handle(self, source: str, body: bytes, out: Outputs) -> None:
         """Take a batch from the gateway or an answer from a leaf, and go on as far as possible.
 
         Raises:
-            ValueError: not a batch, not the next one, or an answer to something else.
+            NotAFrame: neither a batch nor an answer.
+            Unhandled: the component raised.
+            ValueError: not the next batch, or an answer to something else.
         """
         if source == GATEWAY:
-            self._batches.append(_batch.decode(body))
+            self._batches.append(read_frame(_batch, body))
         else:
-            self._answers.setdefault(source, deque()).append(body)
+            answer = read_frame(_answer, body)
+            self._answers.setdefault(source, deque()).append(answer)
         while self._all_answered():
             if self._current is None:
                 if not self._batches:
@@ -207,21 +241,35 @@ class Hub:
 
     def _work(self, out: Outputs) -> None:
         """Let risk handle its part of the generation and send the others theirs."""
-        rounds: dict[str, list[Any]] = {}
         said: list[list[Any] | None] = []
         handler = self._handler
         for receiver, message in self._slots:
             if receiver == RISK:
                 caused: list[Any] = []
-                handler(message, caused)
+                try:
+                    handler(message, caused)
+                except Exception as error:
+                    raise Unhandled(RISK, message, error) from error
                 said.append(caused)
             else:
                 said.append(None)
-                rounds.setdefault(receiver, []).append(message)
         self._said = said
-        for receiver, messages in rounds.items():
-            out.append((receiver, encode_frame(Round(messages))))
-            self._waiting.append(receiver)
+        self._places = self._by_leaf()
+        for leaf, places in self._places.items():
+            messages = [self._slots[place][1] for place in places]
+            out.append((leaf, encode_frame(Round(messages))))
+            self._waiting.append(leaf)
+
+    def _by_leaf(self) -> dict[str, list[int]]:
+        """The places of the generation's messages that go to each leaf."""
+        places: dict[str, list[int]] = {}
+        for place, (receiver, message) in enumerate(self._slots):
+            if receiver == MATCHING:
+                for shard in self._shards.receivers(message):
+                    places.setdefault(shard, []).append(place)
+            elif receiver != RISK:
+                places.setdefault(receiver, []).append(place)
+        return places
 
     def _all_answered(self) -> bool:
         """Take the answers that are there; whether no leaf is waited for any more.
@@ -233,18 +281,20 @@ class Hub:
         for leaf in list(self._waiting):
             answers = self._answers.get(leaf)
             if answers:
-                self._take_answer(leaf, _answer.decode(answers.popleft()))
+                self._take_answer(leaf, answers.popleft())
         return not self._waiting
 
     def _take_answer(self, leaf: str, answer: Answer) -> None:
-        places = [place for place, slot in enumerate(self._slots) if slot[0] == leaf]
+        places = self._places[leaf]
         if len(places) != len(answer.said):
             raise ValueError(
                 f"{leaf} answers {len(answer.said)} messages, but {len(places)} were sent"
             )
         self._waiting.remove(leaf)
-        for place, caused in zip(places, answer.said, strict=True):
-            self._said[place] = caused
+        for place, decoded in zip(places, answer.said, strict=True):
+            caused = from_wire(decoded)
+            earlier = self._said[place]
+            self._said[place] = caused if earlier is None else by_instrument(earlier + caused)
 
     def _next_generation(self) -> bool:
         """Sort what was said into events and the messages to come; False if there are none."""

@@ -13,12 +13,15 @@ behind it again (which makes the same frames with the same numbers) and asks its
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 import zmq
 
-from engine.link import GAP, NEW, Header, Link
+from engine.journal import JournalError
+from engine.link import GAP, NEW, Header, Link, NotAFrame
+from engine.link_keys import Guard, LinkKeys
+from engine.part import Door, Part, PartFailed
 from engine.rounds import Outputs
 from engine.service_journal import OUTSIDE, Input, ServiceJournal
 from engine.snapshot import pack, unpack
@@ -34,47 +37,25 @@ IDLE_MS: Final[int] = 20
 RESEND_AFTER_NS: Final[int] = 500_000_000
 ASK_AGAIN_NS: Final[int] = 20_000_000
 SNAPSHOT_EVERY: Final[int] = 20_000
-SOCKET_QUEUE: Final[int] = 1_000
+SNAPSHOT_BYTES: Final[int] = 2_097_152
+"""Inputs and bytes of inputs between two snapshots. A restart handles again what lies behind the
+last one: the number bounds the frames of that, the bytes the commands in them."""
 
+SOCKET_QUEUE: Final[int] = 1_000
+MAX_UNREADABLE: Final[int] = 50
+"""Unreadable frames in a row before the operator is told. One was cut on its way, or is not from
+the peer and the right one is still to come; one that stays so is from a peer of another version."""
+
+
+_MORE: Final[int] = zmq.NOBLOCK | zmq.SNDMORE
 _encode = msgspec.msgpack.Encoder().encode
 _header = msgspec.msgpack.Decoder(Header)
 
 
-class Part(Protocol):
-    """A component as a service sees it: frames in, frames out, its state, and nothing else."""
-
-    def handle(self, source: str, body: bytes, out: Outputs) -> None:
-        """Take one frame and append what follows from it to ``out``."""
-
-    def state(self) -> Any:
-        """Everything that decides future behaviour."""
-
-    def restore(self, state: Any) -> None:
-        """Take over what `state` returned."""
-
-
-class Door(Protocol):
-    """The outside of a service that has one: where clients come in."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it takes input now; while not, its sockets are left alone."""
-
-    def bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> Sequence["zmq.Socket[bytes]"]:
-        """Open its sockets, and say which to wait on."""
-
-    def collect(self) -> list[bytes]:
-        """New inputs from outside, ready to be journaled; called at every turn while open."""
-
-    def deliver(self, item: Any) -> None:
-        """An output for the outside; not called while the journal is replayed."""
-
-    def idle(self) -> None:
-        """Called once per turn, after everything else."""
-
-
 class Service:
-    """Runs a part. ``addresses`` are the inboxes of this service and of its peers, by name."""
+    """Runs a part. ``addresses`` are the inboxes of this service and of its peers, by name;
+    ``complain`` is called with what the operator should know; with ``link_keys`` links are
+    encrypted."""
 
     def __init__(
         self,
@@ -86,7 +67,10 @@ class Service:
         *,
         clock: Callable[[], int],
         door: Door | None = None,
+        complain: Callable[[str], object] = str,
+        link_keys: LinkKeys | None = None,
         snapshot_every: int = SNAPSHOT_EVERY,
+        snapshot_bytes: int = SNAPSHOT_BYTES,
         window: int = WINDOW,
     ) -> None:
         self.name = name
@@ -95,9 +79,16 @@ class Service:
         self.links = {peer: Link(peer) for peer in peers}
         self.stopping = False
         self.replayed = 0
+        self.dropped = 0
+        self._unreadable = 0
         self._clock = clock
         self._door = door
+        self._complain = complain
+        self._link_keys = link_keys
+        self._guard: Guard | None = None
         self._snapshot_every = snapshot_every
+        self._snapshot_bytes = snapshot_bytes
+        self._bytes = 0
         self._window = window
         self._snapshot_place = 0
         self._addresses = addresses
@@ -105,8 +96,11 @@ class Service:
         self._heard_ns = dict.fromkeys(peers, 0)
         self._asked_ns = dict.fromkeys(peers, 0)
         self._context = zmq.Context()
+        # Doors ask for the keys of clients, links for those of services: one asks per context.
+        self._door_context = zmq.Context()
         self._poller = zmq.Poller()
         self._door_poller = zmq.Poller()
+        self._door_sockets: list[zmq.Socket[bytes]] = []
         self._outboxes: dict[str, zmq.Socket[bytes]] = {}
 
     # life
@@ -116,6 +110,7 @@ class Service:
 
         Raises:
             JournalError: the journal is damaged.
+            PartFailed: an input cannot be handled.
         """
         found = self.journal.last_snapshot()
         place = 0
@@ -131,15 +126,25 @@ class Service:
             if source != OUTSIDE:
                 link = self.links[source]
                 link.received = link.safe = seq
-            self.part.handle(source, body, out)
+            place += 1
+            self._bytes += len(body)
+            try:
+                self._handle(source, place, body, out)
+            except NotAFrame as error:
+                text = f"input {place} is no frame from {source}: {error}"
+                raise JournalError(f"{self.journal.path}: {text}") from None
             self._put(out, deliver=False)
             self.replayed += 1
 
     def open(self) -> None:
         """Bind the inbox, connect to the peers and greet them."""
+        if self._link_keys is not None:
+            self._guard = Guard(self._context, self._link_keys)
         self._inbox: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
         self._inbox.setsockopt(zmq.RCVHWM, SOCKET_QUEUE)
         self._inbox.setsockopt(zmq.LINGER, 0)
+        if self._guard is not None:
+            self._guard.protect_inbox(self._inbox)
         self._inbox.bind(self._addresses[self.name])
         for poller in (self._poller, self._door_poller):
             poller.register(self._inbox, zmq.POLLIN)
@@ -147,11 +152,14 @@ class Service:
             socket: zmq.Socket[bytes] = self._context.socket(zmq.PUSH)
             socket.setsockopt(zmq.SNDHWM, SOCKET_QUEUE)
             socket.setsockopt(zmq.LINGER, 0)
+            if self._guard is not None:
+                self._guard.protect_outbox(socket)
             socket.connect(self._addresses[peer])
             self._outboxes[peer] = socket
             self._tell(self.links[peer], resend=True)
         if self._door is not None:
-            for door_socket in self._door.bind(self._context):
+            self._door_sockets = list(self._door.bind(self._door_context))
+            for door_socket in self._door_sockets:
                 self._door_poller.register(door_socket, zmq.POLLIN)
 
     @property
@@ -180,6 +188,9 @@ class Service:
         self._commit()
         self._snapshot()
         self.journal.close()
+        if self._guard is not None:
+            self._guard.close()
+        self._door_context.destroy(linger=0)
         self._context.destroy(linger=0)
 
     # one turn
@@ -189,20 +200,31 @@ class Service:
 
         Raises:
             JournalError: the disk refuses.
+            PartFailed: an input cannot be handled.
         """
         room = self._has_room()
         poller = self._door_poller if room else self._poller
-        idle = not poller.poll(wait_ms)
+        ready = [socket for socket, _ in poller.poll(wait_ms)]
+        idle = not ready
+        inbox = self._inbox
         out: Outputs = []
-        if self._door is not None and room:
+        if self._door is not None and room and (idle or self._knocked(ready)):
             self._handle_outside(self._door.collect(), out)
-        for _ in range(MAX_FRAMES_PER_TURN):
+            self._flush_all()
+        left = MAX_FRAMES_PER_TURN if inbox in ready else 0
+        while left:
+            left -= 1
+            first = inbox.recv(copy=False)
+            # A second part without asking for a third is half the price of recv_multipart; what is
+            # behind it, if anybody should send that, is the next message and no frame.
+            parts = [first.bytes, inbox.recv()] if first.more else [first.bytes]
+            self._receive(parts, out)
+            # At once: while this service handles the next frame, a peer can work on these.
+            self._flush_all()
             # Asking is ten times cheaper than an exception when nothing is there.
-            if not int(self._inbox.get(zmq.EVENTS)) & zmq.POLLIN:
+            if not int(inbox.get(zmq.EVENTS)) & zmq.POLLIN:
                 break
-            self._receive(self._inbox.recv_multipart(), out)
-        for link in self.links.values():
-            self._flush(link)
+        self._flush_all()
         if idle or len(self._pending) >= JOURNAL_GROUP:
             self._commit()
         for link in self.links.values():
@@ -210,11 +232,16 @@ class Service:
                 self._tell(link, resend=False)
         if idle:
             self._remind()
-        if self.journal.place - self._snapshot_place >= self._snapshot_every:
+        inputs = self.journal.place - self._snapshot_place
+        if inputs >= self._snapshot_every or self._bytes >= self._snapshot_bytes:
             self._commit()
             self._snapshot()
         if self._door is not None:
             self._door.idle()
+
+    def _knocked(self, ready: list[Any]) -> bool:
+        """Whether the door has something; one without sockets is always asked."""
+        return not self._door_sockets or any(socket in ready for socket in self._door_sockets)
 
     def _has_room(self) -> bool:
         if self._door is None or not self._door.is_open:
@@ -228,16 +255,19 @@ class Service:
         # Inputs are journaled in the order they were handled, so what is pending goes first.
         self.journal.append([*self._pending, *rows])
         self._journaled()
-        for body in bodies:
-            self.part.handle(OUTSIDE, body, out)
+        first = self.journal.place - len(bodies) + 1
+        for place, body in enumerate(bodies, start=first):
+            self._bytes += len(body)
+            self._handle(OUTSIDE, place, body, out)
             self._put(out, deliver=True)
 
     def _receive(self, parts: list[bytes], out: Outputs) -> None:
         try:
             header = _header.decode(parts[0])
             link = self.links[header.sender]
-        except (msgspec.DecodeError, KeyError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             # Not from a peer: an inbox on a shared network may hear anything.
+            self.dropped += 1
             return
         link.met = True
         link.acknowledge(header.ack)
@@ -252,9 +282,29 @@ class Service:
             self._tell(link, resend=True)
         if verdict != NEW:
             return
-        self.part.handle(link.peer, parts[1], out)
+        place = self.journal.place + len(self._pending) + 1
+        try:
+            self._handle(link.peer, place, parts[1], out)
+        except NotAFrame as error:
+            link.refuse()
+            self.dropped += 1
+            self._unreadable += 1
+            if self._unreadable == MAX_UNREADABLE:
+                text = f"frame {header.seq} from {link.peer} cannot be read: {error}"
+                self._complain(f"{self.name}: {text}; waiting for a better one")
+            return
+        self._unreadable = 0
         self._put(out, deliver=True)
         self._pending.append(Input(link.peer, header.seq, parts[1]))
+        self._bytes += len(parts[1])
+
+    def _handle(self, source: str, place: int, body: bytes, out: Outputs) -> None:
+        try:
+            self.part.handle(source, body, out)
+        except NotAFrame:
+            raise
+        except Exception as error:
+            raise PartFailed(f"{self.name}: input {place} (from {source}): {error}") from error
 
     def _put(self, out: Outputs, deliver: bool) -> None:
         for receiver, body in out:
@@ -266,15 +316,20 @@ class Service:
 
     # sending
 
+    def _flush_all(self) -> None:
+        for link in self.links.values():
+            if link.unsent:
+                self._flush(link)
+
     def _flush(self, link: Link) -> None:
         """Send what is new to a peer that is there."""
-        if not link.met or not link.unsent:
+        if not link.met:
             return
         socket = self._outboxes[link.peer]
         for seq, body in link.unsent_frames():
             try:
-                header = _encode(Header(self.name, seq, link.safe))
-                socket.send_multipart((header, body), zmq.NOBLOCK)
+                socket.send(_encode(Header(self.name, seq, link.safe)), _MORE)
+                socket.send(body, zmq.NOBLOCK)
             except zmq.Again:
                 return
             link.unsent -= 1
@@ -284,7 +339,9 @@ class Service:
         """Say what is safe here; with ``resend`` ask for everything behind it."""
         header = _encode(Header(self.name, 0, link.safe, resend))
         try:
-            self._outboxes[link.peer].send_multipart((header, b""), zmq.NOBLOCK)
+            socket = self._outboxes[link.peer]
+            socket.send(header, _MORE)
+            socket.send(b"", zmq.NOBLOCK)
         except zmq.Again:
             return
         link.told = link.safe
@@ -319,3 +376,4 @@ class Service:
         links = [self.links[peer].state() for peer in sorted(self.links)]
         self.journal.snapshot(pack([links, self.part.state()]))
         self._snapshot_place = self.journal.place
+        self._bytes = 0

@@ -6,18 +6,22 @@ Times are whole milliseconds, sizes bytes, prices ticks of their instrument.
 import tomllib
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
+from engine.link_keys import LinkKeys
 from engine.service_journal import DURABLE_DISK, DURABLE_PROCESS
+from engine.shards import MAX_SHARDS, Shards, component_of
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 
 CLOCK: Final[str] = "clock"
 SERVICES: Final[tuple[str, ...]] = (RISK, MATCHING, LIQUIDATION, GATEWAY)
-"""The services with a journal, as they are started; the clock is a client of the gateway."""
+"""The components that run as services with a journal, as they are started; the clock is a client of
+the gateway. With several shards matching stands for all of them: `ServiceConfig.services`."""
 
 METRICS_ORDER: Final[tuple[str, ...]] = (GATEWAY, RISK, MATCHING, LIQUIDATION)
-"""Whose metrics are at the first port, the second and so on."""
+"""Whose metrics are at the first port, the second and so on; matching's shards in their order."""
 
 PEERS: Final[dict[str, tuple[str, ...]]] = {
     RISK: (GATEWAY, MATCHING, LIQUIDATION),
@@ -25,7 +29,15 @@ PEERS: Final[dict[str, tuple[str, ...]]] = {
     LIQUIDATION: (RISK,),
     GATEWAY: (RISK, MATCHING),
 }
-"""Who has a link with whom."""
+"""Which component has a link with which: `ServiceConfig.peers`."""
+
+MERGED_SERVICES: Final[tuple[str, ...]] = (RISK, GATEWAY)
+MERGED_PEERS: Final[dict[str, tuple[str, ...]]] = {RISK: (GATEWAY,), GATEWAY: (RISK,)}
+"""The same when matching and liquidation run inside risk's process."""
+
+
+LOOPBACK: Final[tuple[str, ...]] = ("127.0.0.1", "localhost", "[::1]", "::1")
+"""Hosts only this machine reaches."""
 
 
 class ConfigError(ValueError):
@@ -71,29 +83,49 @@ class ClockConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """Where Prometheus finds the services: the gateway at ``base_port``, risk, matching and
-    liquidation at the three after it; 0 is off. Anyone who reaches ``host`` may read."""
+    """Where Prometheus finds the services: the gateway at ``base_port``, at the ones after it risk,
+    matching (each shard) and liquidation; 0 is off. Anyone who reaches ``host`` may read."""
 
     host: str = "127.0.0.1"
     base_port: int = 0
 
-    def port(self, service: str) -> int:
+    def port(self, service: str, shards: Shards | None = None) -> int:
         """The port of a service; 0 when metrics are off."""
-        return self.base_port and self.base_port + METRICS_ORDER.index(service)
+        order = (shards or Shards()).expand(METRICS_ORDER)
+        return self.base_port and self.base_port + order.index(service)
 
 
 class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Everything the services need to know. ``addresses`` replaces the inbox of a service, for
-    several hosts; the default is a socket file in ``run_dir``."""
+    several hosts; the default is a socket file in ``run_dir``. ``matching_shards`` is the number of
+    matching processes; with ``merged`` matching and liquidation run inside risk's process. A run
+    directory keeps both as it was begun."""
 
     run_dir: str = "run"
+    matching_shards: int = 1
+    merged: bool = False
     durability: str = DURABLE_PROCESS
     snapshot_every: int = 20_000
+    snapshot_bytes: int = 2_097_152
     publish_depth: bool = True
     addresses: dict[str, str] = {}
+    link_keys: LinkKeys = msgspec.field(default_factory=LinkKeys)
     gateway: GatewayConfig = msgspec.field(default_factory=GatewayConfig)
     clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
     metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
+
+    def shards(self) -> Shards:
+        """The matching services."""
+        return Shards(self.matching_shards)
+
+    def services(self) -> tuple[str, ...]:
+        """The services with a journal, as they are started."""
+        return self.shards().expand(MERGED_SERVICES if self.merged else SERVICES)
+
+    def peers(self, service: str) -> tuple[str, ...]:
+        """Whom a service has a link with."""
+        peers = MERGED_PEERS if self.merged else PEERS
+        return self.shards().expand(peers[component_of(service)])
 
     def address(self, service: str) -> str:
         """The inbox of a service."""
@@ -101,11 +133,25 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
 
     def inboxes(self) -> dict[str, str]:
         """Every service's inbox."""
-        return {service: self.address(service) for service in SERVICES}
+        return {service: self.address(service) for service in self.services()}
 
     def journal(self, service: str) -> Path:
         """The journal of a service."""
         return Path(self.run_dir).joinpath(f"{service}.journal")
+
+
+def _check_links(config: ServiceConfig, file: str) -> None:
+    """Refuse inboxes that other machines can reach without keys, and keys that are none."""
+    keys = config.link_keys
+    if keys.given and keys.fault():
+        raise ConfigError(f"{file}: {keys.fault()}")
+    for name, address in config.addresses.items():
+        parts = urlsplit(address)
+        if not keys.given and parts.scheme == "tcp" and parts.hostname not in LOOPBACK:
+            raise ConfigError(
+                f"{file}: addresses.{name}: {address} can be reached from other machines; "
+                "give [link_keys]"
+            )
 
 
 def parse_config(text: str, file: str) -> ServiceConfig:
@@ -123,14 +169,26 @@ def parse_config(text: str, file: str) -> ServiceConfig:
             f"{file}: durability is {config.durability!r}; "
             f"allowed: {DURABLE_PROCESS!r}, {DURABLE_DISK!r}"
         )
-    unknown = [name for name in config.addresses if name not in SERVICES]
+    if not 1 <= config.matching_shards <= MAX_SHARDS:
+        raise ConfigError(
+            f"{file}: matching_shards is {config.matching_shards}; allowed: 1 to {MAX_SHARDS}"
+        )
+    if config.merged and config.matching_shards != 1:
+        raise ConfigError(
+            f"{file}: matching_shards is {config.matching_shards}, but merged is true: "
+            "matching then runs inside risk's process; allowed: 1"
+        )
+    _check_links(config, file)
+    services = config.services()
+    unknown = [name for name in config.addresses if name not in services]
     if unknown:
         raise ConfigError(
-            f"{file}: addresses.{unknown[0]} is no service; allowed: {', '.join(SERVICES)}"
+            f"{file}: addresses.{unknown[0]} is no service; allowed: {', '.join(services)}"
         )
     gateway = config.gateway
     positive = {
         "snapshot_every": config.snapshot_every,
+        "snapshot_bytes": config.snapshot_bytes,
         "clock.tick_ms": config.clock.tick_ms,
         "gateway.max_message_bytes": gateway.max_message_bytes,
         "gateway.max_batch": gateway.max_batch,
@@ -140,7 +198,7 @@ def parse_config(text: str, file: str) -> ServiceConfig:
     for name, value in positive.items():
         if value < 1:
             raise ConfigError(f"{file}: {name} is {value}; it must be at least 1")
-    last_base = 65_536 - len(METRICS_ORDER)
+    last_base = 65_536 - len(services)
     if not 0 <= config.metrics.base_port <= last_base:
         raise ConfigError(
             f"{file}: metrics.base_port is {config.metrics.base_port}; "

@@ -22,6 +22,7 @@ DURABLE_DISK: Final[str] = "disk"
 """Committed groups survive a power failure: every commit waits for the disk."""
 
 KEPT_SNAPSHOTS: Final[int] = 2
+MAX_ROWS_AT_ONCE: Final[int] = 40
 FORMAT_VERSION: Final[int] = 1
 _APPLICATION_ID: Final[int] = 0x53575356
 
@@ -83,7 +84,12 @@ class ServiceJournal:
         """
         place = self.place
         rows = [(place + number, *entry) for number, entry in enumerate(inputs, start=1)]
-        self._write([("INSERT INTO inputs VALUES (?, ?, ?, ?)", rows)])
+        if 1 <= len(rows) <= MAX_ROWS_AT_ONCE:
+            # One statement is a transaction by itself, at half the price of three.
+            places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
+            self._write_one(f"INSERT INTO inputs VALUES {places}", [v for row in rows for v in row])
+        else:
+            self._write([("INSERT INTO inputs VALUES (?, ?, ?, ?)", rows)])
         self.place += len(rows)
 
     def snapshot(self, state: bytes) -> None:
@@ -127,6 +133,23 @@ class ServiceJournal:
             yield Input(source, seq, body)
             expected += 1
 
+    def begun_with(self, setting: str, value: str, unnoted: str) -> str:
+        """The value of a setting this journal was begun with.
+
+        A journal that is begun now notes ``value``; one from before the setting was noted has
+        ``unnoted``.
+
+        Raises:
+            JournalError: the disk refuses.
+        """
+        found = next(self._rows("SELECT value FROM header WHERE name = ?", setting), None)
+        if found is not None:
+            return str(found[0])
+        if self.place or self.last_snapshot() is not None:
+            return unnoted
+        self._write([("INSERT INTO header VALUES (?, ?)", [(setting, value)])])
+        return value
+
     def close(self) -> None:
         """Let go of the file. Closing twice does nothing."""
         self._connection.close()
@@ -162,6 +185,12 @@ class ServiceJournal:
         )
         return int(next(rows)[0])
 
+    def _write_one(self, statement: str, values: list[Any]) -> None:
+        try:
+            self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path}: cannot write the journal: {error}") from None
+
     def _write(self, statements: list[tuple[str, Any]]) -> None:
         try:
             with self._connection:
@@ -171,7 +200,7 @@ class ServiceJournal:
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: cannot write the journal: {error}") from None
 
-    def _rows(self, query: str, *values: int) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, query: str, *values: int | str) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._connection.execute(query, values)
         except sqlite3.Error as error:

@@ -85,6 +85,10 @@ class AsyncClient:
         self._sockets.subscribe(instrument_id)
         self.connection.watch_depth(instrument_id)
 
+    def subscribe_system(self) -> None:
+        """Follow what is listed, the rules and the insurance fund; `subscribe` does it too."""
+        self._sockets.subscribe_system()
+
     def depth(self, instrument_id: int) -> DepthBook | None:
         """The depth of a followed instrument; None before the snapshot came."""
         return self.connection.depth.get(instrument_id)

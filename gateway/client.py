@@ -67,6 +67,10 @@ class Sockets:
         """Take the market data of an instrument, and news of the system."""
         for topic in (TRADE_TOPIC, DEPTH_TOPIC, MARK_TOPIC, FUNDING_TOPIC):
             self.market_data.setsockopt(zmq.SUBSCRIBE, b"%s%d." % (topic, instrument_id))
+        self.subscribe_system()
+
+    def subscribe_system(self) -> None:
+        """Take news of the system: what is listed, the rules, the insurance fund."""
         self.market_data.setsockopt(zmq.SUBSCRIBE, SYSTEM_TOPIC)
 
 
@@ -76,13 +80,20 @@ class Client:
     ``run`` names the request numbers: a program that keeps it over restarts, with its own record of
     what it asked, can ask again without doing anything twice. By default it is new every time.
     ``cancel_after_ms`` asks the gateway to cancel the orders of the session when it falls silent;
-    the client pings whenever it is in `poll`, `call` or `call_all`.
+    the client pings whenever it is in `poll`, `call` or `call_all`. ``accounts`` are those whose
+    events it wants; None for all its key has.
     """
 
     def __init__(
-        self, address: Address, *, run: int | None = None, cancel_after_ms: int = 0
+        self,
+        address: Address,
+        *,
+        run: int | None = None,
+        cancel_after_ms: int = 0,
+        accounts: list[int] | None = None,
     ) -> None:
-        self.connection = Connection(fresh_run() if run is None else run, cancel_after_ms)
+        run = fresh_run() if run is None else run
+        self.connection = Connection(run, cancel_after_ms, accounts)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sockets = Sockets(self._context, address)
         self._poller = zmq.Poller()
@@ -139,10 +150,25 @@ class Client:
         """The answer to a request, once; None while it has not come."""
         return self.connection.replies.pop(number, None)
 
+    def take_replies(self, timeout_s: float = 0.0) -> list[Reply]:
+        """All answers that came and were not taken; waits up to ``timeout_s`` for the first."""
+        limit = time.monotonic() + timeout_s
+        replies = self.connection.replies
+        self._step(0)
+        while not replies and (left := limit - time.monotonic()) > 0:
+            self._step(min(STEP_MS, int(left * 1000) + 1))
+        taken = list(replies.values())
+        replies.clear()
+        return taken
+
     def subscribe(self, instrument_id: int) -> None:
         """Follow an instrument: trades, depth, marks and funding."""
         self._sockets.subscribe(instrument_id)
         self.connection.watch_depth(instrument_id)
+
+    def subscribe_system(self) -> None:
+        """Follow what is listed, the rules and the insurance fund; `subscribe` does it too."""
+        self._sockets.subscribe_system()
 
     def depth(self, instrument_id: int) -> DepthBook | None:
         """The depth of a followed instrument; None before the snapshot came."""

@@ -50,7 +50,9 @@ def run_clock(config: ServiceConfig) -> None:
     keys = (clock.server_public, clock.public, clock.secret)
     file = Path(config.run_dir) / "index.json"
     walks = [IndexWalk(index, ticks) for index, ticks in _last_prices(file, clock.index)]
-    client = Client(Address(config.gateway.commands, config.gateway.market_data, *keys))
+    client = Client(
+        Address(config.gateway.commands, config.gateway.market_data, *keys), accounts=[]
+    )
     announced = False
     due = time.monotonic()
     while not stopping:
@@ -64,11 +66,24 @@ def run_clock(config: ServiceConfig) -> None:
         if not announced:
             announced = True
             print("clock ready", flush=True)
-        file.write_text(json.dumps({str(walk.instrument_id): walk.ticks for walk in walks}))
+        keep_prices(file, walks)
         due = max(due + clock.tick_ms / 1000, time.monotonic())
         while not stopping and (left := due - time.monotonic()) > 0:
             client.poll(min(left, 0.2))
     client.close()
+
+
+def keep_prices(file: Path, walks: list[IndexWalk]) -> None:
+    """Note where the walks are, as a whole or not at all.
+
+    When the disk refuses, the older note stays and a restart begins there; prices go on meanwhile.
+    """
+    new = file.with_suffix(".new")
+    try:
+        new.write_text(json.dumps({str(walk.instrument_id): walk.ticks for walk in walks}))
+        new.replace(file)
+    except OSError:
+        return
 
 
 def _last_prices(file: Path, indices: list[IndexConfig]) -> list[tuple[IndexConfig, int]]:

@@ -48,23 +48,32 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Connection:
-    """One session; ``run`` names its request numbers.
+    """One session; ``run`` names its request numbers, ``accounts`` whose events it wants (None:
+    those of all).
 
     `welcome` is None until the gateway answered the greeting.
     `reconnects` counts the greetings after the first, `lost_deliveries` the gaps in what the
-    gateway sent: after either, query the accounts to be sure of their state. `refusals` are
+    gateway sent: after either, query the accounts to be sure of their state. `new_sessions` counts
+    how often the gateway had forgotten the session: what happened meanwhile was told to nobody.
+    `depth_gaps` counts the gaps in the depth, after which it is asked for anew. `last_heard_ns` is
+    when the gateway was last heard of on the line of the commands, 0 for never. `refusals` are
     texts of messages the gateway did not take.
     """
 
-    def __init__(self, run: int, cancel_after_ms: int = 0) -> None:
+    def __init__(
+        self, run: int, cancel_after_ms: int = 0, accounts: list[int] | None = None
+    ) -> None:
         self.welcome: Welcome | None = None
         self.reconnects = 0
         self.lost_deliveries = 0
+        self.new_sessions = 0
+        self.depth_gaps = 0
+        self.last_heard_ns = 0
         self.refusals: deque[str] = deque(maxlen=100)
         self.events: deque[Event] = deque()
         self.replies: dict[int, Reply] = {}
         self.depth: dict[int, DepthBook] = {}
-        self._hello = Hello(run=run, cancel_after_ms=cancel_after_ms)
+        self._hello = Hello(run=run, cancel_after_ms=cancel_after_ms, accounts=accounts)
         self._run = run
         self._pending: dict[int, Command] = {}
         self._early: dict[int, list[BookLevel]] = {}
@@ -102,7 +111,7 @@ class Connection:
         """Frames to send now."""
         if not self._asked_ns:
             self._asked_ns = now_ns
-        late = self._pending or self.welcome is None
+        late = self._pending or self._early or self.welcome is None
         if late and now_ns - max(self._asked_ns, self._heard_ns) > ASK_AGAIN_NS:
             self._say_again(now_ns)
         if now_ns - self._pinged_ns > PING_NS:
@@ -130,11 +139,13 @@ class Connection:
             ValueError: it is no message.
         """
         message = decode_from_server(data)
-        self._heard_ns = now_ns
+        self.last_heard_ns = self._heard_ns = now_ns
         if isinstance(message, Delivery):
             if message.number > self._deliveries + 1:
                 self.lost_deliveries += 1
                 self._asked_ns = self._heard_ns = 1
+            elif message.number <= self._deliveries:
+                self.new_sessions += 1
             self._deliveries = message.number
             for reply in message.replies:
                 if self._pending.pop(reply.request_id, None) is not None:
@@ -148,6 +159,7 @@ class Connection:
             self.welcome = message
         elif isinstance(message, Pong):
             if not message.welcomed and now_ns - self._asked_ns > GREET_AGAIN_NS:
+                self.new_sessions += self._deliveries > 0
                 self._deliveries = 0
                 self._say_again(now_ns)
         elif isinstance(message, Depth):
@@ -182,5 +194,6 @@ class Connection:
         try:
             book.apply(update)
         except SequenceGap:
+            self.depth_gaps += 1
             del self.depth[update.instrument_id]
             self.watch_depth(update.instrument_id)

@@ -7,44 +7,41 @@ and a client that goes on sending is slowed down by its own socket.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 import zmq
 
-from engine.commands import CancelAll, Command, SubmitOrder
+from engine.commands import (
+    CancelAll,
+    Command,
+    QueryAccount,
+    QueryMarket,
+    QueryRisk,
+    SubmitOrder,
+)
 from engine.events import (
-    BookLevel,
     CommandRejected,
-    Event,
-    FundChanged,
-    FundingSettled,
-    MarkUpdated,
-    SystemChanged,
-    Trade,
 )
 from engine.reasons import Reason
 from engine.rounds import Batch, encode_frame
-from engine.service_config import ConfigError, GatewayConfig
-from gateway.intake import Done, GatewayPart, Intake, Owner, requester
+from engine.service_config import LOOPBACK, ConfigError, GatewayConfig
+from gateway.cancel_on_disconnect import MAX_INTERVAL_NS, Heartbeats
+from gateway.deliveries import Deliveries
+from gateway.frames import Done, Intake, Owner, RawReply
+from gateway.intake import QUERY, GatewayPart, requester
 from gateway.keys import ANONYMOUS, ClientKey, KeyFile, Porter, read_keys
 from gateway.protocol import (
-    DEPTH_TOPIC,
-    FUNDING_TOPIC,
-    MARK_TOPIC,
     RIGHTS,
-    SYSTEM_TOPIC,
-    TRADE_TOPIC,
     VERSION,
-    Delivery,
     Depth,
     DepthRequest,
     Hello,
     Ping,
     Pong,
     Refused,
-    Reply,
     ServerMessage,
     Submit,
     Welcome,
@@ -52,27 +49,30 @@ from gateway.protocol import (
     encode,
 )
 from gateway.sessions import MAX_MALFORMED, Rate, Session
-from risk.accounts import owner_of
+from gateway.steady_clock import SteadyClock
 
-LOOPBACK: Final[tuple[str, ...]] = ("127.0.0.1", "localhost", "[::1]", "::1")
 LOOK_AT_KEYS_NS: Final[int] = 1_000_000_000
 RECENT_NS: Final[int] = 10_000_000_000
+SWEEP_NS: Final[int] = 1_000_000_000
 FORGET_SESSION_NS: Final[int] = 3_600_000_000_000
+FORGET_USELESS_NS: Final[int] = 60_000_000_000
+"""Silence after which a session is forgotten; sooner when it was closed or never greeted."""
+
+_ANYBODY: Final = ClientKey("", rights=list(RIGHTS))
+"""Without client keys everybody may do everything."""
+
+_MORE: Final[int] = zmq.NOBLOCK | zmq.SNDMORE
+
 HOUSEKEEPING: Final[str] = requester("", 0)
 """Requester of what the gateway asks for itself (cancel on disconnect)."""
 
-_TOPICS: Final[dict[type, bytes]] = {
-    Trade: TRADE_TOPIC,
-    BookLevel: DEPTH_TOPIC,
-    MarkUpdated: MARK_TOPIC,
-    FundingSettled: FUNDING_TOPIC,
-}
-_SYSTEM: Final[tuple[type, ...]] = (SystemChanged, FundChanged)
-_decode_events = msgspec.msgpack.Decoder(list[Event]).decode
+_QUERIES: Final[tuple[type, ...]] = (QueryAccount, QueryMarket, QueryRisk)
 
 
 class FrontDoor:
-    """The gateway's sockets. ``clock`` is monotonic, ``wall_clock`` stamps commands; both in ns."""
+    """The gateway's sockets. ``clock`` is monotonic, ``wall_clock`` the machine's time; both in ns.
+
+    Commands are stamped with the time of a `SteadyClock` that follows the wall clock."""
 
     def __init__(
         self,
@@ -89,12 +89,15 @@ class FrontDoor:
         self._wall_clock = wall_clock
         self._sessions: dict[bytes, Session] = {}
         self._rates: dict[str, Rate] = {}
-        self._asked_by: dict[tuple[str, int], bytes] = {}
+        self._heartbeats = Heartbeats()
+        self._deliveries = Deliveries(part, self._sessions, self._send_frame, self._publish_frame)
         self._commands: list[Command] = []
         self._owners: list[Owner] = []
+        self._taken: dict[str, set[int]] = {}
         self._next_order_id = 0
         self._time_ns = 0
         self._looked_ns = 0
+        self._swept_ns = 0
         self.refused: dict[int, int] = {}
         self.malformed = 0
 
@@ -104,7 +107,9 @@ class FrontDoor:
         return len(self._part.in_flight) < self._config.batches_in_flight
 
     def bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> Sequence["zmq.Socket[bytes]"]:
-        """Bind both doors."""
+        """Bind both doors; runs that were watched before a restart are waited for from now on."""
+        self._time = SteadyClock(self._clock, self._wall_clock, self._part.time_ns)
+        self._heartbeats.restore(self._part.watches.values(), self._clock())
         waited: list[zmq.Socket[bytes]] = []
         self._porter: Porter | None = None
         if self._keys is not None:
@@ -147,36 +152,66 @@ class FrontDoor:
         if self._porter is not None:
             self._porter.answer_all()
         part = self._part
+        self._taken = {}
         self._next_order_id = part.next_order_id
-        self._time_ns = max(part.time_ns, self._wall_clock())
+        self._time_ns = max(part.time_ns, self._time.now_ns())
         now_ns = self._clock()
         drained = False
         while len(self._commands) < self._config.max_batch:
             if not int(self._router.get(zmq.EVENTS)) & zmq.POLLIN:
                 drained = True
                 break
-            self._hear(self._router.recv_multipart(copy=False), now_ns)
+            if self._keys is None:
+                address, parts = self._read()
+                self._hear(address, parts, self._session(address, ANONYMOUS, _ANYBODY, now_ns))
+            else:
+                self._hear_known(self._router.recv_multipart(copy=False), now_ns)
         if drained:
             self._cancel_for_silent(now_ns)
-        if not self._commands:
+        watches = self._heartbeats.take_changes()
+        if not self._commands and not watches:
             return []
         number = part.batches + 1
         batch = encode_frame(Batch(number, self._commands))
-        intake = Intake(number, self._time_ns, self._next_order_id, self._owners, batch)
+        intake = Intake(number, self._time_ns, self._next_order_id, self._owners, batch, watches)
         self._commands = []
         self._owners = []
         return [encode_frame(intake)]
 
-    def _hear(self, parts: "list[zmq.Frame]", now_ns: int) -> None:
-        address = parts[0].bytes
-        session = self._session(address, parts[-1], now_ns)
-        if session is None or session.closed:
-            return
-        session.heard_ns = now_ns
+    def _read(self) -> tuple[bytes, list[bytes]]:
+        """The next message: who sent it, and its parts; cheaper than `recv_multipart`."""
+        frame = self._router.recv(copy=False)
+        address = frame.bytes
+        parts: list[bytes] = []
+        while frame.more:
+            frame = self._router.recv(copy=False)
+            parts.append(frame.bytes)
+        return address, parts
+
+    def _hear_known(self, frames: "list[zmq.Frame]", now_ns: int) -> None:
+        """A message from a client with a key; its frames say which."""
+        assert self._keys is not None
         try:
-            if len(parts) != 2:
-                raise ValueError(f"a message has one part, this one has {len(parts) - 1}")
-            message = decode_from_client(parts[1].bytes)
+            client = str(frames[-1].get("User-Id"))
+        except zmq.ZMQError:
+            return
+        key = self._keys.clients.get(client)
+        if key is None or key.revoked:
+            self._count(Reason.NOT_AUTHORISED)
+            return
+        address, *parts = (frame.bytes for frame in frames)
+        self._hear(address, parts, self._session(address, client, key, now_ns))
+
+    def _hear(self, address: bytes, parts: list[bytes], session: Session) -> None:
+        if session.closed:
+            return
+        now_ns = session.heard_ns
+        if session.cancel_after_ns:
+            self._heartbeats.heard(session.watched, now_ns)
+        try:
+            if len(parts) != 1:
+                raise ValueError(f"a message has one part, this one has {len(parts)}")
+            message = decode_from_client(parts[0])
         except ValueError as error:
             self.malformed += 1
             session.malformed += 1
@@ -196,24 +231,16 @@ class FrontDoor:
         elif isinstance(message, Ping):
             self._send(address, Pong(True))
 
-    def _session(self, address: bytes, frame: "zmq.Frame", now_ns: int) -> Session | None:
-        """The session of a connection; None when its key is no longer good."""
-        if self._keys is None:
-            client, key = ANONYMOUS, ClientKey("", rights=list(RIGHTS))
-        else:
-            try:
-                client = str(frame.get("User-Id"))
-            except zmq.ZMQError:
-                return None
-            found = self._keys.clients.get(client)
-            if found is None or found.revoked:
-                self._count(Reason.NOT_AUTHORISED)
-                return None
-            key = found
+    def _session(self, address: bytes, client: str, key: ClientKey, now_ns: int) -> Session:
+        """The session of a connection, which was just heard of."""
         session = self._sessions.get(address)
         if session is None or session.client != client:
             session = self._sessions[address] = Session(address, client, key, now_ns)
-        session.key = key
+        if session.key is not key:
+            session.use(key)
+            self._deliveries.sessions_changed()
+        if not session.closed:
+            session.heard_ns = now_ns
         return session
 
     def _greet(self, session: Session, hello: Hello) -> None:
@@ -221,10 +248,14 @@ class FrontDoor:
             text = f"protocol version {hello.version}; this gateway speaks {VERSION}"
             self._send(session.address, Refused(text))
             return
-        session.cancel_after_ns = max(0, hello.cancel_after_ms) * 1_000_000
-        session.welcomed = True
+        run = requester(session.client, hello.run)
+        interval_ns = min(max(0, hello.cancel_after_ms) * 1_000_000, MAX_INTERVAL_NS)
+        session.cancel_after_ns, session.watched = interval_ns, run
+        self._heartbeats.greeted(run, interval_ns, session.heard_ns)
+        session.welcomed, session.wanted = True, hello.accounts
+        self._deliveries.sessions_changed()
         key = session.key
-        highest = self._part.memory(requester(session.client, hello.run)).highest
+        highest = self._part.memory(run).highest
         welcome = Welcome(session.client, key.accounts, key.rights, highest)
         self._send(session.address, welcome)
 
@@ -232,35 +263,35 @@ class FrontDoor:
         name = requester(session.client, message.run)
         memory = self._part.memory(name)
         answers = memory.answers
-        replies: list[Reply] = []
+        taken = self._taken.setdefault(name, set())
+        replies: list[RawReply] = []
+        self._deliveries.asks(name, session)
         for request_id, command in message.requests:
-            asker = (name, request_id)
             if request_id in answers:
                 known = answers[request_id]
-                if known is None:
-                    self._asked_by[asker] = session.address
-                else:
-                    replies.append(Reply(request_id, known[0], _decode_events(known[1])))
+                if known is not None:
+                    replies.append(RawReply(request_id, known[0], msgspec.Raw(known[1])))
                 continue
-            if asker in self._asked_by:
+            if request_id in taken:
                 # The same number twice before the first one is even on its way.
-                self._asked_by[asker] = session.address
                 continue
             reason = self._verdict(session, memory.floor, request_id, command, now_ns)
             if reason is not None:
                 replies.append(self._refusal(request_id, command, reason))
                 continue
-            self._asked_by[asker] = session.address
+            taken.add(request_id)
             self._take(name, request_id, command)
-            if isinstance(command, SubmitOrder):
-                session.traded[command.account_id] = None
+            if session.cancel_after_ns and isinstance(command, SubmitOrder):
+                self._heartbeats.traded(
+                    session.watched, session.cancel_after_ns, command.account_id, now_ns
+                )
         if replies:
-            self._hand_over(session, replies, [])
+            self._deliveries.hand_over(session, replies, [])
 
     def _verdict(
         self, session: Session, floor: int, request_id: int, command: Command, now_ns: int
     ) -> Reason | None:
-        if not session.key.may(command):
+        if not session.unrestricted and not session.key.may(command):
             return Reason.NOT_AUTHORISED
         if not floor < request_id < 1 << 63:
             return Reason.REQUEST_TOO_OLD if request_id <= floor else Reason.NUMBER_TOO_LARGE
@@ -271,11 +302,11 @@ class FrontDoor:
             rate = self._rates[client] = Rate(limit, now_ns)
         return None if rate.take(1, now_ns) else Reason.TOO_MANY_REQUESTS
 
-    def _refusal(self, request_id: int, command: Command, reason: Reason) -> Reply:
+    def _refusal(self, request_id: int, command: Command, reason: Reason) -> RawReply:
         self._count(reason)
         account_id: int = getattr(command, "account_id", 0)
         rejected = CommandRejected(self._time_ns, account_id, 0, int(reason))
-        return Reply(request_id, 0, [rejected])
+        return RawReply(request_id, 0, msgspec.Raw(encode_frame([rejected])))
 
     def _take(self, name: str, request_id: int, command: Command) -> None:
         """Stamp a command and put it into the batch."""
@@ -286,19 +317,27 @@ class FrontDoor:
             order_id = self._next_order_id
             self._next_order_id += 1
             msgspec.structs.force_setattr(command, "order_id", order_id)
+        elif type(command) in _QUERIES:
+            order_id = QUERY
         self._commands.append(command)
         self._owners.append((name, request_id, order_id))
 
     def _cancel_for_silent(self, now_ns: int) -> None:
+        silent = self._heartbeats.take_silent(now_ns)
+        if not silent and now_ns - self._swept_ns < SWEEP_NS:
+            return
+        self._swept_ns = now_ns
+        highest = self._part.memory(HOUSEKEEPING).highest
+        for account_id in dict.fromkeys(chain.from_iterable(silent.values())):
+            request_id = highest + 1 + len(self._owners)
+            self._take(HOUSEKEEPING, request_id, CancelAll(0, account_id))
         for address, session in list(self._sessions.items()):
-            if session.silent(now_ns):
-                for account_id in session.accounts_to_cancel():
-                    memory = self._part.memory(HOUSEKEEPING)
-                    request_id = memory.highest + 1 + len(self._owners)
-                    self._take(HOUSEKEEPING, request_id, CancelAll(0, account_id))
+            gone = session.watched in silent and session.cancel_after_ns
+            useless = session.closed or not session.welcomed
+            quiet_ns = now_ns - session.heard_ns
+            if gone or quiet_ns > (FORGET_USELESS_NS if useless else FORGET_SESSION_NS):
                 del self._sessions[address]
-            elif now_ns - session.heard_ns > FORGET_SESSION_NS:
-                del self._sessions[address]
+                self._deliveries.sessions_changed()
 
     def _count(self, reason: Reason) -> None:
         self.refused[int(reason)] = self.refused.get(int(reason), 0) + 1
@@ -308,79 +347,27 @@ class FrontDoor:
     def deliver(self, item: object) -> None:
         """Hand out a finished batch, or matching's public events."""
         if isinstance(item, Done):
-            self._deliver_batch(item)
+            self._deliveries.batch(item)
         else:
             assert isinstance(item, list)
-            self._publish(item)
-
-    def _deliver_batch(self, done: Done) -> None:
-        replies: dict[bytes, list[Reply]] = {}
-        private: dict[int, list[tuple[bytes, Event]]] = {}
-        public: list[Event] = []
-        nobody = b""
-        for (name, request_id, order_id), data in zip(done.owners, done.direct, strict=True):
-            address = self._asked_by.pop((name, request_id), nobody)
-            events = _decode_events(data)
-            if address:
-                replies.setdefault(address, []).append(Reply(request_id, order_id, events))
-            self._sort(events, address, private, public)
-        self._sort(_decode_events(done.later), nobody, private, public)
-        self._publish(public)
-        for address, session in self._sessions.items():
-            own = self._events_for(session, private) if session.welcomed else []
-            answered = replies.get(address, [])
-            if own or answered:
-                self._hand_over(session, answered, own)
-
-    @staticmethod
-    def _sort(
-        events: list[Event],
-        answered: bytes,
-        private: dict[int, list[tuple[bytes, Event]]],
-        public: list[Event],
-    ) -> None:
-        """Put events to the accounts they concern; ``answered`` got them with its reply."""
-        for event in events:
-            kind = type(event)
-            if kind in _TOPICS or kind in _SYSTEM:
-                public.append(event)
-                continue
-            account_id = getattr(event, "account_id", None)
-            if account_id is None:
-                account_id = owner_of(event.margin_account_id)  # type: ignore[union-attr]
-            private.setdefault(account_id, []).append((answered, event))
-
-    @staticmethod
-    def _events_for(session: Session, private: dict[int, list[tuple[bytes, Event]]]) -> list[Event]:
-        accounts = session.key.accounts or list(private)
-        address = session.address
-        return [
-            event
-            for account_id in accounts
-            for answered, event in private.get(account_id, ())
-            if answered != address
-        ]
-
-    def _publish(self, events: list[Event]) -> None:
-        groups: dict[bytes, list[Event]] = {}
-        for event in events:
-            name = _TOPICS.get(type(event), SYSTEM_TOPIC)
-            if name != SYSTEM_TOPIC:
-                name = b"%s%d." % (name, event.instrument_id)  # type: ignore[union-attr]
-            groups.setdefault(name, []).append(event)
-        for name, group in groups.items():
-            self._publisher.send_multipart((name, encode_frame(group)), zmq.NOBLOCK)
-
-    def _hand_over(self, session: Session, replies: list[Reply], events: list[Event]) -> None:
-        session.deliveries += 1
-        self._send(session.address, Delivery(session.deliveries, replies, events))
+            self._deliveries.public(item)
 
     def _send(self, address: bytes, message: ServerMessage) -> None:
+        self._send_frame(address, encode(message))
+
+    def _send_frame(self, address: bytes, frame: bytes) -> None:
         """Send, or drop when the client is gone or does not read: it asks again and is answered."""
         try:
-            self._router.send_multipart((address, encode(message)), zmq.NOBLOCK)
-        except zmq.ZMQError:
-            return
+            self._router.send(address, _MORE)
+            self._router.send(frame, zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EHOSTUNREACH and address in self._sessions:
+                del self._sessions[address]
+                self._deliveries.sessions_changed()
+
+    def _publish_frame(self, topic: bytes, frame: bytes) -> None:
+        self._publisher.send(topic, _MORE)
+        self._publisher.send(frame, zmq.NOBLOCK)
 
     def idle(self) -> None:
         """Look at the key file once a second; who was revoked is out."""
@@ -401,6 +388,7 @@ class FrontDoor:
             found = keys.clients.get(session.client)
             if found is None or found.revoked:
                 del self._sessions[address]
+        self._deliveries.sessions_changed()
 
 
 def require_safe(config: GatewayConfig) -> None:

@@ -9,43 +9,31 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.events import BookLevel, Event
-from engine.rounds import Outputs, Published
+from engine.events import BookLevel
+from engine.link import read_frame
+from engine.rounds import Outputs, Published, encode_frame
 from engine.service_journal import OUTSIDE
 from engine.topology import RISK
+from gateway.cancel_on_disconnect import Watch
+from gateway.frames import (
+    Done,
+    Intake,
+    Owner,
+    RawOutcome,
+    decode_levels,
+    outcome_decoder,
+    raw_outcome_decoder,
+)
+from gateway.protocol import DEPTH_TOPIC
+from gateway.sorting import sort_outcome
 from matching.market_data import DepthBook, DepthSnapshot
 
-Owner = tuple[str, int, int]
-"""Requester (client and run), request number and order id (0: no new order)."""
+QUERY: Final[int] = -1
+"""Stands for the order id of a query: it changes nothing, so its answer is not remembered; asked
+again it is answered anew."""
 
 MAX_REQUESTERS: Final[int] = 2_000
 """Runs remembered; beyond, the one that was used least recently is forgotten."""
-
-
-class Intake(msgspec.Struct, frozen=True, array_like=True):
-    """One batch with who asked for what; ``batch`` is the frame for risk."""
-
-    number: int
-    time_ns: int
-    next_order_id: int
-    owners: list[Owner]
-    batch: bytes
-
-
-class RawOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """`engine.rounds.Outcome` with its events left in bytes."""
-
-    number: int
-    direct: list[msgspec.Raw]
-    later: msgspec.Raw
-
-
-class Done(msgspec.Struct):
-    """For the door: a batch is finished."""
-
-    owners: list[Owner]
-    direct: list[bytes]
-    later: bytes
 
 
 def requester(client: str, run: int) -> str:
@@ -76,7 +64,7 @@ class Memory:
             self.floor = max(self.floor, oldest)
 
 
-_outcome = msgspec.msgpack.Decoder(RawOutcome)
+_DEPTH: Final[str] = DEPTH_TOPIC.decode()
 _intake = msgspec.msgpack.Decoder(Intake)
 _published = msgspec.msgpack.Decoder(Published)
 
@@ -84,14 +72,16 @@ _published = msgspec.msgpack.Decoder(Published)
 class GatewayPart:
     """Numbers batches and remembers answers; keeps a copy of the depth for snapshots."""
 
-    def __init__(self, remembered_requests: int) -> None:
+    def __init__(self, remembered_requests: int, merged: bool = False) -> None:
         self.batches = 0
         self.next_order_id = 1
         self.time_ns = 0
         self.requesters: dict[str, Memory] = {}
         self.in_flight: dict[int, list[Owner]] = {}
         self.depth: dict[int, DepthBook] = {}
+        self.watches: dict[str, Watch] = {}
         self._keep = remembered_requests
+        self._merged = merged
 
     def memory(self, name: str) -> Memory:
         """What is remembered of a requester; of one never heard of, nothing."""
@@ -102,10 +92,10 @@ class GatewayPart:
         if source == OUTSIDE:
             self._take(_intake.decode(body), out)
         elif source == RISK:
-            self._finish(_outcome.decode(body), out)
+            self._finish(self._outcome(body), out)
         else:
-            events = _published.decode(body).events
-            self._mirror(events)
+            events = read_frame(_published, body).events
+            self._mirror([event for event in events if type(event) is BookLevel])
             out.append((OUTSIDE, events))
 
     def _take(self, intake: Intake, out: Outputs) -> None:
@@ -114,43 +104,65 @@ class GatewayPart:
         self.time_ns = intake.time_ns
         self.next_order_id = intake.next_order_id
         used: dict[str, Memory] = {}
+        last, memory = "", Memory()
         for name, request_id, _ in intake.owners:
-            memory = used.get(name)
-            if memory is None:
-                memory = used[name] = self.requesters.pop(name, Memory())
+            if name != last:
+                last = name
+                memory = used.get(name) or self.requesters.pop(name, None) or Memory()
+                used[name] = memory
             memory.answers[request_id] = None
             memory.highest = max(memory.highest, request_id)
         # Whoever asked last stands last.
         self.requesters.update(used)
+        for watch in intake.watches:
+            if watch.accounts:
+                self.watches[watch.requester] = watch
+            else:
+                self.watches.pop(watch.requester, None)
         self.in_flight[intake.number] = intake.owners
         out.append((RISK, intake.batch))
 
+    def _outcome(self, body: bytes) -> RawOutcome:
+        """The outcome sorted, its events in bytes; a merged hub sends it like that."""
+        if not self._merged:
+            outcome = read_frame(outcome_decoder, body)
+            body = encode_frame(sort_outcome(outcome.number, outcome.direct, outcome.later))
+        found: RawOutcome = read_frame(raw_outcome_decoder, body)
+        return found
+
     def _finish(self, outcome: RawOutcome, out: Outputs) -> None:
         owners = self.in_flight.pop(outcome.number)
-        direct = [bytes(events) for events in outcome.direct]
         touched: dict[str, Memory] = {}
-        for (name, request_id, order_id), events in zip(owners, direct, strict=True):
-            memory = touched.setdefault(name, self.requesters[name])
-            memory.answers[request_id] = (order_id, events)
+        last, memory = "", Memory()
+        for place, (name, request_id, order_id) in enumerate(owners):
+            if name != last:
+                last = name
+                memory = touched[name] = self.requesters[name]
+            if order_id == QUERY:
+                del memory.answers[request_id]
+            else:
+                memory.answers[request_id] = (order_id, bytes(outcome.direct[place]))
         for memory in touched.values():
             memory.forget(self._keep)
         if len(self.requesters) > MAX_REQUESTERS:
             self._forget_requesters()
-        out.append((OUTSIDE, Done(owners, direct, bytes(outcome.later))))
+        for topic, levels in outcome.public:
+            if topic.startswith(_DEPTH):
+                self._mirror(decode_levels(levels))
+        out.append((OUTSIDE, Done(owners, outcome)))
 
     def _forget_requesters(self) -> None:
         for name in list(self.requesters)[: len(self.requesters) - MAX_REQUESTERS]:
             if None not in self.requesters[name].answers.values():
                 del self.requesters[name]
 
-    def _mirror(self, events: list[Event]) -> None:
-        for event in events:
-            if type(event) is BookLevel:
-                book = self.depth.get(event.instrument_id)
-                if book is None:
-                    book = DepthBook(DepthSnapshot(event.instrument_id, 0, [], []))
-                    self.depth[event.instrument_id] = book
-                book.apply(event)
+    def _mirror(self, levels: list[BookLevel]) -> None:
+        for level in levels:
+            book = self.depth.get(level.instrument_id)
+            if book is None:
+                book = DepthBook(DepthSnapshot(level.instrument_id, 0, [], []))
+                self.depth[level.instrument_id] = book
+            book.apply(level)
 
     def snapshot_of(self, instrument_id: int) -> DepthSnapshot:
         """The depth of an instrument; empty before its first order, and for an unknown one."""
@@ -179,6 +191,10 @@ class GatewayPart:
                 [key, book.sequence, book.depth(1), book.depth(-1)]
                 for key, book in sorted(self.depth.items())
             ],
+            [
+                [watch.requester, watch.interval_ns, watch.accounts]
+                for watch in self.watches.values()
+            ],
         ]
 
     def restore(self, state: Any) -> None:
@@ -198,3 +214,4 @@ class GatewayPart:
             key: DepthBook(DepthSnapshot(key, sequence, bids, asks))
             for key, sequence, bids, asks in state[5]
         }
+        self.watches = {row[0]: Watch(*row) for row in state[6]}

@@ -20,6 +20,8 @@ from engine.commands import (
     CancelOrder,
     Command,
     QueryAccount,
+    QueryMarket,
+    QueryRisk,
     SetLeverage,
     SetMarginMode,
     SetPositionMode,
@@ -42,6 +44,8 @@ RIGHT_OF: Final[dict[type, str]] = {
     AdjustIsolatedMargin: TRADE,
     Withdraw: TRADE,
     QueryAccount: READ,
+    QueryMarket: READ,
+    QueryRisk: READ,
 }
 """The right each command on an account of one's own needs; every other command needs `ADMIN`."""
 
@@ -60,7 +64,12 @@ class ClientKey(msgspec.Struct, forbid_unknown_fields=True):
         right = RIGHT_OF.get(type(command), ADMIN)
         if right not in self.rights:
             return False
-        return right == ADMIN or self.sees(command.account_id)  # type: ignore[union-attr]
+        if right == ADMIN or isinstance(command, QueryMarket):
+            return True
+        if isinstance(command, QueryRisk):
+            named = command.account_ids
+            return all(map(self.sees, named)) if named else not self.accounts
+        return self.sees(command.account_id)  # type: ignore[union-attr]
 
     def sees(self, account_id: int) -> bool:
         """Whether an account is one of the key's."""

@@ -13,14 +13,16 @@ import zmq
 
 from engine.commands import SubmitOrder
 from engine.messages import COMMAND_TYPES
+from engine.part import Door
 from engine.rounds import Handler
-from engine.service import Door, Service
-from engine.service_config import ConfigError, MetricsConfig
+from engine.service import Service
+from engine.service_config import ConfigError, ServiceConfig
 from engine.service_journal import DURABLE_PROCESS, Input, ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway import metrics as groups
+from gateway.frames import Done
 from gateway.front_door import FrontDoor
-from gateway.intake import Done, GatewayPart
+from gateway.intake import GatewayPart
 from gateway.metrics import Metrics
 from gateway.parts import RiskHolder
 from risk.accounts import FUND
@@ -181,7 +183,7 @@ class Meter:
     `risk` is set by whoever builds the risk service, so that its state can be read at the start.
     """
 
-    def __init__(self, name: str, config: MetricsConfig, clock: Clock) -> None:
+    def __init__(self, name: str, config: ServiceConfig, clock: Clock) -> None:
         shown = [groups.HOST]
         if name in _GROUP:
             shown.append(_GROUP[name])
@@ -237,7 +239,8 @@ class Meter:
         else:
             metrics.watch_queues(lambda: service.queue_depths() | {"batches": len(part.in_flight)})
         metrics.live = True
-        host, port = self._config.host, self._config.port(self._name)
+        config = self._config
+        host, port = config.metrics.host, config.metrics.port(self._name, config.shards())
         try:
             metrics.serve(port, host)
         except OSError as error:

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from engine.rounds import Handler, Hub, Leaf
-from engine.topology import LIQUIDATION, MATCHING
+from engine.component import Component, Handler
+from engine.rounds import Hub, Leaf
+from engine.shards import Shards, component_of
+from engine.topology import LIQUIDATION, MATCHING, RISK
+from gateway.merged import Member, MergedHub
 from matching.matching_engine import MatchingEngine
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
@@ -22,13 +25,33 @@ def bare(handler: Handler) -> Handler:
 class RiskHolder:
     """The risk engine a hub runs; a snapshot puts another one in its place."""
 
-    def __init__(self, wrap: Wrap = bare) -> None:
+    def __init__(self, wrap: Wrap = bare, shards: Shards | None = None) -> None:
         self.engine = RiskEngine()
         self._wrap = wrap
+        self._shards = shards
 
     def hub(self) -> Hub:
         """The hub around it."""
-        return Hub(self._wrap(self.engine.handle), self._state, self._restore)
+        return Hub(self._wrap(self.engine.handle), self._state, self._restore, self._shards)
+
+    def merged_hub(self, publish_depth: bool) -> MergedHub:
+        """The hub with matching and liquidation in the same process; only risk is wrapped, or a
+        tick of the clock, which goes to all three, would be seen three times."""
+        return MergedHub(
+            {
+                RISK: Member(self._taker(), self._state, self._restore_in_place),
+                MATCHING: in_place(MatchingEngine(publish_depth)),
+                LIQUIDATION: in_place(LiquidationEngine()),
+            }
+        )
+
+    def _taker(self) -> Component | Handler:
+        # As it is, it is called without a function in between.
+        return self.engine if self._wrap is bare else self._wrap(self.engine.handle)
+
+    def _restore_in_place(self, state: Any) -> Component | Handler:
+        self.engine = restore_risk(state)
+        return self._taker()
 
     def _state(self) -> Any:
         return risk_state(self.engine)
@@ -38,21 +61,32 @@ class RiskHolder:
         return self._wrap(self.engine.handle)
 
 
-def risk_hub() -> Hub:
+def in_place(engine: MatchingEngine | LiquidationEngine) -> Member:
+    """An engine that takes over states itself."""
+
+    def restore(state: Any) -> Component:
+        engine.restore(state)
+        return engine
+
+    return Member(engine, engine.state, restore)
+
+
+def risk_hub(shards: Shards | None = None) -> Hub:
     """An empty risk engine as the hub."""
-    return RiskHolder().hub()
+    return RiskHolder(shards=shards).hub()
 
 
 def leaf_of(name: str, publish_depth: bool, wrap: Wrap = bare) -> Leaf:
-    """An empty matching or liquidation engine as a leaf.
+    """An empty matching engine (also a shard's) or liquidation engine as a leaf.
 
     Raises:
         ValueError: the name is no leaf.
     """
-    if name == MATCHING:
+    component = component_of(name)
+    if component == MATCHING:
         matching = MatchingEngine(publish_depth)
         return Leaf(wrap(matching.handle), matching.state, matching.restore)
-    if name == LIQUIDATION:
+    if component == LIQUIDATION:
         liquidation = LiquidationEngine()
         return Leaf(wrap(liquidation.handle), liquidation.state, liquidation.restore)
     raise ValueError(f"{name!r} is no leaf; allowed: {MATCHING}, {LIQUIDATION}")

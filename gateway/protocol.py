@@ -2,8 +2,9 @@
 
 A request is a number chosen by the client and a command. A client has as many runs of numbers as it
 likes, each named by a number too: usually one per program start. Within a run numbers grow; each
-is carried out at most once, and sending one again gives the first answer again. In commands from
-clients ``time_ns`` is ignored, and so is the ``order_id`` of a new order: the gateway stamps both.
+is carried out at most once, and sending one again gives the first answer again (a query is
+answered anew). In commands from clients ``time_ns`` is ignored, and so is the ``order_id`` of a new
+order: the gateway stamps both.
 """
 
 from typing import Final
@@ -26,12 +27,14 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Begins a session and asks how far the numbers of ``run`` are used up.
 
     With ``cancel_after_ms`` the orders of the accounts it traded for are cancelled when nothing
-    was heard of the session for so long.
+    was heard of the session for so long. ``accounts`` are those whose events it wants, besides the
+    answers to its requests; None for all its key has.
     """
 
     version: int = VERSION
     run: int = 0
     cancel_after_ms: int = 0
+    accounts: list[int] | None = None
 
 
 class Ping(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -1,18 +1,21 @@
 """One service as a process: ``python -m gateway.serve NAME``. What `seawall serve` runs."""
 
 import argparse
+import gc
 import os
 import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from engine.journal import JournalError
-from engine.service import Door, Part, Service
-from engine.service_config import CLOCK, PEERS, SERVICES, ConfigError, ServiceConfig, parse_config
+from engine.part import Door, Part, PartFailed
+from engine.service import Service
+from engine.service_config import CLOCK, ConfigError, ServiceConfig, parse_config
 from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway.clock import run_clock
@@ -22,8 +25,15 @@ from gateway.keys import read_keys
 from gateway.metered import Meter
 from gateway.parts import RiskHolder, bare, leaf_of
 
+GC_THRESHOLDS: Final[tuple[int, int, int]] = (50_000, 20, 50)
+"""Messages are freed by their reference counts; looking for cycles among them every 700 objects, as
+Python does by itself, costs a few percent of the time and finds nothing."""
+
 READY: Final[str] = "ready"
 """Last word of the line a service prints when it knows all its peers."""
+
+BROKEN: Final[int] = 3
+"""Exit code of a service that cannot handle an input: started again, it would meet it again."""
 
 
 def read_config(path: str | None) -> ServiceConfig:
@@ -45,7 +55,7 @@ def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) 
     """A service with its part, journal and sockets, not yet recovered. ``meter`` watches them.
 
     Raises:
-        ConfigError: the gateway's doors or keys cannot be used.
+        ConfigError: the gateway's doors or keys cannot be used, or the number of shards changed.
         JournalError: its journal cannot be opened.
     """
     part: Part
@@ -54,13 +64,13 @@ def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) 
     if name == GATEWAY:
         require_safe(config.gateway)
         keys = read_keys(config.gateway.keys) if config.gateway.keys else None
-        part = GatewayPart(config.gateway.remembered_requests)
+        part = GatewayPart(config.gateway.remembered_requests, config.merged)
         door = front = FrontDoor(part, config.gateway, keys, time.monotonic_ns, time.time_ns)
         if meter is not None:
             door = meter.door(front, part)
     elif name == RISK:
-        holder = RiskHolder(wrap)
-        part = holder.hub()
+        holder = RiskHolder(wrap, config.shards())
+        part = holder.merged_hub(config.publish_depth) if config.merged else holder.hub()
         if meter is not None:
             meter.risk = holder
     else:
@@ -70,16 +80,41 @@ def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) 
     journal = open_journal(
         config.journal(name), name, keep_inputs=name == RISK, durability=config.durability
     )
+    require_same_shards(journal, config)
     return Service(
         name,
         part,
         journal,
         config.inboxes(),
-        PEERS[name],
+        config.peers(name),
         clock=time.monotonic_ns,
         door=door,
+        complain=lambda text: print(text, file=sys.stderr, flush=True),
+        link_keys=config.link_keys if config.link_keys.given else None,
         snapshot_every=config.snapshot_every,
+        snapshot_bytes=config.snapshot_bytes,
     )
+
+
+def require_same_shards(journal: ServiceJournal, config: ServiceConfig) -> None:
+    """Refuse another number of matching shards than the journal was begun with, and books in
+    another process than they were.
+
+    Raises:
+        ConfigError: it is another; the books of an instrument would have to change hands.
+        JournalError: the journal cannot be read.
+    """
+    layout = (
+        ("matching_shards", str(config.matching_shards), "1"),
+        ("merged", "true" if config.merged else "false", "false"),
+    )
+    for setting, wanted, unnoted in layout:
+        begun = journal.begun_with(setting, wanted, unnoted)
+        if begun != wanted:
+            raise ConfigError(
+                f"{journal.path}: begun with {setting} = {begun}, not {wanted}; "
+                f"go back to {begun}, or begin in another run_dir"
+            )
 
 
 def run_service(name: str, config: ServiceConfig) -> None:
@@ -88,8 +123,9 @@ def run_service(name: str, config: ServiceConfig) -> None:
     Raises:
         ConfigError: a door, a key or the port of the metrics cannot be used.
         JournalError: its journal cannot be opened or written.
+        PartFailed: an input cannot be handled.
     """
-    meter = Meter(name, config.metrics, time.monotonic_ns) if config.metrics.base_port else None
+    meter = Meter(name, config, time.monotonic_ns) if config.metrics.base_port else None
     service = build_service(name, config, meter)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -104,6 +140,9 @@ def run_service(name: str, config: ServiceConfig) -> None:
         print(f"{name} {READY}", flush=True)
 
     service.recover()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     service.open()
     if meter is not None:
         meter.begin(service)
@@ -113,20 +152,28 @@ def run_service(name: str, config: ServiceConfig) -> None:
 def serve(name: str, config_path: str | None) -> int:
     """Run a service (or the clock) until it is told to stop.
 
-    Returns the exit code: 2 for an unusable configuration, 1 for an unusable journal.
+    Returns the exit code: 1 for an unusable journal, 2 for an unusable configuration, `BROKEN` for
+    an input that cannot be handled.
     """
     try:
         config = read_config(config_path)
         if name == CLOCK:
             run_clock(config)
-        else:
+        elif name in config.services():
             run_service(name, config)
+        else:
+            allowed = ", ".join((*config.services(), CLOCK))
+            raise ConfigError(f"{name!r} is no service of this configuration; allowed: {allowed}")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     except JournalError as error:
         print(error, file=sys.stderr)
         return 1
+    except PartFailed as error:
+        traceback.print_exception(error)
+        print(error, file=sys.stderr)
+        return BROKEN
     return 0
 
 
@@ -143,7 +190,7 @@ def stop_with_parent() -> None:
 def main() -> int:
     """Entry point of a child process."""
     parser = argparse.ArgumentParser(prog="python -m gateway.serve")
-    parser.add_argument("service", choices=(*SERVICES, CLOCK))
+    parser.add_argument("service", help="risk, matching, matching-0, liquidation, gateway, clock")
     parser.add_argument("--config", help="TOML file with the services' settings")
     parser.add_argument("--child", action="store_true", help="stop when standard input closes")
     arguments = parser.parse_args()

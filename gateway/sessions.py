@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.keys import ClientKey
-from gateway.protocol import TRADE
+from gateway.protocol import RIGHTS
 
 SECOND_NS: Final[int] = 1_000_000_000
 MAX_MALFORMED: Final[int] = 5
@@ -36,9 +36,9 @@ class Rate:
 
 
 class Session:
-    """One connection of a client. ``cancel_after_ns`` 0: nothing is cancelled when it falls silent.
-
-    `traded` are the accounts it sent orders for.
+    """One connection of a client. `cancel_after_ns` 0: nothing is cancelled when it falls silent;
+    otherwise it stands for the run named `watched`. `wanted` are the accounts whose events it
+    asked for, None for all its key has.
     """
 
     __slots__ = (
@@ -50,26 +50,33 @@ class Session:
         "heard_ns",
         "key",
         "malformed",
-        "traded",
+        "unrestricted",
+        "wanted",
+        "watched",
         "welcomed",
     )
 
     def __init__(self, address: bytes, client: str, key: ClientKey, now_ns: int) -> None:
         self.address = address
         self.client = client
-        self.key = key
+        self.use(key)
         self.heard_ns = now_ns
         self.cancel_after_ns = 0
         self.malformed = 0
         self.deliveries = 0
         self.closed = False
         self.welcomed = False
-        self.traded: dict[int, None] = {}
+        self.watched = ""
+        self.wanted: list[int] | None = None
 
-    def silent(self, now_ns: int) -> bool:
-        """Whether its orders have to be cancelled now."""
-        return bool(self.cancel_after_ns) and now_ns - self.heard_ns > self.cancel_after_ns
+    def use(self, key: ClientKey) -> None:
+        """Take the client's key, or the one it has now."""
+        self.key = key
+        self.unrestricted = not key.accounts and all(right in key.rights for right in RIGHTS)
 
-    def accounts_to_cancel(self) -> list[int]:
-        """The accounts whose orders end with the session."""
-        return list(self.traded) if TRADE in self.key.rights else []
+    def listens_to(self) -> list[int] | None:
+        """The accounts whose events it gets; None for all."""
+        allowed = self.key.accounts
+        if self.wanted is None:
+            return allowed or None
+        return [one for one in self.wanted if not allowed or one in allowed]

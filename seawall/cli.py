@@ -27,8 +27,8 @@ first steps:
   seawall replay out/demo                   the same commands again, the same state hash
   seawall calc --rulebook teaching-default --side long --qty 10 --entry 100 --leverage 10
 
-seawall COMMAND --help explains a command. Exit status: 0 done, 1 a replay differs, 2 bad input,
-130 interrupted.
+seawall COMMAND --help explains a command. Exit status: 0 done, 1 a replay differs or no gateway
+answers, 2 bad input, 130 interrupted.
 """
 
 _RUN_EPILOG: Final[str] = """\
@@ -65,6 +65,20 @@ examples:
 """
 
 
+_WATCH_EPILOG: Final[str] = """\
+On a terminal the picture is drawn over and over until q or Ctrl-C; n and p change the instrument.
+Without a terminal every frame is printed as plain text. --once prints one frame as soon as it is
+complete, or fails with exit status 1 when no gateway answers.
+
+The key needs the right to read; one that is limited to accounts sees those. Keys are in Z85. Who
+can list this machine's processes can read --secret: prefer the [clock] table of --config.
+
+examples:
+  seawall watch --config examples/services.toml
+  seawall watch --instrument WAVE-PERP --once
+"""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all subcommands."""
     parser = argparse.ArgumentParser(
@@ -84,6 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_calc(commands)
     _add_lists(commands)
     _add_services(commands)
+    _add_watch(commands)
     return parser
 
 
@@ -204,10 +219,41 @@ def _add_services(commands: Any) -> None:
         "run one service in the foreground",
         "For containers and several hosts: every service with the same settings.",
     )
-    serve.add_argument("service", choices=(*SERVICES, CLOCK))
+    serve.add_argument(
+        "service",
+        help=f"{', '.join((*SERVICES, CLOCK))}; with matching_shards matching-0, matching-1, ...",
+    )
     serve.set_defaults(action=_serve)
     for parser in (up, serve):
         parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
+
+
+def _add_watch(commands: Any) -> None:
+    watch = _add(
+        commands,
+        "watch",
+        "watch the running services live on a terminal",
+        "Order book of an instrument, the accounts nearest to liquidation, and the liquidation\n"
+        "tape: margin calls, liquidations with their cost, ADL, bad debt, insurance fund.",
+        _WATCH_EPILOG,
+    )
+    watch.add_argument(
+        "--config", metavar="FILE", help="settings of the services: where and as who"
+    )
+    watch.add_argument("--commands", metavar="ADDRESS", help="the gateway's door for commands")
+    watch.add_argument("--market-data", metavar="ADDRESS", help="its door for market data")
+    watch.add_argument("--server-public", metavar="KEY", help="the gateway's public key")
+    watch.add_argument("--public", metavar="KEY", help="the client's public key")
+    watch.add_argument("--secret", metavar="KEY", help="the client's secret key")
+    watch.add_argument("--instrument", default="", help="symbol or id (default: the lowest id)")
+    watch.add_argument(
+        "--refresh", type=int, default=500, metavar="MS", help="time between frames (default 500)"
+    )
+    watch.add_argument(
+        "--accounts", type=int, default=10, metavar="N", help="accounts shown (default 10)"
+    )
+    watch.add_argument("--once", action="store_true", help="print one frame as plain text")
+    watch.set_defaults(action=_watch)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -310,6 +356,12 @@ def _calc(args: argparse.Namespace) -> int:
     for name, value in rows:
         print(f"{name:<{width}}  {value}")
     return EXIT_OK
+
+
+def _watch(args: argparse.Namespace) -> int:
+    from seawall.watch import watch
+
+    return watch(args)
 
 
 def _up(args: argparse.Namespace) -> int:

@@ -14,16 +14,14 @@ import time
 from types import FrameType
 from typing import Final, TextIO
 
-from engine.service_config import CLOCK, SERVICES, ConfigError, ServiceConfig
-from engine.topology import GATEWAY
+from engine.journal import JournalError
+from engine.service_config import CLOCK, ConfigError, ServiceConfig
+from engine.service_journal import ServiceJournal
+from engine.topology import GATEWAY, RISK
 from gateway.front_door import require_safe
 from gateway.keys import read_keys
-from gateway.serve import READY, read_config
+from gateway.serve import BROKEN, READY, read_config, require_same_shards
 from gateway.serve import serve as serve_one
-
-STARTED: Final[tuple[str, ...]] = (*SERVICES, CLOCK)
-STOPPED: Final[tuple[str, ...]] = (CLOCK, GATEWAY, *(s for s in SERVICES if s != GATEWAY))
-"""The order of stopping: first whoever brings in commands."""
 
 WAIT_SECONDS: Final[float] = 0.2
 STOP_SECONDS: Final[float] = 20.0
@@ -37,17 +35,18 @@ class Supervisor:
 
     def __init__(self, config_path: str | None, out: TextIO) -> None:
         self.config = read_config(config_path)
+        self.names = (*self.config.services(), CLOCK)
         self.stopping = False
-        self.ready: dict[str, bool] = dict.fromkeys(STARTED, False)
-        self.restarts: dict[str, int] = dict.fromkeys(STARTED, 0)
-        self._failures: dict[str, int] = dict.fromkeys(STARTED, 0)
+        self.ready: dict[str, bool] = dict.fromkeys(self.names, False)
+        self.restarts: dict[str, int] = dict.fromkeys(self.names, 0)
+        self._failures: dict[str, int] = dict.fromkeys(self.names, 0)
         self._path = config_path
         self._out = out
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._start_at: dict[str, float] = {}
         self._selector = selectors.DefaultSelector()
         self._announced = False
-        self._half: dict[str, str] = dict.fromkeys(STARTED, "")
+        self._half: dict[str, str] = dict.fromkeys(self.names, "")
 
     def start(self, name: str) -> None:
         """Start one service; it ends with this process, however this process ends."""
@@ -69,7 +68,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until `stopping` is set or a service cannot be kept alive; returns the exit code."""
-        for name in STARTED:
+        for name in self.names:
             self.start(name)
         code = 0
         while not self.stopping and code == 0:
@@ -79,8 +78,9 @@ class Supervisor:
         return code
 
     def stop(self) -> None:
-        """Stop all in order; who does not stop in time is killed."""
-        for name in STOPPED:
+        """Stop all, first whoever brings in commands; who does not stop in time is killed."""
+        first = (CLOCK, GATEWAY)
+        for name in (*first, *(name for name in self.names if name not in first)):
             child = self._children.get(name)
             if child is None or child.poll() is not None:
                 continue
@@ -115,6 +115,9 @@ class Supervisor:
             self._announced = True
             self._say(f"commands     {self.config.gateway.commands}")
             self._say(f"market data  {self.config.gateway.market_data}")
+            shards = self.config.shards().names
+            if len(shards) > 1:
+                self._say(f"matching     {len(shards)} shards: {', '.join(shards)}")
             self._say("ready")
 
     def _look_after(self) -> int:
@@ -124,6 +127,9 @@ class Supervisor:
             code = child.poll()
             if code is None:
                 continue
+            if code == BROKEN:
+                self._say(f"{name} cannot handle an input and would meet it again; giving up")
+                return 1
             if name not in self._start_at:
                 self._say(f"{name} ended with code {code}; starting it again")
                 self._failures[name] += 1
@@ -153,6 +159,9 @@ def up(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    except JournalError as error:
+        print(error, file=sys.stderr)
+        return 1
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         supervisor.stopping = True
@@ -166,11 +175,18 @@ def check(config: ServiceConfig) -> None:
     """Find what a service would refuse before any is started.
 
     Raises:
-        ConfigError: the gateway's doors or keys cannot be used.
+        ConfigError: the gateway's doors or keys cannot be used, or the number of shards changed.
+        JournalError: risk's journal cannot be read.
     """
     require_safe(config.gateway)
     if config.gateway.keys:
         read_keys(config.gateway.keys)
+    if config.journal(RISK).exists():
+        journal = ServiceJournal(config.journal(RISK), RISK, keep_inputs=True)
+        try:
+            require_same_shards(journal, config)
+        finally:
+            journal.close()
 
 
 def serve(arguments: argparse.Namespace) -> int:

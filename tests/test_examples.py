@@ -11,9 +11,11 @@ import pytest
 from seawall.scenario import load_scenario
 
 ROOT = Path(__file__).parents[1]
-OVER_THE_WIRE = "zmq_client.py"
-"""Needs running services; tests/services/test_up.py runs it."""
-EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != OVER_THE_WIRE)
+OVER_THE_WIRE = ("zmq_client.py", "zmq_margin_call.py")
+"""Need running services; test_up.py and test_watch.py in tests/services run them."""
+EXAMPLES = sorted(
+    path for path in (ROOT / "examples").glob("*.py") if path.name not in OVER_THE_WIRE
+)
 
 SHOWS = {
     "first_market.py": ["margin call: bring", "the call ends", "forced sale", "liquidation over"],

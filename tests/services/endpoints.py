@@ -1,5 +1,6 @@
 """Ports and scrapes for tests of the metrics endpoints, all on this machine."""
 
+import random
 import socket
 import time
 import urllib.request
@@ -16,7 +17,8 @@ Series = dict[tuple[str, ...], float]
 
 def free_base_port() -> int:
     """The first of as many free ports in a row as there are services."""
-    for base in range(21_000, 29_000, 10):
+    # Not the first ones for everybody: other tests may run at the same time.
+    for base in random.SystemRandom().sample(range(21_000, 29_000, 10), 100):
         with ExitStack() as stack:
             try:
                 for number in range(len(METRICS_ORDER)):

@@ -14,17 +14,21 @@ import msgspec
 
 from engine.events import Event
 from engine.hashing import state_hash
+from engine.link import read_frame
 from engine.rounds import Batch, Outcome, Outputs, Published, encode_frame, recorded_batches
 from engine.service import Service
-from engine.service_config import PEERS, SERVICES, ServiceConfig, parse_config
+from engine.service_config import ServiceConfig, parse_config
 from engine.service_journal import OUTSIDE, ServiceJournal
 from engine.snapshot import unpack
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 from gateway.client import Address
+from gateway.serve import READY
 from seawall.exchange import Exchange
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
+_outcome = msgspec.msgpack.Decoder(Outcome)
+_published = msgspec.msgpack.Decoder(Published)
 INNER = (RISK, MATCHING, LIQUIDATION)
 
 
@@ -59,18 +63,46 @@ class Processes:
         text = toml_of({"run_dir": str(run_dir), **settings, "gateway": gateway})
         self.file.write_text(text)
         self.config = parse_config(text, str(self.file))
+        self.environment: dict[str, str] = {}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._lives: dict[str, int] = {}
+
+    def file_of(self, name: str) -> str:
+        """The configuration a service is started with."""
+        return str(self.file)
 
     def start(self, name: str) -> None:
         log = open(Path(self.config.run_dir) / f"{name}.log", "ab")  # noqa: SIM115
+        self._lives[name] = self._times_ready(name)
         self.running[name] = subprocess.Popen(
-            [sys.executable, "-m", "gateway.serve", name, "--child", "--config", str(self.file)],
+            [
+                sys.executable,
+                "-m",
+                "gateway.serve",
+                name,
+                "--child",
+                "--config",
+                self.file_of(name),
+            ],
             cwd=ROOT,
+            env={**os.environ, **self.environment},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
         )
         log.close()
+
+    def _times_ready(self, name: str) -> int:
+        return self.log(name).count(f"{name} {READY}\n")
+
+    def wait_until_ready(self) -> None:
+        """Until everything that runs has said in this life that it knows its peers."""
+        limit = time.monotonic() + PATIENCE_SECONDS
+        for name, child in self.running.items():
+            while self._times_ready(name) == self._lives[name]:
+                died = child.poll() is not None
+                assert not died and time.monotonic() < limit, f"{name}: {self.log(name)}"
+                time.sleep(0.02)
 
     def kill(self, name: str) -> None:
         """kill -9, and wait until it is gone."""
@@ -87,6 +119,12 @@ class Processes:
             assert child.wait(PATIENCE_SECONDS) == 0, f"{name} failed: {self.log(name)}"
         self.running.clear()
 
+    def stop_first(self, name: str) -> None:
+        """Stop one before the others, so that nobody brings in commands any more."""
+        child = self.running.pop(name)
+        child.terminate()
+        assert child.wait(PATIENCE_SECONDS) == 0, f"{name} failed: {self.log(name)}"
+
     def log(self, name: str) -> str:
         return (Path(self.config.run_dir) / f"{name}.log").read_text()
 
@@ -100,7 +138,7 @@ class Processes:
             child.wait(PATIENCE_SECONDS)
 
     def start_all(self) -> None:
-        for name in SERVICES:
+        for name in self.config.services():
             self.start(name)
 
     @property
@@ -127,10 +165,12 @@ class Processes:
             journal.close()
 
     def state_hash(self) -> str:
-        """The exchange's state hash from the snapshots of the three stopped components."""
-        return state_hash(
-            [self.snapshot(RISK)[1], self.snapshot(MATCHING), self.snapshot(LIQUIDATION)]
-        )
+        """The exchange's state hash from the snapshots of the stopped services."""
+        if self.config.merged:
+            return state_hash(self.snapshot(RISK)[1:])
+        shards = [self.snapshot(name) for name in self.config.shards().names]
+        books = sorted((book for shard in shards for book in shard), key=lambda book: book[0])
+        return state_hash([self.snapshot(RISK)[1], books, self.snapshot(LIQUIDATION)])
 
 
 def replayed_hash(processes: Processes) -> str:
@@ -159,7 +199,7 @@ class Feeder:
             self,
             journal,
             config.inboxes(),
-            PEERS[GATEWAY],
+            config.peers(GATEWAY),
             clock=time.monotonic_ns,
             door=self,
         )
@@ -187,9 +227,9 @@ class Feeder:
         if source == OUTSIDE:
             out.append((RISK, body))
         elif source == RISK:
-            self.outcomes.append(msgspec.msgpack.decode(body, type=Outcome))
+            self.outcomes.append(read_frame(_outcome, body))
         else:
-            self.public += msgspec.msgpack.decode(body, type=Published).events
+            self.public += read_frame(_published, body).events
 
     def state(self) -> Any:
         return []

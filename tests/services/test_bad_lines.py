@@ -1,10 +1,12 @@
-"""Links that lose, double, hold back and reorder frames change nothing but the time it takes."""
+"""Links that lose, double, delay, reorder and cut frames change nothing but the time it takes."""
 
+import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import zmq
 
@@ -18,6 +20,8 @@ from tests.services.processes import INNER, Feeder
 from tests.services.test_service_processes import batches_of, in_process_hash
 
 MAX_TURNS = 60_000
+LOST, DOUBLED, LATE, CUT, WHOLE = FATES = ("lost", "doubled", "late", "cut", "whole")
+"""What may become of a frame; of the late ones any may be next, so they are reordered too."""
 
 
 class BadLine:
@@ -26,7 +30,8 @@ class BadLine:
     def __init__(self, context: Any, folder: Path, name: str, rng: random.Random) -> None:
         self.rng = rng
         self.held: list[list[bytes]] = []
-        self.lost = self.doubled = self.late = 0
+        self.fates: set[tuple[str, str, str]] = set()
+        self.name = name
         self.source = context.socket(zmq.PULL)
         self.source.bind(f"ipc://{folder}/{name}.line")
         self.target = context.socket(zmq.PUSH)
@@ -38,19 +43,30 @@ class BadLine:
                 frame = self.source.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 break
-            fate = self.rng.random()
-            if fate < 0.08:
-                self.lost += 1
-            elif fate < 0.2:
-                self.late += 1
+            fate = self.rng.choices(FATES, (8, 8, 12, 6, 66))[0]
+            if frame[1:] != [b""]:
+                sender = msgspec.msgpack.decode(frame[0])[0]
+                self.fates.add((fate, sender, self.name))
+            if fate == LATE:
                 self.held.append(frame)
-            else:
+            elif fate == CUT:
+                self.target.send_multipart(self.cut(frame))
+            elif fate != LOST:
                 self.target.send_multipart(frame)
-                if fate < 0.28:
-                    self.doubled += 1
-                    self.target.send_multipart(frame)
+            if fate == DOUBLED:
+                self.target.send_multipart(frame)
         if self.held and self.rng.random() < 0.3:
             self.target.send_multipart(self.held.pop(self.rng.randrange(len(self.held))))
+
+    def cut(self, frame: list[bytes]) -> list[bytes]:
+        """The header alone, or one of the two parts cut short."""
+        header, body = frame
+        kind = self.rng.randrange(3)
+        if kind == 0:
+            return [header]
+        if kind == 1:
+            return [header[: self.rng.randrange(len(header))], body]
+        return [header, body[: self.rng.randrange(max(1, len(body)))]]
 
 
 def fast_clock() -> Callable[[], int]:
@@ -68,8 +84,9 @@ def fast_clock() -> Callable[[], int]:
 def test_bad_lines_lose_nothing_and_double_nothing(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.linger = 0
     lines = [BadLine(context, tmp_path, name, rng) for name in SERVICES]
-    batches = batches_of(seed, 300, 20)
+    batches = batches_of(seed, 1_000, 10)
     clock = fast_clock()
 
     def addresses(own: str) -> dict[str, str]:
@@ -98,7 +115,13 @@ def test_bad_lines_lose_nothing_and_double_nothing(tmp_path: Path, seed: int) ->
     assert [outcome.number for outcome in feeder.outcomes] == [batch.number for batch in batches]
     state = [parts[RISK].state()[1], parts[MATCHING].state(), parts[LIQUIDATION].state()]
     assert state_hash(state) == in_process_hash(batches)
-    assert all(line.lost and line.doubled and line.late for line in lines)
+    seen = set().union(*(line.fates for line in lines))
+    both_ways = [
+        (sender, receiver)
+        for sender, receiver in itertools.permutations((RISK, MATCHING, LIQUIDATION, GATEWAY), 2)
+        if RISK in (sender, receiver)
+    ]
+    assert seen >= {(fate, *way) for fate in FATES for way in both_ways}
     for service in services:
         service.close()
     context.destroy(linger=0)

@@ -105,3 +105,56 @@ def test_a_gap_in_the_updates_asks_for_a_snapshot() -> None:
     assert sent(connection, NOW_NS) == [DepthRequest(7)]
     connection.receive(encode(Depth(DepthSnapshot(7, 8, [(100, 1)], []))), NOW_NS)
     assert connection.depth[7].depth(BUY) == [(100, 1)]
+
+
+def test_a_gap_in_the_depth_is_counted() -> None:
+    connection = connected()
+    connection.receive(encode(Depth(DepthSnapshot(7, 3, [(100, 5)], []))), NOW_NS)
+    connection.receive_market_data(update(4, BUY, 101, 1))
+    assert connection.depth_gaps == 0
+    connection.receive_market_data(update(6, BUY, 102, 1))
+    assert connection.depth_gaps == 1
+    assert 7 not in connection.depth
+
+
+def test_a_session_the_gateway_has_forgotten_is_counted_once() -> None:
+    connection = connected()
+    connection.receive(encode(Delivery(1, [], [])), NOW_NS)
+    connection.receive(encode(Pong(False)), NOW_NS + ASK_AGAIN_NS)
+    connection.receive(encode(Welcome("ann", [], [], 0)), NOW_NS)
+    connection.receive(encode(Delivery(1, [], [])), NOW_NS)
+    connection.receive(encode(Delivery(2, [], [])), NOW_NS)
+    assert (connection.new_sessions, connection.lost_deliveries) == (1, 0)
+
+
+def test_a_forgotten_session_shows_in_deliveries_that_begin_anew() -> None:
+    connection = connected()
+    for number in (1, 2, 1):
+        connection.receive(encode(Delivery(number, [], [])), NOW_NS)
+    assert (connection.new_sessions, connection.lost_deliveries) == (1, 0)
+
+
+def test_greeting_a_slow_gateway_twice_is_no_new_session() -> None:
+    connection = connected()
+    connection.receive(encode(Delivery(1, [], [])), NOW_NS)
+    connection.receive(encode(Welcome("ann", [], [], 0)), NOW_NS)
+    connection.receive(encode(Delivery(2, [], [])), NOW_NS)
+    assert (connection.reconnects, connection.new_sessions) == (1, 0)
+
+
+def test_it_is_known_when_the_gateway_was_last_heard() -> None:
+    connection = connected()
+    connection.receive(encode(Pong(True)), NOW_NS + 5)
+    assert connection.last_heard_ns == NOW_NS + 5
+    connection.receive(encode(Delivery(9, [], [])), NOW_NS + 7)
+    assert connection.last_heard_ns == NOW_NS + 7
+
+
+def test_a_snapshot_that_does_not_come_is_asked_for_again() -> None:
+    connection = connected()
+    connection.watch_depth(7)
+    assert sent(connection, NOW_NS) == [DepthRequest(7)]
+    assert sent(connection, NOW_NS + ASK_AGAIN_NS) == []
+    assert sent(connection, NOW_NS + ASK_AGAIN_NS + 1) == [Hello(run=5), DepthRequest(7)]
+    connection.receive(encode(Depth(DepthSnapshot(7, 5, [], []))), NOW_NS + ASK_AGAIN_NS + 2)
+    assert sent(connection, NOW_NS + 9 * ASK_AGAIN_NS) == []

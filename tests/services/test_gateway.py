@@ -34,8 +34,13 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
         yield running
 
 
-def timeless(command: Command) -> Command:
-    return msgspec.structs.replace(command, time_ns=0)
+def changing(commands: list[Command]) -> list[Command]:
+    """Commands without their times, and without queries: these may be asked more than once."""
+    return [
+        msgspec.structs.replace(command, time_ns=0)
+        for command in commands
+        if not isinstance(command, c.QueryAccount)
+    ]
 
 
 def open_market(client: Client) -> None:
@@ -65,7 +70,7 @@ def test_a_stream_through_the_gateway_gives_the_state_of_one_process(
             client.call_all(commands[place : place + at_once])
     processes.stop()
     done = [command for batch in processes.recorded() for command in batch.commands]
-    assert [timeless(command) for command in done] == [timeless(command) for command in commands]
+    assert changing(done) == changing(commands)
     assert processes.state_hash() == replayed_hash(processes)
 
 
@@ -162,7 +167,8 @@ def test_a_client_loses_nothing_when_a_service_is_killed(processes: Processes, v
                 if reply is not None:
                     assert number not in replies
                     replies[number] = reply
+    processes.wait_until_ready()
     processes.stop()
     done = [command for batch in processes.recorded() for command in batch.commands]
-    assert [timeless(command) for command in done] == [timeless(command) for command in commands]
+    assert changing(done) == changing(commands)
     assert processes.state_hash() == replayed_hash(processes)

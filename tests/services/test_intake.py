@@ -6,7 +6,7 @@ from engine.rounds import Batch, Outcome, Outputs, encode_frame
 from engine.service_journal import OUTSIDE
 from engine.snapshot import pack, unpack
 from engine.topology import RISK
-from gateway.intake import MAX_REQUESTERS, Done, GatewayPart, Intake
+from gateway.intake import MAX_REQUESTERS, QUERY, Done, GatewayPart, Intake
 
 KEPT = 3
 
@@ -70,3 +70,12 @@ def test_a_restored_gateway_has_the_same_state() -> None:
     copy.restore(unpack(pack(part.state())))
     assert pack(copy.state()) == pack(part.state())
     assert copy.memory("bob/2").answers == part.memory("bob/2").answers
+
+
+def test_the_answer_to_a_query_is_handed_out_and_forgotten() -> None:
+    part = GatewayPart(KEPT)
+    out = done(part, 1, [("ann/1", 1, 0), ("ann/1", 2, QUERY), ("ann/1", 3, 0)])
+    assert out[1][1].owners == [("ann/1", 1, 0), ("ann/1", 2, QUERY), ("ann/1", 3, 0)]
+    memory = part.memory("ann/1")
+    assert list(memory.answers) == [1, 3]
+    assert (memory.floor, memory.highest) == (0, 3)

@@ -65,7 +65,7 @@ def on_the_bus(batches: list[list[Command]]) -> tuple[list[Any], list[Event], li
 class Wires:
     """Hub and leaves joined by queues that are served in random order; parts die by chance."""
 
-    names = (RISK, MATCHING, LIQUIDATION)
+    names: tuple[str, ...] = (RISK, MATCHING, LIQUIDATION)
 
     def __init__(self, rng: random.Random, restarts: bool) -> None:
         self.rng = rng
@@ -75,8 +75,7 @@ class Wires:
         self.outcomes: list[Outcome] = []
         self.public: list[Event] = []
 
-    @staticmethod
-    def fresh(name: str) -> Hub | Leaf:
+    def fresh(self, name: str) -> Hub | Leaf:
         return risk_hub() if name == RISK else leaf_of(name, publish_depth=True)
 
     def run(self, batches: list[list[Command]]) -> None:

@@ -1,6 +1,5 @@
 """The same command stream gives the same state in one process and in real ones, killed or not."""
 
-import os
 import random
 from pathlib import Path
 
@@ -65,30 +64,4 @@ def test_a_killed_service_comes_back_with_nothing_lost_and_nothing_twice(
         assert [outcome.number for outcome in feeder.outcomes] == [
             batch.number for batch in batches
         ]
-        assert processes.state_hash() == in_process_hash(batches)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    os.environ.get("SEAWALL_PROFILE") != "long", reason="fifty kills: SEAWALL_PROFILE=long"
-)
-def test_fifty_kills_at_random_moments_under_load(tmp_path: Path) -> None:
-    rng = random.Random(50)
-    batches = batches_of(3, 30_000, 30)
-    with Processes(tmp_path, snapshot_every=500) as processes:
-        for name in INNER:
-            processes.start(name)
-        feeder = Feeder(batches)
-        feeder.start(processes.config)
-        marks = sorted(rng.sample(range(1, len(batches)), 50))
-        for mark in marks:
-            feeder.run_until(mark)
-            for _ in range(rng.randrange(20)):
-                feeder.service.turn(0)
-            victim = rng.choice(INNER)
-            processes.kill(victim)
-            processes.start(victim)
-        feeder.run_until(len(batches))
-        processes.stop()
-        feeder.service.close()
         assert processes.state_hash() == in_process_hash(batches)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket as sockets
 import subprocess
 import sys
 import time
@@ -15,54 +14,10 @@ import pytest
 from engine import commands as c
 from engine.events import AccountReport, MarkUpdated, OrderAccepted
 from gateway.async_client import AsyncClient
-from gateway.client import Address, Client
-from tests.services.processes import PATIENCE_SECONDS, ROOT, toml_of
+from gateway.client import Client
+from tests.services.processes import PATIENCE_SECONDS, ROOT
 from tests.services.streams import RULEBOOKS, START_NS, opening
-
-
-def free_port() -> int:
-    with sockets.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Running:
-    """`seawall up` with what it printed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.address = Address(f"tcp://127.0.0.1:{free_port()}", f"tcp://127.0.0.1:{free_port()}")
-        file = folder / "services.toml"
-        gateway = {"commands": self.address.commands, "market_data": self.address.market_data}
-        text = toml_of({"run_dir": str(folder / "run"), "gateway": gateway})
-        text += "[clock]\ntick_ms = 50\n"
-        text += "[[clock.index]]\ninstrument_id = 7\nstart_ticks = 10000\n"
-        file.write_text(text)
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "seawall.cli", "up", "--config", str(file)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.lines: list[str] = []
-
-    def wait_for(self, text: str) -> None:
-        assert self.child.stdout is not None
-        for line in self.child.stdout:
-            self.lines.append(line.strip())
-            if text in line:
-                return
-        raise AssertionError(f"{text!r} never came; printed: {self.lines}")
-
-    def children(self) -> dict[str, int]:
-        """Service name to process id, as the system sees them."""
-        found: dict[str, int] = {}
-        pids = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
-        for pid in pids:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if b"gateway.serve" in words:
-                name = words[words.index(b"gateway.serve") + 1].decode()
-                found[name] = int(pid)
-        return found
+from tests.services.supervised import Running
 
 
 @pytest.fixture

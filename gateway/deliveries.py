@@ -1,0 +1,144 @@
+"""What goes out at the front door: answers, private events and market data.
+
+Events stay the bytes risk's process made of them; only who gets them is decided here.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from engine.events import Event
+from engine.rounds import encode_frame
+from gateway.frames import Done, RawDelivery, RawReply, decode_events
+from gateway.intake import MAX_REQUESTERS, GatewayPart
+from gateway.sessions import Session
+from gateway.sorting import NOBODY, SEVERAL, Sorter, account_of
+
+Send = Callable[[bytes, bytes], None]
+Publish = Callable[[bytes, bytes], None]
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_NOBODY: Final[bytes] = b""
+_NO_SESSIONS: Final[list[Session]] = []
+
+
+class Deliveries:
+    """Who gets what of each finished batch of ``part``. ``send`` takes a session's address and a
+    frame, ``publish`` a topic and a frame."""
+
+    def __init__(
+        self, part: GatewayPart, sessions: dict[bytes, Session], send: Send, publish: Publish
+    ) -> None:
+        self._part = part
+        self._sessions = sessions
+        self._send = send
+        self._publish = publish
+        self._asked_by: dict[str, bytes] = {}
+        self._stale = False
+        self._by_account: dict[int, list[Session]] = {}
+        self._of_all: list[Session] = []
+
+    def asks(self, requester: str, session: Session) -> None:
+        """Answers to a run of requests go to this session from now on."""
+        self._asked_by[requester] = session.address
+
+    def sessions_changed(self) -> None:
+        """Somebody greeted, went, or has another key: who listens to whom is noted anew before the
+        next batch goes out (once, however many came and went)."""
+        self._stale = True
+
+    def _note_listeners(self) -> None:
+        self._stale = False
+        self._by_account = {}
+        self._of_all = []
+        for session in self._sessions.values():
+            if not session.welcomed:
+                continue
+            listens = session.listens_to()
+            if listens is None:
+                self._of_all.append(session)
+            else:
+                for account_id in listens:
+                    self._by_account.setdefault(account_id, []).append(session)
+
+    def batch(self, done: Done) -> None:
+        """Answer who asked, and give the events to who listens."""
+        if self._stale:
+            self._note_listeners()
+        outcome = done.outcome
+        for topic, published in outcome.public:
+            self._publish(topic.encode(), bytes(published))
+        replies: dict[bytes, list[RawReply]] = {}
+        events: dict[bytes, list[msgspec.Raw]] = {}
+        answers, concerns = outcome.direct, outcome.concerns
+        last, address = "", _NOBODY
+        found: list[RawReply] = []
+        for place, (name, request_id, order_id) in enumerate(done.owners):
+            answer = answers[place]
+            if name != last:
+                last, address = name, self._asked_by.get(name, _NOBODY)
+                found = replies.setdefault(address, [])
+            found.append(RawReply(request_id, max(order_id, 0), answer))
+            if concerns[place] != NOBODY:
+                self._tell_others(address, concerns[place], answer, events)
+        for account_id, happened in outcome.private:
+            for listener in self._by_account.get(account_id, _NO_SESSIONS):
+                events.setdefault(listener.address, []).extend(happened)
+            for listener in self._of_all:
+                events.setdefault(listener.address, []).extend(happened)
+        for address in {**replies, **events}:
+            session = self._sessions.get(address)
+            if session is not None:
+                self.hand_over(session, replies.get(address, []), events.get(address, []))
+        if len(self._asked_by) > MAX_REQUESTERS:
+            self._forget_askers()
+
+    def hand_over(
+        self, session: Session, replies: list[RawReply], events: list[msgspec.Raw]
+    ) -> None:
+        """Send a session its next delivery."""
+        session.deliveries += 1
+        self._send(session.address, _encode(RawDelivery(session.deliveries, replies, events)))
+
+    def public(self, events: list[Event]) -> None:
+        """Publish events of matching."""
+        sorter = Sorter()
+        for event in events:
+            sorter.add(event)
+        for topic, happened in sorter.public():
+            self._publish(topic.encode(), encode_frame(happened))
+
+    def _forget_askers(self) -> None:
+        """Keep only whose requests are under way."""
+        waiting = {owner[0] for owners in self._part.in_flight.values() for owner in owners}
+        self._asked_by = {name: who for name, who in self._asked_by.items() if name in waiting}
+
+    def _tell_others(
+        self,
+        asker: bytes,
+        concerns: int,
+        answer: msgspec.Raw,
+        events: dict[bytes, list[msgspec.Raw]],
+    ) -> None:
+        """Private events of an answer for sessions that listen to the account but did not ask."""
+        if concerns != SEVERAL and not self._others(concerns, asker):
+            return
+        happened: list[Any] = decode_events(answer)
+        for event in happened:
+            account_id = account_of(event)
+            if account_id != NOBODY:
+                for session in self._others(account_id, asker):
+                    raw = msgspec.Raw(_encode(event))
+                    events.setdefault(session.address, []).append(raw)
+
+    def _others(self, account_id: int, asker: bytes) -> list[Session]:
+        """Who listens to an account, without one session."""
+        found: list[Session] = []
+        for session in self._by_account.get(account_id, _NO_SESSIONS):
+            if session.address != asker:
+                found.append(session)
+        for session in self._of_all:
+            if session.address != asker:
+                found.append(session)
+        return found

@@ -1,0 +1,153 @@
+"""Whom the events of a batch concern: accounts, topics of the market data, or only the asker.
+
+Done once, where events are made or first read; from there on they travel as bytes.
+"""
+
+from typing import Any, Final
+
+from engine.events import (
+    BookLevel,
+    FundChanged,
+    FundingSettled,
+    MarketReport,
+    MarkUpdated,
+    RiskReport,
+    SystemChanged,
+    Trade,
+)
+from engine.messages import EVENT_TYPES
+from gateway.frames import SortedOutcome
+from gateway.protocol import DEPTH_TOPIC, FUNDING_TOPIC, MARK_TOPIC, SYSTEM_TOPIC, TRADE_TOPIC
+from risk.accounts import owner_of
+
+NOBODY: Final[int] = -1
+"""In the place of an account: nobody but the asker hears the answer."""
+
+SEVERAL: Final[int] = -2
+"""In the place of an account: the answer's events concern several, look at each."""
+
+_TOPICS: Final[dict[type, str]] = {
+    Trade: TRADE_TOPIC.decode(),
+    BookLevel: DEPTH_TOPIC.decode(),
+    MarkUpdated: MARK_TOPIC.decode(),
+    FundingSettled: FUNDING_TOPIC.decode(),
+}
+_SYSTEM: Final[tuple[type, ...]] = (SystemChanged, FundChanged)
+_FOR_THE_ASKER: Final[tuple[type, ...]] = (MarketReport, RiskReport)
+"""Answers that concern no single account: nobody else hears them."""
+
+_BY_INSTRUMENT: Final[int] = 0
+_OF_SYSTEM: Final[int] = 1
+_OF_ASKER: Final[int] = 2
+_OF_TRADER: Final[int] = 3
+_OF_MARGIN_ACCOUNT: Final[int] = 4
+
+
+def _kind_of(event_type: type) -> int:
+    if event_type in _TOPICS:
+        return _BY_INSTRUMENT
+    if event_type in _SYSTEM:
+        return _OF_SYSTEM
+    if event_type in _FOR_THE_ASKER:
+        return _OF_ASKER
+    return _OF_TRADER if hasattr(event_type, "account_id") else _OF_MARGIN_ACCOUNT
+
+
+_KINDS: Final[dict[type, int]] = {found: _kind_of(found) for found in EVENT_TYPES}
+
+
+class Sorter:
+    """Collects the events of one batch.
+
+    ``concerns`` has an entry per answer: the account whose events are in it, `NOBODY` or
+    `SEVERAL`. ``private`` has what is not in an answer by account; everything public is kept by
+    topic. Each is in the order it happened.
+    """
+
+    __slots__ = ("_by_instrument", "_system", "concerns", "private")
+
+    def __init__(self) -> None:
+        self.concerns: list[int] = []
+        self.private: dict[int, list[Any]] = {}
+        self._system: list[Any] = []
+        self._by_instrument: dict[type, dict[int, list[Any]]] = {}
+
+    def answer(self, events: list[Any]) -> None:
+        """What was said to the next command at once; the asker gets it as a whole."""
+        found = NOBODY
+        for event in events:
+            kind = _KINDS[type(event)]
+            if kind <= _OF_SYSTEM:
+                self._publish(event, kind)
+            elif kind != _OF_ASKER:
+                account_id: int = event.account_id if kind == _OF_TRADER else _owner(event)
+                if account_id != found:
+                    found = account_id if found == NOBODY else SEVERAL
+        self.concerns.append(found)
+
+    def add(self, event: Any) -> None:
+        """An event that is in no answer."""
+        kind = _KINDS[type(event)]
+        if kind <= _OF_SYSTEM:
+            self._publish(event, kind)
+        elif kind != _OF_ASKER:
+            account_id: int = event.account_id if kind == _OF_TRADER else _owner(event)
+            events = self.private.get(account_id)
+            if events is None:
+                self.private[account_id] = [event]
+            else:
+                events.append(event)
+
+    def outcome(self, number: int, direct: list[list[Any]]) -> SortedOutcome:
+        """All of it as the outcome of a batch with these answers."""
+        return SortedOutcome(
+            number, direct, self.concerns, list(self.private.items()), self.public()
+        )
+
+    def public(self) -> list[tuple[str, list[Any]]]:
+        """The public events with their topics."""
+        found = [
+            (f"{_TOPICS[kind]}{instrument_id}.", events)
+            for kind, lists in self._by_instrument.items()
+            for instrument_id, events in lists.items()
+        ]
+        if self._system:
+            found.append((SYSTEM_TOPIC.decode(), self._system))
+        return found
+
+    def _publish(self, event: Any, kind: int) -> None:
+        if kind == _OF_SYSTEM:
+            self._system.append(event)
+            return
+        lists = self._by_instrument.get(type(event))
+        if lists is None:
+            lists = self._by_instrument[type(event)] = {}
+        instrument_id: int = event.instrument_id
+        events = lists.get(instrument_id)
+        if events is None:
+            lists[instrument_id] = [event]
+        else:
+            events.append(event)
+
+
+def _owner(event: Any) -> int:
+    return owner_of(event.margin_account_id)
+
+
+def account_of(event: Any) -> int:
+    """The account of a private event; `NOBODY` for any other."""
+    kind = _KINDS[type(event)]
+    if kind == _OF_TRADER:
+        account_id: int = event.account_id
+        return account_id
+    return _owner(event) if kind == _OF_MARGIN_ACCOUNT else NOBODY
+
+
+def sort_outcome(number: int, direct: list[list[Any]], later: list[Any]) -> SortedOutcome:
+    """The outcome of a batch with its events put to whom they concern."""
+    sorter = Sorter()
+    for events in direct:
+        sorter.answer(events)
+    for event in later:
+        sorter.add(event)
+    return sorter.outcome(number, direct)

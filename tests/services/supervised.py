@@ -1,0 +1,57 @@
+"""`seawall up` as a real process for the tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from gateway.client import Address
+from tests.services.endpoints import free_port
+from tests.services.processes import ROOT, toml_of
+
+
+class Running:
+    """`seawall up` with what it printed; what its children complain of is in `errors`."""
+
+    def __init__(
+        self, folder: Path, address: Address | None = None, env: dict[str, str] | None = None
+    ) -> None:
+        self.address = address or Address(
+            f"tcp://127.0.0.1:{free_port()}", f"tcp://127.0.0.1:{free_port()}"
+        )
+        folder.mkdir(exist_ok=True)
+        self.errors = folder / "errors.log"
+        file = folder / "services.toml"
+        gateway = {"commands": self.address.commands, "market_data": self.address.market_data}
+        text = toml_of({"run_dir": str(folder / "run"), "gateway": gateway})
+        text += "[clock]\ntick_ms = 50\n"
+        text += "[[clock.index]]\ninstrument_id = 7\nstart_ticks = 10000\n"
+        file.write_text(text)
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "seawall.cli", "up", "--config", str(file)],
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=self.errors.open("ab"),
+            text=True,
+        )
+        self.lines: list[str] = []
+
+    def wait_for(self, text: str) -> None:
+        assert self.child.stdout is not None
+        for line in self.child.stdout:
+            self.lines.append(line.strip())
+            if text in line:
+                return
+        raise AssertionError(f"{text!r} never came; printed: {self.lines}")
+
+    def children(self) -> dict[str, int]:
+        """Service name to process id, as the system sees them."""
+        found: dict[str, int] = {}
+        pids = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
+        for pid in pids:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"gateway.serve" in words:
+                name = words[words.index(b"gateway.serve") + 1].decode()
+                found[name] = int(pid)
+        return found

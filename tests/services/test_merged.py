@@ -1,0 +1,179 @@
+"""Risk, matching and liquidation in one process: the same state and events as apart."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine import commands as c
+from engine.events import Event, OrderAccepted, OrderClosed
+from engine.hashing import state_hash
+from engine.link import NotAFrame
+from engine.rounds import Batch, Unhandled, encode_frame
+from engine.service_config import ConfigError, parse_config
+from engine.snapshot import pack, unpack
+from engine.topology import GATEWAY, MATCHING, RISK
+from gateway.client import Client
+from gateway.frames import SortedOutcome
+from gateway.merged import MergedHub
+from gateway.parts import RiskHolder
+from gateway.sorting import NOBODY, account_of
+from tests.services.processes import Processes, replayed_hash
+from tests.services.streams import RULEBOOKS, Stream, rankless
+from tests.services.test_rounds import cut, on_the_bus
+
+SERVICES = (RISK, GATEWAY)
+PATIENCE_SECONDS = 60
+
+
+def merged_hub() -> MergedHub:
+    return RiskHolder().merged_hub(publish_depth=True)
+
+
+def hand_in(hub: MergedHub, number: int, commands: list[c.Command]) -> SortedOutcome:
+    out: list[tuple[str, Any]] = []
+    hub.handle(GATEWAY, encode_frame(Batch(number, commands)), out)
+    [(receiver, body)] = out
+    assert receiver == GATEWAY
+    outcome = msgspec.msgpack.decode(body, type=SortedOutcome)
+    assert (outcome.number, len(outcome.direct)) == (number, len(commands))
+    return outcome
+
+
+def by_account(events: list[Event]) -> dict[int, list[Event]]:
+    found: dict[int, list[Event]] = {}
+    for event in events:
+        found.setdefault(account_of(event), []).append(rankless(event))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_merged_hub_equals_the_bus(seed: int) -> None:
+    rng = random.Random(seed)
+    batches = cut(Stream(seed, RULEBOOKS[seed % 3]).take(500), rng, (1, 3, 20, 200)[seed % 4])
+    hub = merged_hub()
+    outcomes: list[SortedOutcome] = []
+    for number, batch in enumerate(batches, start=1):
+        outcomes.append(hand_in(hub, number, batch))
+        if rng.random() < 0.05:
+            state = unpack(pack(hub.state()))
+            hub = merged_hub()
+            hub.restore(state)
+    state, of_risk, of_matching = on_the_bus(batches)
+    assert hub.state()[0] == len(batches)
+    assert pack(hub.state()[1:]) == pack(state)
+    told = [event for one in outcomes for answer in one.direct for event in answer]
+    told += [event for one in outcomes for _, events in one.private for event in events]
+    mine = by_account(told)
+    for account_id, events in by_account(of_risk).items():
+        if account_id >= 0:
+            found = sorted(mine.pop(account_id), key=encode_frame)
+            assert found == sorted(events, key=encode_frame)
+    mine.pop(NOBODY, None)
+    assert not mine
+    published = [
+        event
+        for one in outcomes
+        for topic, events in one.public
+        for event in events
+        if topic.startswith(("depth.", "trade."))
+    ]
+    assert sorted(published, key=encode_frame) == sorted(of_matching, key=encode_frame)
+
+
+def test_public_events_keep_their_order_within_a_topic() -> None:
+    hub = merged_hub()
+    sequences: dict[str, list[int]] = {}
+    for number, batch in enumerate(cut(Stream(3).take(300), random.Random(3), 50), start=1):
+        for topic, events in hand_in(hub, number, batch).public:
+            if topic.startswith("depth."):
+                sequences.setdefault(topic, []).extend(event.sequence for event in events)
+    assert set(sequences) == {"depth.3.", "depth.7."}
+    for found in sequences.values():
+        assert found == list(range(1, len(found) + 1))
+
+
+def test_what_is_no_batch_is_refused_and_changes_nothing() -> None:
+    hub = merged_hub()
+    before = pack(hub.state())
+    for source, body in ((MATCHING, b""), (GATEWAY, b"\xc1"), (GATEWAY, b"\x92\x01")):
+        with pytest.raises(NotAFrame):
+            hub.handle(source, body, [])
+    with pytest.raises(ValueError, match="batch 2 came, 1 is next"):
+        hub.handle(GATEWAY, encode_frame(Batch(2, [])), [])
+    assert pack(hub.state()) == before
+
+
+def test_a_component_that_raises_is_named_with_its_message() -> None:
+    holder = RiskHolder(wrap=lambda handler: broken)
+    with pytest.raises(Unhandled, match=r"OpenAccount.*no room"):
+        hand_in(holder.merged_hub(True), 1, [c.OpenAccount(0, 100)])
+
+
+def broken(message: Any, out: list[Any]) -> None:
+    raise RuntimeError("no room")
+
+
+def test_merged_processes_killed_and_started_end_in_the_state_of_their_journal(
+    tmp_path: Path,
+) -> None:
+    commands = Stream(5).take(900)
+    with Processes(tmp_path, merged=True, snapshot_every=40) as processes:
+        assert processes.config.services() == SERVICES
+        processes.start_all()
+        replies = []
+        with Client(processes.address) as client:
+            for place in range(0, len(commands), 30):
+                replies += client.call_all(commands[place : place + 30], PATIENCE_SECONDS)
+                if place in (240, 600):
+                    processes.kill(RISK)
+                    processes.start(RISK)
+                if place == 420:
+                    processes.kill(GATEWAY)
+                    processes.start(GATEWAY)
+            processes.wait_until_ready()
+        assert any(isinstance(event, OrderAccepted) for one in replies for event in one.events)
+        processes.stop_first(GATEWAY)
+        processes.stop()
+        batches = processes.recorded()
+        assert sum(len(batch.commands) for batch in batches) == len(commands)
+        assert state_hash(processes.snapshot(RISK)[1:]) == replayed_hash(processes)
+
+
+def test_a_client_hears_of_the_accounts_it_asked_for_and_of_no_others(tmp_path: Path) -> None:
+    with Processes(tmp_path, merged=True) as processes:
+        processes.start_all()
+        with (
+            Client(processes.address) as trader,
+            Client(processes.address, accounts=[101]) as one,
+            Client(processes.address, accounts=[]) as none,
+        ):
+            trader.call_all(Stream(1).take(0), PATIENCE_SECONDS)
+            for account_id in (100, 101):
+                order = c.SubmitOrder(0, account_id, 7, 0, c.BUY, 10, 9_000)
+                placed = trader.call(order, PATIENCE_SECONDS)
+                trader.call(c.CancelOrder(0, account_id, placed.order_id), PATIENCE_SECONDS)
+            heard = one.poll(PATIENCE_SECONDS)
+            while not any(isinstance(event, OrderClosed) for event in heard):
+                heard += one.poll(PATIENCE_SECONDS)
+            assert {account_of(event) for event in heard} == {101}
+            assert [type(event) for event in heard][-2:] == [OrderAccepted, OrderClosed]
+            answer = none.call(c.QueryAccount(0, 101), PATIENCE_SECONDS)
+            assert answer.events
+            assert none.poll() == []
+
+
+def test_merged_and_apart_do_not_mix(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"matching_shards is 2, but merged is true"):
+        parse_config("merged = true\nmatching_shards = 2\n", "a.toml")
+    with Processes(tmp_path, merged=True) as processes:
+        processes.start(RISK)
+        processes.start(GATEWAY)
+        processes.wait_until_ready()
+        processes.stop()
+    with Processes(tmp_path) as apart:
+        apart.start(RISK)
+        assert apart.running[RISK].wait(PATIENCE_SECONDS) == 2
+        assert "begun with merged = true, not false" in apart.log(RISK)

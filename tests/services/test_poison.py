@@ -1,0 +1,146 @@
+"""A command its component cannot handle stops the exchange, by name, and waits for a version that
+can: nothing before it is lost, nothing after it is done on a state that may be half changed."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import commands as c
+from engine.events import AccountReport, CommandRejected, OrderAccepted
+from engine.journal import JournalError
+from engine.link import NotAFrame
+from engine.rounds import Batch, Outputs, Unhandled, encode_frame
+from engine.service import PartFailed, Service
+from engine.service_journal import Input, ServiceJournal
+from engine.topology import GATEWAY, MATCHING, RISK
+from gateway.client import Client, NoAnswer
+from gateway.parts import leaf_of, risk_hub
+from risk.transfers import Transfers
+from tests.services.processes import PATIENCE_SECONDS, ROOT
+from tests.services.streams import RULEBOOKS, START_NS, opening
+from tests.services.supervised import Running
+
+FAULT = """
+from risk.transfers import Transfers
+
+
+def withdraw(self, command):
+    raise ZeroDivisionError("planted")
+
+
+Transfers.withdraw = withdraw
+"""
+"""Put before the services as the module Python imports by itself at the start."""
+
+POISON = c.Withdraw(0, 100, 1, 1_000)
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Iterator[Running]:
+    (tmp_path / "sitecustomize.py").write_text(FAULT)
+    up = Running(tmp_path / "up", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    try:
+        up.wait_for("ready")
+        yield up
+    finally:
+        if up.child.poll() is None:
+            up.child.terminate()
+        up.child.wait(PATIENCE_SECONDS)
+
+
+def test_a_poison_command_stops_the_exchange_and_a_repaired_one_goes_on(
+    faulty: Running, tmp_path: Path
+) -> None:
+    with Client(faulty.address) as client:
+        client.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
+        bid = client.call(c.SubmitOrder(0, 100, 7, 0, c.BUY, 5, 9_000))
+        assert isinstance(bid.events[0], OrderAccepted)
+        numbers = client.send([POISON, c.SubmitOrder(0, 100, 7, 0, c.BUY, 5, 9_100)])
+        faulty.wait_for("risk cannot handle an input")
+        assert faulty.child.wait(PATIENCE_SECONDS) == 1
+        errors = faulty.errors.read_text()
+        assert "risk: input " in errors
+        assert "Withdraw(" in errors
+        assert "ZeroDivisionError: planted" in errors
+        with pytest.raises(NoAnswer):
+            client.call(c.QueryAccount(0, 100), timeout_s=0.5)
+
+        repaired = Running(tmp_path / "up", faulty.address)
+        repaired.wait_for("ready")
+        replies = {}
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while len(replies) < len(numbers):
+            assert time.monotonic() < limit, "the repaired exchange does not answer"
+            found = client.take_replies(0.2)
+            replies.update({reply.request_id: reply for reply in found})
+        assert not any(isinstance(event, CommandRejected) for event in replies[numbers[0]].events)
+        assert isinstance(replies[numbers[1]].events[0], OrderAccepted)
+        report = client.call(c.QueryAccount(0, 100)).events[0]
+        assert isinstance(report, AccountReport)
+        assert report.open_order_ids == [bid.order_id, replies[numbers[1]].order_id]
+        repaired.child.terminate()
+        assert repaired.child.wait(PATIENCE_SECONDS) == 0
+
+
+def test_a_hub_names_the_message_its_component_raised_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(*_: Any) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(Transfers, "withdraw", raises)
+    with pytest.raises(Unhandled, match=r"risk cannot handle Withdraw\(.*Division.*planted"):
+        risk_hub().handle(GATEWAY, encode_frame(Batch(1, [POISON])), [])
+
+
+def test_bytes_that_are_no_frame_change_nothing() -> None:
+    hub, leaf = risk_hub(), leaf_of(MATCHING, publish_depth=True)
+    before = hub.state(), leaf.state()
+    for part, source in ((hub, GATEWAY), (hub, MATCHING), (leaf, RISK), (leaf, GATEWAY)):
+        for body in (b"", b"noise", b"\x91" * 5_000, encode_frame([1, [["AddAsset", b"\xff"]]])):
+            with pytest.raises(NotAFrame):
+                part.handle(source, body, [])
+    assert (hub.state(), leaf.state()) == before
+
+
+class Picky:
+    """A part that cannot handle one input, and does not understand another."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    def handle(self, source: str, body: bytes, out: Outputs) -> None:
+        if body == b"noise":
+            raise NotAFrame("noise")
+        if body == b"poison":
+            raise ZeroDivisionError("planted")
+        self.seen.append(body)
+
+    def state(self) -> Any:
+        return self.seen
+
+    def restore(self, state: Any) -> None:
+        self.seen = state
+
+
+@pytest.mark.parametrize(
+    ("last", "error", "told"),
+    [
+        (b"poison", PartFailed, r"risk: input 3 \(from gateway\): planted"),
+        (b"noise", JournalError, "input 3 is no frame from gateway: noise"),
+    ],
+)
+def test_a_restart_meets_the_same_input_again_and_says_which(
+    tmp_path: Path, last: bytes, error: type[Exception], told: str
+) -> None:
+    journal = ServiceJournal(tmp_path / "risk.journal", RISK)
+    bodies = (b"one", b"two", last, b"four")
+    journal.append([Input(GATEWAY, seq, body) for seq, body in enumerate(bodies, start=1)])
+    for _ in range(2):
+        part = Picky()
+        address = {RISK: f"ipc://{tmp_path}/risk.ipc"}
+        service = Service(RISK, part, journal, address, [GATEWAY], clock=lambda: 0)
+        with pytest.raises(error, match=told):
+            service.recover()
+        assert part.seen == [b"one", b"two"]
