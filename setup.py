@@ -18,10 +18,22 @@ from setuptools.command.build_ext import build_ext
 
 COMPILED = [
     "engine/bus.py",
+    "engine/component.py",
     "engine/contract.py",
+    "engine/hashing.py",
+    "engine/journal.py",
+    "engine/order_links.py",
+    "engine/service.py",
     "engine/units.py",
+    "gateway/deliveries.py",
+    "gateway/front_door.py",
+    "gateway/intake.py",
+    "gateway/merged.py",
+    "gateway/sessions.py",
+    "gateway/sorting.py",
     "matching/batch.py",
     "matching/book.py",
+    "matching/market_data.py",
     "matching/matching_engine.py",
     "risk/accounts.py",
     "risk/adl_queue.py",
@@ -49,13 +61,30 @@ COMPILED = [
     "risk/risk_engine.py",
     "risk/settlement.py",
     "risk/solve.py",
+    "risk/state.py",
     "risk/transfers.py",
     "risk/watch.py",
+    "seawall/agents/arbitrageur.py",
+    "seawall/agents/base.py",
+    "seawall/agents/margin_traders.py",
+    "seawall/agents/market_maker.py",
+    "seawall/agents/takers.py",
+    "seawall/agents/view.py",
+    "seawall/event_table.py",
     "seawall/exchange.py",
+    "seawall/interrupts.py",
     "seawall/invariants.py",
+    "seawall/recorder.py",
+    "seawall/series.py",
+    "seawall/simulation.py",
+    "seawall/summary.py",
 ]
-"""Modules on the path of a command. Modules that define messages (msgspec structs) cannot be
-compiled: mypyc would ignore what makes them structs."""
+"""Modules on the path of a command, and of a scenario around it. Modules that define messages
+(msgspec structs) cannot be compiled: mypyc would ignore what makes them structs."""
+
+EXACT_FLOATS = [] if sys.platform == "win32" else ["-ffp-contract=off"]
+"""Agents draw and decide in floats. Fused multiply-add, which some machines have and the
+interpreter never uses, would round differently and give a run another state hash."""
 
 MYPY_OPTIONS = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
 """`make lint` judges the types; here packages that only other modules need may be missing."""
@@ -104,7 +133,7 @@ def extensions() -> list[Extension]:
         notice(f"there is no C compiler {compiler!r}")
         return []
     try:
-        return mypycify(
+        modules = mypycify(
             [*MYPY_OPTIONS, *COMPILED],
             opt_level=os.environ.get("SEAWALL_OPT", "2"),
             group_name="seawall",
@@ -113,6 +142,9 @@ def extensions() -> list[Extension]:
     except (Exception, SystemExit) as error:
         notice(f"mypyc failed: {error}")
         return []
+    for module in modules:
+        module.extra_compile_args += EXACT_FLOATS
+    return modules
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": OptionalBuildExt})

@@ -4,6 +4,7 @@ Work is run several times; a case whose work uses up its world is prepared anew 
 """
 
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def pipeline_exchange(small: bool) -> tuple[Exchange, list[Command]]:
 
 def _pipeline(small: bool) -> tuple[Work, int]:
     exchange, commands = pipeline_exchange(small)
-    exchange.subscribe(worlds.Counter())
+    exchange.subscribe(deque(maxlen=1).append)
 
     def work() -> None:
         send = exchange.send
@@ -156,9 +157,9 @@ def _margin_check(positions: int) -> Callable[[], Work]:
     def prepare() -> Work:
         exchange, account = margin_account(positions)
         position = account.positions[0]
-        rulebook = exchange.risk.core.rulebook
+        profit_counts = exchange.risk.core.profit_margins_orders
         value_q = position.listing.instrument.fill_value_q(5, worlds.START_TICKS)
-        return lambda: check_cross_margin(position, BUY, 5, value_q, 1_000, rulebook)
+        return lambda: check_cross_margin(position, BUY, 5, value_q, 1_000, profit_counts)
 
     return prepare
 
@@ -203,6 +204,13 @@ def _tick_calm(accounts: int) -> Prepare:
     return prepare
 
 
+def crash_world(accounts: int) -> Exchange:
+    """Accounts of which most longs pass the alert in a fall of 30 %, and many the call level."""
+    exchange = worlds.new_exchange()
+    worlds.populate(exchange, accounts, 1, lambda number: 322 + number % 60)
+    return exchange
+
+
 def crash(exchange: Exchange, percent: int, ticks: int, count: bool) -> int:
     """Let the first instrument fall by so much in equal ticks; returns how many accounts had their
     level or their bands changed."""
@@ -226,12 +234,8 @@ def _crash(small: bool) -> tuple[Work, int]:
     Nobody falls to liquidation, so that the cost is the frontier's and the evaluation's.
     """
     accounts = 200 if small else 20_000
-    exchange = worlds.new_exchange()
-    # Most of the longs pass the alert on the way, many the call level.
-    worlds.populate(exchange, accounts, 1, lambda number: 322 + number % 60)
-    twin = worlds.new_exchange()
-    worlds.populate(twin, accounts, 1, lambda number: 322 + number % 60)
-    touched = crash(twin, 30, 100, count=True)
+    exchange = crash_world(accounts)
+    touched = crash(crash_world(accounts), 30, 100, count=True)
     return lambda: crash(exchange, 30, 100, count=False), touched
 
 

@@ -17,6 +17,7 @@ A column is null where the event has no such field.
 from collections.abc import Callable, Collection, Iterable
 from operator import attrgetter
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, Final
 
 import msgspec
@@ -54,11 +55,17 @@ SCHEMA: Final[pl.Schema] = pl.Schema(
 )
 """Columns of the table, in order."""
 
+_PLACE: Final[str] = "place"
+_PLACES: Final[pl.Schema] = pl.Schema({_PLACE: pl.Int64(), **SCHEMA})
+_SEQUENCES: Final[tuple[str, ...]] = ("seq", "command_seq")
+_json = msgspec.json.Encoder()
+_time_ns = attrgetter("time_ns")
+
 
 class _Layout:
     """Which fields of one event type are columns and which go to ``detail``."""
 
-    __slots__ = ("_columns", "_detail_names", "_detail_values", "name")
+    __slots__ = ("_columns", "_details_type", "name")
 
     def __init__(self, event_type: type[msgspec.Struct]) -> None:
         self.name = event_type.__name__
@@ -70,28 +77,40 @@ class _Layout:
             if field is not None:
                 self._columns.append((column, attrgetter(field)))
                 taken.append(field)
-        self._detail_names = [name for name in names if name not in taken]
-        # With "time_ns" in front there are always several names, so the getter gives a tuple.
-        self._detail_values = attrgetter("time_ns", *self._detail_names)
+        rest = [(name, Any) for name in names if name not in taken]
+        self._details_type: Any = None
+        if rest:
+            detail = msgspec.defstruct(f"{self.name}Detail", rest, gc=False)
+            self._details_type = GenericAlias(list, detail)
 
-    def frame(self, seqs: list[int], command_seqs: list[int], events: list[Any]) -> pl.DataFrame:
-        """The rows of events of this type."""
+    def frame(self, places: list[int], events: list[Any]) -> pl.DataFrame:
+        """The rows of events of this type; ``places`` are their rows in the chunk."""
         columns: dict[str, Any] = {
-            "seq": seqs,
-            "command_seq": command_seqs,
-            "time_ns": [event.time_ns for event in events],
+            _PLACE: places,
+            "time_ns": list(map(_time_ns, events)),
             "type": pl.repeat(self.name, len(events), dtype=SCHEMA["type"], eager=True),
         }
         for column, read in self._columns:
             columns[column] = list(map(read, events))
-        if self._detail_names:
-            columns["detail"] = [self._detail(event) for event in events]
-        schema = {name: SCHEMA[name] for name in columns}
+        if self._details_type is not None:
+            columns["detail"] = self._details(events)
+        schema = {name: _PLACES[name] for name in columns}
         return pl.DataFrame(columns, schema=schema)
 
-    def _detail(self, event: Any) -> str:
-        values = self._detail_values(event)[1:]
-        return msgspec.json.encode(dict(zip(self._detail_names, values, strict=True))).decode()
+    def _details(self, events: list[Any]) -> pl.Series:
+        """The details as JSON texts: written one a line, and the lines read back as a column.
+
+        A line break inside a text is escaped in JSON, and so is the separator named here.
+        """
+        rest = msgspec.convert(events, self._details_type, from_attributes=True)
+        lines = pl.read_csv(
+            _json.encode_lines(rest),
+            has_header=False,
+            separator="\x1f",
+            quote_char=None,
+            schema={"detail": pl.String()},
+        )
+        return lines["detail"]
 
 
 _LAYOUTS: Final[dict[type, _Layout]] = {
@@ -119,7 +138,9 @@ class EventTable:
         self._chunk_rows = chunk_rows
         self._rows = 0
         self._command_seqs: list[int] = []
-        self._events: list[Event] = []
+        self._kept: dict[type, tuple[list[int], list[Any]]] = {
+            event_type: ([], []) for event_type in _LAYOUTS if event_type not in skip
+        }
         self._chunks: list[pl.DataFrame] = []
 
     def __len__(self) -> int:
@@ -128,12 +149,17 @@ class EventTable:
 
     def add(self, event: Event, command_seq: int) -> None:
         """Append one event that command ``command_seq`` caused."""
-        if type(event) in self._skip:
+        kept = self._kept.get(type(event))
+        if kept is None:
+            if type(event) not in self._skip:
+                raise TypeError(f"{type(event).__name__} is not an event type; it has no columns")
             return
-        self._rows += 1
+        places, events = kept
+        places.append(len(self._command_seqs))
+        events.append(event)
         self._command_seqs.append(command_seq)
-        self._events.append(event)
-        if len(self._events) >= self._chunk_rows:
+        self._rows += 1
+        if len(self._command_seqs) >= self._chunk_rows:
             self._close_chunk()
 
     def extend(self, events: Iterable[Event], command_seq: int) -> None:
@@ -157,21 +183,23 @@ class EventTable:
         self.frame().write_parquet(path, compression="zstd", statistics=True)
 
     def _close_chunk(self) -> None:
-        if not self._events:
+        count = len(self._command_seqs)
+        if not count:
             return
-        first_seq = self._rows - len(self._events) + 1
-        by_type: dict[type, list[int]] = {}
-        for index, event in enumerate(self._events):
-            by_type.setdefault(type(event), []).append(index)
-        parts = [
-            _LAYOUTS[event_type].frame(
-                [first_seq + index for index in indices],
-                [self._command_seqs[index] for index in indices],
-                [self._events[index] for index in indices],
-            )
-            for event_type, indices in by_type.items()
-        ]
-        chunk = pl.concat([pl.DataFrame(schema=SCHEMA), *parts], how="diagonal").sort("seq")
-        self._chunks.append(chunk)
+        parts = [pl.DataFrame(schema=_PLACES).drop(_SEQUENCES)]
+        for event_type, (places, events) in self._kept.items():
+            if places:
+                parts.append(_LAYOUTS[event_type].frame(places, events))
+                places.clear()
+                events.clear()
+        first_seq = self._rows - count + 1
+        sequences = pl.DataFrame(
+            {
+                "seq": pl.int_range(first_seq, first_seq + count, dtype=pl.Int64, eager=True),
+                "command_seq": self._command_seqs,
+            },
+            schema={name: SCHEMA[name] for name in _SEQUENCES},
+        )
+        rows = pl.concat(parts, how="diagonal").sort(_PLACE).drop(_PLACE)
+        self._chunks.append(sequences.hstack(rows))
         self._command_seqs.clear()
-        self._events.clear()

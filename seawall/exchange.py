@@ -13,6 +13,7 @@ from engine.events import AccountReport, CommandRejected, Event
 from engine.hashing import state_hash
 from engine.reasons import Reason
 from engine.topology import LIQUIDATION, MATCHING, RISK
+from engine.units import PPB
 from matching.book import Book
 from matching.matching_engine import MatchingEngine
 from risk.accounts import owner_of
@@ -47,9 +48,9 @@ class Exchange:
         self.liquidation = LiquidationEngine()
         self.bus = Bus(
             {
-                MATCHING: self.matching.handle,
-                RISK: self.risk.handle,
-                LIQUIDATION: self.liquidation.handle,
+                MATCHING: self.matching,
+                RISK: self.risk,
+                LIQUIDATION: self.liquidation,
             },
             self._publish,
             latency,
@@ -76,7 +77,10 @@ class Exchange:
         """
         if self._admit(command):
             self.bus.send(command)
-            self._check(1)
+            if self._check_every:
+                self._check(1)
+            elif self._check_cheap:
+                check_cheap(self.risk)
 
     def send_batch(self, commands: Sequence[Command]) -> None:
         """Run commands as one batch, in the order of the services (`Bus.send_batch`).
@@ -91,18 +95,19 @@ class Exchange:
 
     def _admit(self, command: Command) -> bool:
         """Count a command and show it to `before_command`, unless its time goes back."""
-        if command.time_ns < self.time_ns:
+        time_ns: int = command.time_ns
+        if time_ns < self.time_ns:
             self._publish(
                 CommandRejected(
                     self.time_ns,
                     getattr(command, "account_id", 0),
                     getattr(command, "order_id", 0),
                     Reason.TIME_WENT_BACK,
-                    detail=f"time {command.time_ns} is before {self.time_ns}",
+                    detail=f"time {time_ns} is before {self.time_ns}",
                 )
             )
             return False
-        self.time_ns = command.time_ns
+        self.time_ns = time_ns
         self.commands += 1
         if self.before_command is not None:
             self.before_command(self.commands, command)
@@ -174,6 +179,20 @@ class Exchange:
         account = self.risk.core.ledger.accounts[margin_account_id]
         evaluate(account)
         return account.equity_q, account.maintenance_q, position_notional_q(account)
+
+    def margin_ratios_ppb(self, account_id: int) -> list[int]:
+        """Equity over position value, rounded down, of a trader's margin accounts with positions.
+
+        Raises:
+            KeyError: no such account.
+        """
+        ratios: list[int] = []
+        for account in self.risk.core.ledger.traders[account_id].accounts:
+            notional_q = position_notional_q(account)
+            if notional_q:
+                evaluate(account)
+                ratios.append(account.equity_q * PPB // notional_q)
+        return ratios
 
     def trader_of(self, margin_account_id: int) -> int:
         """Account id of the trader a margin account belongs to."""

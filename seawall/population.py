@@ -7,8 +7,10 @@ the others did first.
 
 import math
 import random
+from bisect import bisect
 from dataclasses import dataclass
-from typing import Final
+from itertools import accumulate
+from typing import Final, Generic, TypeVar
 
 from seawall.scenario_fields import Fields
 
@@ -24,6 +26,8 @@ PARETO: Final[str] = "pareto"
 
 MAX_LEVERAGE: Final[int] = 1_000
 _MAX_ACCOUNTS: Final[int] = 1_000_000
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,32 +166,56 @@ def draw_population(
     account_id = first_account_id
     for plan in plans:
         rng = random.Random(f"{seed}:population:{plan.name}")
+        leverages = _Choice(plan.leverage)
+        answers = _Choice(plan.on_call)
         for _ in range(plan.accounts):
-            traders.append(_draw_trader(plan, account_id, rng))
+            traders.append(_draw_trader(plan, account_id, leverages, answers, rng))
             account_id += 1
     return traders
 
 
-def _draw_trader(plan: PopulationPlan, account_id: int, rng: random.Random) -> TraderProfile:
+class _Choice(Generic[Value]):
+    """Weighted values, drawn as `random.choices` draws them, with the weights added up once."""
+
+    __slots__ = ("_cumulative", "_last", "_total", "_values")
+
+    def __init__(self, weighted: tuple[tuple[Value, float], ...]) -> None:
+        self._values = [value for value, _ in weighted]
+        self._cumulative = list(accumulate(weight for _, weight in weighted))
+        self._total = self._cumulative[-1] + 0.0
+        self._last = len(self._values) - 1
+
+    def draw(self, rng: random.Random) -> Value:
+        """One value."""
+        return self._values[bisect(self._cumulative, rng.random() * self._total, 0, self._last)]
+
+
+def _draw_trader(
+    plan: PopulationPlan,
+    account_id: int,
+    leverages: _Choice[int],
+    answers: _Choice[str],
+    rng: random.Random,
+) -> TraderProfile:
+    chance = rng.random
+    uniform = rng.uniform
     wealth = plan.wealth.draw(rng)
-    leverages = [leverage for leverage, _ in plan.leverage]
-    answers = [answer for answer, _ in plan.on_call]
-    with_stop = rng.random() < plan.stop_share
-    stop_distance = rng.uniform(*plan.stop_distance)
+    with_stop = chance() < plan.stop_share
+    stop_distance = uniform(*plan.stop_distance)
     return TraderProfile(
         account_id=account_id,
         group=plan.name,
         instrument=plan.instrument,
         wealth=wealth,
-        leverage=rng.choices(leverages, [weight for _, weight in plan.leverage])[0],
-        is_long=rng.random() < plan.long_share,
-        isolated=rng.random() < plan.isolated_share,
-        utilisation=rng.uniform(*plan.utilisation),
-        reserve=wealth * rng.uniform(*plan.reserve),
-        answer=rng.choices(answers, [weight for _, weight in plan.on_call])[0],
+        leverage=leverages.draw(rng),
+        is_long=chance() < plan.long_share,
+        isolated=chance() < plan.isolated_share,
+        utilisation=uniform(*plan.utilisation),
+        reserve=wealth * uniform(*plan.reserve),
+        answer=answers.draw(rng),
         reaction_ns=rng.randint(*plan.reaction_ns),
         stop_distance=stop_distance if with_stop else 0.0,
-        passive=rng.random() < plan.passive_share,
+        passive=chance() < plan.passive_share,
         clip=plan.clip,
-        entry_share=rng.random(),
+        entry_share=chance(),
     )

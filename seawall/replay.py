@@ -11,6 +11,7 @@ from engine.hashing import ChainHash
 from engine.journal import Checkpoint, JournalReader
 from engine.messages import encode
 from seawall.exchange import Exchange
+from seawall.interrupts import held_interrupts
 from seawall.run import AT_REST_NS
 
 
@@ -33,8 +34,13 @@ def replay_journal(path: str | Path) -> ReplayResult:
 
     Raises:
         JournalError: the file is missing, is no journal, or its sequence is broken.
+        KeyboardInterrupt: the process was interrupted.
     """
-    with JournalReader(path) as reader, closing(reader.commands()) as entries:
+    with (
+        held_interrupts() as interrupts,
+        JournalReader(path) as reader,
+        closing(reader.commands()) as entries,
+    ):
         header = reader.header()
         text = header.get("latency", "")
         latency = msgspec.json.decode(text, type=Latency) if text else None
@@ -45,6 +51,7 @@ def replay_journal(path: str | Path) -> ReplayResult:
         checked = 0
         last_seq = 0
         for entry in entries:
+            interrupts.check()
             # A checkpoint was noted just before the next command, when all due had arrived.
             exchange.run_until(entry.command.time_ns)
             if last_seq in noted:

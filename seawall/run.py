@@ -1,23 +1,23 @@
 """One run from scenario to run directory: journal, events, series, summary and report."""
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import polars as pl
 
-from engine.commands import Command
-from engine.events import BookLevel, Event
 from engine.instruments import KIND_NAMES
 from engine.journal import Journal
-from engine.messages import encode
 from engine.units import from_grid
 from risk.accounts import FUND
 from risk.health import evaluate
-from seawall.event_table import EventTable
 from seawall.exchange import Exchange
 from seawall.index_csv import read_prices
+from seawall.interrupts import held_interrupts
+from seawall.recorder import Recorder
 from seawall.report import (
     ReportInstrument,
     rebuild_report,
@@ -27,8 +27,8 @@ from seawall.report import (
 from seawall.run_directory import RunDirectory
 from seawall.scenario import Scenario
 from seawall.series import PERCENTILES
-from seawall.simulation import Simulation, SimulationResult
-from seawall.summary import SummaryCollector
+from seawall.simulation import Simulation
+from seawall.simulation_result import SimulationResult
 from seawall.version import __version__
 
 CHECKPOINT_COMMANDS: Final[int] = 50_000
@@ -37,28 +37,9 @@ CHECKPOINT_COMMANDS: Final[int] = 50_000
 AT_REST_NS: Final[int] = 2**62
 """Later than anything under way: what is still on a link when a run ends arrives."""
 
-
-class Recorder:
-    """Writes what passes through an exchange: commands to the journal, events to the table."""
-
-    def __init__(self, exchange: Exchange, journal: Journal, scenario: Scenario) -> None:
-        self.events = EventTable(skip=(BookLevel,))
-        self.collector = SummaryCollector(
-            list(scenario.assets.values()), list(scenario.instruments.values())
-        )
-        self._exchange = exchange
-        self._journal = journal
-        exchange.before_command = self._on_command
-        exchange.subscribe(self._on_event)
-
-    def _on_command(self, seq: int, command: Command) -> None:
-        if seq % CHECKPOINT_COMMANDS == 1 and seq > 1 and self._exchange.bus.idle:
-            self._journal.checkpoint(command.time_ns, self._exchange.state_hash())
-        self._journal.append(seq, command.time_ns, encode(command))
-
-    def _on_event(self, event: Event) -> None:
-        self.collector(event)
-        self.events.add(event, self._exchange.commands)
+COLLECT_OBJECTS: Final[int] = 200_000
+"""New objects between two looks for unreachable cycles. A run keeps most of what it makes and makes
+hardly any cycles; the interpreter's own setting (700) costs a tenth of the run."""
 
 
 def run_scenario(
@@ -77,9 +58,14 @@ def run_scenario(
         ScenarioError: an input file turns out to be wrong.
         RunDirectoryError: ``out`` cannot be written, or holds a run and ``overwrite`` is off.
         AssertionError: an invariant broke.
+        KeyboardInterrupt: the process was interrupted, or asked to terminate.
     """
     used_seed = scenario.seed if seed is None else seed
-    with RunDirectory(out, overwrite=overwrite) as directory:
+    with (
+        rare_collections(),
+        held_interrupts() as interrupts,
+        RunDirectory(out, overwrite=overwrite) as directory,
+    ):
         exchange = Exchange(
             latency=scenario.latency,
             publish_depth=scenario.output.publish_depth,
@@ -87,13 +73,14 @@ def run_scenario(
         )
         header = journal_header(scenario, used_seed)
         with Journal.create(directory.journal_path, header) as journal:
-            recorder = Recorder(exchange, journal, scenario)
+            recorder = Recorder(exchange, journal, scenario, CHECKPOINT_COMMANDS)
             fund_start_q: dict[int, int] = {}
             simulation = Simulation(
                 scenario,
                 exchange,
                 seed=seed,
                 on_ready=lambda: fund_start_q.update(fund_equity_q(exchange)),
+                interrupts=interrupts,
                 progress=progress,
             )
             result = simulation.run()
@@ -112,11 +99,24 @@ def run_scenario(
         )
         summary = {"seed": used_seed, "seawall_version": __version__, **summary}
         summary["scenario"] = _scenario_block(scenario)
+        interrupts.check()
         recorder.events.write(directory.events_path)
         _save_series(directory.partial, scenario, result)
         directory.write_summary(summary)
         rebuild_report(directory.partial)
+        interrupts.check()
     return summary
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for unreachable cycles less often, see `COLLECT_OBJECTS`."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], COLLECT_OBJECTS) if before[0] else 0, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def journal_header(scenario: Scenario, seed: int) -> dict[str, str]:

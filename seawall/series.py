@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from engine.commands import BUY, SELL
-from engine.events import AccountReport
 from seawall.agents.view import MarketView
 
 DEPTH_BPS: Final[tuple[int, ...]] = (10, 50, 200, 1000)
@@ -15,11 +14,11 @@ PERCENTILES: Final[tuple[int, ...]] = (1, 5, 25, 50, 75, 95)
 Columns = dict[str, list[int]]
 
 
-class Reports(Protocol):
-    """Where account reports come from."""
+class Accounts(Protocol):
+    """Where margin ratios come from."""
 
-    def account_report(self, account_id: int) -> AccountReport:
-        """The account's report at current marks."""
+    def margin_ratios_ppb(self, account_id: int) -> list[int]:
+        """Equity over position value of a trader's margin accounts with positions."""
 
 
 class SeriesRecorder:
@@ -65,13 +64,11 @@ class SeriesRecorder:
             for bps, total in zip(DEPTH_BPS, totals, strict=True):
                 columns[f"depth_{name}_{bps}"].append(total)
 
-    def sample_ratios(self, time_ns: int, account_ids: list[int], reports: Reports) -> None:
+    def sample_ratios(self, time_ns: int, account_ids: list[int], accounts: Accounts) -> None:
         """Percentiles of equity over position value among the accounts that hold a position."""
         ratios: list[int] = []
         for account_id in account_ids:
-            for pot in reports.account_report(account_id).margin_accounts:
-                if pot.positions and pot.margin_ratio_ppb != -1:
-                    ratios.append(pot.margin_ratio_ppb)
+            ratios.extend(accounts.margin_ratios_ppb(account_id))
         if not ratios:
             return
         ratios.sort()

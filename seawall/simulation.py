@@ -10,14 +10,12 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
 from engine.commands import AdvanceTime, Command, IndexPrice
 from engine.events import (
-    AccountReport,
     CommandRejected,
     Deleveraged,
     Event,
@@ -37,9 +35,10 @@ from matching.book import Book
 from risk.accounts import FIRST_TRADER, owner_of
 from seawall.agents import build_agents
 from seawall.agents.base import NEVER, Agent
-from seawall.agents.margin_traders import Crowd, Trader
+from seawall.agents.margin_traders import Crowd, Dice, Trader
 from seawall.agents.view import Desk, MarketView
 from seawall.index_path import IndexTick, index_path
+from seawall.interrupts import Interrupts
 from seawall.market_setup import (
     EntryPlanner,
     agent_commands,
@@ -49,7 +48,8 @@ from seawall.market_setup import (
 )
 from seawall.population import draw_population
 from seawall.scenario import Scenario
-from seawall.series import Columns, SeriesRecorder
+from seawall.series import SeriesRecorder
+from seawall.simulation_result import SimulationResult
 
 RANK_INDEX: Final[int] = 0
 RANK_CLOCK: Final[int] = 1
@@ -78,23 +78,8 @@ class Market(Protocol):
     def book(self, instrument_id: int) -> Book:
         """The order book of an instrument."""
 
-    def account_report(self, account_id: int) -> AccountReport:
-        """An account at current marks."""
-
-
-@dataclass(slots=True)
-class SimulationResult:
-    """What a run leaves behind besides its events. ``series`` is keyed by instrument id."""
-
-    scenario: Scenario
-    seed: int
-    accounts: int
-    entered: int
-    commands: int
-    wall_seconds: float
-    series: dict[int, Columns]
-    margin_ratio: dict[str, list[float]]
-    agent_profits: dict[str, float]
+    def margin_ratios_ppb(self, account_id: int) -> list[int]:
+        """Equity over position value of a trader's margin accounts with positions."""
 
 
 class Simulation:
@@ -107,8 +92,10 @@ class Simulation:
         *,
         seed: int | None = None,
         on_ready: Callable[[], None] | None = None,
+        interrupts: Interrupts | None = None,
         progress: bool = False,
     ) -> None:
+        self._interrupts = Interrupts() if interrupts is None else interrupts
         self.scenario = scenario
         self.seed = scenario.seed if seed is None else seed
         self.market = market
@@ -127,7 +114,12 @@ class Simulation:
     # the desk's venue: every command of the run passes here
 
     def send(self, command: Command) -> None:
-        """Count a command and hand it to the exchange."""
+        """Count a command and hand it to the exchange.
+
+        Raises:
+            KeyboardInterrupt: the run was interrupted since the last command.
+        """
+        self._interrupts.check()
         self.commands += 1
         self.market.send(command)
 
@@ -250,9 +242,9 @@ class Simulation:
             entry = planner.plan(profile, view)
             for command in trader_commands(profile, entry, view, opening_ns):
                 self.send(command)
-            rng = random.Random(self.seed << 40 | profile.account_id)
+            dice = Dice(self.seed << 40 | profile.account_id)
             trader = Trader(
-                profile, self._crowd, rng, view.asset.asset_id, entry.reserve_q, entry.target_lots
+                profile, self._crowd, dice, view.asset.asset_id, entry.reserve_q, entry.target_lots
             )
             self._owners[profile.account_id] = trader
             # the book needs a moment to fill before the first entry

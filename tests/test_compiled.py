@@ -3,9 +3,11 @@
 import ast
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,10 @@ PACKAGES = ("engine", "matching", "risk", "gateway", "seawall")
 COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
 
 SCENARIO = """
+from hashlib import blake2b
+
 from engine.build_info import build_kind
+from seawall.event_table import EventTable
 from seawall.exchange import Exchange
 from seawall.scenario import load_scenario
 from seawall.simulation import simulate
@@ -28,9 +33,13 @@ sizes = [
 ]
 scenario = load_scenario("flash_crash", sizes)
 exchange = Exchange()
-simulate(scenario, exchange)
+table = EventTable()
+keep = lambda event: table.add(event, exchange.commands)
+result = simulate(scenario, exchange, listeners=[keep])
 exchange.check_invariants()
-print(build_kind(), exchange.commands, exchange.events, exchange.state_hash())
+sampled = repr([result.series, result.margin_ratio, result.agent_profits])
+told = [blake2b(text.encode()).hexdigest() for text in (table.frame().write_csv(), sampled)]
+print(build_kind(), exchange.commands, exchange.events, exchange.state_hash(), *told)
 """
 
 
@@ -40,13 +49,15 @@ from types import SimpleNamespace
 
 from engine.build_info import build_kind
 from engine.contract import INVERSE, LINEAR, Instrument
-from engine.units import WORD, scale_up
+from engine.units import WORD, scale_down, scale_up
 
 edges = [2**bits + more for bits in (0, 29, 30, 31, 32, 60, 61, 62, 63, 64) for more in (-1, 0, 1)]
 for amount, numerator, denominator in product([*edges, *(-edge for edge in edges)], edges, edges):
     if denominator > 0:
         exact = -(-amount * numerator // denominator)
         assert scale_up(amount, numerator, denominator) == exact, (amount, numerator, denominator)
+        exact = amount * numerator // denominator
+        assert scale_down(amount, numerator, denominator) == exact, (amount, numerator, denominator)
 names = "instrument_id settle_asset_id min_lots max_lots min_notional_q max_notional_q band_ppb"
 rest = dict.fromkeys([*names.split(), "max_open_orders"], 0) | {"symbol": "X"}
 for unit, lots, price in product(edges, edges, edges):
@@ -87,6 +98,28 @@ def run_script(folder: Path, script: str) -> list[str]:
     return done.stdout.split()
 
 
+def interrupted_run(folder: Path) -> tuple[int, str, list[str]]:
+    """Exit status, words and what is left of a run that was told to stop on its way."""
+    out = folder / "out"
+    out.mkdir()
+    command = [sys.executable, "-P", "-m", "seawall.cli", "run", "flash_crash"]
+    process = subprocess.Popen(
+        [*command, "--out", str(out / "run")],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None:
+        if any(journal.stat().st_size > 100_000 for journal in out.glob("*/journal.sqlite-wal")):
+            process.send_signal(signal.SIGINT)
+            break
+        time.sleep(0.01)
+    _, errors = process.communicate(timeout=120)
+    return process.returncode, errors.strip(), [path.name for path in out.iterdir()]
+
+
 @pytest.mark.parametrize("module", compiled_modules())
 def test_a_compiled_module_defines_no_message(module: str) -> None:
     for node in ast.walk(ast.parse((ROOT / module).read_text())):
@@ -120,6 +153,8 @@ def test_compiled_and_interpreted_reach_the_same_state(tmp_path: Path) -> None:
     assert compiled[0] == "compiled"
     assert compiled[1:] == interpreted[1:]
     assert run_script(tmp_path, EDGES) == ["compiled"]
+    status, errors, left = interrupted_run(tmp_path)
+    assert (status, errors, left) == (130, "seawall: interrupted; nothing was written", [])
 
 
 def test_values_at_the_edges_of_machine_words_are_exact() -> None:

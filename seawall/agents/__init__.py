@@ -4,17 +4,17 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seawall.agents.arbitrageur import Arbitrageur, ArbitrageurPlan
+from seawall.agents.arbitrageur import Arbitrageur
 from seawall.agents.base import Agent
-from seawall.agents.market_maker import MarketMaker, MarketMakerPlan
-from seawall.agents.takers import (
-    DipBuyer,
+from seawall.agents.market_maker import MarketMaker
+from seawall.agents.plans import (
+    ArbitrageurPlan,
     DipBuyerPlan,
+    MarketMakerPlan,
     MomentumPlan,
-    MomentumTrader,
     NoisePlan,
-    NoiseTrader,
 )
+from seawall.agents.takers import DipBuyer, MomentumTrader, NoiseTrader
 from seawall.agents.view import MarketView
 from seawall.scenario_fields import Fields
 

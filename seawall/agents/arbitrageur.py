@@ -5,43 +5,11 @@ asks for: until its hedge in the spot market is done the price may have moved.
 """
 
 import random
-from dataclasses import dataclass
 
 from engine.commands import BUY, SELL
 from seawall.agents.base import Agent, wait_ns, worse
+from seawall.agents.plans import ArbitrageurPlan
 from seawall.agents.view import Desk, MarketView
-from seawall.scenario_fields import Fields
-
-
-@dataclass(frozen=True, slots=True)
-class ArbitrageurPlan:
-    """Enters beyond ``entry`` plus ``caution`` x volatility (shares of the index), leaves inside
-    ``exit``. Money is in quote currency."""
-
-    capital: float
-    leverage: int
-    entry: tuple[float, float]
-    exit: float
-    clip: float
-    exposure_limit: float
-    reaction_ns: tuple[int, int]
-    refresh_ns: int
-    caution: tuple[float, float]
-
-    @staticmethod
-    def read(fields: Fields) -> "ArbitrageurPlan":
-        """The arbitrageur's keys of an ``[agents.NAME]`` table."""
-        return ArbitrageurPlan(
-            capital=fields.number("capital"),
-            leverage=fields.integer("leverage", 3, low=1, high=1000),
-            entry=fields.span("entry", (0.002, 0.01), low=1e-5, high=0.9),
-            exit=fields.number("exit", 0.0005, high=0.9),
-            clip=fields.number("clip"),
-            exposure_limit=fields.number("exposure_limit", 2.0, low=0.01, high=100.0),
-            reaction_ns=fields.duration_span("reaction", ("100ms", "2s")),
-            refresh_ns=fields.duration("refresh", "2s", low_ns=1_000_000),
-            caution=fields.span("caution", (5.0, 20.0), high=1000.0),
-        )
 
 
 class Arbitrageur(Agent):

@@ -7,13 +7,12 @@ market. A trader hears only the events of its own account.
 import heapq
 import random
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from engine.commands import BUY, IOC, LEG_NET, SELL
 from engine.events import (
     CommandRejected,
     Deleveraged,
-    Event,
     LiquidationEnded,
     LiquidationStarted,
     MarginCallEnded,
@@ -70,6 +69,32 @@ class Crowd:
                 trader.stop_reached()
 
 
+class Dice:
+    """A trader's own chance. Seeding a generator costs more than anything else about a trader, and
+    most never wait for a draw: so it is seeded when one does, and catches up."""
+
+    __slots__ = ("_rng", "_seed", "_unseen")
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._rng: random.Random | None = None
+        self._unseen: list[int] = []
+
+    def skip(self, bound: int) -> None:
+        """A draw below ``bound`` that nobody looks at."""
+        self._unseen.append(bound)
+
+    def below(self, bound: int) -> int:
+        """A draw from 0 to ``bound`` - 1."""
+        rng = self._rng
+        if rng is None:
+            rng = self._rng = random.Random(self._seed)
+        for unseen in self._unseen:
+            rng.randrange(unseen)
+        self._unseen.clear()
+        return rng.randrange(bound)
+
+
 class Trader:
     """One margined account and its owner."""
 
@@ -80,13 +105,13 @@ class Trader:
         "_view",
         "asset_id",
         "call_id",
+        "dice",
         "entered",
         "entering",
         "locked",
         "position_lots",
         "profile",
         "reserve_q",
-        "rng",
         "target_lots",
     )
 
@@ -94,13 +119,13 @@ class Trader:
         self,
         profile: TraderProfile,
         crowd: Crowd,
-        rng: random.Random,
+        dice: Dice,
         asset_id: int,
         reserve_q: int,
         target_lots: int,
     ) -> None:
         self.profile = profile
-        self.rng = rng
+        self.dice = dice
         self.asset_id = asset_id
         self.reserve_q = reserve_q
         self.target_lots = target_lots
@@ -119,32 +144,36 @@ class Trader:
         """The side that opens the position."""
         return BUY if self.profile.is_long else SELL
 
-    def on_event(self, event: Event) -> None:
-        """Something happened to the trader's account."""
-        if isinstance(event, OrderFilled):
-            opening = not self.entered
-            self.entered = True
-            self.position_lots = event.position_lots
-            if opening and self.profile.stop_distance:
-                away = self.profile.stop_distance * self.side
-                self._crowd.watch_stop(self, event.price_ticks * (1.0 - away))
-        elif isinstance(event, MarginCallIssued):
-            self._called(event)
-        elif isinstance(event, MarginCallEnded):
-            self.call_id = 0
-        elif isinstance(event, CommandRejected):
-            if self.entering and event.reason == Reason.INSUFFICIENT_MARGIN:
-                self.target_lots -= self.target_lots // 10 + 1
-        elif isinstance(event, OrderClosed):
+    def on_event(self, event: Any) -> None:
+        """Something (an `engine.events.Event`) happened to the trader's account."""
+        kind = type(event)  # an `isinstance` of a message costs many times this comparison
+        if kind is OrderFilled:
+            self._filled(event)
+        elif kind is OrderClosed:
             if event.order_id == self._entry_order:
                 self._entry_order = 0
-        elif isinstance(event, LiquidationStarted):
+        elif kind is MarginCallIssued:
+            self._called(event)
+        elif kind is MarginCallEnded:
+            self.call_id = 0
+        elif kind is CommandRejected:
+            if self.entering and event.reason == Reason.INSUFFICIENT_MARGIN:
+                self.target_lots -= self.target_lots // 10 + 1
+        elif kind is LiquidationStarted:
             self.locked = True
             self.entering = False
-        elif isinstance(event, LiquidationEnded):
+        elif kind is LiquidationEnded:
             self.locked = False
-        elif isinstance(event, Deleveraged | TakenOver):
+        elif kind is Deleveraged or kind is TakenOver:
             self.position_lots = shrink(self.position_lots, event.qty_lots)
+
+    def _filled(self, event: OrderFilled) -> None:
+        opening = not self.entered
+        self.entered = True
+        self.position_lots = event.position_lots
+        if opening and self.profile.stop_distance:
+            away = self.profile.stop_distance * self.side
+            self._crowd.watch_stop(self, event.price_ticks * (1.0 - away))
 
     def enter(self) -> None:
         """Send the next part of the entry: resting at the touch, or taking from the book."""
@@ -169,15 +198,17 @@ class Trader:
             self._entry_order = desk.submit(
                 account_id, instrument_id, self.side, lots, own, post_only=True
             )
-            wait = PASSIVE_WAIT_NS + self.rng.randrange(PASSIVE_WAIT_NS)
+            wait_ns = PASSIVE_WAIT_NS
         else:
             if other:
                 limit = view.inside_band(self.side, worse(other, self.side, ENTRY_SLIPPAGE))
                 desk.submit(account_id, instrument_id, self.side, lots, limit, IOC)
-            wait = RETRY_NS + self.rng.randrange(RETRY_NS)
+            wait_ns = RETRY_NS
         if abs(self.position_lots) < self.target_lots:
-            self._crowd.schedule(desk.now_ns + wait, self.enter)
+            at_ns = desk.now_ns + wait_ns + self.dice.below(wait_ns)
+            self._crowd.schedule(at_ns, self.enter)
         else:
+            self.dice.skip(wait_ns)
             self.entering = False
 
     def _called(self, event: MarginCallIssued) -> None:
@@ -236,9 +267,7 @@ class Trader:
         """The stop fired: close after a moment, and try again if the book was too thin."""
         self._tries = 0
         self.entering = False
-        self._crowd.schedule(
-            self._crowd.desk.now_ns + 1 + self.rng.randrange(SECOND_NS), self._stop
-        )
+        self._crowd.schedule(self._crowd.desk.now_ns + 1 + self.dice.below(SECOND_NS), self._stop)
 
     def _stop(self) -> None:
         if self.locked or self.position_lots == 0 or self._tries >= STOP_TRIES:

@@ -8,16 +8,15 @@ leaves again only if volatility grows beyond what it came back to.
 """
 
 import random
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from engine.commands import BUY, SELL
-from engine.events import CommandRejected, Event
+from engine.events import CommandRejected
 from engine.reasons import Reason
 from engine.units import SECOND_NS
 from seawall.agents.base import Agent, RestingOrder, wait_ns
+from seawall.agents.plans import MarketMakerPlan
 from seawall.agents.view import Desk, MarketView
-from seawall.scenario_fields import Fields
 
 _RETURN_MARGIN: Final[float] = 1.5
 """How much more volatility than at its return a maker stands before it leaves again."""
@@ -32,55 +31,6 @@ _LEAST_APPETITE: Final[float] = 0.001
 
 _NO_MARGIN_PAUSE_NS: Final[int] = 30 * SECOND_NS
 """How long a maker leaves the side alone that its margin would not carry."""
-
-
-@dataclass(frozen=True, slots=True)
-class MarketMakerPlan:
-    """Spreads and prices as shares, money in quote currency, volatility per root second.
-
-    ``size`` is the first level's; each further one is ``size_growth`` times larger and
-    ``step_growth`` times further away. Half spread = ``half_spread`` + ``spread_per_volatility`` x
-    volatility. Sizes are divided by 1 + volatility / ``size_volatility``.
-    """
-
-    capital: float
-    leverage: int
-    levels: int
-    half_spread: float
-    step_growth: float
-    size: float
-    size_growth: float
-    refresh_ns: int
-    index_weight: float
-    basis_half_life_ns: int
-    spread_per_volatility: float
-    size_volatility: float
-    withdraw_volatility: tuple[float, float]
-    return_after_ns: tuple[int, int]
-    inventory_limit: float
-    loss_limit: float
-
-    @staticmethod
-    def read(fields: Fields) -> "MarketMakerPlan":
-        """The maker's keys of an ``[agents.NAME]`` table."""
-        return MarketMakerPlan(
-            capital=fields.number("capital"),
-            leverage=fields.integer("leverage", 5, low=1, high=1000),
-            levels=fields.integer("levels", 8, low=1, high=50),
-            half_spread=fields.number("half_spread", 0.0003, low=1e-6, high=0.5),
-            step_growth=fields.number("step_growth", 1.6, low=1.01, high=5.0),
-            size=fields.number("size"),
-            size_growth=fields.number("size_growth", 1.3, low=0.1, high=5.0),
-            refresh_ns=fields.duration("refresh", "1s", low_ns=1_000_000),
-            index_weight=fields.share("index_weight", 0.6),
-            basis_half_life_ns=fields.duration("basis_half_life", "60s", low_ns=1_000_000),
-            spread_per_volatility=fields.number("spread_per_volatility", 1.5, high=100.0),
-            size_volatility=fields.number("size_volatility", 0.001, low=1e-6),
-            withdraw_volatility=fields.span("withdraw_volatility", (0.002, 0.005), low=1e-6),
-            return_after_ns=fields.duration_span("return_after", ("30s", "180s")),
-            inventory_limit=fields.number("inventory_limit", 2.0, low=0.01, high=50.0),
-            loss_limit=fields.share("loss_limit", 0.4),
-        )
 
 
 class MarketMaker(Agent):
@@ -136,9 +86,9 @@ class MarketMaker(Agent):
             self._requote(desk)
         return following
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: Any) -> None:
         """As every agent; a refusal for want of margin halves the sizes of the next quotes."""
-        if isinstance(event, CommandRejected):
+        if type(event) is CommandRejected:
             if event.reason == Reason.INSUFFICIENT_MARGIN:
                 self.appetite = max(_LEAST_APPETITE, self.appetite / 2)
         else:

@@ -2,40 +2,11 @@
 
 import math
 import random
-from dataclasses import dataclass
 
 from engine.commands import BUY, SELL
 from seawall.agents.base import NEVER, Agent, wait_ns, worse
+from seawall.agents.plans import DipBuyerPlan, MomentumPlan, NoisePlan
 from seawall.agents.view import Desk, MarketView
-from seawall.scenario_fields import Fields
-
-
-@dataclass(frozen=True, slots=True)
-class NoisePlan:
-    """Orders at Poisson times with lognormal sizes; part of them rest near the touch."""
-
-    capital: float
-    leverage: int
-    every_ns: int
-    size: float
-    size_sigma: float
-    passive_share: float
-    lifetime_ns: int
-    slippage: float
-
-    @staticmethod
-    def read(fields: Fields) -> "NoisePlan":
-        """The noise trader's keys of an ``[agents.NAME]`` table."""
-        return NoisePlan(
-            capital=fields.number("capital"),
-            leverage=fields.integer("leverage", 5, low=1, high=1000),
-            every_ns=fields.duration("every", "5s", low_ns=1_000_000),
-            size=fields.number("size"),
-            size_sigma=fields.number("size_sigma", 1.0, high=4.0),
-            passive_share=fields.share("passive_share", 0.4),
-            lifetime_ns=fields.duration("lifetime", "60s", low_ns=1_000_000),
-            slippage=fields.number("slippage", 0.003, high=0.5),
-        )
 
 
 class NoiseTrader(Agent):
@@ -80,39 +51,6 @@ class NoiseTrader(Agent):
         return following
 
 
-@dataclass(frozen=True, slots=True)
-class MomentumPlan:
-    """Follows moves that exceed one standard deviation by ``threshold`` over its own ``window``;
-    closes after ``hold``, and only closes once it has lost ``loss_limit`` of its capital."""
-
-    capital: float
-    leverage: int
-    window_ns: tuple[int, int]
-    threshold: tuple[float, float]
-    clip: float
-    exposure_limit: float
-    slippage: float
-    hold_ns: tuple[int, int]
-    refresh_ns: int
-    loss_limit: float
-
-    @staticmethod
-    def read(fields: Fields) -> "MomentumPlan":
-        """The momentum trader's keys of an ``[agents.NAME]`` table."""
-        return MomentumPlan(
-            capital=fields.number("capital"),
-            leverage=fields.integer("leverage", 5, low=1, high=1000),
-            window_ns=fields.duration_span("window", ("20s", "180s")),
-            threshold=fields.span("threshold", (0.01, 0.04), low=1e-5, high=1.0),
-            clip=fields.number("clip"),
-            exposure_limit=fields.number("exposure_limit", 2.0, low=0.01, high=100.0),
-            slippage=fields.number("slippage", 0.01, high=0.9),
-            hold_ns=fields.duration_span("hold", ("120s", "900s")),
-            refresh_ns=fields.duration("refresh", "3s", low_ns=1_000_000),
-            loss_limit=fields.share("loss_limit", 0.3),
-        )
-
-
 class MomentumTrader(Agent):
     """Sells into a fall, buys into a rise, and closes when the move has stopped."""
 
@@ -155,38 +93,6 @@ class MomentumTrader(Agent):
         if reduce:
             lots = min(max(lots, 1), abs(self.position_lots))
         self.take(desk, side, lots, worse(touch, side, self.plan.slippage) if touch else 0, reduce)
-
-
-@dataclass(frozen=True, slots=True)
-class DipBuyerPlan:
-    """Resting bids far below the long-run price, and the sale of what they bought.
-
-    Bids start at a depth drawn from ``depth`` and spread over ``rungs`` down to twice that depth;
-    the anchor is a slow average of the index. Bought lots are offered at ``target`` above cost.
-    """
-
-    capital: float
-    leverage: int
-    depth: tuple[float, float]
-    rungs: int
-    budget: float
-    anchor_half_life_ns: int
-    target: tuple[float, float]
-    refresh_ns: int
-
-    @staticmethod
-    def read(fields: Fields) -> "DipBuyerPlan":
-        """The dip buyer's keys of an ``[agents.NAME]`` table."""
-        return DipBuyerPlan(
-            capital=fields.number("capital"),
-            leverage=fields.integer("leverage", 1, low=1, high=1000),
-            depth=fields.span("depth", (0.05, 0.4), low=0.001, high=0.95),
-            rungs=fields.integer("rungs", 6, low=1, high=50),
-            budget=fields.share("budget", 0.8),
-            anchor_half_life_ns=fields.duration("anchor_half_life", "30m", low_ns=1_000_000),
-            target=fields.span("target", (0.05, 0.3), low=0.001, high=10.0),
-            refresh_ns=fields.duration("refresh", "30s", low_ns=1_000_000),
-        )
 
 
 class DipBuyer(Agent):

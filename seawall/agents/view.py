@@ -43,6 +43,7 @@ class MarketView:
     """One instrument as a trader sees it; volatility is per square root of a second."""
 
     __slots__ = (
+        "_band",
         "_decay",
         "asset",
         "book",
@@ -86,6 +87,7 @@ class MarketView:
         self.tick_seconds = tick_ns / 1e9
         self.volatility = 0.0
         self.history: deque[float] = deque(maxlen=_HISTORY)
+        self._band = spec.band_ppb / 1e9
         self._decay = 0.5 ** (self.tick_seconds / half_life)
 
     def best_bid(self) -> int:
@@ -125,7 +127,7 @@ class MarketView:
 
     def inside_band(self, side: int, price_ticks: int) -> int:
         """The price moved to where the venue's band around the mark allows it."""
-        band = self.spec.band_ppb / 1e9
+        band = self._band
         if not band or not self.mark_ticks:
             return price_ticks
         if side == BUY:

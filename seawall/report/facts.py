@@ -1,11 +1,14 @@
 """Facts a report states, taken from the table of events.
 
-An event's fields are partly columns of the table and partly in its ``detail`` JSON; `event_rows`
-puts them together again. Money stays in integer quanta here, so sums are exact.
+An event's fields are partly columns of the table and partly in its ``detail`` JSON;
+`event_columns` reads both by the column. Money stays in integer quanta here, so sums are exact.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import compress
+from operator import attrgetter
+from types import GenericAlias
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +40,15 @@ LOSS_FIELDS: Final[tuple[str, ...]] = (
     "transfer_q",
 )
 """The parts of a liquidated account's change in equity, as in ``LiquidationEnded``."""
+
+
+_ISSUED: Final[int] = 0
+_CURED: Final[int] = 1
+_LIQUIDATED: Final[int] = 2
+_NO_CALL: Final[int] = -1
+
+Columns = dict[str, list[Any]]
+"""Values by field, one per event."""
 
 
 class LossParts(msgspec.Struct):
@@ -72,26 +84,40 @@ class CallFacts(msgspec.Struct):
     still_open: int
 
 
-def event_rows(events: pl.DataFrame, event_type: str) -> Iterator[dict[str, Any]]:
-    """The events of one type with all their fields, in order; absent fields are left out.
+def event_columns(events: pl.DataFrame, event_type: str, *fields: str) -> Columns:
+    """The named fields of all events of one type, in order.
+
+    A margin account's id is found under ``account_id``, as in the table.
 
     Raises:
-        ValueError: an event's ``detail`` is not a JSON object.
+        ValueError: an event's ``detail`` is not a JSON object with these fields.
     """
-    for row in events.filter(pl.col("type") == event_type).iter_rows(named=True):
-        fields = {name: value for name, value in row.items() if value is not None}
-        detail = fields.pop("detail", None)
-        if detail:
+    rows = events.filter(pl.col("type") == event_type)
+    columns: Columns = {name: rows[name].to_list() for name in fields if name in rows.columns}
+    names = [name for name in fields if name not in columns]
+    if names:
+        kind = msgspec.defstruct("Detail", [(name, Any) for name in names], gc=False)
+        details = _decoded(rows, event_type, kind)
+        columns |= {name: list(map(attrgetter(name), details)) for name in names}
+    return {name: columns[name] for name in fields}
+
+
+def _decoded(rows: pl.DataFrame, event_type: str, kind: type[msgspec.Struct]) -> list[Any]:
+    """Every row's ``detail``, all decoded in one go; one by one only to say which is wrong."""
+    texts = rows["detail"].fill_null("{}").to_list()
+    try:
+        decoded: list[Any] = msgspec.json.decode(
+            f"[{','.join(texts)}]", type=GenericAlias(list, kind)
+        )
+        return decoded
+    except msgspec.DecodeError:
+        decoder = msgspec.json.Decoder(kind)
+        for seq, text in zip(rows["seq"], texts, strict=True):
             try:
-                fields.update(msgspec.json.decode(detail, type=dict[str, Any]))
+                decoder.decode(text)
             except msgspec.DecodeError as error:
-                raise ValueError(
-                    f"event {row.get('seq')} ({event_type}): detail: {error}"
-                ) from None
-        # The table keeps the account of any event in one column, whatever the event calls it.
-        if "account_id" in fields:
-            fields.setdefault("margin_account_id", fields["account_id"])
-        yield fields
+                raise ValueError(f"event {seq} ({event_type}): detail: {error}") from None
+        raise
 
 
 def fund_series(events: pl.DataFrame) -> pl.DataFrame:
@@ -99,35 +125,31 @@ def fund_series(events: pl.DataFrame) -> pl.DataFrame:
 
     A wallet that was not empty before the first change also gets a row for what it held then.
     """
+    changes = event_columns(events, "FundChanged", "time_ns", "asset_id", "amount_q", "wallet_q")
     rows: list[tuple[int, int, int]] = []
     seen: dict[int, bool] = {}
-    for event in event_rows(events, "FundChanged"):
-        asset_id = event["asset_id"]
+    for time_ns, asset_id, amount_q, wallet_q in _rows(changes):
         if asset_id not in seen:
             seen[asset_id] = True
-            before_q = event["wallet_q"] - event["amount_q"]
+            before_q = wallet_q - amount_q
             if before_q:
-                rows.append((event["time_ns"], asset_id, before_q))
-        rows.append((event["time_ns"], asset_id, event["wallet_q"]))
+                rows.append((time_ns, asset_id, before_q))
+        rows.append((time_ns, asset_id, wallet_q))
     schema = {"time_ns": pl.Int64, "asset_id": pl.Int64, "wallet_q": pl.Int128}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def loss_parts(events: pl.DataFrame) -> list[LossParts]:
     """The attribution of losses per settlement asset, in the order assets first appear."""
-    by_asset: dict[int, LossParts] = {}
-    for event in event_rows(events, "LiquidationEnded"):
-        asset_id = event["asset_id"]
-        total = by_asset.get(asset_id)
-        if total is None:
-            total = LossParts(asset_id, 0, 0, 0, dict.fromkeys(LOSS_FIELDS, 0))
-            by_asset[asset_id] = total
-        total.liquidations += 1
-        total.equity_before_q += event["equity_before_q"]
-        total.equity_after_q += event["equity_after_q"]
-        for name in LOSS_FIELDS:
-            total.parts[name] += event[name]
-    return list(by_asset.values())
+    names = ("equity_before_q", "equity_after_q", *LOSS_FIELDS)
+    columns = event_columns(events, "LiquidationEnded", "asset_id", *names)
+    result = []
+    for asset_id in dict.fromkeys(columns["asset_id"]):
+        chosen = [asset == asset_id for asset in columns["asset_id"]]
+        before_q, after_q, *parts = (sum(compress(columns[name], chosen)) for name in names)
+        by_name = dict(zip(LOSS_FIELDS, parts, strict=True))
+        result.append(LossParts(asset_id, sum(chosen), before_q, after_q, by_name))
+    return result
 
 
 def call_facts(events: pl.DataFrame) -> CallFacts:
@@ -135,32 +157,34 @@ def call_facts(events: pl.DataFrame) -> CallFacts:
 
     A call counts once: when an account is liquidated twice after one call, the first time.
     """
-    issued: dict[tuple[int, int], int] = {}
-    latest: dict[int, tuple[int, int]] = {}
+    where = ("seq", "time_ns", "account_id")
+    issues = event_columns(events, "MarginCallIssued", *where, "call_id")
+    ends = event_columns(events, "MarginCallEnded", *where, "call_id", "outcome", "open_ns")
+    starts = event_columns(events, "LiquidationStarted", *where)
     open_ns: dict[str, list[int]] = {}
-    for event in event_rows(events, "MarginCallEnded"):
-        open_ns.setdefault(event["outcome"], []).append(event["open_ns"])
+    for outcome, lasted_ns in zip(ends["outcome"], ends["open_ns"], strict=True):
+        open_ns.setdefault(outcome, []).append(lasted_ns)
+    story = [(*row, _ISSUED) for row in _rows(issues)]
+    story += [(*row, _CURED) for *row, outcome, _ in _rows(ends) if outcome == CALL_CURED]
+    story += [(*row, _NO_CALL, _LIQUIDATED) for row in _rows(starts)]
+    story.sort()
+    issued: dict[tuple[int, int], int] = {}
+    latest: dict[int, int] = {}
     response_ns: list[int] = []
-    ended = 0
-    names = ("MarginCallIssued", "MarginCallEnded", "LiquidationStarted")
-    ordered = [event for name in names for event in event_rows(events, name)]
-    ordered.sort(key=lambda event: event["seq"])
-    for event in ordered:
-        account = event["margin_account_id"]
-        kind = event["type"]
-        if kind == "MarginCallIssued":
-            latest[account] = (account, event["call_id"])
-            issued[latest[account]] = event["time_ns"]
-        elif kind == "MarginCallEnded":
-            ended += 1
-            if event["outcome"] == CALL_CURED and latest.get(account) == (
-                account,
-                event["call_id"],
-            ):
-                del latest[account]
-        elif account in latest:
-            response_ns.append(event["time_ns"] - issued[latest.pop(account)])
-    return CallFacts(len(issued), open_ns, response_ns, len(issued) - ended)
+    for _, time_ns, account_id, call_id, what in story:
+        if what == _ISSUED:
+            latest[account_id] = call_id
+            issued[account_id, call_id] = time_ns
+        elif what == _LIQUIDATED:
+            if account_id in latest:
+                response_ns.append(time_ns - issued[account_id, latest.pop(account_id)])
+        elif latest.get(account_id) == call_id:
+            del latest[account_id]
+    return CallFacts(len(issued), open_ns, response_ns, len(issued) - len(ends["seq"]))
+
+
+def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
+    return zip(*columns.values(), strict=True)
 
 
 def liquidation_trades(events: pl.DataFrame) -> pl.DataFrame:
@@ -176,11 +200,15 @@ def counts_by_group(
 
     ``group`` ``outcome`` of a liquidation that left a position standing gets ``(partial)``.
     """
+    fields = ["time_ns"] if group is None else ["time_ns", group]
+    by_size = group == "outcome" and event_type == "LiquidationEnded"
+    columns = event_columns(events, event_type, *fields, *(["partial"] if by_size else []))
+    starts = [time_ns // bucket_ns * bucket_ns for time_ns in columns["time_ns"]]
+    names = [event_type] * len(starts) if group is None else list(map(str, columns[group]))
+    if by_size:
+        partly = columns["partial"]
+        names = [f"{name} (partial)" if p else name for name, p in zip(names, partly, strict=True)]
     counts: dict[str, Counter[int]] = {}
-    for event in event_rows(events, event_type):
-        name = event_type if group is None else str(event[group])
-        if group == "outcome" and event.get("partial"):
-            name += " (partial)"
-        start_ns = event["time_ns"] // bucket_ns * bucket_ns
-        counts.setdefault(name, Counter())[start_ns] += 1
+    for (name, start_ns), count in Counter(zip(names, starts, strict=True)).items():
+        counts.setdefault(name, Counter())[start_ns] = count
     return counts

@@ -253,22 +253,24 @@ def call_table(facts: CallFacts) -> str:
 def _window_chart(facts: CallFacts) -> Chart:
     names = [name for _, name in WINDOW_EDGES_NS] + [WINDOW_LAST]
     groups = [
-        ("Liquidated after", facts.response_ns, BRICK),
-        ("Cured after", facts.open_ns.get(CALL_CURED, []), TEAL),
+        (name, Counter(map(_window, times)), colour)
+        for name, times, colour in (
+            ("Liquidated after", facts.response_ns, BRICK),
+            ("Cured after", facts.open_ns.get(CALL_CURED, []), TEAL),
+        )
     ]
-    used = [name for name in names if any(_window(t) == name for _, ts, _ in groups for t in ts)]
+    used = [name for name in names if any(counts[name] for _, counts, _ in groups)]
     heading = "Response window"
     if not used:
         empty = "No call was cured or followed by a liquidation in this run."
         return Chart("windows", heading, "", None, empty=empty)
     shown = names[names.index(used[0]) : names.index(used[-1]) + 1]
     traces: list[Figure] = []
-    for name, times, colour in groups:
-        counts = Counter(_window(time_ns) for time_ns in times)
+    for name, counts, colour in groups:
         traces.append(
             {
                 "type": "bar",
-                "name": escape(f"{name} ({len(times):,})"),
+                "name": escape(f"{name} ({counts.total():,})"),
                 "x": shown,
                 "y": [counts[window] for window in shown],
                 "marker": {"color": colour},

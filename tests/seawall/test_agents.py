@@ -9,17 +9,17 @@ from engine.instruments import INVERSE, LINEAR, AssetSpec, MarginSpec, build_ins
 from engine.reasons import Reason
 from matching.book import Book
 from seawall.agents import AgentPlan, build_agents
-from seawall.agents.arbitrageur import Arbitrageur, ArbitrageurPlan
+from seawall.agents.arbitrageur import Arbitrageur
 from seawall.agents.base import Agent, shrink, worse
-from seawall.agents.market_maker import MarketMaker, MarketMakerPlan
-from seawall.agents.takers import (
-    DipBuyer,
+from seawall.agents.market_maker import MarketMaker
+from seawall.agents.plans import (
+    ArbitrageurPlan,
     DipBuyerPlan,
+    MarketMakerPlan,
     MomentumPlan,
-    MomentumTrader,
     NoisePlan,
-    NoiseTrader,
 )
+from seawall.agents.takers import DipBuyer, MomentumTrader, NoiseTrader
 from seawall.agents.view import Desk, MarketView
 from seawall.scenario_fields import Fields
 

@@ -16,7 +16,7 @@ from engine.events import (
     OrderFilled,
 )
 from engine.reasons import Reason
-from seawall.agents.margin_traders import ENTRY_TRIES, LATE_FACTOR, Crowd, Trader
+from seawall.agents.margin_traders import ENTRY_TRIES, LATE_FACTOR, Crowd, Dice, Trader
 from seawall.agents.view import Desk, MarketView
 from seawall.population import TraderProfile
 from tests.seawall.test_agents import Recorder, make_view, rest
@@ -54,7 +54,7 @@ class World:
             "entry_share": 0.5,
         }
         self.trader = Trader(
-            TraderProfile(**{**defaults, **profile}), self.crowd, random.Random(1), 0, 1_000, 25
+            TraderProfile(**{**defaults, **profile}), self.crowd, Dice(1), 0, 1_000, 25
         )
 
     def fill(self, side: int, lots: int, price: int, position: int) -> None:
@@ -243,3 +243,17 @@ def test_stops_fire_in_the_order_the_price_meets_them() -> None:
     world.view.last_ticks = 9_400
     world.crowd.on_tick()
     assert len(world.asked) == 1
+
+
+def test_dice_give_the_draws_of_one_generator_seen_or_not() -> None:
+    bounds = [4 * S, 20 * S, 7, 4 * S, S]
+    generator = random.Random(5)
+    drawn = [generator.randrange(bound) for bound in bounds]
+    seen = Dice(5)
+    assert [seen.below(bound) for bound in bounds] == drawn
+    late = Dice(5)
+    for bound in bounds[:2]:
+        late.skip(bound)
+    assert late.below(bounds[2]) == drawn[2]
+    late.skip(bounds[3])
+    assert late.below(bounds[4]) == drawn[4]

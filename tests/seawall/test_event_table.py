@@ -171,6 +171,18 @@ def test_the_file_holds_the_frame(tmp_path: Path, events: list[Event]) -> None:
     assert back.equals(table.frame())
 
 
+def test_what_is_no_event_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^str is not an event type; it has no columns$"):
+        EventTable().add("news", 1)  # type: ignore[arg-type]
+
+
+def test_texts_keep_line_breaks_separators_and_quotes() -> None:
+    text = 'a\nb\r\n"c" \x1f, \u2028 \u00ab\\'
+    frame = table_of([CommandRejected(1, 100, 8, 201, detail=text), REJECTED]).frame()
+    assert json.loads(frame["detail"][0])["detail"] == text
+    assert frame["time_ns"].to_list() == [1, 5]
+
+
 def test_large_amounts_stay_exact() -> None:
     big = 2**62 + 1
     frame = table_of(

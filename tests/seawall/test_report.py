@@ -237,6 +237,16 @@ def test_the_fund_series_begins_with_what_the_wallet_held_if_it_held_anything() 
     assert fund_series(table.frame()).rows() == rows
 
 
+@pytest.mark.parametrize("detail", ["{", "[]", '{"asset_id":1}', None])
+def test_a_damaged_event_is_named(detail: str | None) -> None:
+    table = EventTable()
+    for number in (1, 2, 3):
+        table.add(FundChanged(number, 1, 100, 700, "fee"), number)
+    damaged = pl.when(pl.col("seq") == 2).then(pl.lit(detail, pl.String)).otherwise("detail")
+    with pytest.raises(ValueError, match=r"^event 2 \(FundChanged\): detail: "):
+        fund_series(table.frame().with_columns(detail=damaged))
+
+
 def test_the_comparison_table_states_low_time_and_basis_of_both_markets() -> None:
     minute = 60 * SECOND_NS
     table = EventTable()

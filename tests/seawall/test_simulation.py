@@ -14,7 +14,8 @@ from risk.accounts import FIRST_TRADER, FUND
 from seawall.exchange import Exchange
 from seawall.report.data import SERIES_COLUMNS
 from seawall.scenario import Scenario, load_scenario
-from seawall.simulation import SimulationResult, simulate
+from seawall.simulation import simulate
+from seawall.simulation_result import SimulationResult
 from seawall.summary import SummaryCollector
 
 SMALL = [

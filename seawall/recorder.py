@@ -1,0 +1,39 @@
+"""What a run writes down while it runs: commands to the journal, events to the table."""
+
+from engine.commands import Command
+from engine.events import BookLevel, Event
+from engine.journal import Journal
+from engine.messages import encode
+from seawall.event_table import EventTable
+from seawall.exchange import Exchange
+from seawall.scenario import Scenario
+from seawall.summary import SummaryCollector
+
+
+class Recorder:
+    """Writes what passes through an exchange: commands to the journal, events to the table.
+
+    Every ``checkpoint_commands`` the journal notes the state hash.
+    """
+
+    def __init__(
+        self, exchange: Exchange, journal: Journal, scenario: Scenario, checkpoint_commands: int
+    ) -> None:
+        self.events = EventTable(skip=(BookLevel,))
+        self.collector = SummaryCollector(
+            list(scenario.assets.values()), list(scenario.instruments.values())
+        )
+        self._exchange = exchange
+        self._journal = journal
+        self._checkpoint_commands = checkpoint_commands
+        exchange.before_command = self._on_command
+        exchange.subscribe(self._on_event)
+
+    def _on_command(self, seq: int, command: Command) -> None:
+        if seq % self._checkpoint_commands == 1 and seq > 1 and self._exchange.bus.idle:
+            self._journal.checkpoint(command.time_ns, self._exchange.state_hash())
+        self._journal.append(seq, command.time_ns, encode(command))
+
+    def _on_event(self, event: Event) -> None:
+        self.collector(event)
+        self.events.add(event, self._exchange.commands)

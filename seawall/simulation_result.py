@@ -1,0 +1,21 @@
+"""What a simulation hands back when it is over."""
+
+from dataclasses import dataclass
+
+from seawall.scenario import Scenario
+from seawall.series import Columns
+
+
+@dataclass(slots=True)
+class SimulationResult:
+    """What a run leaves behind besides its events. ``series`` is keyed by instrument id."""
+
+    scenario: Scenario
+    seed: int
+    accounts: int
+    entered: int
+    commands: int
+    wall_seconds: float
+    series: dict[int, Columns]
+    margin_ratio: dict[str, list[float]]
+    agent_profits: dict[str, float]
