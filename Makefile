@@ -7,11 +7,11 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench bench-long bench-peers bench-check clean
+.PHONY: help demo test lint bench bench-long bench-peers bench-services bench-instructions bench-check clean
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
-SOURCES := $(wildcard engine/*.py matching/*.py risk/*.py risk/*/*.py seawall/*.py seawall/*/*.py)
+SOURCES := $(wildcard engine/*.py gateway/*.py matching/*.py risk/*.py risk/*/*.py seawall/*.py seawall/*/*.py)
 ROUNDS ?= 5
 BENCH := $(BIN)/python -m bench.run --build $(COMPILED) --rounds $(ROUNDS)
 CURVE := PYTHONPATH=$(COMPILED):. $(BIN)/python -P -m bench.curve --picture docs/tick_cost.svg
@@ -41,6 +41,13 @@ bench-long: $(COMPILED)/.built ## The same with worlds of a million accounts
 
 bench-peers: $(COMPILED)/.built $(VENV)/.installed-peers ## Measure other order books from PyPI beside ours
 	$(BIN)/python -m bench.peers --build $(COMPILED) --rounds $(ROUNDS) --document docs/performance.md
+
+bench-instructions: $(COMPILED)/.built ## Count instructions with valgrind; write docs/performance.md
+	$(BIN)/python -m bench.instructions --build $(COMPILED) --document docs/performance.md
+
+bench-services: $(COMPILED)/.built ## Measure the services over ZeroMQ; write docs/services.md
+	$(BIN)/python -m bench.services --build $(COMPILED) --interpreted --rounds $(ROUNDS) \
+	    --document docs/services.md
 
 bench-check: $(VENV)/.installed-dev ## Run every benchmark once, unmeasured
 	$(BIN)/python -m pytest bench --benchmark-disable

@@ -11,11 +11,11 @@ from time import process_time_ns
 from typing import Final
 
 from bench import worlds
-from bench.cases import calm_world
+from bench.cases import calm_world, crash, crash_world
 from engine.build_info import build_kind
 
 SIZES: Final[tuple[int, ...]] = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
-_COLOURS: Final[tuple[str, ...]] = ("#1b6ca8", "#27865a", "#c0392b")
+_COLOURS: Final[tuple[str, ...]] = ("#1b6ca8", "#5b9bd5", "#27865a", "#b9770e", "#c0392b")
 
 Lines = dict[str, dict[int, float]]
 """Nanoseconds by number of accounts, by name of the line."""
@@ -33,6 +33,18 @@ def tick_ns(accounts: int, instruments: int) -> float:
         costs.append(process_time_ns() - start)
     gc.unfreeze()
     return float(sorted(costs)[len(costs) // 2])
+
+
+def falling_tick_ns(accounts: int) -> float:
+    """Mean cost of a tick in a fall of 30 % in 100 ticks that takes most longs past a level."""
+    exchange = crash_world(accounts)
+    gc.collect()
+    gc.freeze()
+    start = process_time_ns()
+    crash(exchange, 30, 100, count=False)
+    cost = process_time_ns() - start
+    gc.unfreeze()
+    return cost / 100
 
 
 def sweep_ns(accounts: int) -> float:
@@ -70,7 +82,9 @@ def measure(largest: int) -> Lines:
     """All lines, up to so many accounts."""
     wanted: list[tuple[str, Callable[[int], float]]] = [
         ("frontier, calm, 1 instrument", lambda accounts: tick_ns(accounts, 1)),
+        ("frontier, calm, 10 instruments", lambda accounts: tick_ns(accounts, 10)),
         ("frontier, calm, 100 instruments", lambda accounts: tick_ns(accounts, 100)),
+        ("frontier, mean tick of a fall of 30 % in 100 ticks", falling_tick_ns),
     ]
     try:
         import numpy  # noqa: F401
