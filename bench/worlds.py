@@ -22,7 +22,6 @@ from engine.commands import (
     SetRulebook,
     SubmitOrder,
 )
-from engine.events import Event
 from engine.instruments import LINEAR, AssetSpec, build_instrument_spec
 from engine.links import BookTop
 from risk.accounts import FIRST_TRADER, Position, Trader
@@ -80,16 +79,6 @@ def flow_commands(rows: list[flow.Row]) -> list[Command]:
         else:
             commands.append(SubmitOrder(0, account_id, 0, order_id, side, lots, price, LIMIT))
     return commands
-
-
-class Counter:
-    """The cheapest listener: it counts."""
-
-    def __init__(self) -> None:
-        self.events = 0
-
-    def __call__(self, event: Event) -> None:
-        self.events += 1
 
 
 def populate(

@@ -10,24 +10,29 @@ import zmq.asyncio
 
 from engine.commands import Command
 from engine.events import Event
-from gateway.client import MAX_REQUESTS_PER_FRAME, NoAnswer, Sockets, fresh_run
+from gateway.client import MAX_REQUESTS_PER_FRAME, Follower, NoAnswer, Sockets, fresh_run
 from gateway.connection import Address, Connection
 from gateway.protocol import Reply
-from matching.market_data import DepthBook
 
 BEAT_S: Final[float] = 0.05
 
 
-class AsyncClient:
+class AsyncClient(Follower):
     """An asyncio client; use it as ``async with AsyncClient(Address()) as client``.
 
-    Any number of tasks may `call`; one reads `events`.
+    Any number of tasks may `call`; one reads `events`. The arguments are those of `Client`.
     """
 
     def __init__(
-        self, address: Address, *, run: int | None = None, cancel_after_ms: int = 0
+        self,
+        address: Address,
+        *,
+        run: int | None = None,
+        cancel_after_ms: int = 0,
+        accounts: list[int] | None = None,
     ) -> None:
-        self.connection = Connection(fresh_run() if run is None else run, cancel_after_ms)
+        run = fresh_run() if run is None else run
+        self.connection = Connection(run, cancel_after_ms, accounts)
         self._context = zmq.asyncio.Context()
         self._sockets = Sockets(self._context, address)
         self._news = asyncio.Condition()
@@ -79,19 +84,6 @@ class AsyncClient:
             self._market_events.clear()
             for event in found:
                 yield event
-
-    def subscribe(self, instrument_id: int) -> None:
-        """Follow an instrument: trades, depth, marks and funding."""
-        self._sockets.subscribe(instrument_id)
-        self.connection.watch_depth(instrument_id)
-
-    def subscribe_system(self) -> None:
-        """Follow what is listed, the rules and the insurance fund; `subscribe` does it too."""
-        self._sockets.subscribe_system()
-
-    def depth(self, instrument_id: int) -> DepthBook | None:
-        """The depth of a followed instrument; None before the snapshot came."""
-        return self.connection.depth.get(instrument_id)
 
     async def close(self) -> None:
         """Leave."""

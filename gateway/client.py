@@ -74,7 +74,27 @@ class Sockets:
         self.market_data.setsockopt(zmq.SUBSCRIBE, SYSTEM_TOPIC)
 
 
-class Client:
+class Follower:
+    """What both clients do alike: follow market data over the two sockets of a connection."""
+
+    connection: Connection
+    _sockets: Sockets
+
+    def subscribe(self, instrument_id: int) -> None:
+        """Follow an instrument: trades, depth, marks and funding."""
+        self._sockets.subscribe(instrument_id)
+        self.connection.watch_depth(instrument_id)
+
+    def subscribe_system(self) -> None:
+        """Follow what is listed, the rules and the insurance fund; `subscribe` does it too."""
+        self._sockets.subscribe_system()
+
+    def depth(self, instrument_id: int) -> DepthBook | None:
+        """The depth of a followed instrument; None before the snapshot came."""
+        return self.connection.depth.get(instrument_id)
+
+
+class Client(Follower):
     """A synchronous client. Events of its accounts and market data wait until `poll` takes them.
 
     ``run`` names the request numbers: a program that keeps it over restarts, with its own record of
@@ -160,19 +180,6 @@ class Client:
         taken = list(replies.values())
         replies.clear()
         return taken
-
-    def subscribe(self, instrument_id: int) -> None:
-        """Follow an instrument: trades, depth, marks and funding."""
-        self._sockets.subscribe(instrument_id)
-        self.connection.watch_depth(instrument_id)
-
-    def subscribe_system(self) -> None:
-        """Follow what is listed, the rules and the insurance fund; `subscribe` does it too."""
-        self._sockets.subscribe_system()
-
-    def depth(self, instrument_id: int) -> DepthBook | None:
-        """The depth of a followed instrument; None before the snapshot came."""
-        return self.connection.depth.get(instrument_id)
 
     def poll(self, timeout_s: float = 0.0) -> list[Event]:
         """Events that came since the last call; waits up to ``timeout_s`` for the first."""

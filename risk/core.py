@@ -1,6 +1,9 @@
 """What the parts of the risk engine share: the ledger, the listings, the rules, the way out."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.structs import astuple
 
 from engine.commands import MAX_WIRE, AddAsset
 from engine.events import CommandRejected, FundChanged
@@ -20,6 +23,9 @@ from risk.ledger import Ledger
 from risk.listing import Listing
 from risk.pretrade import Verdict
 from risk.rulebook import NO_RULES, Rulebook
+
+fields_of: Final[Callable[[Any], Any]] = astuple
+"""All fields of a message in their order, in one call: compiled, much cheaper than one by one."""
 
 
 class RiskCore:

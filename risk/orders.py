@@ -1,9 +1,6 @@
 """Orders on the risk side: the check before the book, cancels and amends."""
 
-from collections.abc import Callable
-from typing import Any, Final
-
-from msgspec.structs import astuple
+from typing import Final
 
 from engine.commands import (
     ALL_INSTRUMENTS,
@@ -26,7 +23,7 @@ from engine.order_links import ChangeOrder, PlaceOrder
 from engine.reasons import Reason
 from engine.units import apply_rate_up
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
-from risk.core import RiskCore
+from risk.core import RiskCore, fields_of
 from risk.listing import Listing
 from risk.pretrade import (
     OK,
@@ -52,7 +49,6 @@ DEFAULT_LEVERAGE: Final[int] = 20
 
 
 _CANCELLED_BY_OWNER: Final[int] = Reason.CANCELLED_BY_OWNER.value
-_fields_of: Final[Callable[[Any], Any]] = astuple
 
 
 class Orders:
@@ -69,7 +65,7 @@ class Orders:
     def submit(self, command: SubmitOrder) -> None:
         """Check an order and pass it to the book, or answer why not."""
         # One look at the struct instead of one per field: see docs/performance.md.
-        fields: SubmitFields = _fields_of(command)
+        fields: SubmitFields = fields_of(command)
         core = self._core
         core.advance(fields[0])
         account_id = fields[1]
@@ -238,7 +234,7 @@ class Orders:
 
     def cancel(self, command: CancelOrder) -> None:
         """Ask the book to cancel one order of the account."""
-        fields: tuple[int, int, int] = _fields_of(command)
+        fields: tuple[int, int, int] = fields_of(command)
         time_ns, account_id, order_id = fields
         self._core.advance(time_ns)
         found = self._own_order(account_id, order_id)
@@ -266,7 +262,7 @@ class Orders:
     def amend(self, command: AmendOrder) -> None:
         """Check the order as it would become and ask the book to change it."""
         core = self._core
-        fields: tuple[int, int, int, int, int] = _fields_of(command)
+        fields: tuple[int, int, int, int, int] = fields_of(command)
         _, account_id, order_id, price_ticks, qty_lots = fields
         found = self._own_order(account_id, order_id)
         if isinstance(found, Verdict):

@@ -4,23 +4,16 @@ A clock tick makes the book report its best prices; that is when an instrument's
 the frontier asked who was passed. Funding moves money between longs and shorts once per interval.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
-
-from msgspec.structs import astuple
-
 from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, IndexPrice
 from engine.events import FundingPaid, FundingSettled, MarkUpdated
 from engine.links import BookTop, HouseInventory
 from engine.reasons import Reason
 from risk.accounts import BACKSTOP, FUND, RESIDUE, MarginAccount
-from risk.core import RiskCore
+from risk.core import RiskCore, fields_of
 from risk.funding import position_funding_q
 from risk.listing import Listing
 from risk.pretrade import Verdict
 from risk.watch import MarginWatch, changed_equity_q, sync_record
-
-_fields_of: Final[Callable[[Any], Any]] = astuple
 
 
 class Pricing:
@@ -35,7 +28,7 @@ class Pricing:
     def index_price(self, command: IndexPrice) -> None:
         """Take one source's price; the first one gives an instrument its first mark."""
         core = self._core
-        fields: tuple[int, int, int, int] = _fields_of(command)
+        fields: tuple[int, int, int, int] = fields_of(command)
         time_ns, instrument_id, source_id, price_ticks = fields
         listing = core.listings.get(instrument_id)
         if listing is None:
@@ -57,7 +50,7 @@ class Pricing:
 
     def book_top(self, message: BookTop) -> None:
         """Best prices at a tick: sample the basis and the premium, renew the mark."""
-        fields: tuple[int, int, int, int] = _fields_of(message)
+        fields: tuple[int, int, int, int] = fields_of(message)
         time_ns, instrument_id, bid_ticks, ask_ticks = fields
         core = self._core
         listing = core.listings[instrument_id]

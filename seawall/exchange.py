@@ -77,10 +77,7 @@ class Exchange:
         """
         if self._admit(command):
             self.bus.send(command)
-            if self._check_every:
-                self._check(1)
-            elif self._check_cheap:
-                check_cheap(self.risk)
+            self._check(1)
 
     def send_batch(self, commands: Sequence[Command]) -> None:
         """Run commands as one batch, in the order of the services (`Bus.send_batch`).
