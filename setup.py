@@ -29,6 +29,7 @@ COMPILED = [
     "gateway/front_door.py",
     "gateway/intake.py",
     "gateway/merged.py",
+    "gateway/parcels.py",
     "gateway/sessions.py",
     "gateway/sorting.py",
     "matching/batch.py",

@@ -157,15 +157,16 @@ class Feed:
         commands = self._flow.batch(self._size, now_ns, order_id)
         name = self._names[part.batches % len(self._names)]
         highest = part.memory(name).highest
-        owners: list[tuple[str, int, int]] = []
-        for number, command in enumerate(commands, start=1):
+        order_ids: list[int] = []
+        for command in commands:
             new = isinstance(command, c.SubmitOrder)
-            owners.append((name, highest + number, order_id if new else 0))
+            order_ids.append(order_id if new else 0)
             order_id += new
+        parcel = (name, list(range(highest + 1, highest + 1 + len(commands))), order_ids)
         number = part.batches + 1
-        batch = encode_frame(Batch(number, commands))
+        batch = encode_frame(Batch(number, commands, [len(commands)]))
         self.commands += len(commands)
-        return [encode_frame(Intake(number, now_ns, order_id, owners, batch))]
+        return [encode_frame(Intake(number, now_ns, order_id, [parcel], batch))]
 
     def deliver(self, item: Any) -> None:
         pass

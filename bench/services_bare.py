@@ -17,7 +17,7 @@ from engine.commands import BUY, SubmitOrder
 from engine.events import OrderAccepted
 from gateway.protocol import (
     Delivery,
-    Reply,
+    Replies,
     Submit,
     decode_from_client,
     decode_from_server,
@@ -45,7 +45,7 @@ def echo(address: str) -> None:
         accepted = OrderAccepted(
             number, order.account_id, number, 0, order.side, order.qty_lots, order.price_ticks
         )
-        answer = Delivery(number, [Reply(request_id, number, [accepted])], [])
+        answer = Delivery(number, [Replies([request_id], [number], [[accepted]])], [])
         router.send_multipart((sender, encode(answer)))
     context.destroy(linger=0)
 

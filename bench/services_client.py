@@ -6,10 +6,11 @@ once, and every third message cancels the client's oldest resting order as long 
 """
 
 import argparse
+import gc
 import json
 import random
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from time import perf_counter_ns
 
 from bench.services_exchange import START_TICKS, accounts_of
@@ -17,6 +18,7 @@ from engine.commands import BUY, GTC, IOC, LIMIT, SELL, CancelOrder, Command, Su
 from engine.events import CommandRejected, OrderAccepted, OrderClosed
 from engine.reasons import Reason
 from gateway.client import Address, Client
+from gateway.serve import GC_THRESHOLDS
 
 WARM_UP = 200
 PREPARED = 20_000
@@ -51,7 +53,8 @@ class Flow:
         self._batch = batch
         self._rng = random.Random(f"flow {accounts[0]}")
         self._prepared = deque(self._order(accounts) for _ in range(PREPARED))
-        self._resting: dict[int, int] = {}
+        # By order id; a plain dict would be searched from its emptied front every time.
+        self._resting: OrderedDict[int, int] = OrderedDict()
         self._under_way: dict[int, Command] = {}
         self.rejected: Counter[str] = Counter()
         self.orders = 0
@@ -73,8 +76,8 @@ class Flow:
         prepared, resting = self._prepared, self._resting
         for number in range(self._batch):
             if number % 3 == 2 and len(resting) > KEPT:
-                order_id = next(iter(resting))
-                commands.append(CancelOrder(0, resting.pop(order_id), order_id))
+                order_id, account_id = resting.popitem(last=False)
+                commands.append(CancelOrder(0, account_id, order_id))
             else:
                 commands.append(prepared[0])
                 prepared.rotate(-1)
@@ -109,6 +112,8 @@ def as_fast_as_it_goes(
     """Answers counted between two moments of the monotonic clock, with batches under way
     before the first one and until the second."""
     flow = Flow(client, accounts, batch)
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     counted = orders = 0
     own_cpu_s = 0.0
     started_ns = 0

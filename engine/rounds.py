@@ -42,10 +42,15 @@ class Unhandled(RuntimeError):
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """gateway -> risk: commands in their final order; batches are numbered from 1."""
+    """gateway -> risk: commands in their final order; batches are numbered from 1.
+
+    ``parcels`` says how many commands each client's frame brought, for a hub that sorts its
+    answers by them; without it they are answered as one.
+    """
 
     number: int
     commands: list[Command]
+    parcels: list[int] = []
 
 
 class Round(msgspec.Struct, frozen=True, array_like=True):

@@ -23,7 +23,7 @@ DURABLE_DISK: Final[str] = "disk"
 
 KEPT_SNAPSHOTS: Final[int] = 2
 MAX_ROWS_AT_ONCE: Final[int] = 40
-FORMAT_VERSION: Final[int] = 1
+FORMAT_VERSION: Final[int] = 2
 _APPLICATION_ID: Final[int] = 0x53575356
 
 _SCHEMA: Final[tuple[str, ...]] = (

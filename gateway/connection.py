@@ -20,6 +20,7 @@ from gateway.protocol import (
     Ping,
     Pong,
     Refused,
+    Replies,
     Reply,
     Submit,
     Welcome,
@@ -80,6 +81,8 @@ class Connection:
         self._next_request = 1
         self._outgoing: list[bytes] = [encode(self._hello)]
         self._asked_ns = 0
+        self._asked_depth_ns = 0
+        self._missed = False
         self._heard_ns = 0
         self._pinged_ns = 0
         self._deliveries = 0
@@ -105,15 +108,19 @@ class Connection:
         Updates that come before the snapshot are kept: the two travel on different sockets.
         """
         self._early.setdefault(instrument_id, [])
+        self._asked_depth_ns = 0
         self._outgoing.append(encode(DepthRequest(instrument_id)))
 
     def outgoing(self, now_ns: int) -> list[bytes]:
         """Frames to send now."""
         if not self._asked_ns:
             self._asked_ns = now_ns
-        late = self._pending or self._early or self.welcome is None
-        if late and now_ns - max(self._asked_ns, self._heard_ns) > ASK_AGAIN_NS:
+        missed, self._missed = self._missed, False
+        late = missed or now_ns - max(self._asked_ns, self._heard_ns) > ASK_AGAIN_NS
+        if late and (self._pending or self.welcome is None):
             self._say_again(now_ns)
+        elif self._early:
+            self._ask_depth_again(now_ns)
         if now_ns - self._pinged_ns > PING_NS:
             self._pinged_ns = now_ns
             self._outgoing.append(encode(Ping()))
@@ -132,6 +139,14 @@ class Connection:
         for instrument_id in sorted([*self.depth, *self._early]):
             self.watch_depth(instrument_id)
 
+    def _ask_depth_again(self, now_ns: int) -> None:
+        """Whether or not anything else is heard: no number tells that this answer was dropped."""
+        if not self._asked_depth_ns:
+            self._asked_depth_ns = now_ns
+        elif now_ns - self._asked_depth_ns > ASK_AGAIN_NS:
+            for instrument_id in sorted(self._early):
+                self.watch_depth(instrument_id)
+
     def receive(self, data: bytes, now_ns: int) -> None:
         """Take a frame from the gateway.
 
@@ -143,14 +158,14 @@ class Connection:
         if isinstance(message, Delivery):
             if message.number > self._deliveries + 1:
                 self.lost_deliveries += 1
-                self._asked_ns = self._heard_ns = 1
+                self._missed = True
             elif message.number <= self._deliveries:
                 self.new_sessions += 1
             self._deliveries = message.number
-            for reply in message.replies:
-                if self._pending.pop(reply.request_id, None) is not None:
-                    self.replies[reply.request_id] = reply
-            self.events.extend(message.events)
+            for replies in message.replies:
+                self._take_replies(replies)
+            for events in message.events:
+                self.events.extend(events)
         elif isinstance(message, Welcome):
             if self.welcome is None:
                 self._next_request = message.last_request + 1
@@ -166,6 +181,13 @@ class Connection:
             self._take_snapshot(message.snapshot)
         elif isinstance(message, Refused):
             self.refusals.append(message.text)
+
+    def _take_replies(self, replies: Replies) -> None:
+        pending, found = self._pending, self.replies
+        rows = zip(replies.request_ids, replies.order_ids, replies.answers, strict=True)
+        for request_id, order_id, events in rows:
+            if pending.pop(request_id, None) is not None:
+                found[request_id] = Reply(request_id, order_id, events)
 
     def receive_market_data(self, data: bytes) -> list[Event]:
         """Take a market data message; depth that is watched is kept up to date.

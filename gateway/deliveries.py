@@ -4,14 +4,15 @@ Events stay the bytes risk's process made of them; only who gets them is decided
 """
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
 from engine.events import Event
 from engine.rounds import encode_frame
-from gateway.frames import Done, RawDelivery, RawReply, decode_events
-from gateway.intake import MAX_REQUESTERS, GatewayPart
+from gateway.frames import RawDelivery, RawReplies, decode_answers
+from gateway.intake import MAX_REQUESTERS, Done, GatewayPart
 from gateway.sessions import Session
 from gateway.sorting import NOBODY, SEVERAL, Sorter, account_of
 
@@ -69,24 +70,21 @@ class Deliveries:
         outcome = done.outcome
         for topic, published in outcome.public:
             self._publish(topic.encode(), bytes(published))
-        replies: dict[bytes, list[RawReply]] = {}
+        replies: dict[bytes, list[RawReplies]] = {}
         events: dict[bytes, list[msgspec.Raw]] = {}
         answers, concerns = outcome.direct, outcome.concerns
-        last, address = "", _NOBODY
-        found: list[RawReply] = []
-        for place, (name, request_id, order_id) in enumerate(done.owners):
-            answer = answers[place]
-            if name != last:
-                last, address = name, self._asked_by.get(name, _NOBODY)
-                found = replies.setdefault(address, [])
-            found.append(RawReply(request_id, max(order_id, 0), answer))
-            if concerns[place] != NOBODY:
-                self._tell_others(address, concerns[place], answer, events)
+        for place, parcel in enumerate(done.parcels):
+            address = self._asked_by.get(parcel.requester, _NOBODY)
+            replies.setdefault(address, []).append(
+                RawReplies(parcel.request_ids, parcel.shown_order_ids(), answers[place])
+            )
+            if self._others_hear(address, concerns[place]):
+                self._tell_others(address, answers[place], events)
         for account_id, happened in outcome.private:
             for listener in self._by_account.get(account_id, _NO_SESSIONS):
-                events.setdefault(listener.address, []).extend(happened)
+                events.setdefault(listener.address, []).append(happened)
             for listener in self._of_all:
-                events.setdefault(listener.address, []).extend(happened)
+                events.setdefault(listener.address, []).append(happened)
         for address in {**replies, **events}:
             session = self._sessions.get(address)
             if session is not None:
@@ -95,7 +93,7 @@ class Deliveries:
             self._forget_askers()
 
     def hand_over(
-        self, session: Session, replies: list[RawReply], events: list[msgspec.Raw]
+        self, session: Session, replies: list[RawReplies], events: list[msgspec.Raw]
     ) -> None:
         """Send a session its next delivery."""
         session.deliveries += 1
@@ -111,26 +109,30 @@ class Deliveries:
 
     def _forget_askers(self) -> None:
         """Keep only whose requests are under way."""
-        waiting = {owner[0] for owners in self._part.in_flight.values() for owner in owners}
+        under_way = self._part.in_flight.values()
+        waiting = {parcel.requester for parcels in under_way for parcel in parcels}
         self._asked_by = {name: who for name, who in self._asked_by.items() if name in waiting}
 
+    def _others_hear(self, asker: bytes, concerns: list[int]) -> bool:
+        """Whether a session that did not ask listens to an account in the answers of a parcel."""
+        for account_id in concerns:
+            if account_id != NOBODY and (account_id == SEVERAL or self._others(account_id, asker)):
+                return True
+        return False
+
     def _tell_others(
-        self,
-        asker: bytes,
-        concerns: int,
-        answer: msgspec.Raw,
-        events: dict[bytes, list[msgspec.Raw]],
+        self, asker: bytes, answers: msgspec.Raw, events: dict[bytes, list[msgspec.Raw]]
     ) -> None:
-        """Private events of an answer for sessions that listen to the account but did not ask."""
-        if concerns != SEVERAL and not self._others(concerns, asker):
-            return
-        happened: list[Any] = decode_events(answer)
-        for event in happened:
+        """Private events of answers for sessions that listen to the account but did not ask."""
+        heard: dict[bytes, list[Any]] = {}
+        decoded: list[list[Any]] = decode_answers(answers)
+        for event in chain.from_iterable(decoded):
             account_id = account_of(event)
             if account_id != NOBODY:
                 for session in self._others(account_id, asker):
-                    raw = msgspec.Raw(_encode(event))
-                    events.setdefault(session.address, []).append(raw)
+                    heard.setdefault(session.address, []).append(event)
+        for address, happened in heard.items():
+            events.setdefault(address, []).append(msgspec.Raw(_encode(happened)))
 
     def _others(self, account_id: int, asker: bytes) -> list[Session]:
         """Who listens to an account, without one session."""

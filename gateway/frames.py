@@ -5,16 +5,17 @@ In the ``Raw`` forms events stay in bytes: the gateway passes them on without re
 
 import msgspec
 
-from engine.events import BookLevel, Event
+from engine.events import Event
 from engine.rounds import Outcome
 from gateway.cancel_on_disconnect import Watch
 
-Owner = tuple[str, int, int]
-"""Requester (client and run), request number and order id (0: no new order)."""
+ParcelRow = tuple[str, list[int], list[int]]
+"""Requester (client and run), request numbers, and the order id of each (0: no new order)."""
 
 
 class Intake(msgspec.Struct, frozen=True, array_like=True):
-    """One batch with who asked for what; ``batch`` is the frame for risk.
+    """One batch with who asked for what, in the order of its commands; ``batch`` is the frame for
+    risk.
 
     ``watches`` are the changes of who is watched for cancel on disconnect.
     """
@@ -22,57 +23,55 @@ class Intake(msgspec.Struct, frozen=True, array_like=True):
     number: int
     time_ns: int
     next_order_id: int
-    owners: list[Owner]
+    parcels: list[ParcelRow]
     batch: bytes
     watches: list[Watch] = []
 
 
 class SortedOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """A batch is done. ``direct`` has one list per command: what risk said to it at once;
-    ``concerns`` the account in each (`gateway.sorting`). ``private`` and ``public`` are the
-    events by account and by topic, public ones from an answer too."""
+    """A batch is done. ``direct`` has one list per parcel of the batch and in it one per command:
+    what risk said to it at once; ``concerns`` the accounts in each parcel's answers
+    (`gateway.sorting`). ``private`` and ``public`` are the events by account and by topic, public
+    ones from an answer too."""
 
     number: int
-    direct: list[list[Event]]
-    concerns: list[int]
+    direct: list[list[list[Event]]]
+    concerns: list[list[int]]
     private: list[tuple[int, list[Event]]]
     public: list[tuple[str, list[Event]]]
 
 
 class RawOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """`SortedOutcome` with its events left in bytes: lists of them as one, private ones singly."""
+    """`SortedOutcome` with its events left in bytes: the answers of a parcel as one, the events of
+    an account or topic as one."""
 
     number: int
     direct: list[msgspec.Raw]
-    concerns: list[int]
-    private: list[tuple[int, list[msgspec.Raw]]]
+    concerns: list[list[int]]
+    private: list[tuple[int, msgspec.Raw]]
     public: list[tuple[str, msgspec.Raw]]
 
 
-class Done(msgspec.Struct):
-    """For the door: a batch is finished."""
+class RawReplies(msgspec.Struct, frozen=True, array_like=True):
+    """`gateway.protocol.Replies` with its events in bytes."""
 
-    owners: list[Owner]
-    outcome: RawOutcome
-
-
-class RawReply(msgspec.Struct, frozen=True, array_like=True):
-    """`gateway.protocol.Reply` with its events in bytes."""
-
-    request_id: int
-    order_id: int
-    events: msgspec.Raw
+    request_ids: list[int]
+    order_ids: list[int]
+    answers: msgspec.Raw
 
 
 class RawDelivery(msgspec.Struct, frozen=True, array_like=True, tag="Delivery"):
     """`gateway.protocol.Delivery` with its events in bytes."""
 
     number: int
-    replies: list[RawReply]
+    replies: list[RawReplies]
     events: list[msgspec.Raw]
 
 
+LevelRow = tuple[str, int, int, int, int, int, int]
+"""`engine.events.BookLevel` on the wire: its name and its fields in order."""
+
 outcome_decoder = msgspec.msgpack.Decoder(Outcome)
 raw_outcome_decoder = msgspec.msgpack.Decoder(RawOutcome)
-decode_events = msgspec.msgpack.Decoder(list[Event]).decode
-decode_levels = msgspec.msgpack.Decoder(list[BookLevel]).decode
+decode_answers = msgspec.msgpack.Decoder(list[list[Event]]).decode
+decode_levels = msgspec.msgpack.Decoder(list[LevelRow]).decode

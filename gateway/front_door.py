@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 import zmq
+from msgspec.structs import force_setattr
 
 from engine.commands import (
     CancelAll,
+    CancelOrder,
     Command,
     QueryAccount,
     QueryMarket,
@@ -30,9 +32,10 @@ from engine.rounds import Batch, encode_frame
 from engine.service_config import LOOPBACK, ConfigError, GatewayConfig
 from gateway.cancel_on_disconnect import MAX_INTERVAL_NS, Heartbeats
 from gateway.deliveries import Deliveries
-from gateway.frames import Done, Intake, Owner, RawReply
-from gateway.intake import QUERY, GatewayPart, requester
+from gateway.frames import Intake, ParcelRow, RawReplies
+from gateway.intake import Done, GatewayPart, requester
 from gateway.keys import ANONYMOUS, ClientKey, KeyFile, Porter, read_keys
+from gateway.parcels import QUERY, Known
 from gateway.protocol import (
     RIGHTS,
     VERSION,
@@ -92,10 +95,12 @@ class FrontDoor:
         self._heartbeats = Heartbeats()
         self._deliveries = Deliveries(part, self._sessions, self._send_frame, self._publish_frame)
         self._commands: list[Command] = []
-        self._owners: list[Owner] = []
-        self._taken: dict[str, set[int]] = {}
+        self._parcels: list[ParcelRow] = []
+        self._highest_taken: dict[str, int] = {}
         self._next_order_id = 0
         self._time_ns = 0
+        # The same as an object, made once a batch and not once a command.
+        self._stamped_ns: object = 0
         self._looked_ns = 0
         self._swept_ns = 0
         self.refused: dict[int, int] = {}
@@ -152,9 +157,10 @@ class FrontDoor:
         if self._porter is not None:
             self._porter.answer_all()
         part = self._part
-        self._taken = {}
+        self._highest_taken = {}
         self._next_order_id = part.next_order_id
         self._time_ns = max(part.time_ns, self._time.now_ns())
+        self._stamped_ns = self._time_ns
         now_ns = self._clock()
         drained = False
         while len(self._commands) < self._config.max_batch:
@@ -172,10 +178,12 @@ class FrontDoor:
         if not self._commands and not watches:
             return []
         number = part.batches + 1
-        batch = encode_frame(Batch(number, self._commands))
-        intake = Intake(number, self._time_ns, self._next_order_id, self._owners, batch, watches)
+        parcels = self._parcels
+        sizes = [len(request_ids) for _, request_ids, _ in parcels]
+        batch = encode_frame(Batch(number, self._commands, sizes))
+        intake = Intake(number, self._time_ns, self._next_order_id, parcels, batch, watches)
         self._commands = []
-        self._owners = []
+        self._parcels = []
         return [encode_frame(intake)]
 
     def _read(self) -> tuple[bytes, list[bytes]]:
@@ -262,75 +270,82 @@ class FrontDoor:
     def _submit(self, session: Session, message: Submit, now_ns: int) -> None:
         name = requester(session.client, message.run)
         memory = self._part.memory(name)
-        answers = memory.answers
-        taken = self._taken.setdefault(name, set())
-        replies: list[RawReply] = []
+        highest = max(memory.highest, self._highest_taken.get(name, 0))
+        request_ids: list[int] = []
+        order_ids: list[int] = []
+        replies: list[RawReplies] = []
         self._deliveries.asks(name, session)
+        known = Known(memory)
+        rate = self._rate_of(session, now_ns)
         for request_id, command in message.requests:
-            if request_id in answers:
-                known = answers[request_id]
-                if known is not None:
-                    replies.append(RawReply(request_id, known[0], msgspec.Raw(known[1])))
-                continue
-            if request_id in taken:
-                # The same number twice before the first one is even on its way.
-                continue
-            reason = self._verdict(session, memory.floor, request_id, command, now_ns)
+            if request_id <= highest:
+                if request_id in memory.parcels:
+                    known.ask(request_id)
+                    continue
+                if request_id in request_ids or self._is_taken(name, request_id):
+                    # The same number twice before the first one is even on its way.
+                    continue
+            reason = verdict(session, rate, memory.floor, request_id, command, now_ns)
             if reason is not None:
                 replies.append(self._refusal(request_id, command, reason))
                 continue
-            taken.add(request_id)
-            self._take(name, request_id, command)
+            highest = max(highest, request_id)
+            request_ids.append(request_id)
+            order_ids.append(self._stamp(command))
             if session.cancel_after_ns and isinstance(command, SubmitOrder):
                 self._heartbeats.traded(
                     session.watched, session.cancel_after_ns, command.account_id, now_ns
                 )
+        if request_ids:
+            self._highest_taken[name] = highest
+            self._parcels.append((name, request_ids, order_ids))
+        replies += known.replies()
         if replies:
             self._deliveries.hand_over(session, replies, [])
 
-    def _verdict(
-        self, session: Session, floor: int, request_id: int, command: Command, now_ns: int
-    ) -> Reason | None:
-        if not session.unrestricted and not session.key.may(command):
-            return Reason.NOT_AUTHORISED
-        if not floor < request_id < 1 << 63:
-            return Reason.REQUEST_TOO_OLD if request_id <= floor else Reason.NUMBER_TOO_LARGE
+    def _is_taken(self, name: str, request_id: int) -> bool:
+        """Whether the batch that is being made has this request."""
+        return any(taken == name and request_id in ids for taken, ids, _ in self._parcels)
+
+    def _rate_of(self, session: Session, now_ns: int) -> Rate:
         client = session.client
         rate = self._rates.get(client)
         if rate is None:
             limit = session.key.max_commands_per_second or self._config.max_commands_per_second
             rate = self._rates[client] = Rate(limit, now_ns)
-        return None if rate.take(1, now_ns) else Reason.TOO_MANY_REQUESTS
+        return rate
 
-    def _refusal(self, request_id: int, command: Command, reason: Reason) -> RawReply:
+    def _refusal(self, request_id: int, command: Command, reason: Reason) -> RawReplies:
         self._count(reason)
         account_id: int = getattr(command, "account_id", 0)
         rejected = CommandRejected(self._time_ns, account_id, 0, int(reason))
-        return RawReply(request_id, 0, msgspec.Raw(encode_frame([rejected])))
+        return RawReplies([request_id], [0], msgspec.Raw(encode_frame([[rejected]])))
 
-    def _take(self, name: str, request_id: int, command: Command) -> None:
-        """Stamp a command and put it into the batch."""
+    def _stamp(self, command: Command) -> int:
+        """Give a command its time and order id and put it into the batch; returns the order id."""
         order_id = 0
         # The struct was decoded for this batch alone; nobody else holds it.
-        msgspec.structs.force_setattr(command, "time_ns", self._time_ns)
+        force_setattr(command, "time_ns", self._stamped_ns)
         if type(command) is SubmitOrder:
             order_id = self._next_order_id
-            self._next_order_id += 1
-            msgspec.structs.force_setattr(command, "order_id", order_id)
-        elif type(command) in _QUERIES:
+            self._next_order_id = order_id + 1
+            force_setattr(command, "order_id", order_id)
+        elif type(command) is not CancelOrder and type(command) in _QUERIES:
             order_id = QUERY
         self._commands.append(command)
-        self._owners.append((name, request_id, order_id))
+        return order_id
 
     def _cancel_for_silent(self, now_ns: int) -> None:
         silent = self._heartbeats.take_silent(now_ns)
         if not silent and now_ns - self._swept_ns < SWEEP_NS:
             return
         self._swept_ns = now_ns
-        highest = self._part.memory(HOUSEKEEPING).highest
-        for account_id in dict.fromkeys(chain.from_iterable(silent.values())):
-            request_id = highest + 1 + len(self._owners)
-            self._take(HOUSEKEEPING, request_id, CancelAll(0, account_id))
+        accounts = dict.fromkeys(chain.from_iterable(silent.values()))
+        if accounts:
+            first = self._part.memory(HOUSEKEEPING).highest + 1
+            order_ids = [self._stamp(CancelAll(0, account_id)) for account_id in accounts]
+            request_ids = list(range(first, first + len(accounts)))
+            self._parcels.append((HOUSEKEEPING, request_ids, order_ids))
         for address, session in list(self._sessions.items()):
             gone = session.watched in silent and session.cancel_after_ns
             useless = session.closed or not session.welcomed
@@ -389,6 +404,19 @@ class FrontDoor:
             if found is None or found.revoked:
                 del self._sessions[address]
         self._deliveries.sessions_changed()
+
+
+def verdict(
+    session: Session, rate: Rate, floor: int, request_id: int, command: Command, now_ns: int
+) -> Reason | None:
+    """Why a command is not taken at the door; None if it is, and then it counts for the rate."""
+    if not session.unrestricted and not session.key.may(command):
+        return Reason.NOT_AUTHORISED
+    if request_id <= floor:
+        return Reason.REQUEST_TOO_OLD
+    if request_id >= 1 << 63:
+        return Reason.NUMBER_TOO_LARGE
+    return None if rate.take(1, now_ns) else Reason.TOO_MANY_REQUESTS
 
 
 def require_safe(config: GatewayConfig) -> None:

@@ -82,7 +82,8 @@ class MergedHub:
             raise ValueError(f"batch {batch.number} came, {self.batches_done + 1} is next")
         sorter = Sorter()
         direct = self._run(batch.commands, sorter)
-        outcome = sorter.outcome(batch.number, direct)
+        parcels = batch.parcels or [len(batch.commands)]
+        outcome = sorter.outcome(batch.number, direct, parcels)
         self.batches_done = batch.number
         out.append((GATEWAY, encode_frame(outcome)))
 

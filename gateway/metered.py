@@ -20,9 +20,8 @@ from engine.service_config import ConfigError, ServiceConfig
 from engine.service_journal import DURABLE_PROCESS, Input, ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway import metrics as groups
-from gateway.frames import Done
 from gateway.front_door import FrontDoor
-from gateway.intake import GatewayPart
+from gateway.intake import Done, GatewayPart
 from gateway.metrics import Metrics
 from gateway.parts import RiskHolder
 from risk.accounts import FUND

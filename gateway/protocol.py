@@ -15,7 +15,7 @@ from engine.commands import Command
 from engine.events import Event
 from matching.market_data import DepthSnapshot
 
-VERSION: Final[int] = 1
+VERSION: Final[int] = 2
 
 TRADE: Final[str] = "trade"
 READ: Final[str] = "read"
@@ -76,7 +76,7 @@ class Pong(msgspec.Struct, frozen=True, array_like=True, tag=True):
     welcomed: bool
 
 
-class Reply(msgspec.Struct, frozen=True, array_like=True):
+class Reply(msgspec.Struct, frozen=True):
     """Answer to one request: what risk said to it at once (perhaps nothing: a cancel ends with an
     `OrderClosed` among the events). ``order_id`` is that of a new order, else 0."""
 
@@ -85,16 +85,25 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
     events: list[Event]
 
 
+class Replies(msgspec.Struct, frozen=True, array_like=True):
+    """Answers to several requests, as three lists of one length: see `Reply`."""
+
+    request_ids: list[int]
+    order_ids: list[int]
+    answers: list[list[Event]]
+
+
 class Delivery(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Answers to requests of this session, then events of its accounts.
+    """Answers to requests of this session, then events of its accounts in lists to be read one
+    after the other; those of one account are in the order they happened.
 
     ``number`` counts the deliveries of the session; a gap means that the client read too slowly
     and some were dropped: ask again what is open, and query the accounts.
     """
 
     number: int
-    replies: list[Reply]
-    events: list[Event]
+    replies: list[Replies]
+    events: list[list[Event]]
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -3,6 +3,7 @@
 Done once, where events are made or first read; from there on they travel as bytes.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.events import (
@@ -98,11 +99,19 @@ class Sorter:
             else:
                 events.append(event)
 
-    def outcome(self, number: int, direct: list[list[Any]]) -> SortedOutcome:
-        """All of it as the outcome of a batch with these answers."""
-        return SortedOutcome(
-            number, direct, self.concerns, list(self.private.items()), self.public()
-        )
+    def outcome(
+        self, number: int, direct: list[list[Any]], parcels: Sequence[int]
+    ) -> SortedOutcome:
+        """All of it as the outcome of a batch with these answers, of so many to each parcel."""
+        answers: list[list[list[Any]]] = []
+        concerns: list[list[int]] = []
+        place = 0
+        for size in parcels:
+            answers.append(direct[place : place + size])
+            concerns.append(list(dict.fromkeys(self.concerns[place : place + size])))
+            place += size
+        assert place == len(direct), "every command is in a parcel"
+        return SortedOutcome(number, answers, concerns, list(self.private.items()), self.public())
 
     def public(self) -> list[tuple[str, list[Any]]]:
         """The public events with their topics."""
@@ -143,11 +152,13 @@ def account_of(event: Any) -> int:
     return _owner(event) if kind == _OF_MARGIN_ACCOUNT else NOBODY
 
 
-def sort_outcome(number: int, direct: list[list[Any]], later: list[Any]) -> SortedOutcome:
+def sort_outcome(
+    number: int, direct: list[list[Any]], later: list[Any], parcels: Sequence[int]
+) -> SortedOutcome:
     """The outcome of a batch with its events put to whom they concern."""
     sorter = Sorter()
     for events in direct:
         sorter.answer(events)
     for event in later:
         sorter.add(event)
-    return sorter.outcome(number, direct)
+    return sorter.outcome(number, direct, parcels)

@@ -45,19 +45,28 @@ class DepthBook:
                 f"depth update for instrument {update.instrument_id} on the book of "
                 f"{self.instrument_id}"
             )
-        if update.side not in self._lots:
-            raise ValueError(f"depth update side {update.side}: must be {BUY} or {SELL}")
-        if update.sequence != self.sequence + 1:
+        self.set_level(update.sequence, update.side, update.price_ticks, update.qty_lots)
+
+    def set_level(self, sequence: int, side: int, price_ticks: int, qty_lots: int) -> None:
+        """`apply` with the fields of an update of this instrument.
+
+        Raises:
+            SequenceGap: as `apply`.
+            ValueError: the side is unknown.
+        """
+        levels = self._lots.get(side)
+        if levels is None:
+            raise ValueError(f"depth update side {side}: must be {BUY} or {SELL}")
+        if sequence != self.sequence + 1:
             raise SequenceGap(
-                f"instrument {self.instrument_id}: depth update {update.sequence} follows "
+                f"instrument {self.instrument_id}: depth update {sequence} follows "
                 f"{self.sequence}; expected {self.sequence + 1}, take a new snapshot"
             )
-        self.sequence = update.sequence
-        side = self._lots[update.side]
-        if update.qty_lots:
-            side[update.price_ticks] = update.qty_lots
+        self.sequence = sequence
+        if qty_lots:
+            levels[price_ticks] = qty_lots
         else:
-            side.pop(update.price_ticks, None)
+            levels.pop(price_ticks, None)
 
     def depth(self, side: int, levels: int = 0) -> list[tuple[int, int]]:
         """(price_ticks, lots) of the best ``levels`` prices, best first (0: all)."""

@@ -11,7 +11,7 @@ from gateway.protocol import (
     Hello,
     Ping,
     Pong,
-    Reply,
+    Replies,
     Submit,
     Welcome,
     decode_from_client,
@@ -50,7 +50,7 @@ def test_what_is_not_answered_is_asked_again_with_its_number() -> None:
     connection = connected()
     connection.request([ANY, ANY])
     sent(connection, NOW_NS)
-    connection.receive(encode(Delivery(1, [Reply(1, 0, [])], [])), NOW_NS)
+    connection.receive(encode(Delivery(1, [Replies([1], [0], [[]])], [])), NOW_NS)
     assert sent(connection, NOW_NS + ASK_AGAIN_NS) == []
     assert sent(connection, NOW_NS + ASK_AGAIN_NS + 1) == [Hello(run=5), Submit(5, [(2, ANY)])]
 
@@ -58,7 +58,7 @@ def test_what_is_not_answered_is_asked_again_with_its_number() -> None:
 def test_an_answer_that_comes_twice_counts_once() -> None:
     connection = connected()
     connection.request([ANY])
-    answer = encode(Delivery(1, [Reply(1, 9, [])], []))
+    answer = encode(Delivery(1, [Replies([1], [9], [[]])], []))
     connection.receive(answer, NOW_NS)
     assert connection.replies.pop(1).order_id == 9
     connection.receive(answer, NOW_NS)
@@ -155,6 +155,8 @@ def test_a_snapshot_that_does_not_come_is_asked_for_again() -> None:
     connection.watch_depth(7)
     assert sent(connection, NOW_NS) == [DepthRequest(7)]
     assert sent(connection, NOW_NS + ASK_AGAIN_NS) == []
-    assert sent(connection, NOW_NS + ASK_AGAIN_NS + 1) == [Hello(run=5), DepthRequest(7)]
+    # News of other things does not stand for it.
+    connection.receive(encode(Delivery(1, [], [])), NOW_NS + ASK_AGAIN_NS)
+    assert sent(connection, NOW_NS + ASK_AGAIN_NS + 1) == [DepthRequest(7)]
     connection.receive(encode(Depth(DepthSnapshot(7, 5, [], []))), NOW_NS + ASK_AGAIN_NS + 2)
     assert sent(connection, NOW_NS + 9 * ASK_AGAIN_NS) == []

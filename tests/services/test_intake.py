@@ -6,57 +6,71 @@ from engine.rounds import Batch, Outcome, Outputs, encode_frame
 from engine.service_journal import OUTSIDE
 from engine.snapshot import pack, unpack
 from engine.topology import RISK
-from gateway.intake import MAX_REQUESTERS, QUERY, Done, GatewayPart, Intake
+from gateway.frames import Intake, ParcelRow
+from gateway.intake import MAX_REQUESTERS, Done, GatewayPart
+from gateway.parcels import QUERY, Known
 
 KEPT = 3
 
 
-def intake(number: int, owners: list[tuple[str, int, int]]) -> bytes:
-    return encode_frame(Intake(number, number, number + 1, owners, encode_frame(Batch(number, []))))
+def intake(number: int, parcels: list[ParcelRow]) -> bytes:
+    batch = encode_frame(Batch(number, []))
+    return encode_frame(Intake(number, number, number + 1, parcels, batch))
 
 
 def outcome(number: int, commands: int) -> bytes:
     return encode_frame(Outcome(number, [[]] * commands, []))
 
 
-def done(part: GatewayPart, number: int, owners: list[tuple[str, int, int]]) -> Outputs:
+def done(part: GatewayPart, number: int, parcels: list[ParcelRow]) -> Outputs:
     out: Outputs = []
-    part.handle(OUTSIDE, intake(number, owners), out)
-    part.handle(RISK, outcome(number, len(owners)), out)
+    part.handle(OUTSIDE, intake(number, parcels), out)
+    part.handle(RISK, outcome(number, sum(len(ids) for _, ids, _ in parcels)), out)
     return out
+
+
+def plain(requester: str, *request_ids: int) -> ParcelRow:
+    return (requester, list(request_ids), [0] * len(request_ids))
 
 
 def test_an_intake_goes_to_risk_and_its_outcome_to_the_door() -> None:
     part = GatewayPart(KEPT)
-    out = done(part, 1, [("ann/1", 1, 7)])
+    out = done(part, 1, [("ann/1", [1], [7])])
     assert out[0] == (RISK, encode_frame(Batch(1, [])))
     assert out[1][0] == OUTSIDE
     assert isinstance(out[1][1], Done)
-    assert part.memory("ann/1").answers == {1: (7, msgspec.msgpack.encode([]))}
+    parcel = part.memory("ann/1").parcels[1]
+    assert [parcel.row()] == [one.row() for one in out[1][1].parcels] == [("ann/1", [1], [7])]
+    assert parcel.opened() == {1: (7, msgspec.Raw(msgspec.msgpack.encode([])))}
 
 
-def test_the_oldest_answers_are_forgotten_but_their_numbers_are_not() -> None:
+def test_the_oldest_parcels_are_forgotten_but_their_numbers_are_not() -> None:
     part = GatewayPart(KEPT)
-    done(part, 1, [("ann/1", number, 0) for number in range(1, 6)])
+    done(part, 1, [plain("ann/1", 1, 2), plain("ann/1", 3, 4)])
     memory = part.memory("ann/1")
-    assert list(memory.answers) == [3, 4, 5]
+    # Without the first two it would be fewer than are to be kept.
+    assert list(memory.parcels) == [1, 2, 3, 4]
+    done(part, 2, [plain("ann/1", 5)])
+    assert list(memory.parcels) == [3, 4, 5]
     assert (memory.floor, memory.highest) == (2, 5)
 
 
 def test_a_request_under_way_is_not_forgotten() -> None:
     part = GatewayPart(KEPT)
     out: Outputs = []
-    part.handle(OUTSIDE, intake(1, [("ann/1", 1, 0)]), out)
-    part.handle(OUTSIDE, intake(2, [("ann/1", number, 0) for number in range(2, 9)]), out)
-    part.in_flight = {2: part.in_flight[2], 1: part.in_flight[1]}
-    part.handle(RISK, outcome(2, 7), out)
-    assert 1 in part.memory("ann/1").answers
+    part.handle(OUTSIDE, intake(1, [plain("ann/1", 1)]), out)
+    for number in range(2, 9):
+        part.handle(OUTSIDE, intake(number, [plain("ann/1", number)]), out)
+        part.handle(RISK, outcome(number, 1), out)
+    memory = part.memory("ann/1")
+    assert list(memory.parcels) == [1, 7, 8]
+    assert memory.under_way == 1
 
 
 def test_runs_used_least_recently_are_forgotten() -> None:
     part = GatewayPart(KEPT)
     for number, run in enumerate([*range(MAX_REQUESTERS), 0, MAX_REQUESTERS], start=1):
-        done(part, number, [(f"ann/{run}", number, 0)])
+        done(part, number, [plain(f"ann/{run}", number)])
     assert len(part.requesters) == MAX_REQUESTERS
     assert "ann/0" in part.requesters
     assert "ann/1" not in part.requesters
@@ -64,18 +78,35 @@ def test_runs_used_least_recently_are_forgotten() -> None:
 
 def test_a_restored_gateway_has_the_same_state() -> None:
     part = GatewayPart(KEPT)
-    done(part, 1, [("ann/1", 1, 4), ("bob/2", 9, 0)])
-    part.handle(OUTSIDE, intake(2, [("bob/2", 10, 5)]), [])
+    done(part, 1, [("ann/1", [1], [4]), plain("bob/2", 9)])
+    part.handle(OUTSIDE, intake(2, [("bob/2", [10], [5])]), [])
     copy = GatewayPart(KEPT)
     copy.restore(unpack(pack(part.state())))
     assert pack(copy.state()) == pack(part.state())
-    assert copy.memory("bob/2").answers == part.memory("bob/2").answers
+    done(part, 3, [plain("bob/2", 11)])
+    done(copy, 3, [plain("bob/2", 11)])
+    assert pack(copy.state()) == pack(part.state())
+    assert list(copy.memory("bob/2").parcels) == [9, 10, 11]
+    assert copy.memory("bob/2").under_way == 1
 
 
 def test_the_answer_to_a_query_is_handed_out_and_forgotten() -> None:
     part = GatewayPart(KEPT)
-    out = done(part, 1, [("ann/1", 1, 0), ("ann/1", 2, QUERY), ("ann/1", 3, 0)])
-    assert out[1][1].owners == [("ann/1", 1, 0), ("ann/1", 2, QUERY), ("ann/1", 3, 0)]
+    out = done(part, 1, [("ann/1", [1, 2, 3], [0, QUERY, 8])])
+    [parcel] = out[1][1].parcels
+    assert parcel.shown_order_ids() == [0, 0, 8]
     memory = part.memory("ann/1")
-    assert list(memory.answers) == [1, 3]
+    assert list(memory.parcels) == list(parcel.opened()) == [1, 3]
     assert (memory.floor, memory.highest) == (0, 3)
+
+
+def test_answers_asked_for_again_are_found_in_their_parcels() -> None:
+    part = GatewayPart(10)
+    done(part, 1, [("ann/1", [1, 2], [0, 8]), plain("ann/1", 5)])
+    part.handle(OUTSIDE, intake(2, [plain("ann/1", 6)]), [])
+    known = Known(part.memory("ann/1"))
+    for request_id in (5, 2, 6, 1):
+        known.ask(request_id)
+    [replies] = known.replies()
+    assert (replies.request_ids, replies.order_ids) == ([5, 2, 1], [0, 8, 0])
+    assert msgspec.msgpack.decode(replies.answers) == [[], [], []]
