@@ -193,7 +193,8 @@ class History:
         feed.commands = self._commands
         services = [self._open(name, feed) for name in self.config.services()]
         told = time.monotonic()
-        while feed.commands < commands or behind(self.config)[2] < FULL:
+        risk = services[self.config.services().index(RISK)]
+        while feed.commands < commands or self._share(risk) < FULL:
             aim = feed.part.batches + 50
             while feed.part.batches < aim:
                 for service in services:
@@ -206,6 +207,11 @@ class History:
             service.journal.close()
             service._context.destroy(linger=0)
         return feed.commands
+
+    def _share(self, service: Service) -> float:
+        """How near its next snapshot a service is."""
+        inputs, size = service.behind()
+        return max(inputs / self.config.snapshot_every, size / self.config.snapshot_bytes)
 
     def _open(self, name: str, feed: Feed) -> Service:
         if name == GATEWAY:
@@ -230,8 +236,8 @@ class History:
         return service
 
 
-def behind(config: ServiceConfig) -> tuple[int, int, float]:
-    """What risk has to handle again: inputs, their bytes, and how near the next snapshot is."""
+def behind(config: ServiceConfig) -> tuple[int, int]:
+    """What risk has to handle again: inputs and their bytes."""
     uri = f"file:{config.journal(RISK)}?mode=ro"
     with sqlite3.connect(uri, uri=True) as connection:
         inputs, size = connection.execute(
@@ -239,8 +245,7 @@ def behind(config: ServiceConfig) -> tuple[int, int, float]:
             "WHERE place > (SELECT coalesce(max(place), 0) FROM snapshots)"
         ).fetchone()
     connection.close()
-    share = max(inputs / config.snapshot_every, size / config.snapshot_bytes)
-    return inputs, size, share
+    return inputs, size
 
 
 class Start(NamedTuple):
@@ -309,7 +314,7 @@ def measure(history: History, config_file: Path, commands: int) -> str:
     commands = history.grow(commands)
     print(f"  made in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     config = history.config
-    inputs, size, _ = behind(config)
+    inputs, size = behind(config)
     journals, snapshots = sizes_mib(config)
     killed = [start_all(config_file, config, signal.SIGKILL) for _ in range(KILLED_RUNS)]
     start_all(config_file, config, signal.SIGTERM)

@@ -19,7 +19,8 @@ import msgspec
 import zmq
 
 from engine.journal import JournalError
-from engine.link import GAP, NEW, Header, Link, NotAFrame
+from engine.link import GAP, NEW, Link, NotAFrame
+from engine.link_header import Header
 from engine.link_keys import Guard, LinkKeys
 from engine.part import Door, Part, PartFailed
 from engine.rounds import Outputs
@@ -48,6 +49,7 @@ the peer and the right one is still to come; one that stays so is from a peer of
 
 
 _MORE: Final[int] = zmq.NOBLOCK | zmq.SNDMORE
+_POLLIN: Final[int] = int(zmq.POLLIN)
 _encode = msgspec.msgpack.Encoder().encode
 _header = msgspec.msgpack.Decoder(Header)
 
@@ -173,6 +175,11 @@ class Service:
         depths["journal"] = len(self._pending)
         return depths
 
+    def behind(self) -> tuple[int, int]:
+        """Journaled inputs since the last snapshot and their bytes (those of inputs still to be
+        journaled too): what a restart handles again."""
+        return self.journal.place - self._snapshot_place, self._bytes
+
     def run(self, on_ready: Callable[[], None]) -> None:
         """Turn until `stopping`; then journal and snapshot. ``on_ready`` is called once."""
         told = False
@@ -222,7 +229,7 @@ class Service:
             # At once: while this service handles the next frame, a peer can work on these.
             self._flush_all()
             # Asking is ten times cheaper than an exception when nothing is there.
-            if not int(inbox.get(zmq.EVENTS)) & zmq.POLLIN:
+            if not int(inbox.get(zmq.EVENTS)) & _POLLIN:
                 break
         self._flush_all()
         if idle or len(self._pending) >= JOURNAL_GROUP:
@@ -232,8 +239,8 @@ class Service:
                 self._tell(link, resend=False)
         if idle:
             self._remind()
-        inputs = self.journal.place - self._snapshot_place
-        if inputs >= self._snapshot_every or self._bytes >= self._snapshot_bytes:
+        inputs, size = self.behind()
+        if inputs >= self._snapshot_every or size >= self._snapshot_bytes:
             self._commit()
             self._snapshot()
         if self._door is not None:

@@ -8,21 +8,10 @@ gateway knows whom to wait for: each run gets its full interval once more to com
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
+from gateway.frames import Watch
 
 MAX_INTERVAL_NS: Final[int] = 86_400_000_000_000
 """Longest interval a client can ask for, one day; more is taken as this."""
-
-
-class Watch(msgspec.Struct, frozen=True, array_like=True):
-    """What one run asked for: cancel the orders of ``accounts`` after ``interval_ns`` of silence.
-
-    No accounts: there is nothing to be cancelled any more.
-    """
-
-    requester: str
-    interval_ns: int
-    accounts: list[int]
 
 
 class _Watched:

@@ -7,10 +7,21 @@ import msgspec
 
 from engine.events import Event
 from engine.rounds import Outcome
-from gateway.cancel_on_disconnect import Watch
 
 ParcelRow = tuple[str, list[int], list[int]]
 """Requester (client and run), request numbers, and the order id of each (0: no new order)."""
+
+
+class Watch(msgspec.Struct, frozen=True, array_like=True):
+    """What one run of requests asked for: cancel the orders of ``accounts`` after ``interval_ns``
+    of silence.
+
+    No accounts: there is nothing to be cancelled any more.
+    """
+
+    requester: str
+    interval_ns: int
+    accounts: list[int]
 
 
 class Intake(msgspec.Struct, frozen=True, array_like=True):

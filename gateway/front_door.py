@@ -65,6 +65,8 @@ _ANYBODY: Final = ClientKey("", rights=list(RIGHTS))
 """Without client keys everybody may do everything."""
 
 _MORE: Final[int] = zmq.NOBLOCK | zmq.SNDMORE
+_POLLIN: Final[int] = int(zmq.POLLIN)
+"""A plain number: the operators of zmq's constants are some thousand instructions each."""
 
 HOUSEKEEPING: Final[str] = requester("", 0)
 """Requester of what the gateway asks for itself (cancel on disconnect)."""
@@ -164,7 +166,7 @@ class FrontDoor:
         now_ns = self._clock()
         drained = False
         while len(self._commands) < self._config.max_batch:
-            if not int(self._router.get(zmq.EVENTS)) & zmq.POLLIN:
+            if not int(self._router.get(zmq.EVENTS)) & _POLLIN:
                 drained = True
                 break
             if self._keys is None:

@@ -13,11 +13,11 @@ from engine.link import read_frame
 from engine.rounds import Outputs, Published, encode_frame
 from engine.service_journal import OUTSIDE
 from engine.topology import RISK
-from gateway.cancel_on_disconnect import Watch
 from gateway.frames import (
     Intake,
     LevelRow,
     RawOutcome,
+    Watch,
     decode_levels,
     outcome_decoder,
     raw_outcome_decoder,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from engine import commands as c
-from engine.link import Header
+from engine.link_header import Header
 from engine.messages import COMMAND_TYPES
 from gateway.protocol import DepthRequest, Hello, Ping, Submit, encode
 from tests.services.streams import USD, instruments

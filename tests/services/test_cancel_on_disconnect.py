@@ -9,8 +9,9 @@ from engine import commands as c
 from engine.events import AccountReport, OrderAccepted, OrderClosed
 from engine.reasons import Reason
 from engine.topology import GATEWAY
-from gateway.cancel_on_disconnect import Heartbeats, Watch
+from gateway.cancel_on_disconnect import Heartbeats
 from gateway.client import Client
+from gateway.frames import Watch
 from tests.services.processes import Processes, replayed_hash
 from tests.services.streams import RULEBOOKS, START_NS, opening
 

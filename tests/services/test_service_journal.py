@@ -34,8 +34,18 @@ def test_a_snapshot_forgets_the_inputs_no_kept_snapshot_needs(
         journal.append(numbered(number - 1, number))
         journal.snapshot(bytes([number]))
     assert journal.last_snapshot() == (6, bytes([6]))
+    journal.close()
     found = sqlite3.connect(tmp_path / "a.journal").execute("SELECT min(place) FROM inputs")
     assert found.fetchone()[0] == first
+
+
+def test_two_services_cannot_have_one_journal(tmp_path: Path) -> None:
+    journal = ServiceJournal(tmp_path / "a.journal", "risk")
+    journal.append(numbered(1, 2))
+    with pytest.raises(JournalError, match="another process has it open"):
+        ServiceJournal(tmp_path / "a.journal", "risk", patience_ms=100)
+    journal.close()
+    assert ServiceJournal(tmp_path / "a.journal", "risk").place == 2
 
 
 def test_places_go_on_after_all_inputs_were_forgotten(tmp_path: Path) -> None:
