@@ -44,7 +44,8 @@ def run_batch(book: Book, rows: Sequence[MessageRow], stp: int) -> list[BatchTra
         else:
             tif = GTC if kind == LIMIT else IOC
             book.submit(order_id, account_id, side, price_ticks, lots, tif, False, stp, False)
-        for step, maker, filled in book.steps:
-            if step == STEP_FILL:
-                trades.append((order_id, maker.order_id, maker.price_ticks, filled))
+        if book.steps:
+            for step, maker, filled in book.steps:
+                if step == STEP_FILL:
+                    trades.append((order_id, maker.order_id, maker.price_ticks, filled))
     return trades

@@ -1,26 +1,29 @@
-"""The limit order book of one instrument: price-time priority, integers in and out.
-
-A side keeps its price levels in a dictionary, the best one cached, and a heap of prices from which
-emptied levels are dropped only when they reach the top (or when half of them are empty). A level is
-a doubly linked queue of orders. Submitting and cancelling cost O(1) away from the top of the book
-and O(log levels) when a price appears or the best level disappears.
-"""
+"""The limit order book of one instrument: price-time priority, integers in and out."""
 
 from collections.abc import Iterator, Sequence
-from heapq import heapify, heappop, heappush, nsmallest
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.commands import (
     BUY,
     FOK,
     GTC,
+    MAX_LOTS,
+    MAX_TICKS,
     SELL,
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
     STP_CANCEL_OLDEST,
     STP_DECREMENT,
 )
+from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.reasons import Reason
+from engine.units import WORD
+from matching.book_side import BookSide, Level
+from matching.book_side import Order as Order
+from matching.book_side import OrderRow as OrderRow
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 RESTED: Final[int] = Reason.NONE.value
 """Outcome of a submit or change: the order (or what is left of it) rests in the book."""
@@ -39,169 +42,6 @@ STEP_CANCEL: Final[int] = 1
 """Self-trade prevention cancelled a resting order; nothing traded."""
 STEP_DECREMENT: Final[int] = 2
 """Self-trade prevention lowered taker and resting order by the same size; nothing traded."""
-
-_MIN_EMPTY_LEVELS: Final[int] = 64
-
-OrderRow = tuple[int, int, int, int, int, int, int]
-"""A resting order as plain integers: order id, account id, price, remaining lots, self-trade
-mode, post-only (0 or 1), liquidation (0 or 1)."""
-
-
-class Level:
-    """All orders of one side at one price, oldest first. ``key`` sorts the best price lowest."""
-
-    __slots__ = ("count", "head", "key", "lots", "price_ticks", "tail")
-
-    def __init__(self, key: int, price_ticks: int) -> None:
-        self.key = key
-        self.price_ticks = price_ticks
-        self.lots = 0
-        self.count = 0
-        self.head: Order | None = None
-        self.tail: Order | None = None
-
-
-class Order:
-    """A resting order. ``remaining_lots`` is 0 once it has been filled or decremented away."""
-
-    __slots__ = (
-        "account_id",
-        "level",
-        "liquidation",
-        "next",
-        "order_id",
-        "post_only",
-        "prev",
-        "price_ticks",
-        "remaining_lots",
-        "side",
-        "stp",
-    )
-
-    def __init__(
-        self,
-        order_id: int,
-        account_id: int,
-        side: int,
-        price_ticks: int,
-        remaining_lots: int,
-        stp: int,
-        post_only: bool,
-        liquidation: bool,
-    ) -> None:
-        self.order_id = order_id
-        self.account_id = account_id
-        self.side = side
-        self.price_ticks = price_ticks
-        self.remaining_lots = remaining_lots
-        self.stp = stp
-        self.post_only = post_only
-        self.liquidation = liquidation
-        self.level: Level | None = None
-        self.prev: Order | None = None
-        self.next: Order | None = None
-
-    def row(self) -> OrderRow:
-        """The order as plain integers, for state hashes and snapshots."""
-        return (
-            self.order_id,
-            self.account_id,
-            self.price_ticks,
-            self.remaining_lots,
-            self.stp,
-            int(self.post_only),
-            int(self.liquidation),
-        )
-
-
-class BookSide:
-    """One side's levels by key, ``-side * price_ticks``, so that the best level has the lowest.
-
-    ``heap`` holds exactly the keys of ``levels``. Emptied levels stay until they surface; the top
-    of the heap is never empty.
-    """
-
-    __slots__ = ("best", "empty", "heap", "levels", "side")
-
-    def __init__(self, side: int) -> None:
-        self.side = side
-        self.levels: dict[int, Level] = {}
-        self.heap: list[int] = []
-        self.best: Level | None = None
-        self.empty = 0
-
-    def append(self, order: Order) -> None:
-        """Queue an order last at its price."""
-        key = -order.price_ticks if self.side > 0 else order.price_ticks
-        level = self.levels.get(key)
-        if level is None:
-            level = Level(key, order.price_ticks)
-            self.levels[key] = level
-            heappush(self.heap, key)
-            best = self.best
-            if best is None or key < best.key:
-                self.best = level
-        elif level.count == 0:
-            self.empty -= 1
-        order.level = level
-        tail = level.tail
-        if tail is None:
-            level.head = order
-        else:
-            tail.next = order
-            order.prev = tail
-        level.tail = order
-        level.lots += order.remaining_lots
-        level.count += 1
-
-    def remove(self, order: Order) -> None:
-        """Take an order out of its queue, wherever it stands; ``remaining_lots`` is untouched."""
-        level = order.level
-        assert level is not None
-        before = order.prev
-        after = order.next
-        if before is None:
-            level.head = after
-        else:
-            before.next = after
-        if after is None:
-            level.tail = before
-        else:
-            after.prev = before
-        order.level = None
-        order.prev = None
-        order.next = None
-        level.lots -= order.remaining_lots
-        level.count -= 1
-        if level.count == 0:
-            self._emptied(level)
-
-    def _emptied(self, level: Level) -> None:
-        if level is self.best:
-            heap = self.heap
-            levels = self.levels
-            # The best level itself is not in the count of empties.
-            self.empty += 1
-            while heap and levels[heap[0]].count == 0:
-                del levels[heappop(heap)]
-                self.empty -= 1
-            self.best = levels[heap[0]] if heap else None
-            return
-        self.empty += 1
-        if self.empty > _MIN_EMPTY_LEVELS and self.empty * 2 > len(self.levels):
-            self.levels = {key: kept for key, kept in self.levels.items() if kept.count}
-            self.heap = list(self.levels)
-            heapify(self.heap)
-            self.empty = 0
-
-    def sorted_levels(self, limit: int = 0) -> list[Level]:
-        """The non-empty levels, best first; at most ``limit`` of them (0: all).
-
-        O(levels log levels): for views and fill-or-kill, not for matching.
-        """
-        keys = [key for key, level in self.levels.items() if level.count]
-        ordered = nsmallest(limit, keys) if limit else sorted(keys)
-        return [self.levels[key] for key in ordered]
 
 
 class Book:
@@ -229,9 +69,9 @@ class Book:
     def __init__(self) -> None:
         self.bids = BookSide(BUY)
         self.asks = BookSide(SELL)
-        self.resting: dict[int, Order] = {}
+        self.resting: OrdersById[Order] = new_orders_by_id()
         self.steps: list[tuple[int, Order, int]] = []
-        self.left_lots = 0
+        self.left_lots: i64 = 0
         self._stopped = False
 
     def submit(
@@ -252,24 +92,33 @@ class Book:
         IOC order that finds the other side empty is dropped for want of liquidity.
 
         Raises:
-            ValueError: size or price not positive, or the order id already rests.
+            ValueError: size or price not positive or too large, or the order id already rests.
         """
-        if lots <= 0 or price_ticks <= 0 or order_id in self.resting:
-            raise ValueError(self._refusal(order_id, price_ticks, lots))
-        steps = self.steps
-        if steps:
-            steps.clear()
-        left = lots
+        if (
+            not 0 < lots <= MAX_LOTS
+            or not 0 < price_ticks <= MAX_TICKS
+            or not -WORD < order_id < WORD
+            or not -WORD < account_id < WORD
+        ):
+            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
+        if self.steps:
+            self.steps.clear()
+        left: i64 = lots
+        price: i64 = price_ticks
         opposite = self.asks if side > 0 else self.bids
         best = opposite.best
-        limit_key = price_ticks if side > 0 else -price_ticks
-        if best is not None and best.key <= limit_key:
+        limit_key: i64 = -price if side > 0 else price
+        crosses = best is not None and best.key >= limit_key
+        # What goes straight to its queue is looked for when it is entered.
+        if (crosses or tif != GTC) and order_id in self.resting:
+            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
+        if crosses:
             self.left_lots = lots
             if post_only:
                 return _POST_ONLY_WOULD_CROSS
-            if tif == FOK and not self._fillable(opposite, limit_key, account_id, lots, stp):
+            if tif == FOK and not self._fillable(opposite, limit_key, account_id, left, stp):
                 return _FOK_NOT_FILLABLE
-            left = self._match(opposite, limit_key, account_id, lots, stp)
+            left = self._match(opposite, limit_key, account_id, left, stp)
             self.left_lots = left
             if self._stopped:
                 self._stopped = False
@@ -281,8 +130,9 @@ class Book:
             if tif == FOK:
                 return _FOK_NOT_FILLABLE
             return _NO_LIQUIDITY if best is None else _IOC_REMAINDER
-        order = Order(order_id, account_id, side, price_ticks, left, stp, post_only, liquidation)
-        self.resting[order_id] = order
+        order = Order(order_id, account_id, side, price, left, stp, post_only, liquidation)
+        if not self.resting.add(order):
+            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
         if side > 0:
             self.bids.append(order)
         else:
@@ -291,7 +141,7 @@ class Book:
 
     def cancel(self, order_id: int) -> Order | None:
         """Take a resting order out; returns it with what was left, None if it does not rest."""
-        order = self.resting.pop(order_id, None)
+        order = self.resting.pop(order_id)
         if order is not None:
             if order.side > 0:
                 self.bids.remove(order)
@@ -308,11 +158,11 @@ class Book:
 
         Raises:
             KeyError: the order does not rest.
-            ValueError: size or price not positive.
+            ValueError: size or price not positive or too large.
         """
         order = self.resting[order_id]
-        if lots <= 0 or price_ticks <= 0:
-            raise ValueError(self._refusal(order_id, price_ticks, lots))
+        if not 0 < lots <= MAX_LOTS or not 0 < price_ticks <= MAX_TICKS:
+            raise ValueError(self._refusal(order_id, order.account_id, price_ticks, lots))
         if price_ticks == order.price_ticks and lots <= order.remaining_lots:
             self.steps.clear()
             self._shrink(order, order.remaining_lots - lots)
@@ -343,8 +193,7 @@ class Book:
 
     def level_lots(self, side: int, price_ticks: int) -> int:
         """Total size resting at a price, 0 if nothing does."""
-        level = (self.bids if side > 0 else self.asks).levels.get(-side * price_ticks)
-        return 0 if level is None else level.lots
+        return (self.bids if side > 0 else self.asks).level_lots(price_ticks)
 
     def depth(self, side: int, levels: int = 0) -> list[tuple[int, int, int]]:
         """L2: (price_ticks, lots, orders) of the best ``levels`` prices, best first (0: all)."""
@@ -384,7 +233,7 @@ class Book:
                 bool(post_only),
                 bool(liquidation),
             )
-            self.resting[order_id] = order
+            self.resting.add(order)
             book_side.append(order)
 
     def check(self) -> None:
@@ -405,19 +254,18 @@ class Book:
 
     def _check_side(self, book_side: BookSide) -> int:
         levels = book_side.levels
-        assert sorted(book_side.heap) == sorted(levels), "the heap differs from the levels"
-        empty = sum(1 for level in levels.values() if level.count == 0)
+        keys = [level.key for level in levels]
+        assert keys == sorted(set(keys)), "the levels are not sorted"
+        empty = sum(1 for level in levels if level.count == 0)
         assert empty == book_side.empty, f"{empty} empty levels, {book_side.empty} counted"
-        lowest = min((key for key, level in levels.items() if level.count), default=None)
         best = book_side.best
-        assert (None if best is None else best.key) == lowest, "the cached best level is wrong"
-        assert best is None or best.key == book_side.heap[0], "an empty level tops the heap"
-        assert best is not None or not levels, "an empty side keeps levels"
-        return sum(self._check_level(book_side.side, key, level) for key, level in levels.items())
+        assert best is (levels[-1] if levels else None), "the cached best level is wrong"
+        assert best is None or best.count, "an empty level stands best"
+        return sum(self._check_level(book_side.side, level) for level in levels)
 
-    def _check_level(self, side: int, key: int, level: Level) -> int:
+    def _check_level(self, side: int, level: Level) -> int:
         price = level.price_ticks
-        assert key == level.key == -side * price, f"level {price} is filed under {key}"
+        assert level.key == side * price, f"level {price} is filed under {level.key}"
         lots = count = 0
         before: Order | None = None
         order = level.head
@@ -438,12 +286,12 @@ class Book:
         return count
 
     def _match(
-        self, opposite: BookSide, limit_key: int, account_id: int, left: int, stp: int
-    ) -> int:
+        self, opposite: BookSide, limit_key: "i64", account_id: "i64", left: "i64", stp: "i64"
+    ) -> "i64":
         """Trade down the opposite side to the limit; returns the lots that found nobody."""
         steps = self.steps
         best = opposite.best
-        while best is not None and best.key <= limit_key:
+        while best is not None and best.key >= limit_key:
             maker = best.head
             assert maker is not None
             lots = maker.remaining_lots
@@ -460,14 +308,16 @@ class Book:
                 left -= lots
                 opposite.remove(maker)
                 maker.remaining_lots = 0
-                del self.resting[maker.order_id]
+                self.resting.pop(maker.order_id)
                 steps.append((STEP_FILL, maker, lots))
                 if left == 0:
                     return 0
             best = opposite.best
         return left
 
-    def _prevent_self_trade(self, opposite: BookSide, maker: Order, left: int, stp: int) -> int:
+    def _prevent_self_trade(
+        self, opposite: BookSide, maker: Order, left: "i64", stp: "i64"
+    ) -> "i64":
         """Apply the taker's mode; returns its remaining lots, ``_stopped`` says it is over.
 
         A taker decremented away keeps its last size in the result: that much stays unfilled.
@@ -482,7 +332,7 @@ class Book:
             self._stopped = True
             return left
         opposite.remove(maker)
-        del self.resting[maker.order_id]
+        self.resting.pop(maker.order_id)
         if stp == STP_DECREMENT:
             maker.remaining_lots = 0
             self.steps.append((STEP_DECREMENT, maker, lots))
@@ -493,11 +343,11 @@ class Book:
         return left
 
     def _fillable(
-        self, opposite: BookSide, limit_key: int, account_id: int, lots: int, stp: int
+        self, opposite: BookSide, limit_key: "i64", account_id: "i64", lots: "i64", stp: "i64"
     ) -> bool:
         """Whether the whole size can trade at once; see the class docstring for own orders."""
         for level in opposite.sorted_levels():
-            if level.key > limit_key:
+            if level.key < limit_key:
                 return False
             order = level.head
             while order is not None:
@@ -510,15 +360,18 @@ class Book:
                 order = order.next
         return False
 
-    def _shrink(self, order: Order, lots: int) -> None:
+    def _shrink(self, order: Order, lots: "i64") -> None:
         level = order.level
         assert level is not None
         order.remaining_lots -= lots
         level.lots -= lots
 
-    def _refusal(self, order_id: int, price_ticks: int, lots: int) -> str:
-        if lots <= 0:
-            return f"order {order_id}: size {lots} lots must be positive"
-        if price_ticks <= 0:
-            return f"order {order_id}: price {price_ticks} ticks must be positive"
-        return f"order {order_id} rests already"
+    def _refusal(self, order_id: int, account_id: int, price_ticks: int, lots: int) -> str:
+        if not 0 < lots <= MAX_LOTS:
+            return f"order {order_id}: size {lots} lots must be positive, at most {MAX_LOTS}"
+        if not 0 < price_ticks <= MAX_TICKS:
+            allowed = f"must be positive, at most {MAX_TICKS}"
+            return f"order {order_id}: price {price_ticks} ticks {allowed}"
+        if order_id in self.resting:
+            return f"order {order_id} rests already"
+        return f"order {order_id} of account {account_id}: ids must be below {WORD}"

@@ -68,9 +68,9 @@ def _check_positions(risk: RiskEngine) -> None:
 
 def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
     resting = {
-        order_id: order.remaining_lots
+        order.order_id: order.remaining_lots
         for book in matching.books.values()
-        for order_id, order in book.resting.items()
+        for order in book.resting.values()
     }
     known = {order_id: order.remaining_lots for order_id, order in risk.core.orders.items()}
     require(resting == known, RESERVATIONS, f"book {resting}, risk {known}")

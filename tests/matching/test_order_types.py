@@ -15,6 +15,8 @@ from engine.commands import (
     FOK,
     GTC,
     IOC,
+    MAX_LOTS,
+    MAX_TICKS,
     SELL,
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
@@ -22,7 +24,8 @@ from engine.commands import (
     STP_DECREMENT,
 )
 from engine.reasons import Reason
-from matching.book import FILLED, RESTED, STEP_CANCEL, STEP_DECREMENT, STEP_FILL, Book
+from engine.units import WORD
+from matching.book import FILLED, RESTED, STEP_CANCEL, STEP_DECREMENT, STEP_FILL, Book, Order
 
 Steps = list[tuple[int, int, int]]
 ASKS = [(1, 101, 5), (2, 101, 5), (3, 102, 4), (6, 102, 6)]
@@ -357,7 +360,7 @@ def test_an_amended_order_keeps_its_modes() -> None:
     assert book.resting[2].row() == (2, 7, 90, 3, STP_DECREMENT, 0, 1)
     book.submit(4, 9, BUY, 89, 5)
     assert book.change(3, 89, 5) == Reason.POST_ONLY_WOULD_CROSS
-    assert sorted(book.resting) == [2, 4]
+    assert sorted(order.order_id for order in book.resting.values()) == [2, 4]
     book.check()
 
 
@@ -388,7 +391,12 @@ def test_the_same_liquidity_cannot_fill_two_takers() -> None:
     [
         (NEW, 100, 0, "order 50: size 0 lots must be positive"),
         (NEW, 0, 1, "order 50: price 0 ticks must be positive"),
+        (NEW, 100, MAX_LOTS + 1, "must be positive, at most 1000000000000"),
+        (NEW, MAX_TICKS + 1, 1, "must be positive, at most 1000000000000"),
+        (WORD, 100, 1, "ids must be below 2305843009213693952"),
+        (2**70, 100, 1, "ids must be below 2305843009213693952"),
         (4, 100, 1, "order 4 rests already"),
+        (4, 101, 1, "order 4 rests already"),
     ],
 )
 def test_impossible_orders_are_refused_and_change_nothing(
@@ -417,7 +425,7 @@ def _crossed(book: Book) -> None:
 
 
 def _wrong_total(book: Book) -> None:
-    book.asks.levels[101].lots += 1
+    book.asks.levels[-1].lots += 1
 
 
 def _wrong_remaining(book: Book) -> None:
@@ -425,23 +433,23 @@ def _wrong_remaining(book: Book) -> None:
 
 
 def _lost_index(book: Book) -> None:
-    del book.resting[5]
+    book.resting.pop(5)
 
 
 def _ghost_index(book: Book) -> None:
-    book.resting[90] = book.resting[5]
+    book.resting.add(Order(90, 7, BUY, 98, 1, STP_CANCEL_NEWEST, False, False))
 
 
 def _wrong_best(book: Book) -> None:
-    book.bids.best = book.bids.levels[-98]
+    book.bids.best = book.bids.levels[0]
 
 
-def _heap_without_level(book: Book) -> None:
-    book.asks.heap.append(500)
+def _unsorted_levels(book: Book) -> None:
+    book.asks.levels.reverse()
 
 
 def _wrong_count(book: Book) -> None:
-    book.asks.levels[102].count = 3
+    book.asks.levels[0].count = 3
 
 
 @pytest.mark.parametrize(
@@ -453,7 +461,7 @@ def _wrong_count(book: Book) -> None:
         (_lost_index, "order 5 is not indexed"),
         (_ghost_index, "6 orders are queued, 7 are indexed"),
         (_wrong_best, "cached best level is wrong"),
-        (_heap_without_level, "the heap differs"),
+        (_unsorted_levels, "the levels are not sorted"),
         (_wrong_count, "level 102 holds 2 orders, not 3"),
     ],
 )
