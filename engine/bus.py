@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from engine.commands import Command, IndexPrice
-from engine.component import Component, FunctionComponent, Handler
+from engine.component import Component, FunctionComponent, FunctionSink, Handler, Sink
 from engine.latency import Latency as Latency
 from engine.messages import at_time
 from engine.topology import GATEWAY, ROUTES
@@ -21,23 +21,25 @@ MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
 ORACLE: Final[str] = "oracle"
 
 _NO_COMMANDS: Final[tuple[Command, ...]] = ()
+_NOBODY: Final[list[Component]] = []
 _CUT_AFTER: Final[int] = 1_000
 
 
 class Bus:
     """Delivers messages by the routing table; what nobody takes is an event for the sink.
 
-    ``takers`` are the components (or functions in their place) by the names in the table.
+    ``takers`` are the components by the names in the table; functions may stand in their place and
+    in that of the sink.
     `now_ns` is the virtual clock of a bus with latencies.
     """
 
     def __init__(
         self,
         takers: Mapping[str, Component | Handler],
-        sink: Callable[[Any], None],
+        sink: Sink | Callable[[Any], None],
         latency: Latency | None = None,
     ) -> None:
-        self._sink = sink
+        self._sink = sink if isinstance(sink, Sink) else FunctionSink(sink)
         self._latency = latency
         components = {
             name: taker if isinstance(taker, Component) else FunctionComponent(taker)
@@ -81,35 +83,30 @@ class Bus:
         to the sink."""
         receivers = self._receivers
         sink = self._sink
-        # A queue of pairs as two lists that are cut now and then: the cheapest there is, compiled.
-        components: list[Component] = []
-        messages: list[Any] = []
-        for component in receivers[type(first)]:
-            components.append(component)
-            messages.append(first)
-        if rest:
-            for command in rest:
-                for component in receivers[type(command)]:
-                    components.append(component)
-                    messages.append(command)
+        # What was said and to whom, as two lists that are cut now and then: compiled, the cheapest
+        # queue there is. An event is for nobody.
+        said: list[Any] = [first]
+        hearers: list[list[Component]] = [receivers[type(first)]]
+        for command in rest:
+            said.append(command)
+            hearers.append(receivers[type(command)])
         left = MAX_MESSAGES_PER_COMMAND * (1 + len(rest))
-        out: list[Any] = []
         place = 0
-        while place < len(messages):
-            components[place].handle(messages[place], out)
+        while place < len(hearers):
+            for component in hearers[place]:
+                component.handle(said[place], said)
+                while len(hearers) < len(said):
+                    message = said[len(hearers)]
+                    found = receivers.get(type(message))
+                    if found is None:
+                        sink.publish(message)
+                        hearers.append(_NOBODY)
+                    else:
+                        hearers.append(found)
             place += 1
-            for said in out:
-                found = receivers.get(type(said))
-                if found is None:
-                    sink(said)
-                else:
-                    for component in found:
-                        components.append(component)
-                        messages.append(said)
-            out.clear()
             if place == _CUT_AFTER:
-                del components[:place]
-                del messages[:place]
+                del said[:place]
+                del hearers[:place]
                 left -= place
                 place = 0
                 if left < 0:
@@ -129,7 +126,7 @@ class Bus:
                 if type(said) in self._targets:
                     self._schedule(name, said)
                 else:
-                    self._sink(said)
+                    self._sink.publish(said)
             out.clear()
         self.now_ns = max(self.now_ns, time_ns)
 

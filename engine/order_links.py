@@ -7,10 +7,13 @@ instead of being looked up by name. `engine.messages` gives them the wire form t
 
 from typing import Any, ClassVar, Final
 
+from engine.native import mypyc_attr
+
 FLAGS: Final[tuple[str, ...]] = ("post_only", "liquidation", "shrink_only")
 """The fields that are true or false; all others are whole numbers."""
 
 
+@mypyc_attr(acyclic=True)
 class OrderLink:
     """A message whose wire form is its class's name and ``FIELDS`` in order."""
 
@@ -41,6 +44,7 @@ class OrderLink:
 # risk -> matching
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class PlaceOrder(OrderLink):
     """An order that passed the margin check. ``price_ticks`` is always a limit (risk turns a
     market order into an IOC limit at its worst acceptable price)."""
@@ -99,6 +103,7 @@ class PlaceOrder(OrderLink):
         self.liquidation = liquidation
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class PullOrder(OrderLink):
     """Take an order out of the book. Always answered by `OrderGone`, or `PullFailed`.
 
@@ -119,6 +124,7 @@ class PullOrder(OrderLink):
         self.account_id = account_id
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class ChangeOrder(OrderLink):
     """New price and remaining size of a resting order; answered by `OrderChanged` (then any
     fills) or `PullFailed`.
@@ -168,6 +174,7 @@ class ChangeOrder(OrderLink):
 # matching -> risk
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Fill(OrderLink):
     """Two orders met at the maker's price. Both sides settle from this one message."""
 
@@ -213,6 +220,7 @@ class Fill(OrderLink):
         self.maker_order_id = maker_order_id
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class OrderGone(OrderLink):
     """An order left the book (or never entered it) with ``remaining_lots`` unfilled.
 
@@ -233,6 +241,7 @@ class OrderGone(OrderLink):
         self.reason = reason
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class OrderChanged(OrderLink):
     """A resting order now has this price and remaining size (amend, or self-trade decrement)."""
 
@@ -250,6 +259,7 @@ class OrderChanged(OrderLink):
         self.remaining_lots = remaining_lots
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class PullFailed(OrderLink):
     """The order to pull or change was not in the book (it had just filled)."""
 

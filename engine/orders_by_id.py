@@ -5,6 +5,7 @@ dictionary makes an object of it, hashes it, compares it and frees it again. The
 does the same at a tenth of the cost; in plain Python nothing beats a dictionary.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from engine.units import COMPILED, WORD
@@ -31,7 +32,8 @@ AnOrder = TypeVar("AnOrder", bound=Identified)
 
 
 class OrdersById(Generic[AnOrder]):
-    """Orders by their id, in no particular order; `new_orders_by_id` makes one."""
+    """Orders by their id, in no particular order; iterates over the ids. `new_orders_by_id` makes
+    one."""
 
     __slots__ = ("_orders",)
 
@@ -40,6 +42,9 @@ class OrdersById(Generic[AnOrder]):
 
     def __len__(self) -> int:
         return len(self._orders)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([order.order_id for order in self.values()])
 
     def __contains__(self, order_id: int) -> bool:
         return self.get(order_id) is not None

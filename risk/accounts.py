@@ -9,6 +9,8 @@ same margin account.
 from typing import TYPE_CHECKING, Final
 
 from engine.commands import BUY, LEG_NET
+from engine.native import mypyc_attr
+from engine.orders_by_id import Identified
 from risk.listing import Listing
 
 if TYPE_CHECKING:
@@ -177,6 +179,7 @@ class MarginAccount:
         return None
 
 
+@mypyc_attr(free_list_len=1)
 class Position:
     """Signed lots and the signed sum paid for them, plus the open orders around it.
 
@@ -225,11 +228,13 @@ class Position:
         self.high_ticks = NO_THRESHOLD
 
 
-class OpenOrder:
+@mypyc_attr(free_list_len=1)
+class OpenOrder(Identified):
     """What risk remembers of an order on its way to, or in, the book.
 
     `qty_lots` is the size it was accepted with, `remaining_lots` what it still reserves. `enlarged`
-    is set once an amendment to a larger size was sent to the book.
+    is set once an amendment to a larger size was sent to the book. `older` and `newer` are its
+    neighbours among its trader's open orders.
     """
 
     __slots__ = (
@@ -237,7 +242,8 @@ class OpenOrder:
         "hold_q",
         "instrument_id",
         "liquidation",
-        "order_id",
+        "newer",
+        "older",
         "position",
         "price_ticks",
         "qty_lots",
@@ -257,7 +263,7 @@ class OpenOrder:
         reduce_only: bool,
         liquidation: bool,
     ) -> None:
-        self.order_id = order_id
+        self.order_id: i64 = order_id
         self.position = position
         self.instrument_id = position.instrument_id
         self.side = side
@@ -269,6 +275,8 @@ class OpenOrder:
         self.enlarged = False
         self.value_q = 0
         self.hold_q = 0
+        self.older: OpenOrder | None = None
+        self.newer: OpenOrder | None = None
 
     @property
     def reduces(self) -> bool:
@@ -278,16 +286,24 @@ class OpenOrder:
         return self.position.qty_lots > 0
 
 
-_NO_ORDERS: Final[dict[int, OpenOrder]] = {}
-
-
 class Trader:
-    """One customer: settings, margin accounts in the order they were opened, open orders by id.
+    """One customer: settings, margin accounts in the order they were opened, open orders as a chain
+    from the oldest to the newest.
 
     `cross` is the cross account that was used last, to be found again without a search.
     """
 
-    __slots__ = ("account_id", "accounts", "cross", "hedge", "isolated", "leverage", "orders")
+    __slots__ = (
+        "account_id",
+        "accounts",
+        "cross",
+        "hedge",
+        "isolated",
+        "leverage",
+        "newest_order",
+        "oldest_order",
+        "order_count",
+    )
 
     def __init__(self, account_id: int) -> None:
         self.account_id = account_id
@@ -297,13 +313,45 @@ class Trader:
         # Shared by all who have nothing yet: replaced, never changed.
         self.leverage: dict[int, int] = _NO_LEVERAGE
         self.isolated: dict[int, bool] = _NO_MODE
-        self.orders: dict[int, OpenOrder] = _NO_ORDERS
+        self.order_count: i64 = 0
+        self.oldest_order: OpenOrder | None = None
+        self.newest_order: OpenOrder | None = None
 
     def remember_order(self, order: OpenOrder) -> None:
         """An order is open from now on."""
-        if self.orders is _NO_ORDERS:
-            self.orders = {}
-        self.orders[order.order_id] = order
+        newest = self.newest_order
+        if newest is None:
+            self.oldest_order = order
+        else:
+            newest.newer = order
+            order.older = newest
+        self.newest_order = order
+        self.order_count += 1
+
+    def forget_order(self, order: OpenOrder) -> None:
+        """An open order is over."""
+        older = order.older
+        newer = order.newer
+        if older is None:
+            self.oldest_order = newer
+        else:
+            older.newer = newer
+        if newer is None:
+            self.newest_order = older
+        else:
+            newer.older = older
+        order.older = None
+        order.newer = None
+        self.order_count -= 1
+
+    def open_orders(self) -> list[OpenOrder]:
+        """The open orders, oldest first."""
+        found: list[OpenOrder] = []
+        order = self.oldest_order
+        while order is not None:
+            found.append(order)
+            order = order.newer
+        return found
 
     def is_house(self) -> bool:
         """Whether this is one of the exchange's own accounts."""

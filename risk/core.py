@@ -10,6 +10,7 @@ from engine.events import CommandRejected, FundChanged
 from engine.instruments import AssetSpec
 from engine.links import AccountFacts, HouseFacts, PositionFacts
 from engine.order_links import PullOrder
+from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.units import magnitude
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
 from risk.health import (
@@ -54,7 +55,7 @@ class RiskCore:
         self.ledger = Ledger()
         self.assets: dict[int, AssetSpec] = {}
         self.listings: dict[int, Listing] = {}
-        self.orders: dict[int, OpenOrder] = {}
+        self.orders: OrdersById[OpenOrder] = new_orders_by_id()
         self.set_rulebook(NO_RULES)
         self.now_ns = 0
         self.next_call_id = 1
@@ -132,7 +133,7 @@ class RiskCore:
         """The trader's open orders margined by this account, not those of the liquidation engine: a
         cross account also carries isolated orders."""
         found: list[OpenOrder] = []
-        for order in account.trader.orders.values():
+        for order in account.trader.open_orders():
             if order.liquidation:
                 continue
             held_by = order.position.account

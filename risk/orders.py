@@ -130,7 +130,7 @@ class Orders:
         listing = position.listing
         if self._is_locked(position.account):
             return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-        if len(trader.orders) >= listing.instrument.max_open_orders:
+        if trader.order_count >= listing.instrument.max_open_orders:
             limit = listing.instrument.max_open_orders
             return Verdict(Reason.TOO_MANY_OPEN_ORDERS, detail=f"at most {limit}")
         reduce_only = reduce_only or closes_leg(leg, side)
@@ -254,7 +254,7 @@ class Orders:
         if instrument_id != ALL_INSTRUMENTS and instrument_id not in core.listings:
             core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_INSTRUMENT))
             return
-        for order in trader.orders.values():
+        for order in trader.open_orders():
             wanted = instrument_id == ALL_INSTRUMENTS or instrument_id == order.instrument_id
             if wanted and not order.liquidation:
                 core.pull(order, _CANCELLED_BY_OWNER, 0)

@@ -23,6 +23,7 @@ from engine.commands import (
     STP_CANCEL_NEWEST,
     STP_DECREMENT,
 )
+from engine.native import mypyc_attr
 from engine.reasons import Reason
 from engine.units import PPB, apply_rate_down, apply_rate_up, magnitude
 from risk.accounts import MarginAccount, Position, Trader
@@ -41,6 +42,7 @@ SubmitFields = tuple[int, int, int, int, int, int, int, int, int, bool, bool, in
 """The fields of `engine.commands.SubmitOrder` in their order."""
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Verdict:
     """Outcome of a check: a reason (0 when passed) and the figures it rests on, in quanta."""
 

@@ -58,7 +58,7 @@ class Reports:
                 self._margin_account(account)
                 for account in sorted(trader.accounts, key=lambda each: each.margin_account_id)
             ],
-            list(trader.orders),
+            [order.order_id for order in trader.open_orders()],
         )
 
     def market(self) -> MarketReport:

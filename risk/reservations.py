@@ -19,7 +19,7 @@ class Reservations:
 
     def register(self, order: OpenOrder, price_ticks: int) -> None:
         """Remember a new order and reserve for all of it at a price."""
-        self._core.orders[order.order_id] = order
+        self._core.orders.add(order)
         order.position.account.trader.remember_order(order)
         self.reserve(order, order.qty_lots, price_ticks)
         if order.hold_q:
@@ -75,7 +75,7 @@ class Reservations:
         core = self._core
         orders = [
             order
-            for order in position.account.trader.orders.values()
+            for order in position.account.trader.open_orders()
             if order.position is position and order.reduce_only and not order.liquidation
         ]
         against = position.sell_lots if position.qty_lots > 0 else position.buy_lots

@@ -217,8 +217,8 @@ class Settlement:
             self._reservations.release(order, order.remaining_lots)
         position = order.position
         account = position.account
-        del core.orders[order.order_id]
-        del account.trader.orders[order.order_id]
+        core.orders.pop(order.order_id)
+        account.trader.forget_order(order)
         core.emit(
             OrderClosed(
                 core.now_ns,

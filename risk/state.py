@@ -60,7 +60,7 @@ def _trader(trader: Trader) -> list[Any]:
         trader.hedge,
         sorted([key, value] for key, value in trader.leverage.items()),
         sorted([key, value] for key, value in trader.isolated.items()),
-        [_order(order) for order in trader.orders.values()],
+        [_order(order) for order in trader.open_orders()],
     ]
 
 
@@ -256,5 +256,5 @@ def _restore_orders(core: RiskCore, row: list[Any]) -> None:
         order.enlarged = enlarged
         order.value_q = value_q
         order.hold_q = hold_q
-        core.orders[order_id] = order
+        core.orders.add(order)
         trader.remember_order(order)

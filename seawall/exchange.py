@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.bus import Bus, Latency
 from engine.commands import Command
+from engine.component import Sink
 from engine.events import AccountReport, CommandRejected, Event
 from engine.hashing import state_hash
 from engine.reasons import Reason
@@ -27,7 +28,7 @@ from seawall.invariants import check_cheap, check_full
 Listener = Callable[[Event], None]
 
 
-class Exchange:
+class Exchange(Sink):
     """A deterministic market driven by commands.
 
     ``check_invariants_every`` runs the complete (linear cost) invariants after every that many
@@ -52,7 +53,7 @@ class Exchange:
                 RISK: self.risk,
                 LIQUIDATION: self.liquidation,
             },
-            self._publish,
+            self,
             latency,
         )
         self.commands = 0
@@ -94,7 +95,7 @@ class Exchange:
         """Count a command and show it to `before_command`, unless its time goes back."""
         time_ns: int = command.time_ns
         if time_ns < self.time_ns:
-            self._publish(
+            self.publish(
                 CommandRejected(
                     self.time_ns,
                     getattr(command, "account_id", 0),
@@ -132,7 +133,8 @@ class Exchange:
         assert self._order_id < FIRST_ORDER_ID, "ids beyond belong to the liquidation engine"
         return self._order_id
 
-    def _publish(self, event: Any) -> None:
+    def publish(self, event: Any) -> None:
+        """Count an event and tell the listeners."""
         self.events += 1
         for listener in self._listeners:
             listener(event)

@@ -72,11 +72,11 @@ def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
         for book in matching.books.values()
         for order in book.resting.values()
     }
-    known = {order_id: order.remaining_lots for order_id, order in risk.core.orders.items()}
+    known = {order.order_id: order.remaining_lots for order in risk.core.orders.values()}
     require(resting == known, RESERVATIONS, f"book {resting}, risk {known}")
     for account in risk.core.ledger.accounts.values():
         held_q = 0
-        for order in account.trader.orders.values():
+        for order in account.trader.open_orders():
             if risk.core.cross_of(order.position.account) is account:
                 held_q += order.hold_q
         if not account.isolated:
@@ -92,7 +92,7 @@ def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
 def _check_position_orders(position: Position) -> None:
     lots = [0, 0, 0]
     value_q = [0, 0]
-    for order in position.account.trader.orders.values():
+    for order in position.account.trader.open_orders():
         if order.position is position:
             side = 0 if order.side > 0 else 1
             lots[side] += order.remaining_lots

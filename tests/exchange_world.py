@@ -370,7 +370,7 @@ def replay_over_the_wire(batches: list[list[Command]]) -> Exchange:
     twin = Exchange(check_cheap=False)
     components = {RISK: twin.risk, MATCHING: twin.matching, LIQUIDATION: twin.liquidation}
     takers = {name: _through_codec(component.handle) for name, component in components.items()}
-    twin.bus = Bus(takers, twin._publish)
+    twin.bus = Bus(takers, twin)
     for batch in batches:
         twin.send_batch([decode_command(encode(_ask_nobody(command))) for command in batch])
     return twin

@@ -37,6 +37,7 @@ def test_it_answers_as_a_dictionary(kind: Kind, steps: list[tuple[bool, int]]) -
     found = table.values()
     assert len(found) == len(known)
     assert {order.order_id for order in found} == set(known)
+    assert sorted(table) == sorted(known)
 
 
 @KINDS

@@ -360,7 +360,7 @@ def test_an_amended_order_keeps_its_modes() -> None:
     assert book.resting[2].row() == (2, 7, 90, 3, STP_DECREMENT, 0, 1)
     book.submit(4, 9, BUY, 89, 5)
     assert book.change(3, 89, 5) == Reason.POST_ONLY_WOULD_CROSS
-    assert sorted(order.order_id for order in book.resting.values()) == [2, 4]
+    assert sorted(book.resting) == [2, 4]
     book.check()
 
 

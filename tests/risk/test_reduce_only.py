@@ -21,7 +21,8 @@ def close(m: Market, qty: str, price: str) -> int:
 
 
 def resting(m: Market) -> dict[int, int]:
-    return {key: order.remaining_lots for key, order in m.exchange.book(0).resting.items()}
+    resting = m.exchange.book(0).resting.values()
+    return {order.order_id: order.remaining_lots for order in resting}
 
 
 def test_it_is_cut_to_the_position_when_it_arrives() -> None:

@@ -73,7 +73,7 @@ def watch(exchange: Exchange, metrics: Metrics) -> None:
         RISK_ENGINE: metered,
         LIQUIDATION: exchange.liquidation.handle,
     }
-    exchange.bus = Bus(handlers, exchange._publish)
+    exchange.bus = Bus(handlers, exchange)
 
 
 @pytest.fixture
