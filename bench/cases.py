@@ -19,7 +19,6 @@ from matching.book import Book
 from risk.accounts import FIRST_TRADER, MarginAccount, Position
 from risk.adl_queue import AdlQueues
 from risk.health import evaluate
-from risk.liquidation.adl import Counterparty, rank_by_profit_leverage
 from risk.pretrade import check_cross_margin
 from seawall.exchange import Exchange
 
@@ -260,15 +259,6 @@ def _funding(small: bool) -> tuple[Work, int]:
     return work, positions
 
 
-def _adl_ranking(small: bool) -> tuple[Work, int]:
-    count = 200 if small else 100_000
-    parties = [
-        Counterparty(n, 1 + n % 7, (n * 7919) % 10**6, 10**7, 10**7 + n, 10**6 + (n * 31) % 10**6)
-        for n in range(count)
-    ]
-    return lambda: rank_by_profit_leverage(parties), count
-
-
 def _adl_queue(small: bool) -> tuple[Work, int]:
     accounts = 200 if small else 100_000
     exchange = calm_world(accounts)
@@ -355,8 +345,7 @@ CASES: Final[list[Case]] = [
     Case("crash tick, per account touched", "account", _crash),
     Case("funding", "position", _funding),
     Case("liquidation from call to end", "account", _liquidations),
-    Case("ADL ranking, 100,000 positions", "position", _adl_ranking),
-    Case("ADL queue with facts, 50,000 positions", "position", _adl_queue),
+    Case("ADL queue, 50,000 positions", "position", _adl_queue),
     Case("message encode", "message", _encode),
     Case("message decode", "message", _decode),
     Case("open and fund an account", "account", _open_accounts(20_000)),

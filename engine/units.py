@@ -33,6 +33,9 @@ the product is below this bound, and the exact long integers otherwise. Plain Py
 HALF_WORD: Final[int] = 2**30
 """The product of two ints below it is below `WORD`."""
 
+_PPB_WORD: Final[int] = WORD // 1_000
+"""An int below it, times a thousand, is below `WORD`."""
+
 _WIDE: Final[Context] = Context(prec=4 * MAX_DIGITS)
 """Room for every product of an amount and a step; Decimal's usual 28 digits would round it."""
 
@@ -73,6 +76,24 @@ def scale_down(amount: int, numerator: int, denominator: int) -> int:
         if _fits(whole, word_numerator) and _fits(rest, word_numerator):
             return whole * word_numerator + rest * word_numerator // word_denominator
     return amount * numerator // denominator
+
+
+def share_ppb(part: int, whole: int) -> int:
+    """``part / whole`` as a rate, rounded down; ``part`` is not negative, ``whole`` positive."""
+    if COMPILED and part < _PPB_WORD and whole < _PPB_WORD:
+        # Long division, three decimals at a time: each step fits a machine word.
+        rest: i64 = part
+        word_whole: i64 = whole
+        rate: i64 = rest // word_whole
+        if rate < HALF_WORD:
+            rest -= rate * word_whole
+            for _ in range(3):
+                rest *= 1_000
+                digits: i64 = rest // word_whole
+                rest -= digits * word_whole
+                rate = rate * 1_000 + digits
+            return rate
+    return part * PPB // whole
 
 
 def _fits(amount: "i64", factor: "i64") -> bool:

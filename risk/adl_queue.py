@@ -1,29 +1,62 @@
-"""The deleveraging queues: one per instrument and side, ranked once per mark.
+"""The deleveraging queues: one per instrument and side, scored once per mark.
 
 Traders see their place in the same queue. Entries are checked again when used, since positions
 change between two marks.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from heapq import heapify, heappop
+from typing import Any, Final
 
 from risk.accounts import Position
 from risk.core import RiskCore
 from risk.health import evaluate, unrealised_q
-from risk.liquidation.adl import Counterparty, rank_by_profit_leverage, rank_group
+from risk.liquidation.adl import profit_leverage_score, rank_group
 from risk.listing import Listing
+
+_UID_SPACE: Final[int] = 2**64
+"""More than any position uid."""
 
 
 class _Queue:
-    """Ranked position uids as of a mark version; `start` skips those already closed."""
+    """Position uids as of a mark version, the highest score first, equal scores by uid.
 
-    __slots__ = ("built_version", "places", "start", "uids")
+    A deleveraging asks the first few of thousands, so only as many are put in order as anyone has
+    asked for: `uids` are those, `_rest` is a heap of the others, each one number made of score and
+    uid as they were at that mark. `start` skips those at the front that are closed already.
+    """
 
-    def __init__(self, built_version: int, uids: list[int]) -> None:
+    __slots__ = ("_places", "_rest", "built_version", "start", "uids")
+
+    def __init__(self, built_version: int, uids: list[int], rest: list[int]) -> None:
         self.built_version = built_version
         self.uids = uids
         self.start = 0
-        self.places: dict[int, int] = {uid: place for place, uid in enumerate(uids)}
+        heapify(rest)
+        self._rest = rest
+        self._places: dict[int, int] = {}
+
+    def reaches(self, place: int) -> bool:
+        """Whether the queue is longer than ``place``; puts it in order up to there."""
+        while len(self.uids) <= place:
+            if not self._rest:
+                return False
+            self.uids.append(heappop(self._rest) % _UID_SPACE)
+        return True
+
+    def ordered(self) -> list[int]:
+        """All uids, in order."""
+        self._rest.sort()
+        for entry in self._rest:
+            self.uids.append(entry % _UID_SPACE)
+        self._rest.clear()
+        return self.uids
+
+    def place_of(self, uid: int) -> int:
+        """Where a position stands, from 0; -1 if it was not there when the queue was scored."""
+        if not self._places:
+            self._places = {each: place for place, each in enumerate(self.ordered())}
+        return self._places.get(uid, -1)
 
 
 class AdlQueues:
@@ -46,11 +79,12 @@ class AdlQueues:
         queue = _current(self._queues, listing, side)
         holders = listing.holders
         house: list[Position] = []
-        uids = queue.uids
-        while queue.start < len(uids) and uids[queue.start] not in holders:
+        while queue.reaches(queue.start) and queue.uids[queue.start] not in holders:
             queue.start += 1
-        for number in range(queue.start, len(uids)):
-            target = holders.get(uids[number])
+        place = queue.start
+        while queue.reaches(place):
+            target = holders.get(queue.uids[place])
+            place += 1
             if target is None or target.qty_lots * side <= 0:
                 continue
             if target.account.trader.is_house():
@@ -60,7 +94,7 @@ class AdlQueues:
         # Who opened (again) since the ranking has no place in it and comes after it.
         for uid in sorted(holders):
             target = holders.get(uid)
-            if queue.places.get(uid, -1) >= queue.start or target is None:
+            if queue.place_of(uid) >= queue.start or target is None:
                 continue
             if target.qty_lots * side <= 0 or target.account.liquidation is not None:
                 continue
@@ -79,14 +113,14 @@ class AdlQueues:
             return 0
         side = 1 if position.qty_lots > 0 else -1
         queue = _current(self._shown, position.listing, side)
-        place = queue.places.get(position.uid)
-        return 0 if place is None else rank_group(place, len(queue.uids))
+        place = queue.place_of(position.uid)
+        return 0 if place < 0 else rank_group(place, len(queue.ordered()))
 
     def state(self) -> list[list[Any]]:
-        """The queues of the present marks; who comes when was fixed when they were built."""
+        """The queues of the present marks; who comes when was fixed when they were scored."""
         listings = self._core.listings
         return [
-            [instrument_id, side, queue.start, list(queue.uids)]
+            [instrument_id, side, queue.start, list(queue.ordered())]
             for (instrument_id, side), queue in sorted(self._queues.items())
             if queue.built_version == listings[instrument_id].mark_version
         ]
@@ -94,35 +128,37 @@ class AdlQueues:
     def restore(self, state: list[list[Any]]) -> None:
         """Take over what `state` returned."""
         for instrument_id, side, start, uids in state:
-            queue = _Queue(self._core.listings[instrument_id].mark_version, list(uids))
+            queue = _Queue(self._core.listings[instrument_id].mark_version, list(uids), [])
             queue.start = start
             self._queues[(instrument_id, side)] = queue
 
 
 def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int) -> _Queue:
-    """The queue of the present mark, ranked now if the mark has moved since."""
+    """The queue of the present mark, scored now if the mark has moved since."""
     key = (listing.instrument_id, side)
     queue = queues.get(key)
     if queue is None or queue.built_version != listing.mark_version:
-        parties = [
-            _counterparty(position)
-            for position in listing.holders.values()
-            if position.qty_lots * side > 0
-        ]
-        ranked = rank_by_profit_leverage(parties)
-        queue = _Queue(listing.mark_version, [party.uid for party in ranked])
+        is_long = side > 0
+        entries: list[int] = []
+        for position in listing.holders.values():
+            if (position.qty_lots > 0) == is_long:
+                # The highest score first, then the lowest uid.
+                entries.append(position.uid - _score(position) * _UID_SPACE)
+        queue = _Queue(listing.mark_version, [], entries)
         queues[key] = queue
     return queue
 
 
-def _counterparty(position: Position) -> Counterparty:
+def _score(position: Position) -> int:
+    """A position's score at present marks."""
     listing = position.listing
-    evaluate(position.account)
-    return Counterparty(
-        position.uid,
-        abs(position.qty_lots),
-        unrealised_q(position),
-        abs(position.entry_value_q),
-        listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
-        position.account.equity_q,
+    account = position.account
+    evaluate(account)
+    qty_lots = position.qty_lots
+    value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
+    return profit_leverage_score(
+        value_q - position.entry_value_q,
+        position.entry_value_q,
+        listing.instrument.notional_of_value_q(value_q, qty_lots, listing.mark_ticks),
+        account.equity_q,
     )

@@ -4,50 +4,25 @@ Rankings are pure functions over what each counterparty gains and risks. The que
 traders see as their rank.
 """
 
-from engine.units import PPB
+from engine.units import magnitude, share_ppb
 
 RANKS = 5
 """Number of rank groups shown to traders, 1 is the first fifth of the queue."""
 
 
-class Counterparty:
-    """A position that could be closed, at current marks; ``lots`` positive, money in quanta."""
-
-    __slots__ = ("entry_notional_q", "equity_q", "lots", "notional_q", "uid", "unrealised_q")
-
-    def __init__(
-        self,
-        uid: int,
-        lots: int,
-        unrealised_q: int,
-        entry_notional_q: int,
-        notional_q: int,
-        equity_q: int,
-    ) -> None:
-        self.uid = uid
-        self.lots = lots
-        self.unrealised_q = unrealised_q
-        self.entry_notional_q = entry_notional_q
-        self.notional_q = notional_q
-        self.equity_q = equity_q
-
-
-def profit_leverage_score(party: Counterparty) -> int:
+def profit_leverage_score(
+    unrealised_q: int, entry_value_q: int, notional_q: int, equity_q: int
+) -> int:
     """Return on the position times the account's effective leverage, in squared ppb.
 
     ``max(0, profit) / entry notional x notional / equity``, both rounded down: the form of
-    Hyperliquid's and (up to scale) Binance's index. An account without equity ranks as leverage
-    over one quantum.
+    Hyperliquid's and (up to scale) Binance's index. ``entry_value_q`` counts without its sign. An
+    account without equity ranks as leverage over one quantum.
     """
-    profit_q = max(0, party.unrealised_q)
-    return_ppb = profit_q * PPB // max(1, party.entry_notional_q)
-    leverage_ppb = party.notional_q * PPB // max(1, party.equity_q)
-    return return_ppb * leverage_ppb
-
-
-def rank_by_profit_leverage(parties: list[Counterparty]) -> list[Counterparty]:
-    """Highest score first; equal scores by position id, so that the order is always the same."""
-    return sorted(parties, key=lambda party: (-profit_leverage_score(party), party.uid))
+    if unrealised_q <= 0:
+        return 0
+    return_ppb = share_ppb(unrealised_q, max(1, magnitude(entry_value_q)))
+    return return_ppb * share_ppb(notional_q, max(1, equity_q))
 
 
 def rank_group(position_in_queue: int, queue_length: int) -> int:

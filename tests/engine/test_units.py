@@ -18,6 +18,7 @@ from engine.units import (
     from_grid,
     from_ppb,
     parse_decimal,
+    share_ppb,
     to_grid,
     to_ns,
     to_ppb,
@@ -34,6 +35,18 @@ def test_a_rate_rounds_up_for_what_is_owed_and_down_for_what_is_credited(
     exact = Fraction(amount * rate_ppb, PPB)
     assert apply_rate_up(amount, rate_ppb) == math.ceil(exact)
     assert apply_rate_down(amount, rate_ppb) == math.floor(exact)
+
+
+@given(st.integers(0, 10**20), st.integers(1, 10**20))
+def test_a_share_as_a_rate_is_rounded_down(part: int, whole: int) -> None:
+    assert share_ppb(part, whole) == math.floor(Fraction(part, whole) * PPB)
+
+
+@pytest.mark.parametrize("whole", [1, 3, 999, 10**9, 2**51, 2**61 // 1_000, 2**61])
+@pytest.mark.parametrize("times", [0, 1, 2**30 - 1, 2**30, 2**40])
+def test_a_share_as_a_rate_is_exact_around_the_limits_of_a_word(whole: int, times: int) -> None:
+    for part in (whole * times, whole * times + whole - 1):
+        assert share_ppb(part, whole) == part * PPB // whole
 
 
 @pytest.mark.parametrize(
