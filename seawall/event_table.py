@@ -14,7 +14,7 @@
 A column is null where the event has no such field.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 from pathlib import Path
 from types import GenericAlias
@@ -27,7 +27,7 @@ from engine.events import Event
 from engine.messages import EVENT_TYPES
 
 CHUNK_ROWS: Final[int] = 100_000
-"""Events kept as objects before they become columns."""
+"""Events kept before they become columns."""
 
 _COLUMN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "account_id": ("account_id", "margin_account_id"),
@@ -58,44 +58,125 @@ SCHEMA: Final[pl.Schema] = pl.Schema(
 _PLACE: Final[str] = "place"
 _PLACES: Final[pl.Schema] = pl.Schema({_PLACE: pl.Int64(), **SCHEMA})
 _SEQUENCES: Final[tuple[str, ...]] = ("seq", "command_seq")
+_NUMBERS: Final[frozenset[type]] = frozenset({int, bool})
 _json = msgspec.json.Encoder()
-_time_ns = attrgetter("time_ns")
 
 
 class _Layout:
-    """Which fields of one event type are columns and which go to ``detail``."""
+    """Which fields of one event type are columns (`columns`, by the name of the column) and which
+    go to ``detail`` (`rest`)."""
 
-    __slots__ = ("_columns", "_details_type", "name")
+    __slots__ = ("columns", "fields", "name", "only_numbers", "rest")
 
     def __init__(self, event_type: type[msgspec.Struct]) -> None:
         self.name = event_type.__name__
-        names = [field.name for field in msgspec.structs.fields(event_type)]
-        self._columns: list[tuple[str, Callable[[Any], Any]]] = []
-        taken = ["time_ns"]
+        fields = msgspec.structs.fields(event_type)
+        self.fields = [field.name for field in fields]
+        self.only_numbers = all(field.type in _NUMBERS for field in fields)
+        self.columns: dict[str, str] = {"time_ns": "time_ns"}
         for column, candidates in _COLUMN_FIELDS.items():
-            field = next((name for name in candidates if name in names), None)
+            field = next((name for name in candidates if name in self.fields), None)
             if field is not None:
-                self._columns.append((column, attrgetter(field)))
-                taken.append(field)
-        rest = [(name, Any) for name in names if name not in taken]
+                self.columns[column] = field
+        taken = set(self.columns.values())
+        self.rest = [name for name in self.fields if name not in taken]
+
+
+class _Rows:
+    """What is kept of the events of one type; `places` are their rows in the chunk."""
+
+    __slots__ = ("layout", "places")
+
+    def __init__(self, layout: _Layout) -> None:
+        self.layout = layout
+        self.places: list[int] = []
+
+    def add(self, place: int, event: Any) -> None:
+        """Keep one event."""
+        raise NotImplementedError
+
+    def take(self) -> pl.DataFrame:
+        """The columns of what was kept, which is forgotten."""
+        places, self.places = self.places, []
+        count = len(places)
+        kind = pl.repeat(self.layout.name, count, dtype=SCHEMA["type"], eager=True)
+        place = pl.Series(_PLACE, places, dtype=pl.Int64())
+        return self.fields_frame().with_columns(place, kind.alias("type"))
+
+    def fields_frame(self) -> pl.DataFrame:
+        """The columns that come from the events' fields, which are forgotten."""
+        raise NotImplementedError
+
+
+class _NumberRows(_Rows):
+    """Events of numbers only, written as JSON when they come: ``["Trade",1,2,true]``.
+
+    The event can go at once, while it is at hand, and the texts are columns in all but name: one
+    with a comma between the fields and a bracket at the end of each line.
+    """
+
+    __slots__ = ("_detail", "_lines", "_schema")
+
+    def __init__(self, layout: _Layout) -> None:
+        super().__init__(layout)
+        self._lines = bytearray()
+        numbers = set(layout.columns.values())
+        self._schema: dict[str, Any] = {"tag": pl.String()}
+        for name in layout.fields:
+            # What goes to the detail stays the text it is.
+            self._schema[name] = pl.Int64() if name in numbers else pl.String()
+        parts: list[pl.Expr] = []
+        for name in layout.rest:
+            parts += [pl.lit(f'{"," if parts else "{"}"{name}":'), pl.col(name)]
+        self._detail = [pl.concat_str([*parts, pl.lit("}")]).alias("detail")] if parts else []
+
+    def add(self, place: int, event: Any) -> None:
+        """Keep one event."""
+        self.places.append(place)
+        _json.encode_into(event, self._lines, -1)
+
+    def fields_frame(self) -> pl.DataFrame:
+        """The columns that come from the events' fields, which are forgotten."""
+        lines, self._lines = self._lines, bytearray()
+        table = pl.read_csv(
+            bytes(lines),
+            has_header=False,
+            separator=",",
+            eol_char="]",
+            quote_char=None,
+            schema=self._schema,
+        )
+        columns = [pl.col(field).alias(name) for name, field in self.layout.columns.items()]
+        return table.select(*columns, *self._detail)
+
+
+class _ObjectRows(_Rows):
+    """Events with texts or lists in them, kept as they are."""
+
+    __slots__ = ("_details_type", "_events", "_readers")
+
+    def __init__(self, layout: _Layout) -> None:
+        super().__init__(layout)
+        self._events: list[Any] = []
+        self._readers = [(name, attrgetter(field)) for name, field in layout.columns.items()]
         self._details_type: Any = None
-        if rest:
-            detail = msgspec.defstruct(f"{self.name}Detail", rest, gc=False)
+        if layout.rest:
+            fields = [(name, Any) for name in layout.rest]
+            detail = msgspec.defstruct(f"{layout.name}Detail", fields, gc=False)
             self._details_type = GenericAlias(list, detail)
 
-    def frame(self, places: list[int], events: list[Any]) -> pl.DataFrame:
-        """The rows of events of this type; ``places`` are their rows in the chunk."""
-        columns: dict[str, Any] = {
-            _PLACE: places,
-            "time_ns": list(map(_time_ns, events)),
-            "type": pl.repeat(self.name, len(events), dtype=SCHEMA["type"], eager=True),
-        }
-        for column, read in self._columns:
-            columns[column] = list(map(read, events))
+    def add(self, place: int, event: Any) -> None:
+        """Keep one event."""
+        self.places.append(place)
+        self._events.append(event)
+
+    def fields_frame(self) -> pl.DataFrame:
+        """The columns that come from the events' fields, which are forgotten."""
+        events, self._events = self._events, []
+        columns: dict[str, Any] = {name: list(map(read, events)) for name, read in self._readers}
         if self._details_type is not None:
             columns["detail"] = self._details(events)
-        schema = {name: _PLACES[name] for name in columns}
-        return pl.DataFrame(columns, schema=schema)
+        return pl.DataFrame(columns, schema={name: SCHEMA[name] for name in columns})
 
     def _details(self, events: list[Any]) -> pl.Series:
         """The details as JSON texts: written one a line, and the lines read back as a column.
@@ -111,6 +192,10 @@ class _Layout:
             schema={"detail": pl.String()},
         )
         return lines["detail"]
+
+
+def _rows_of(layout: _Layout) -> _Rows:
+    return _NumberRows(layout) if layout.only_numbers else _ObjectRows(layout)
 
 
 _LAYOUTS: Final[dict[type, _Layout]] = {
@@ -138,8 +223,10 @@ class EventTable:
         self._chunk_rows = chunk_rows
         self._rows = 0
         self._command_seqs: list[int] = []
-        self._kept: dict[type, tuple[list[int], list[Any]]] = {
-            event_type: ([], []) for event_type in _LAYOUTS if event_type not in skip
+        self._kept: dict[type, _Rows] = {
+            event_type: _rows_of(layout)
+            for event_type, layout in _LAYOUTS.items()
+            if event_type not in skip
         }
         self._chunks: list[pl.DataFrame] = []
 
@@ -154,9 +241,7 @@ class EventTable:
             if type(event) not in self._skip:
                 raise TypeError(f"{type(event).__name__} is not an event type; it has no columns")
             return
-        places, events = kept
-        places.append(len(self._command_seqs))
-        events.append(event)
+        kept.add(len(self._command_seqs), event)
         self._command_seqs.append(command_seq)
         self._rows += 1
         if len(self._command_seqs) >= self._chunk_rows:
@@ -187,11 +272,9 @@ class EventTable:
         if not count:
             return
         parts = [pl.DataFrame(schema=_PLACES).drop(_SEQUENCES)]
-        for event_type, (places, events) in self._kept.items():
-            if places:
-                parts.append(_LAYOUTS[event_type].frame(places, events))
-                places.clear()
-                events.clear()
+        for kept in self._kept.values():
+            if kept.places:
+                parts.append(kept.take())
         first_seq = self._rows - count + 1
         sequences = pl.DataFrame(
             {
