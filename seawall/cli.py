@@ -1,6 +1,7 @@
 """The command line: run scenarios, replay journals, rebuild reports, answer margin questions."""
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -428,6 +429,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BAD_INPUT
 
 
+def main_of_process() -> int:
+    """`main` for a process that ends with it: what is left goes with the process, unsearched."""
+    status = main()
+    gc.freeze()
+    return status
+
+
 def _interrupted() -> int:
     print("seawall: interrupted; nothing was written", file=sys.stderr)
     return EXIT_INTERRUPTED
@@ -444,4 +452,4 @@ def _raised_while_interrupted(error: BaseException) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of_process())

@@ -67,15 +67,20 @@ class Liquidation:
     `stage` counts into the rulebook's list, `announced` is the last one published. `wait_until_ns`
     is set while it waits for a cooldown or the next tick (-1: it does not). `tried` lists the
     positions this stage has sent orders for, `stalled` says that the last order filled nothing.
+    What the facts say most is asked for stands beside them.
     """
 
     __slots__ = (
         "announced",
+        "equity_q",
         "facts",
         "in_orders",
         "last_stage",
+        "maintenance_q",
         "margin_account_id",
+        "open_orders",
         "orders_sent",
+        "positions",
         "rounds",
         "stage",
         "stalled",
@@ -85,8 +90,8 @@ class Liquidation:
     )
 
     def __init__(self, facts: AccountFacts, target_ppb: int) -> None:
-        self.margin_account_id = facts.margin_account_id
-        self.facts = facts
+        self.margin_account_id: int = facts.margin_account_id
+        self.hear(facts)
         self.target_ppb = target_ppb
         self.stage = 0
         self.announced = -1
@@ -97,6 +102,14 @@ class Liquidation:
         self.rounds = 0
         self.in_orders = False
         self.wait_until_ns = -1
+
+    def hear(self, facts: AccountFacts) -> None:
+        """This is how the account stands now."""
+        self.facts = facts
+        self.equity_q: int = facts.equity_q
+        self.maintenance_q: int = facts.maintenance_q
+        self.open_orders: int = facts.open_orders
+        self.positions: list[PositionFacts] = facts.positions
 
     def row(self) -> list[Any]:
         """All fields as plain values, the account first."""
@@ -134,7 +147,7 @@ class LiquidationEngine(Component):
 
     def __init__(self) -> None:
         self.liquidations: dict[int, Liquidation] = {}
-        self.rulebook: Rulebook = NO_RULES
+        self._obey(NO_RULES)
         self._contracts: dict[int, Contract] = {}
         self._house: dict[int, HouseFacts] = {}
         self._takeovers: list[int] = []
@@ -177,7 +190,7 @@ class LiquidationEngine(Component):
         )
 
     def _set_rules(self, message: RulesInForce) -> None:
-        self.rulebook = rulebook_from_json(message.rulebook)
+        self._obey(rulebook_from_json(message.rulebook))
         queued = [*self._takeovers, *self._adls]
         self._takeovers.clear()
         self._adls.clear()
@@ -189,6 +202,12 @@ class LiquidationEngine(Component):
         for account_id in queued:
             self._advance(self.liquidations[account_id])
         self._pump()
+
+    def _obey(self, rulebook: Rulebook) -> None:
+        """These rules are in force; what every step asks for is copied."""
+        self.rulebook: Rulebook = rulebook
+        self._stages: list[str] = rulebook.liquidation.stages
+        self._inclusive: bool = rulebook.liquidation.inclusive
 
     # the walk through the waterfall
 
@@ -205,7 +224,7 @@ class LiquidationEngine(Component):
         self._house[facts.asset_id] = message.house
         liquidation = self.liquidations.get(facts.margin_account_id)
         if liquidation is not None:
-            liquidation.facts = facts
+            liquidation.hear(facts)
             if liquidation.in_orders:
                 liquidation.in_orders = False
                 self._busy -= 1
@@ -223,7 +242,7 @@ class LiquidationEngine(Component):
         if self._restored(liquidation):
             self._release(liquidation)
             return
-        stages = self.rulebook.liquidation.stages
+        stages = self._stages
         while liquidation.stage < len(stages):
             name = stages[liquidation.stage]
             if name in ORDER_STAGES:
@@ -247,24 +266,23 @@ class LiquidationEngine(Component):
         liquidation.stalled = False
 
     def _restored(self, liquidation: Liquidation) -> bool:
-        facts = liquidation.facts
-        if not facts.positions:
-            return facts.equity_q >= 0
-        scaled_equity = facts.equity_q * PPB
-        target = liquidation.target_ppb * facts.maintenance_q
-        if self.rulebook.liquidation.inclusive:
+        if not liquidation.positions:
+            return liquidation.equity_q >= 0
+        scaled_equity = liquidation.equity_q * PPB
+        target = liquidation.target_ppb * liquidation.maintenance_q
+        if self._inclusive:
             return scaled_equity > target
         return scaled_equity >= target
 
     def _release(self, liquidation: Liquidation) -> None:
         outcome = RESTORED
-        if not liquidation.facts.positions:
+        if not liquidation.positions:
             outcome = _OUTCOMES.get(liquidation.last_stage, CLOSED)
         del self.liquidations[liquidation.margin_account_id]
         self._out.append(LiquidateRelease(self._now_ns, liquidation.margin_account_id, outcome))
 
     def _announce(self, liquidation: Liquidation) -> None:
-        name = self.rulebook.liquidation.stages[liquidation.stage]
+        name = self._stages[liquidation.stage]
         liquidation.last_stage = name
         if liquidation.announced != liquidation.stage:
             liquidation.announced = liquidation.stage
@@ -274,13 +292,12 @@ class LiquidationEngine(Component):
 
     def _work_orders(self, liquidation: Liquidation, name: str) -> bool:
         """Send what the stage asks for; False when it has nothing (more) to do."""
-        facts = liquidation.facts
         if name == "cancel":
-            if facts.open_orders == 0:
+            if liquidation.open_orders == 0:
                 return False
             self._announce(liquidation)
             self._set_busy(liquidation)
-            self._out.append(LiquidateCancel(self._now_ns, facts.margin_account_id))
+            self._out.append(LiquidateCancel(self._now_ns, liquidation.margin_account_id))
             return True
         if liquidation.orders_sent >= MAX_ORDERS_PER_ROUND:
             return False
@@ -313,7 +330,7 @@ class LiquidationEngine(Component):
         """Offer every position whole, the largest requirement first, each once."""
         waiting = [
             position
-            for position in liquidation.facts.positions
+            for position in liquidation.positions
             if (position.instrument_id, position.leg) not in liquidation.tried
         ]
         if not waiting:
@@ -377,22 +394,22 @@ class LiquidationEngine(Component):
         """Whether a closing stage applies to the account as it stands."""
         facts = liquidation.facts
         rules = self.rulebook
+        equity_q = liquidation.equity_q
         forced = liquidation.rounds >= MAX_ROUNDS
-        factor_ppb = rules.levels[-1].factor_ppb
-        scaled_equity = facts.equity_q * PPB
         if name == "socialise":
-            return facts.equity_q < 0 or forced
-        if facts.positions and scaled_equity > factor_ppb * facts.maintenance_q:
+            return equity_q < 0 or forced
+        held = bool(liquidation.positions)
+        scaled_equity = equity_q * PPB
+        factor_ppb: int = rules.levels[-1].factor_ppb
+        if held and scaled_equity > factor_ppb * liquidation.maintenance_q:
             return False
         if name == "adl":
-            return bool(facts.positions) and (
-                not rules.adl.negative_equity_only or facts.equity_q < 0 or forced
-            )
+            return held and (not rules.adl.negative_equity_only or equity_q < 0 or forced)
         house = self._house[facts.asset_id]
         if name == "backstop":
             return (
-                bool(facts.positions)
-                and scaled_equity < rules.backstop.trigger_ppb * facts.maintenance_q
+                held
+                and scaled_equity < rules.backstop.trigger_ppb * liquidation.maintenance_q
                 and self._can_bear(
                     facts,
                     house.backstop_equity_q,
@@ -445,7 +462,7 @@ class LiquidationEngine(Component):
             else:
                 return
             liquidation = self.liquidations[account_id]
-            name = self.rulebook.liquidation.stages[liquidation.stage]
+            name = self._stages[liquidation.stage]
             if self._restored(liquidation) or not self._due(liquidation, name):
                 self._advance(liquidation)
                 continue
@@ -522,7 +539,7 @@ class LiquidationEngine(Component):
         self._house = {key: msgspec.convert(facts, HouseFacts) for key, facts in state[9]}
         for row in state[10]:
             self._add_contract(msgspec.convert(row, InstrumentSpec))
-        self.rulebook = rulebook_from_json(state[11])
+        self._obey(rulebook_from_json(state[11]))
 
 
 def _slipped_ticks(position: PositionFacts, slippage_ppb: int) -> int:

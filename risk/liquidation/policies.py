@@ -4,27 +4,31 @@ Pure functions from the account's facts to one step. A step of None means the po
 (more) to reduce and the waterfall goes on.
 """
 
-from typing import NamedTuple
-
 from engine.instruments import Instrument
 from engine.links import AccountFacts, PositionFacts
-from engine.units import PPB, apply_rate_up
+from engine.units import PPB, apply_rate_up, magnitude, scale_down
 from risk.margin.model import MarginModel
 from risk.rulebook import Rulebook
 
 
-class Contract(NamedTuple):
+class Contract:
     """An instrument with its margin model, as the liquidation engine knows it."""
 
-    instrument: Instrument
-    model: MarginModel
+    __slots__ = ("instrument", "model")
+
+    def __init__(self, instrument: Instrument, model: MarginModel) -> None:
+        self.instrument = instrument
+        self.model = model
 
 
-class Step(NamedTuple):
+class Step:
     """Close ``lots`` (positive) of a position."""
 
-    position: PositionFacts
-    lots: int
+    __slots__ = ("lots", "position")
+
+    def __init__(self, position: PositionFacts, lots: int) -> None:
+        self.position = position
+        self.lots = lots
 
 
 def notional_q(contract: Contract, position: PositionFacts) -> int:
@@ -32,26 +36,69 @@ def notional_q(contract: Contract, position: PositionFacts) -> int:
     return contract.instrument.notional_q(position.qty_lots, position.mark_ticks)
 
 
-def maintenance_after_q(contract: Contract, position: PositionFacts, lots: int) -> int:
-    """Maintenance of what is left of a position after closing ``lots``.
+class _Reduction:
+    """What closing lots of a position at its mark does to the account."""
 
-    Its entry value shrinks in proportion (rounded down).
-    """
-    total = abs(position.qty_lots)
-    left = total - lots
-    if left == 0:
-        return 0
-    return contract.model.maintenance_q(
-        left if position.qty_lots > 0 else -left,
-        contract.instrument.notional_q(left, position.mark_ticks),
-        abs(position.entry_value_q) * left // total,
-        position.leverage,
+    __slots__ = (
+        "_contract",
+        "_cost_ppb",
+        "_entry_q",
+        "_equity_q",
+        "_is_long",
+        "_leverage",
+        "_mark_ticks",
+        "_others_q",
+        "_target_ppb",
+        "total",
     )
+
+    def __init__(
+        self,
+        contract: Contract,
+        facts: AccountFacts,
+        position: PositionFacts,
+        target_ppb: int,
+        cost_ppb: int,
+    ) -> None:
+        qty_lots: int = position.qty_lots
+        self.total = magnitude(qty_lots)
+        self._is_long = qty_lots > 0
+        self._contract = contract
+        self._entry_q = magnitude(position.entry_value_q)
+        self._mark_ticks: int = position.mark_ticks
+        self._leverage: int = position.leverage
+        self._others_q: int = facts.maintenance_q - position.maintenance_q
+        self._equity_q: int = facts.equity_q
+        self._target_ppb = target_ppb
+        self._cost_ppb = cost_ppb
+
+    def restores(self, lots: int) -> bool:
+        """Whether closing ``lots`` lifts equity to the target."""
+        instrument = self._contract.instrument
+        closed_q = instrument.notional_q(lots, self._mark_ticks)
+        equity_q = self._equity_q - apply_rate_up(closed_q, self._cost_ppb)
+        return equity_q * PPB >= self._target_ppb * (self._others_q + self._maintenance_q(lots))
+
+    def _maintenance_q(self, lots: int) -> int:
+        """Maintenance of what is left of the position; its entry value shrinks in proportion
+        (rounded down)."""
+        left = self.total - lots
+        if left == 0:
+            return 0
+        return self._contract.model.maintenance_q(
+            left if self._is_long else -left,
+            self._contract.instrument.notional_q(left, self._mark_ticks),
+            scale_down(self._entry_q, left, self.total),
+            self._leverage,
+        )
 
 
 def largest_requirement(facts: AccountFacts) -> PositionFacts:
     """The position that frees the most margin: highest maintenance, then lowest id."""
-    return min(facts.positions, key=lambda p: (-p.maintenance_q, p.instrument_id, p.leg))
+    positions = facts.positions
+    if len(positions) == 1:
+        return positions[0]
+    return min(positions, key=lambda p: (-p.maintenance_q, p.instrument_id, p.leg))
 
 
 def oldest(facts: AccountFacts) -> PositionFacts:
@@ -72,21 +119,14 @@ def restoring_lots(
     Closing more always helps as long as the cost rate is below the maintenance rate, so the answer
     is found by bisection; otherwise only the whole position might help and is returned.
     """
-    total = abs(position.qty_lots)
-    others_q = facts.maintenance_q - position.maintenance_q
-
-    def restored(lots: int) -> bool:
-        closed_q = contract.instrument.notional_q(lots, position.mark_ticks)
-        equity_q = facts.equity_q - apply_rate_up(closed_q, cost_ppb)
-        maintenance_q = others_q + maintenance_after_q(contract, position, lots)
-        return equity_q * PPB >= target_ppb * maintenance_q
-
-    if not restored(total):
+    reduction = _Reduction(contract, facts, position, target_ppb, cost_ppb)
+    total = reduction.total
+    if not reduction.restores(total):
         return total
     low, high = 0, total
     while high - low > 1:
         middle = (low + high) // 2
-        if restored(middle):
+        if reduction.restores(middle):
             high = middle
         else:
             low = middle
