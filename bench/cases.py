@@ -245,7 +245,7 @@ def _funding(small: bool) -> tuple[Work, int]:
     accounts = 200 if small else 20_000
     exchange = calm_world(accounts)
     listing = exchange.risk.core.listings[0]
-    positions = len(listing.holders)
+    positions = len(listing.sorted_holders())
     start_ns = listing.next_funding_ns
     interval_ns = exchange.risk.core.rulebook.funding.interval_ns
     rounds = [0]
@@ -263,8 +263,8 @@ def _adl_queue(small: bool) -> tuple[Work, int]:
     accounts = 200 if small else 100_000
     exchange = calm_world(accounts)
     core = exchange.risk.core
-    position = core.listings[0].sorted_holders()[0]
-    return lambda: next(AdlQueues(core).against(position)), len(core.listings[0].holders) // 2
+    positions = core.listings[0].sorted_holders()
+    return lambda: next(AdlQueues(core).against(positions[0])), len(positions) // 2
 
 
 def _liquidations(small: bool) -> tuple[Work, int]:

@@ -1,7 +1,7 @@
 """Hashes two runs are compared by: of a state at one moment, and of a stream of messages."""
 
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 

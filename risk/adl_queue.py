@@ -77,26 +77,26 @@ class AdlQueues:
         listing = position.listing
         side = -1 if position.qty_lots > 0 else 1
         queue = _current(self._queues, listing, side)
-        holders = listing.holders
+        there = listing.longs if side > 0 else listing.shorts
         house: list[Position] = []
-        while queue.reaches(queue.start) and queue.uids[queue.start] not in holders:
+        while queue.reaches(queue.start) and listing.holder(queue.uids[queue.start]) is None:
             queue.start += 1
         place = queue.start
         while queue.reaches(place):
-            target = holders.get(queue.uids[place])
+            target = there.get(queue.uids[place])
             place += 1
-            if target is None or target.qty_lots * side <= 0:
+            if target is None:
                 continue
             if target.account.trader.is_house():
                 house.append(target)
             elif target.account.liquidation is None:
                 yield target
         # Who opened (again) since the ranking has no place in it and comes after it.
-        for uid in sorted(holders):
-            target = holders.get(uid)
+        for uid in sorted(there):
+            target = there.get(uid)
             if queue.place_of(uid) >= queue.start or target is None:
                 continue
-            if target.qty_lots * side <= 0 or target.account.liquidation is not None:
+            if target.account.liquidation is not None:
                 continue
             if target.account.trader.is_house():
                 house.append(target)
@@ -138,12 +138,10 @@ def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int)
     key = (listing.instrument_id, side)
     queue = queues.get(key)
     if queue is None or queue.built_version != listing.mark_version:
-        is_long = side > 0
         entries: list[int] = []
-        for position in listing.holders.values():
-            if (position.qty_lots > 0) == is_long:
-                # The highest score first, then the lowest uid.
-                entries.append(position.uid - _score(position) * _UID_SPACE)
+        for position in (listing.longs if side > 0 else listing.shorts).values():
+            # The highest score first, then the lowest uid.
+            entries.append(position.uid - _score(position) * _UID_SPACE)
         queue = _Queue(listing.mark_version, [], entries)
         queues[key] = queue
     return queue

@@ -1,5 +1,6 @@
 """A listed contract as risk sees it: its prices, margin model, holders and frontier."""
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from engine.instruments import Instrument, InstrumentSpec
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class Listing:
     """Prices are ticks, 0 while unknown. `mark_version` counts changes of the mark.
 
-    `holders` are the positions that are not flat, by position uid; `long_lots` is the open
-    interest, the sum over the longs (the shorts' sum is its negative).
+    `longs` and `shorts` are the positions that are not flat, by position uid; `long_lots` is the
+    open interest, the sum over the longs (the shorts' sum is its negative).
     """
 
     __slots__ = (
@@ -26,19 +27,20 @@ class Listing:
         "bid_ticks",
         "frontier",
         "funding_rate_ppb",
-        "holders",
         "index",
         "index_ticks",
         "instrument",
         "instrument_id",
         "last_ticks",
         "long_lots",
+        "longs",
         "mark",
         "mark_ticks",
         "mark_version",
         "model",
         "next_funding_ns",
         "premium",
+        "shorts",
     )
 
     def __init__(self, spec: InstrumentSpec, rulebook: Rulebook) -> None:
@@ -49,7 +51,8 @@ class Listing:
         self.mark = MarkPrice(rulebook.mark)
         self.premium = PremiumWindow(rulebook.funding)
         self.frontier = Frontier()
-        self.holders: dict[int, Position] = {}
+        self.longs: dict[int, Position] = {}
+        self.shorts: dict[int, Position] = {}
         self.long_lots = 0
         self.mark_ticks = 0
         self.index_ticks = 0
@@ -72,5 +75,11 @@ class Listing:
 
     def sorted_holders(self) -> "list[Position]":
         """The open positions in a fixed order that does not depend on history."""
-        holders = self.holders
-        return [holders[uid] for uid in sorted(holders)]
+        holders = [*self.longs.values(), *self.shorts.values()]
+        holders.sort(key=attrgetter("uid"))
+        return holders
+
+    def holder(self, uid: int) -> "Position | None":
+        """The open position of this uid, None while it is flat."""
+        position = self.longs.get(uid)
+        return self.shorts.get(uid) if position is None else position

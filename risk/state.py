@@ -223,7 +223,7 @@ def _restore_account(core: RiskCore, row: list[Any]) -> None:
         ) = values[3:]
         account.positions.append(position)
         if position.qty_lots:
-            listing.holders[position.uid] = position
+            (listing.longs if position.qty_lots > 0 else listing.shorts)[position.uid] = position
             listing.long_lots += max(0, position.qty_lots)
 
 

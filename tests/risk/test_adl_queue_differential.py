@@ -35,18 +35,15 @@ class PlainQueue:
     """Everybody on one side, sorted at once; looks at who is still there when asked."""
 
     def __init__(self, market: Market, side: int) -> None:
-        self.holders = market.exchange.listing(0).holders
+        self.listing = market.exchange.listing(0)
         self.side = side
-        there = [held for held in self.holders.values() if held.qty_lots * side > 0]
+        there = [held for held in self.listing.sorted_holders() if held.qty_lots * side > 0]
         self.uids = [held.uid for held in sorted(there, key=lambda held: (-score(held), held.uid))]
 
     def against(self) -> list[int]:
-        came_later = sorted(uid for uid in self.holders if uid not in self.uids)
-        return [
-            uid
-            for uid in self.uids + came_later
-            if uid in self.holders and self.holders[uid].qty_lots * self.side > 0
-        ]
+        held = {each.uid: each.qty_lots * self.side for each in self.listing.sorted_holders()}
+        came_later = sorted(uid for uid in held if uid not in self.uids)
+        return [uid for uid in self.uids + came_later if held.get(uid, 0) > 0]
 
 
 def trade(market: Market, buyer: int, seller: int, lots: int, price: int) -> None:
@@ -100,7 +97,8 @@ def test_the_order_is_that_of_a_plain_sort(
         queues.restore(state)
     if position.qty_lots * side >= 0:
         return
-    free = [uid for uid in plain.against() if plain.holders[uid].account.liquidation is None]
+    locked = {each.uid for each in plain.listing.sorted_holders() if each.account.liquidation}
+    free = [uid for uid in plain.against() if uid not in locked]
     assert [each.uid for each in queues.against(position)] == free
     assert queues.state()[0][3] == plain.uids
 
