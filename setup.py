@@ -46,6 +46,8 @@ COMPILED = [
     "risk/accounts.py",
     "risk/adl_queue.py",
     "risk/close_out.py",
+    "risk/collateral.py",
+    "risk/conversion.py",
     "risk/core.py",
     "risk/frontier.py",
     "risk/funding.py",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from engine.commands import Command, IndexPrice
+from engine.commands import AssetPrice, Command, IndexPrice
 from engine.component import Component, FunctionComponent, FunctionSink, Handler, Sink
 from engine.latency import Latency as Latency
 from engine.messages import at_time
@@ -63,7 +63,7 @@ class Bus:
             self._run(command, _NO_COMMANDS)
             return
         self.run_until(command.time_ns)
-        sender = ORACLE if isinstance(command, IndexPrice) else GATEWAY
+        sender = ORACLE if isinstance(command, IndexPrice | AssetPrice) else GATEWAY
         self._schedule(sender, command)
         self.run_until(command.time_ns)
 

@@ -181,6 +181,15 @@ class IndexPrice(_Command, frozen=True, array_like=True, tag=True):
     price_ticks: int
 
 
+class AssetPrice(_Command, frozen=True, array_like=True, tag=True):
+    """One source's price of a collateral asset (oracle): one whole unit of it in whole units of the
+    asset it counts in, in parts per billion."""
+
+    asset_id: int
+    source_id: int
+    price_ppb: int
+
+
 class AdvanceTime(_Command, frozen=True, array_like=True, tag=True):
     """The clock ticks: marks are sampled, deadlines, funding and cooldowns fall due."""
 
@@ -222,6 +231,7 @@ Command = (
     | CancelAll
     | AmendOrder
     | IndexPrice
+    | AssetPrice
     | AdvanceTime
     | QueryAccount
     | QueryMarket

@@ -291,6 +291,48 @@ class FundChanged(_Event, frozen=True, array_like=True, tag=True):
     cause: str
 
 
+class CollateralPriceChanged(_Event, frozen=True, array_like=True, tag=True):
+    """Public price of a collateral asset: one whole unit of it in whole units of the margin asset,
+    in parts per billion."""
+
+    asset_id: int
+    margin_asset_id: int
+    price_ppb: int
+
+
+class CollateralExchanged(_Event, frozen=True, array_like=True, tag=True):
+    """The house took collateral and paid a debt in the margin asset with it.
+
+    ``value_q`` is what it paid, ``haircut_q`` what the collateral was worth more at its price.
+    ``cause`` is ``debt limit`` or ``liquidation``.
+    """
+
+    margin_account_id: int
+    asset_id: int
+    amount_q: int
+    margin_asset_id: int
+    value_q: int
+    haircut_q: int
+    price_ppb: int
+    taker_account_id: int
+    cause: str
+
+
+class CollateralReport(msgspec.Struct, frozen=True, array_like=True):
+    """A balance in another asset that counts in a margin account: for ``value_q``.
+
+    ``liquidation_price_ppb`` is the price at which the account falls to liquidation if only this
+    asset moves, -1 where there is none.
+    """
+
+    asset_id: int
+    amount_q: int
+    price_ppb: int
+    haircut_ppb: int
+    value_q: int
+    liquidation_price_ppb: int
+
+
 class PositionReport(msgspec.Struct, frozen=True, array_like=True):
     """A position seen from outside; prices in ticks, -1 where there is none.
 
@@ -317,7 +359,8 @@ class PositionReport(msgspec.Struct, frozen=True, array_like=True):
 class MarginAccountReport(msgspec.Struct, frozen=True, array_like=True):
     """One pot of collateral: equity, requirements, free collateral and margin ratio.
 
-    ``margin_ratio_ppb`` is equity over position value (-1 without positions).
+    ``margin_ratio_ppb`` is equity over position value (-1 without positions). ``collateral`` are
+    balances in other assets, whose values are part of the equity.
     """
 
     margin_account_id: int
@@ -332,6 +375,7 @@ class MarginAccountReport(msgspec.Struct, frozen=True, array_like=True):
     level: int
     level_name: str
     positions: list[PositionReport]
+    collateral: list[CollateralReport] = []
 
 
 class AccountReport(_Event, frozen=True, array_like=True, tag=True):
@@ -444,6 +488,8 @@ Event = (
     | LossSocialised
     | BadDebtBooked
     | FundChanged
+    | CollateralPriceChanged
+    | CollateralExchanged
     | AccountReport
     | MarketReport
     | RiskReport

@@ -35,6 +35,7 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     c.CancelAll: (RISK,),
     c.AmendOrder: (RISK,),
     c.IndexPrice: (RISK,),
+    c.AssetPrice: (RISK,),
     c.AdvanceTime: (RISK, MATCHING, LIQUIDATION),
     c.QueryAccount: (RISK,),
     c.QueryMarket: (RISK,),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from engine.events import (
     BookLevel,
+    CollateralPriceChanged,
     FundChanged,
     FundingSettled,
     MarketReport,
@@ -33,7 +34,7 @@ _TOPICS: Final[dict[type, str]] = {
     MarkUpdated: MARK_TOPIC.decode(),
     FundingSettled: FUNDING_TOPIC.decode(),
 }
-_SYSTEM: Final[tuple[type, ...]] = (SystemChanged, FundChanged)
+_SYSTEM: Final[tuple[type, ...]] = (SystemChanged, FundChanged, CollateralPriceChanged)
 _FOR_THE_ASKER: Final[tuple[type, ...]] = (MarketReport, RiskReport)
 """Answers that concern no single account: nobody else hears them."""
 

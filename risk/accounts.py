@@ -2,8 +2,9 @@
 
 A **margin account** is a set of positions sharing one pot of collateral. A trader has one cross
 account per settlement asset and one isolated account per isolated position, so cross and isolated
-run through the same code. In hedge mode the two legs of an instrument are two positions of the
-same margin account.
+run through the same code. Where the rulebook says so, balances in other assets count in a cross
+account too. In hedge mode the two legs of an instrument are two positions of the same margin
+account.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Final
 from engine.commands import BUY, LEG_NET
 from engine.native import mypyc_attr
 from engine.orders_by_id import Identified
+from risk.collateral import CollateralAsset
+from risk.frontier import NO_THRESHOLD as NO_THRESHOLD
+from risk.frontier import Banded
 from risk.listing import Listing
 
 if TYPE_CHECKING:
@@ -40,9 +44,9 @@ _LEGS: Final[int] = 3
 MAX_ACCOUNT_ID: Final[int] = _ACCOUNT_MASK
 MAX_ASSET_ID: Final[int] = _ISOLATED_SLOTS - 1
 MAX_INSTRUMENT_ID: Final[int] = 1_000_000
-NO_THRESHOLD: Final[int] = -1
 _NO_LEVERAGE: Final[dict[int, int]] = {}
 _NO_MODE: Final[dict[int, bool]] = {}
+_NO_HOLDINGS: Final["list[Holding]"] = []
 
 
 def cross_account_id(account_id: int, asset_id: int) -> int:
@@ -137,14 +141,18 @@ class MarginAccount:
 
     `equity_q` and `maintenance_q` are the result of the last evaluation, not a state of their own.
     `held_q` is collateral of a cross account promised to open isolated orders. `level` counts the
-    margin levels the account is below (0: healthy).
+    margin levels the account is below (0: healthy). `holdings` are balances in other assets that
+    count in its equity, in the rulebook's order; `counts` is the holding this account's own wallet
+    is in another one (None: it counts nowhere else).
     """
 
     __slots__ = (
         "asset_id",
         "call",
+        "counts",
         "equity_q",
         "held_q",
+        "holdings",
         "isolated",
         "level",
         "liquidation",
@@ -165,6 +173,9 @@ class MarginAccount:
         self.wallet_q = 0
         self.held_q = 0
         self.positions: list[Position] = []
+        # Shared by all who have none: replaced, never changed.
+        self.holdings: list[Holding] = _NO_HOLDINGS
+        self.counts: Holding | None = None
         self.level = 0
         self.call: MarginCall | None = None
         self.liquidation: LiquidationRecord | None = None
@@ -178,28 +189,65 @@ class MarginAccount:
                 return position
         return None
 
+    def hold(self, holding: "Holding") -> None:
+        """Count a balance in another asset from now on."""
+        holdings = [*self.holdings, holding]
+        holdings.sort(key=_place_of)
+        self.holdings = holdings
+        holding.source.counts = holding
+
+    def forget_holdings(self) -> None:
+        """Count its own wallet only, and that only here."""
+        self.holdings = _NO_HOLDINGS
+        self.counts = None
+
+    def counted_in(self) -> "MarginAccount":
+        """The account in whose equity this one's wallet counts: most often itself."""
+        return self if self.counts is None else self.counts.account
+
+
+class Holding(Banded):
+    """A balance in a collateral asset, in the frontier of that asset like a position in its own.
+
+    `source` is the trader's cross account in the asset, `account` the one it counts in. `watched`
+    says whether a change of the price can move that account to another level.
+    """
+
+    __slots__ = ("asset", "source", "watched")
+
+    def __init__(
+        self, account: MarginAccount, source: MarginAccount, asset: CollateralAsset
+    ) -> None:
+        super().__init__(account)
+        self.source = source
+        self.asset = asset
+        self.watched = False
+
+    def value_q(self) -> int:
+        """What the balance counts for, in quanta of the account's asset."""
+        return self.asset.value_q(self.source.wallet_q)
+
+
+def _place_of(holding: Holding) -> int:
+    return holding.asset.place
+
 
 @mypyc_attr(free_list_len=1)
-class Position:
+class Position(Banded):
     """Signed lots and the signed sum paid for them, plus the open orders around it.
 
     `buy_value_q` and `sell_value_q` are what the open orders would book (buyer's sign) at their
-    limit. `low_ticks`/`high_ticks` are the frontier thresholds in force (`NO_THRESHOLD`: none),
-    `frontier_slot` is its place in the frontier (-1: it is not in it).
+    limit. Its band is in ticks of the mark.
     """
 
     __slots__ = (
-        "account",
         "buy_lots",
         "buy_value_q",
         "entry_value_q",
-        "frontier_slot",
-        "high_ticks",
         "instrument_id",
         "leg",
         "leverage",
         "listing",
-        "low_ticks",
         "opened_ns",
         "qty_lots",
         "reduce_lots",
@@ -209,7 +257,7 @@ class Position:
     )
 
     def __init__(self, account: MarginAccount, listing: Listing, leg: int, leverage: int) -> None:
-        self.account = account
+        super().__init__(account)
         self.listing = listing
         self.instrument_id: int = listing.instrument_id
         self.leg = leg
@@ -223,9 +271,6 @@ class Position:
         self.buy_value_q = 0
         self.sell_value_q = 0
         self.reduce_lots = 0
-        self.frontier_slot = -1
-        self.low_ticks = NO_THRESHOLD
-        self.high_ticks = NO_THRESHOLD
 
 
 @mypyc_attr(free_list_len=1)

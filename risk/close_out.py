@@ -31,8 +31,9 @@ from engine.reasons import Reason
 from engine.units import PPB, apply_rate_down
 from risk.accounts import BAD_DEBT, FUND, MarginAccount, OpenOrder, Position
 from risk.adl_queue import AdlQueues
+from risk.conversion import exchange_for_debt
 from risk.core import RiskCore
-from risk.health import evaluate, position_maintenance_q, unrealised_q
+from risk.health import collateral_q, evaluate, position_maintenance_q, unrealised_q
 from risk.liquidation.adl import split_pro_rata, split_value
 from risk.listing import Listing
 from risk.reservations import Reservations, drop_if_empty
@@ -162,6 +163,7 @@ class CloseOut:
         values = self.bankruptcy_values(account)
         for position, value_q in values:
             self._hand_over(position, taker, value_q)
+        exchange_for_debt(self._core, account, "liquidation", message.taker_account_id)
         if account.wallet_q < 0:
             self._pay_from(taker, account, -account.wallet_q, "deficit")
         if deficit_q > 0:
@@ -371,6 +373,7 @@ class CloseOut:
         listings = [position.listing for position in live] or list(core.listings.values())
         for position in live:
             self._hand_over(position, fund, unrealised_q(position) + position.entry_value_q)
+        exchange_for_debt(core, account, "liquidation")
         if account.wallet_q < 0:
             self._draw_on_fund(account, fund)
         record.surrender_q += changed_equity_q(account)
@@ -390,7 +393,7 @@ class CloseOut:
         if "fund" not in core.rulebook.liquidation.stages:
             return
         evaluate(fund)
-        means_q = max(0, min(fund.equity_q, fund.wallet_q))
+        means_q = max(0, min(fund.equity_q, fund.wallet_q + collateral_q(fund)))
         if core.rulebook.fund.loss_cap_ppb:
             means_q = apply_rate_down(means_q, core.rulebook.fund.loss_cap_ppb)
         paid_q = min(means_q, -account.wallet_q)
@@ -433,12 +436,17 @@ class CloseOut:
             self._watch.enter_stage(account, message.stage)
 
     def release(self, message: LiquidateRelease) -> None:
-        """End the liquidation; a closed isolated account returns its residual margin."""
+        """End the liquidation: a closed account's collateral pays what it still owes, an isolated
+        one returns its residual margin."""
         account = self._locked(message.margin_account_id)
-        if account is None:
+        if account is None or account.liquidation is None:
             return
-        self._watch.end_liquidation(account, message.outcome)
         flat = not any(position.qty_lots for position in account.positions)
+        if flat and account.holdings:
+            sync_record(account)
+            exchange_for_debt(self._core, account, "liquidation")
+            account.liquidation.surrender_q += changed_equity_q(account)
+        self._watch.end_liquidation(account, message.outcome)
         if account.isolated and flat and account.wallet_q > 0:
             cross = self._core.cross_of(account)
             move_collateral(self._core.ledger, account, cross, account.wallet_q)

@@ -13,6 +13,7 @@ from engine.order_links import PullOrder
 from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.units import magnitude
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
+from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
     Levels,
     evaluate,
@@ -102,12 +103,38 @@ class RiskCore:
         )
 
     def add_asset(self, command: AddAsset) -> None:
-        """Make an asset known and open the house's accounts in it."""
-        self.assets[command.spec.asset_id] = command.spec
-        self.ledger.add_asset(command.spec.asset_id)
+        """Make an asset known and open the house's accounts in it.
+
+        Raises:
+            ValueError: as `collateral_of`; nothing was added.
+        """
+        spec = command.spec
+        collateral = self.collateral_of(self.rulebook, {**self.assets, spec.asset_id: spec})
+        self.assets[spec.asset_id] = spec
+        self.ledger.add_asset(spec.asset_id)
+        if collateral.keys() != self.ledger.collateral.keys():
+            self.ledger.set_collateral(collateral)
+
+    def collateral_of(
+        self, rulebook: Rulebook, assets: dict[int, AssetSpec]
+    ) -> dict[int, CollateralAsset]:
+        """What a rulebook counts as collateral among these assets.
+
+        Raises:
+            ValueError: it cannot be put in force; the message says why.
+        """
+        settled = [listing.instrument.settle_asset_id for listing in self.listings.values()]
+        return collateral_assets(rulebook, assets, settled, self.ledger.collateral)
 
     def set_rulebook(self, rulebook: Rulebook) -> None:
-        """Put rules in force; samples and prices taken so far are kept."""
+        """Put rules in force; samples and prices taken so far are kept.
+
+        Raises:
+            ValueError: as `collateral_of`; the rules before stay in force.
+        """
+        collateral = self.collateral_of(rulebook, self.assets)
+        if collateral or self.ledger.collateral:
+            self.ledger.set_collateral(collateral)
         self.rulebook: Rulebook = rulebook
         self.levels = Levels(rulebook)
         # What every order needs; a look into the rulebook's structs costs more than the arithmetic.

@@ -1,9 +1,10 @@
 """The frontier: which accounts crossed a margin level, without looking at everyone.
 
 The headroom of an account (equity minus a multiple of maintenance) is a sum of terms that depend on
-one mark each. Shared out over the positions, it gives each position a band of prices such that the
-account cannot have crossed while every mark stays inside its band. The band edges of an instrument
-sit in two heaps; a mark tick looks at the top of each and touches only who left its band. Touched
+one price each: the mark of a position, the price of a collateral asset. Shared out over positions
+and balances, it gives each a band of prices such that the account cannot have crossed while every
+price stays inside its band. The band edges of an instrument (or collateral asset) sit in two heaps;
+a new price looks at the top of each and touches only who left its band. Touched
 accounts are recomputed exactly, so a band that is too narrow costs one recheck and one that is
 too wide cannot occur: the slope of the requirement is bounded by the margin model.
 """
@@ -15,7 +16,7 @@ from engine.instruments import Instrument
 from engine.units import PPB, magnitude, scale_down
 
 if TYPE_CHECKING:
-    from risk.accounts import MarginAccount, Position
+    from risk.accounts import Holding, MarginAccount, Position
 
 NO_THRESHOLD: Final[int] = -1
 ROUNDING_SLACK_Q: Final[int] = 16
@@ -54,8 +55,25 @@ def _high_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int)
     return mark_ticks + room_q // (instrument.unit_q * lots)
 
 
+class Banded:
+    """What moves an account's equity with one price, and the band in which it may without a look.
+
+    A position in an instrument, or a balance in a collateral asset. Edges are in that price's
+    units, `NO_THRESHOLD` where there is none; `frontier_slot` is the place in the frontier (-1: it
+    is not in it).
+    """
+
+    __slots__ = ("account", "frontier_slot", "high_ticks", "low_ticks")
+
+    def __init__(self, account: "MarginAccount") -> None:
+        self.account = account
+        self.frontier_slot = -1
+        self.low_ticks = NO_THRESHOLD
+        self.high_ticks = NO_THRESHOLD
+
+
 class Frontier:
-    """Price bands of all positions of one instrument.
+    """Price bands of all positions of one instrument, or of all balances of a collateral asset.
 
     A position in it has a slot, its place in ``_members``. A heap entry is one whole number, the
     edge times `_SLOTS` plus the slot: half the memory of a pair and cheaper to compare. Entries
@@ -67,14 +85,14 @@ class Frontier:
     def __init__(self) -> None:
         self._lows: list[int] = []
         self._highs: list[int] = []
-        self._members: list[Position | None] = []
+        self._members: list[Banded | None] = []
         self._free: list[int] = []
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def place(self, position: "Position", low_ticks: int, high_ticks: int, widen: bool) -> None:
+    def place(self, position: Banded, low_ticks: int, high_ticks: int, widen: bool) -> None:
         """Put a position's band in force.
 
         An edge already in force that is nearer to the mark stays unless ``widen``: being too near
@@ -99,7 +117,7 @@ class Frontier:
         if len(self._lows) + len(self._highs) > _MIN_HEAP + 8 * self._count:
             self._rebuild()
 
-    def remove(self, position: "Position") -> None:
+    def remove(self, position: Banded) -> None:
         """Forget a position (it is flat, or its account is locked)."""
         slot = position.frontier_slot
         if slot >= 0:
@@ -110,12 +128,12 @@ class Frontier:
             position.low_ticks = NO_THRESHOLD
             position.high_ticks = NO_THRESHOLD
 
-    def crossed(self, mark_ticks: int) -> "list[Position]":
+    def crossed(self, mark_ticks: int) -> list[Banded]:
         """Positions whose band the mark has left, each once; the edge that was passed is cleared.
 
         Constant time when nobody is near, logarithmic per position returned.
         """
-        found: list[Position] = []
+        found: list[Banded] = []
         lows = self._lows
         # Below any entry of an edge at the mark, above every entry of a higher one.
         limit = -mark_ticks * _SLOTS
@@ -137,7 +155,7 @@ class Frontier:
                 found.append(position)
         return found
 
-    def _take_slot(self, position: "Position") -> int:
+    def _take_slot(self, position: Banded) -> int:
         self._count += 1
         if self._free:
             slot = self._free.pop()
@@ -171,7 +189,7 @@ def place_account(
     better_factor_ppb: int,
     widen: bool,
 ) -> None:
-    """Share an account's headroom over its positions and put the bands in force.
+    """Share an account's headroom over its positions and collateral and put the bands in force.
 
     ``worse_q`` is the headroom above the next level (-1: there is none), ``better_q`` what is
     missing to leave the present one (-1: it is in none), both at current marks. Shares are rounded
@@ -181,6 +199,9 @@ def place_account(
     for position in account.positions:
         if position.qty_lots:
             live += 1
+    holdings = account.holdings
+    if holdings:
+        live += _watched_holdings(account, live > 0)
     if not live:
         return
     total_q = 0
@@ -188,6 +209,9 @@ def place_account(
         for position in account.positions:
             if position.qty_lots:
                 total_q += _notional_q(position)
+        for holding in holdings:
+            if holding.watched:
+                total_q += holding.value_q()
     slack_q = ROUNDING_SLACK_Q * live
     worse_room_q = max(0, worse_q - slack_q) if worse_q >= 0 else -1
     better_room_q = max(0, better_q - slack_q) if better_q >= 0 else -1
@@ -204,6 +228,41 @@ def place_account(
             _place_position(
                 position, worse_share_q, worse_factor_ppb, better_share_q, better_factor_ppb, widen
             )
+    for holding in holdings:
+        if holding.watched:
+            _place_holding(holding, live, total_q, worse_room_q, better_room_q, widen)
+
+
+def _watched_holdings(account: "MarginAccount", has_positions: bool) -> int:
+    """How many balances in collateral assets have a band; the others leave their frontier.
+
+    An account without positions and without a debt is safe at any price.
+    """
+    count = 0
+    for holding in account.holdings:
+        counts = holding.source.wallet_q > 0 and holding.asset.price_ppb > 0
+        holding.watched = counts and (has_positions or account.wallet_q < 0)
+        if holding.watched:
+            count += 1
+        else:
+            holding.asset.frontier.remove(holding)
+    return count
+
+
+def _place_holding(
+    holding: "Holding", live: int, total_q: int, worse_room_q: int, better_room_q: int, widen: bool
+) -> None:
+    """The band of a balance: its value moves one for one, there is no requirement on it."""
+    worse_share_q = worse_room_q
+    better_share_q = better_room_q
+    if live > 1:
+        value_q = holding.value_q()
+        if worse_room_q >= 0:
+            worse_share_q = scale_down(worse_room_q, value_q, total_q)
+        if better_room_q >= 0:
+            better_share_q = scale_down(better_room_q, value_q, total_q)
+    low_ppb, high_ppb = holding.asset.band(holding.source.wallet_q, worse_share_q, better_share_q)
+    holding.asset.frontier.place(holding, low_ppb, high_ppb, widen)
 
 
 def _notional_q(position: "Position") -> int:

@@ -1,8 +1,8 @@
 """How an account stands: equity, requirements, free collateral, margin level.
 
-Equity is the wallet plus what the positions have gained since entry, at mark. Requirements are sums
-over positions. Everything is recomputed from the positions each time: they are few, and a figure
-that is never stored cannot drift.
+Equity is the wallet, plus what balances in collateral assets count for, plus what the positions
+have gained since entry, at mark. Requirements are sums over positions. Everything is recomputed
+from the positions each time: they are few, and a figure that is never stored cannot drift.
 """
 
 from math import gcd
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def evaluate(account: MarginAccount) -> None:
     """Set `equity_q` and `maintenance_q` of an account at current marks."""
     equity_q = account.wallet_q
+    if account.holdings:
+        equity_q += collateral_q(account)
     maintenance_q = 0
     for position in account.positions:
         qty_lots = position.qty_lots
@@ -37,6 +39,14 @@ def evaluate(account: MarginAccount) -> None:
             )
     account.equity_q = equity_q
     account.maintenance_q = maintenance_q
+
+
+def collateral_q(account: MarginAccount) -> int:
+    """What the balances in other assets count for: at their prices, after their haircuts."""
+    total_q = 0
+    for holding in account.holdings:
+        total_q += holding.value_q()
+    return total_q
 
 
 def position_maintenance_q(position: Position) -> int:
@@ -114,6 +124,8 @@ def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[i
     """
     required_q = account.held_q
     equity_q = account.wallet_q
+    if account.holdings:
+        equity_q += collateral_q(account)
     for position in account.positions:
         listing = position.listing
         mark_ticks = listing.mark_ticks

@@ -12,12 +12,15 @@ from risk.accounts import (
     FEES,
     FUND,
     RESIDUE,
+    Holding,
     MarginAccount,
     Position,
     Trader,
     cross_account_id,
     isolated_account_id,
 )
+from risk.collateral import CollateralAsset
+from risk.frontier import Banded
 from risk.listing import Listing
 
 _HOUSE = (FUND, BACKSTOP, FEES, RESIDUE, BAD_DEBT)
@@ -50,15 +53,17 @@ class AssetBooks:
 class Ledger:
     """Traders, margin accounts and what was paid in, by id.
 
-    `books` has the sums of each asset that `check_conservation` compares.
+    `books` has the sums of each asset that `check_conservation` compares, `collateral` the assets
+    that count in another one.
     """
 
-    __slots__ = ("_books_in_order", "accounts", "books", "traders")
+    __slots__ = ("_books_in_order", "accounts", "books", "collateral", "traders")
 
     def __init__(self) -> None:
         self.traders: dict[int, Trader] = {account_id: Trader(account_id) for account_id in _HOUSE}
         self.accounts: dict[int, MarginAccount] = {}
         self.books: dict[int, AssetBooks] = {}
+        self.collateral: dict[int, CollateralAsset] = {}
         # The same once more: compiled, a list is walked several times faster than a dictionary.
         self._books_in_order: list[AssetBooks] = []
 
@@ -98,7 +103,35 @@ class Ledger:
             account = MarginAccount(account_id, trader, asset_id, isolated)
             self.accounts[account_id] = account
             trader.accounts.append(account)
+            if not isolated and asset_id in self.collateral:
+                self._count(account)
         return account
+
+    def set_collateral(self, collateral: dict[int, CollateralAsset]) -> None:
+        """From now on balances in these assets count where each says, and no others."""
+        self.collateral = collateral
+        for account_id in sorted(self.accounts):
+            self.accounts[account_id].forget_holdings()
+        for account_id in sorted(self.accounts):
+            account = self.accounts[account_id]
+            if not account.isolated and account.asset_id in collateral:
+                self._count(account)
+
+    def holdings_in(self, asset: CollateralAsset) -> list[Banded]:
+        """All balances that count in another asset, of one collateral asset."""
+        found: list[Banded] = []
+        for account in self.accounts.values():
+            if account.counts is not None and account.asset_id == asset.asset_id:
+                found.append(account.counts)
+        return found
+
+    def _count(self, source: MarginAccount) -> None:
+        """Let a balance count in the trader's cross account of the margin asset."""
+        asset = self.collateral[source.asset_id]
+        trader = source.trader
+        account_id = cross_account_id(trader.account_id, asset.margin_asset_id)
+        account = self.open_account(account_id, trader, asset.margin_asset_id, isolated=False)
+        account.hold(Holding(account, source, asset))
 
     def deposit(self, account: MarginAccount, amount_q: int) -> None:
         """Money enters (or with a negative amount leaves) the exchange."""

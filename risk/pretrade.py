@@ -28,6 +28,7 @@ from engine.reasons import Reason
 from engine.units import PPB, apply_rate_down, apply_rate_up, magnitude
 from risk.accounts import MarginAccount, Position, Trader
 from risk.health import (
+    collateral_q,
     evaluate,
     initial_and_equity_q,
     initial_requirement_q,
@@ -175,10 +176,15 @@ def margin_equity_q(account: MarginAccount, rulebook: Rulebook) -> int:
 def movable_q(cross: MarginAccount) -> int:
     """Collateral a cross account can give to an isolated position: what initial margin leaves free.
 
-    Unrealised profit stays behind whatever the rulebook says, for it is not in the wallet.
+    Unrealised profit stays behind whatever the rulebook says, for it is not in the wallet, and so
+    does what only collateral in other assets covers.
     """
     evaluate(cross)
-    return cross.equity_q - unrealised_profit_q(cross) - initial_requirement_q(cross)
+    present_q = cross.equity_q - unrealised_profit_q(cross)
+    free_q = present_q - initial_requirement_q(cross)
+    if cross.holdings:
+        free_q = min(free_q, present_q - collateral_q(cross) - cross.held_q)
+    return free_q
 
 
 def check_cross_margin(

@@ -4,12 +4,14 @@ A clock tick makes the book report its best prices; that is when an instrument's
 the frontier asked who was passed. Funding moves money between longs and shorts once per interval.
 """
 
-from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, IndexPrice
-from engine.events import FundingPaid, FundingSettled, MarkUpdated
+from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
+from engine.events import CollateralPriceChanged, FundingPaid, FundingSettled, MarkUpdated
 from engine.links import BookTop, HouseInventory
 from engine.reasons import Reason
 from risk.accounts import BACKSTOP, FUND, RESIDUE, MarginAccount
+from risk.collateral import MAX_PRICE_PPB, CollateralAsset
 from risk.core import RiskCore, fields_of
+from risk.frontier import Banded
 from risk.funding import position_funding_q
 from risk.listing import Listing
 from risk.pretrade import Verdict
@@ -47,6 +49,46 @@ class Pricing:
         listing.index.update(source_id, price_ticks, time_ns)
         if listing.mark_ticks == 0:
             self._renew_mark(listing, listing.index.value(core.now_ns))
+
+    def asset_price(self, command: AssetPrice) -> None:
+        """Take one source's price of a collateral asset; the index of all is in force at once."""
+        core = self._core
+        fields: tuple[int, int, int, int] = fields_of(command)
+        time_ns, asset_id, source_id, price_ppb = fields
+        asset = core.ledger.collateral.get(asset_id)
+        if asset is None:
+            detail = f"asset_id {asset_id} is no collateral by the rulebook"
+            core.reject(0, 0, Verdict(Reason.UNKNOWN_ASSET, detail=detail))
+            return
+        if not 0 < price_ppb <= MAX_PRICE_PPB:
+            detail = f"price_ppb {price_ppb}; allowed: 1 to {MAX_PRICE_PPB}"
+            core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
+            return
+        total_q = asset.value_at_q(core.ledger.books[asset_id].deposited_q, price_ppb)
+        if total_q > MAX_AMOUNT_Q:
+            detail = "all deposits of the asset at this price"
+            verdict = Verdict(Reason.NUMBER_TOO_LARGE, total_q, MAX_AMOUNT_Q, detail)
+            core.reject(0, 0, verdict)
+            return
+        asset.index.update(source_id, price_ppb, time_ns)
+        self._renew_price(asset)
+
+    def _renew_price(self, asset: CollateralAsset) -> None:
+        """Put an asset's index in force and look at those whose band it has left."""
+        core = self._core
+        before = asset.price_ppb
+        price_ppb = asset.index.value(core.now_ns)
+        if price_ppb == before:
+            return
+        asset.set_price(price_ppb)
+        core.emit(
+            CollateralPriceChanged(core.now_ns, asset.asset_id, asset.margin_asset_id, price_ppb)
+        )
+        if before:
+            self._recheck(asset.frontier.crossed(price_ppb))
+        else:
+            # Nobody has a band yet: until now the asset counted for nothing.
+            self._recheck(core.ledger.holdings_in(asset))
 
     def book_top(self, message: BookTop) -> None:
         """Best prices at a tick: sample the basis and the premium, renew the mark."""
@@ -92,23 +134,24 @@ class Pricing:
         )
         if mark_ticks != before:
             listing.mark_version += 1
-            self._recheck_crossed(listing)
+            self._recheck(listing.frontier.crossed(listing.mark_ticks))
 
-    def _recheck_crossed(self, listing: Listing) -> None:
-        """Recompute the accounts whose price band the mark has left, by account id."""
-        crossed = listing.frontier.crossed(listing.mark_ticks)
+    def _recheck(self, crossed: list[Banded]) -> None:
+        """Recompute the accounts whose band a price has left, by account id."""
         if not crossed:
             return
         touched: dict[int, MarginAccount] = {}
-        for position in crossed:
-            touched[position.account.margin_account_id] = position.account
+        for member in crossed:
+            touched[member.account.margin_account_id] = member.account
         for account_id in sorted(touched):
             self._watch.refresh(touched[account_id], widen=True)
 
     def advance_time(self) -> None:
-        """Calls expire, funding falls due, the house offers what it holds."""
-        self._watch.expire_calls()
+        """Prices go stale, calls expire, funding falls due, the house offers what it holds."""
         core = self._core
+        for asset in core.ledger.collateral.values():
+            self._renew_price(asset)
+        self._watch.expire_calls()
         interval_ns = core.funding_interval_ns
         if interval_ns:
             for listing in core.listings.values():

@@ -8,14 +8,15 @@ from engine.events import (
     AccountReport,
     AccountRisk,
     AssetReport,
+    CollateralReport,
     InstrumentReport,
     MarginAccountReport,
     MarketReport,
     PositionReport,
     RiskReport,
 )
-from engine.units import PPB
-from risk.accounts import BAD_DEBT, FUND, MarginAccount, Position, Trader
+from engine.units import PPB, apply_rate_down, apply_rate_up
+from risk.accounts import BAD_DEBT, FUND, Holding, MarginAccount, Position, Trader
 from risk.adl_queue import AdlQueues
 from risk.core import RiskCore
 from risk.health import (
@@ -169,6 +170,30 @@ class Reports:
             level,
             core.levels.names[level],
             positions,
+            [self._collateral(account, holding) for holding in account.holdings],
+        )
+
+    def _collateral(self, account: MarginAccount, holding: Holding) -> CollateralReport:
+        """A balance of an evaluated account that counts in it."""
+        levels = self._core.levels
+        asset = holding.asset
+        amount_q = holding.source.wallet_q
+        value_q = holding.value_q()
+        liquidation_ppb = NO_PRICE
+        if value_q > 0:
+            # The least equity that is not liquidated: the factor times maintenance, rounded up.
+            least_q = apply_rate_up(account.maintenance_q, levels.factors_ppb[-1])
+            if levels.inclusive and account.maintenance_q:
+                least_q = apply_rate_down(account.maintenance_q, levels.factors_ppb[-1]) + 1
+            needed_q = least_q - (account.equity_q - value_q)
+            liquidation_ppb = asset.first_price_below(amount_q, needed_q)
+        return CollateralReport(
+            asset.asset_id,
+            amount_q,
+            asset.price_ppb,
+            asset.haircut_ppb,
+            value_q,
+            liquidation_ppb,
         )
 
     def _position(self, position: Position) -> PositionReport:

@@ -69,6 +69,7 @@ class RiskEngine(Component):
             c.CancelAll: orders.cancel_all,
             c.AmendOrder: orders.amend,
             c.IndexPrice: pricing.index_price,
+            c.AssetPrice: pricing.asset_price,
             c.AdvanceTime: self._advance_time,
             c.QueryAccount: self._query_account,
             c.QueryMarket: self._query_market,
@@ -121,8 +122,15 @@ class RiskEngine(Component):
             detail = f"asset_id 0 to {MAX_ASSET_ID}, decimals 0 to 12"
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=detail))
         else:
-            core.add_asset(command)
+            counted = len(core.ledger.collateral)
+            try:
+                core.add_asset(command)
+            except ValueError as error:
+                core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
+                return
             core.emit(SystemChanged(core.now_ns, "asset", command.spec.symbol))
+            if len(core.ledger.collateral) != counted:
+                self._refresh_everybody()
 
     def _add_instrument(self, command: c.AddInstrument) -> None:
         core = self.core
@@ -134,6 +142,9 @@ class RiskEngine(Component):
         elif spec.settle_asset_id not in core.assets:
             detail = f"settle_asset_id {spec.settle_asset_id}"
             verdict = Verdict(Reason.UNKNOWN_ASSET, detail=detail)
+        elif spec.settle_asset_id in core.ledger.collateral:
+            detail = "settle_asset_id is collateral in another asset by the rulebook"
+            verdict = Verdict(Reason.INVALID_FIELD, detail=detail)
         elif (
             not 0 <= spec.instrument_id <= MAX_INSTRUMENT_ID
             or spec.kind not in KIND_NAMES
@@ -156,14 +167,18 @@ class RiskEngine(Component):
         try:
             rulebook = rulebook_from_json(command.rulebook)
             check_rulebook(rulebook)
+            core.set_rulebook(rulebook)
         except ValueError as error:
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
             return
-        core.set_rulebook(rulebook)
         core.emit(k.RulesInForce(core.now_ns, command.rulebook))
         core.emit(SystemChanged(core.now_ns, "rulebook", rulebook.name))
-        for account_id in sorted(core.ledger.accounts):
-            self.watch.refresh(core.ledger.accounts[account_id], widen=True)
+        self._refresh_everybody()
+
+    def _refresh_everybody(self) -> None:
+        accounts = self.core.ledger.accounts
+        for account_id in sorted(accounts):
+            self.watch.refresh(accounts[account_id], widen=True)
 
     def _advance_time(self, command: c.AdvanceTime) -> None:
         self.pricing.advance_time()

@@ -160,6 +160,25 @@ class WithdrawalRule(msgspec.Struct, frozen=True):
     min_notional_ppb: int = 0
 
 
+class CollateralAssetRule(msgspec.Struct, frozen=True):
+    """An asset, by its symbol, that counts at its index price less ``haircut_ppb``."""
+
+    asset: str
+    haircut_ppb: int
+
+
+class CollateralRule(msgspec.Struct, frozen=True):
+    """Which other assets count in the cross accounts of ``margin_asset`` (a symbol).
+
+    Their order is the order in which they are exchanged for a debt. A debt beyond ``debt_limit``
+    (whole units of the margin asset; 0: no limit) is exchanged at once, any other in liquidation.
+    """
+
+    margin_asset: str
+    assets: list[CollateralAssetRule]
+    debt_limit: int = 0
+
+
 class Rulebook(msgspec.Struct, frozen=True):
     """All of a venue's rules. Levels are sorted from the mildest to ``liquidate``, the last."""
 
@@ -179,10 +198,18 @@ class Rulebook(msgspec.Struct, frozen=True):
     withdrawal: WithdrawalRule = WithdrawalRule()
     profit_margins_orders: bool = True
     market_slippage_ppb: int = 1_500_000
+    collateral: list[CollateralRule] = []
 
     def to_json(self) -> str:
-        """The form that travels in messages and journals."""
-        return msgspec.json.encode(self).decode()
+        """The form that travels in messages and journals.
+
+        Rules without collateral have the form they had before there was any, and so do journals
+        and state hashes.
+        """
+        plain = msgspec.to_builtins(self)
+        if not self.collateral:
+            del plain["collateral"]
+        return msgspec.json.encode(plain).decode()
 
 
 NO_RULES: Final = Rulebook(

@@ -17,6 +17,7 @@ from risk.rulebook import (
     PARTIAL_POLICIES,
     STAGES,
     CallRule,
+    CollateralRule,
     FeeRule,
     FundingRule,
     FundRule,
@@ -42,6 +43,7 @@ nothing for a deficit whose position is already gone."""
 
 MAX_FACTOR_PPB: Final[int] = 1_000 * PPB
 MAX_BASIS_SAMPLES: Final[int] = 100_000
+MAX_DEBT_LIMIT: Final[int] = 10**18
 MAX_DURATION_NS: Final[int] = 366 * 86_400 * 10**9
 
 _NAME: Final[re.Pattern[str]] = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -85,6 +87,7 @@ def check_rulebook(rulebook: Rulebook) -> None:
     one_of("adl.price", rulebook.adl.price, ADL_PRICES)
     _rate("withdrawal.min_notional", rulebook.withdrawal.min_notional_ppb, 0, PPB)
     _rate("market_slippage", rulebook.market_slippage_ppb, 0, PPB - 1)
+    _check_collateral(rulebook.collateral)
 
 
 def one_of(place: str, value: str, allowed: Sequence[str]) -> None:
@@ -288,3 +291,40 @@ def _check_fund(fund: FundRule) -> None:
             "fund.disposal_interval_s",
             "is 0; with a disposal_fraction it must be positive",
         )
+
+
+def _check_collateral(rules: list[CollateralRule]) -> None:
+    margin_assets = [rule.margin_asset for rule in rules]
+    counted: dict[str, str] = {}
+    for number, rule in enumerate(rules, 1):
+        place = f"collateral[{number}]"
+        if not rule.margin_asset.strip():
+            raise RuleFault(f"{place}.margin_asset", "is empty; give the symbol of an asset")
+        if rule.margin_asset in margin_assets[: number - 1]:
+            raise RuleFault(
+                f"{place}.margin_asset", f"{rule.margin_asset!r} is given twice; use one table"
+            )
+        if not 0 <= rule.debt_limit <= MAX_DEBT_LIMIT:
+            raise RuleFault(
+                f"{place}.debt_limit",
+                f"{rule.debt_limit} is out of range; allowed are 0 (no limit) to {MAX_DEBT_LIMIT}",
+            )
+        if not rule.assets:
+            raise RuleFault(f"{place}.assets", "is empty; name at least one asset and its haircut")
+        for entry_number, entry in enumerate(rule.assets, 1):
+            inner = f"{place}.assets[{entry_number}]"
+            if not entry.asset.strip():
+                raise RuleFault(f"{inner}.asset", "is empty; give the symbol of an asset")
+            if entry.asset in margin_assets:
+                raise RuleFault(
+                    f"{inner}.asset",
+                    f"{entry.asset!r} is a margin asset; it cannot be collateral in another one",
+                )
+            if entry.asset in counted:
+                raise RuleFault(
+                    f"{inner}.asset",
+                    f"{entry.asset!r} already counts in {counted[entry.asset]!r}; a balance "
+                    "counts once",
+                )
+            counted[entry.asset] = rule.margin_asset
+            _rate(f"{inner}.haircut", entry.haircut_ppb, 0, PPB - 1)

@@ -19,10 +19,10 @@ from risk.rulebook import rulebook_from_json
 
 def risk_state(engine: RiskEngine) -> list[Any]:
     """Everything that decides future behaviour. Price bands of the frontier are left out: they
-    only decide how often an account is looked at."""
+    only decide how often an account is looked at. Rules without collateral add nothing to it."""
     core = engine.core
     ledger = core.ledger
-    return [
+    state = [
         core.now_ns,
         core.next_call_id,
         core.next_liquidation_id,
@@ -35,6 +35,9 @@ def risk_state(engine: RiskEngine) -> list[Any]:
         engine.watch.state(),
         engine.queues.state(),
     ]
+    if ledger.collateral:
+        state.append([ledger.collateral[key].state() for key in sorted(ledger.collateral)])
+    return state
 
 
 def _listing(listing: Listing) -> list[Any]:
@@ -174,6 +177,9 @@ def restore_risk(state: list[Any]) -> RiskEngine:
         books.booked_q = deposited_q + core.ledger.residue_q(asset_id)
     engine.watch.restore([(due_ns, call_id, key) for due_ns, call_id, key in state[9]])
     engine.queues.restore(state[10])
+    for asset_id, _, price_ppb, samples in state[11] if len(state) > 11 else []:
+        core.ledger.collateral[asset_id].index.restore(samples)
+        core.ledger.collateral[asset_id].set_price(price_ppb)
     for account in core.ledger.accounts.values():
         evaluate(account)
         if account.liquidation is None and not account.trader.is_house():

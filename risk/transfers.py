@@ -24,6 +24,7 @@ from risk.accounts import (
 )
 from risk.core import RiskCore
 from risk.health import (
+    collateral_q,
     evaluate,
     initial_requirement_q,
     position_notional_q,
@@ -72,12 +73,21 @@ class Transfers:
             core.reject(command.account_id, 0, verdict)
             return
         account = core.ledger.cross(trader, command.asset_id)
-        if account.wallet_q + command.amount_q > MAX_AMOUNT_Q:
+        if account.wallet_q + command.amount_q > MAX_AMOUNT_Q or self._too_valuable(command):
             core.reject(command.account_id, 0, Verdict(Reason.NUMBER_TOO_LARGE))
             return
-        sync_record(account)
+        sync_record(account.counted_in())
         core.ledger.deposit(account, command.amount_q)
         self._booked(account, command.amount_q, "deposit")
+
+    def _too_valuable(self, command: Deposit) -> bool:
+        """Whether all deposits of a collateral asset would be worth more than an amount may be."""
+        ledger = self._core.ledger
+        asset = ledger.collateral.get(command.asset_id)
+        if asset is None:
+            return False
+        total_q = ledger.books[command.asset_id].deposited_q + command.amount_q
+        return asset.full_value_q(total_q) > MAX_AMOUNT_Q
 
     def withdraw(self, command: Withdraw) -> None:
         """Pay out free collateral."""
@@ -90,7 +100,7 @@ class Transfers:
             core.reject(command.account_id, 0, verdict)
             return
         account = core.ledger.cross(trader, command.asset_id)
-        if account.liquidation is not None:
+        if account.counted_in().liquidation is not None:
             core.reject(command.account_id, 0, Verdict(Reason.ACCOUNT_IN_LIQUIDATION))
             return
         free_q = self.withdrawable_q(account)
@@ -114,8 +124,9 @@ class Transfers:
 
     def _booked(self, account: MarginAccount, amount_q: int, cause: str) -> None:
         core = self._core
-        if account.liquidation is not None:
-            account.liquidation.transfer_q += changed_equity_q(account)
+        pot = account.counted_in()
+        if pot.liquidation is not None:
+            pot.liquidation.transfer_q += changed_equity_q(pot)
         core.emit(
             BalanceChanged(
                 core.now_ns,
@@ -127,20 +138,41 @@ class Transfers:
             )
         )
         core.fund_moved(account, amount_q, cause)
-        self._watch.refresh(account)
+        self._watch.refresh(pot)
 
     def withdrawable_q(self, account: MarginAccount) -> int:
-        """Equity beyond what must stay: initial margin, or a share of notional if that is more.
+        """What may leave a cross account: what its margin does not need of its own wallet.
 
-        Unrealised profit counts only where the rulebook says so.
+        Of a balance that counts elsewhere, all but what must go on counting there. Of the margin
+        asset no more than was there without collateral in other assets: a withdrawal never borrows.
         """
-        rule = self._core.rulebook.withdrawal
+        holding = account.counts
+        if holding is None:
+            spare_q = self._spare_q(account)
+            if account.holdings:
+                spare_q = min(spare_q, self._base_q(account) - collateral_q(account))
+            return max(0, spare_q)
+        held_q = account.wallet_q
+        needed_q = holding.value_q() - self._spare_q(holding.account)
+        if needed_q <= 0:
+            return held_q
+        if not holding.asset.price_ppb:
+            return 0
+        return max(0, held_q - holding.asset.amount_for_q(needed_q))
+
+    def _base_q(self, account: MarginAccount) -> int:
+        """Equity; unrealised profit counts only where the rulebook lets it leave."""
         evaluate(account)
-        base_q = account.equity_q
-        if not rule.unrealised_profit:
-            base_q -= unrealised_profit_q(account)
+        if self._core.rulebook.withdrawal.unrealised_profit:
+            return account.equity_q
+        return account.equity_q - unrealised_profit_q(account)
+
+    def _spare_q(self, account: MarginAccount) -> int:
+        """Equity beyond what must stay: initial margin, or a share of notional if that is more."""
+        rule = self._core.rulebook.withdrawal
+        base_q = self._base_q(account)
         floor_q = apply_rate_up(position_notional_q(account), rule.min_notional_ppb)
-        return max(0, base_q - max(initial_requirement_q(account), floor_q))
+        return base_q - max(initial_requirement_q(account), floor_q)
 
     # isolated margin
 

@@ -21,6 +21,7 @@ from engine.events import (
 from engine.links import LiquidationRequired
 from engine.units import PPB, apply_rate_up
 from risk.accounts import LiquidationRecord, MarginAccount, MarginCall
+from risk.conversion import exceeds_debt_limit, exchange_for_debt
 from risk.core import RiskCore
 from risk.frontier import place_account
 from risk.health import evaluate, position_notional_q
@@ -43,6 +44,8 @@ class MarginWatch:
         """
         if account.liquidation is not None or account.trader.is_house():
             return
+        if account.holdings and exceeds_debt_limit(account):
+            exchange_for_debt(self._core, account, "debt limit")
         evaluate(account)
         levels = self._core.levels
         level = levels.level_of(account)
@@ -174,6 +177,8 @@ class MarginWatch:
         account.liquidation = record
         for position in account.positions:
             position.listing.frontier.remove(position)
+        for holding in account.holdings:
+            holding.asset.frontier.remove(holding)
         core.emit(
             LiquidationStarted(
                 core.now_ns,

@@ -12,6 +12,7 @@ from engine.invariants import (
 )
 from matching.matching_engine import MatchingEngine
 from risk.accounts import NO_THRESHOLD, MarginAccount, Position
+from risk.frontier import Banded
 from risk.health import evaluate
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
@@ -120,12 +121,13 @@ def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
         f"account {account.margin_account_id}: equity {account.equity_q}",
     )
     for position in account.positions:
-        mark_ticks = position.listing.mark_ticks
-        inside = (position.low_ticks == NO_THRESHOLD or position.low_ticks <= mark_ticks) and (
-            position.high_ticks == NO_THRESHOLD or mark_ticks <= position.high_ticks
-        )
-        require(
-            inside,
-            NO_MISSED_CROSSING,
-            f"position {position.uid}: mark {mark_ticks} outside its band",
-        )
+        _check_band(position, position.listing.mark_ticks, f"position {position.uid}")
+    for holding in account.holdings:
+        _check_band(holding, holding.asset.price_ppb, f"collateral of {account.margin_account_id}")
+
+
+def _check_band(member: Banded, price: int, name: str) -> None:
+    inside = (member.low_ticks == NO_THRESHOLD or member.low_ticks <= price) and (
+        member.high_ticks == NO_THRESHOLD or price <= member.high_ticks
+    )
+    require(inside, NO_MISSED_CROSSING, f"{name}: price {price} outside its band")

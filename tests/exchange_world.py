@@ -3,10 +3,13 @@
 from collections import Counter
 from typing import Any
 
+import msgspec
+
 from engine.bus import Bus, Latency
 from engine.commands import (
     AddAsset,
     AddInstrument,
+    AssetPrice,
     Command,
     Deposit,
     IndexPrice,
@@ -43,6 +46,8 @@ from risk.rulebook import (
     AdlRule,
     BackstopRule,
     CallRule,
+    CollateralAssetRule,
+    CollateralRule,
     FeeRule,
     FundingRule,
     FundRule,
@@ -57,6 +62,11 @@ from seawall.exchange import Exchange
 SECOND = 10**9
 USD = AssetSpec(0, "USD", 4)
 COIN = AssetSpec(1, "COIN", 8)
+GOLD = AssetSpec(2, "GOLD", 3)
+SHELL = AssetSpec(3, "SHELL", 2)
+ASSET_PRICES_PPB = {2: 10_000_000_000, 3: 100_000}
+"""What collateral costs at first: gold in USD, shells in COIN."""
+
 SHIPPED = ("teaching-default", "binance-usdm", "hyperliquid", "kraken-spot", "deribit-linear")
 START_TICKS = (1_000, 50, 2_000)
 CROSS, ISOLATED, HEDGE = (100, 101, 102), (103, 104), (105, 106)
@@ -129,10 +139,22 @@ def tier_rulebook() -> Rulebook:
     )
 
 
+def with_collateral(rulebook: Rulebook, name: str, debt_limit: int) -> Rulebook:
+    """The same rules, and other assets that count."""
+    gold = CollateralRule("USD", [CollateralAssetRule("GOLD", 150_000_000)], debt_limit)
+    shell = CollateralRule("COIN", [CollateralAssetRule("SHELL", 400_000_000)])
+    return msgspec.structs.replace(rulebook, name=name, collateral=[gold, shell])
+
+
 RULEBOOKS: dict[str, Rulebook] = {
     **{name: load_rulebook(name).rulebook for name in SHIPPED},
     "harsh": harsh_rulebook(),
     "tiers": tier_rulebook(),
+    "harsh-collateral": with_collateral(harsh_rulebook(), "harsh-collateral", 100),
+    "tiers-collateral": with_collateral(tier_rulebook(), "tiers-collateral", 0),
+    "teaching-collateral": with_collateral(
+        load_rulebook("teaching-default").rulebook, "teaching-collateral", 0
+    ),
 }
 
 
@@ -187,6 +209,8 @@ def opening_commands(rules: str, fund_q: int = 500_000) -> list[Command]:
     commands: list[Command] = [
         AddAsset(0, USD),
         AddAsset(0, COIN),
+        AddAsset(0, GOLD),
+        AddAsset(0, SHELL),
         SetRulebook(0, RULEBOOKS[rules].to_json()),
     ]
     commands += [AddInstrument(0, spec) for spec in instruments(rules)]
@@ -195,11 +219,14 @@ def opening_commands(rules: str, fund_q: int = 500_000) -> list[Command]:
     for trader in TRADERS:
         commands.append(OpenAccount(0, trader))
         commands += [Deposit(0, trader, 0, 3_000_000), Deposit(0, trader, 1, 3_000_000)]
+        commands += [Deposit(0, trader, asset_id, 20_000) for asset_id in ASSET_PRICES_PPB]
     for trader in ISOLATED:
         commands += [SetMarginMode(0, trader, i, True) for i in range(len(START_TICKS))]
     commands += [SetPositionMode(0, trader, True) for trader in HEDGE]
     commands.append(SetMarginMode(0, HEDGE[1], 0, True))
     commands += [IndexPrice(0, i, 1, ticks) for i, ticks in enumerate(START_TICKS)]
+    if RULEBOOKS[rules].collateral:
+        commands += [AssetPrice(0, key, 1, price) for key, price in ASSET_PRICES_PPB.items()]
     return commands
 
 

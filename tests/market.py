@@ -29,13 +29,21 @@ from engine.instruments import (
 )
 from engine.units import SECOND_NS, from_grid, to_grid, to_ppb
 from risk.accounts import BACKSTOP, FEES, FUND, RESIDUE, cross_account_id, isolated_account_id
-from risk.rulebook import LevelRule, LiquidationRule, MarkRule, Rulebook
+from risk.rulebook import (
+    CollateralAssetRule,
+    CollateralRule,
+    LevelRule,
+    LiquidationRule,
+    MarkRule,
+    Rulebook,
+)
 from seawall.exchange import Exchange
 
 HOUSE = (FUND, BACKSTOP, FEES, RESIDUE)
 USD = AssetSpec(0, "USD", 6)
 BTC = AssetSpec(1, "BTC", 8)
-ASSETS = {asset.symbol: asset for asset in (USD, BTC)}
+ETH = AssetSpec(2, "ETH", 9)
+ASSETS = {asset.symbol: asset for asset in (USD, BTC, ETH)}
 INDEX_SOURCE = 1
 
 ALL_STAGES = ["cancel", "reduce", "close", "fund", "adl", "socialise"]
@@ -96,6 +104,14 @@ def liquidation(stages: Sequence[str] = ALL_STAGES, **settings: Any) -> Liquidat
     return LiquidationRule(stages=list(stages), **settings)
 
 
+def collateral(
+    margin_asset: str = "USD", debt_limit: int = 0, **haircuts: str
+) -> list[CollateralRule]:
+    """Multi-asset margin: ``collateral(BTC="0.1", ETH="0.2")``."""
+    assets = [CollateralAssetRule(symbol, ppb(haircut)) for symbol, haircut in haircuts.items()]
+    return [CollateralRule(margin_asset, assets, debt_limit)]
+
+
 def rules(**settings: Any) -> Rulebook:
     """The plain rulebook with some of its parts replaced."""
     plain: dict[str, Any] = {
@@ -122,7 +138,7 @@ class Market:
         self.commands: list[c.Command] = []
         self.now_ns = 0
         self.ids: dict[str, int] = {}
-        for asset in ASSETS.values():
+        for asset in (USD, BTC):
             self.send(c.AddAsset(0, asset))
         self.rule(rulebook or rules())
         if listed:
@@ -215,6 +231,11 @@ class Market:
         self.send(c.IndexPrice(self.now_ns, self.ids[symbol], INDEX_SOURCE, ticks))
         self.tick()
         return self.events[before:]
+
+    def asset_price(self, price: str, asset: str = "BTC", source: int = 1) -> list[Any]:
+        """Move the price of a collateral asset."""
+        price_ppb = to_ppb(price, "asset price")
+        return self.send(c.AssetPrice(self.now_ns, ASSETS[asset].asset_id, source, price_ppb))
 
     def tick(self) -> list[Any]:
         """The clock ticks without moving on."""

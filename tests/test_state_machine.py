@@ -18,6 +18,7 @@ from engine.bus import Latency
 from engine.instruments import AssetSpec, InstrumentSpec, MarginSpec
 from risk.liquidation import engine as liquidation_engine
 from tests.exchange_world import (
+    ASSET_PRICES_PPB,
     HEDGE,
     RULEBOOKS,
     SECOND,
@@ -221,7 +222,10 @@ class Driver(RuleBasedStateMachine):
         instrument = rng.randrange(len(START_TICKS))
         way = rng.choice((-1, 1))
         for _ in range(rng.randint(2, 8)):
-            self.index(instrument, rng.randint(1, 2), 100 + way * rng.randint(1, 9))
+            percent = 100 + way * rng.randint(1, 9)
+            if rng.random() < 0.5:
+                self.asset_price(rng.choice((2, 3)), rng.randint(1, 2), percent)
+            self.index(instrument, rng.randint(1, 2), percent)
 
     def move_margin(self, rng: Random) -> None:
         """Collateral of an isolated position, if there is one, up or down."""
@@ -253,7 +257,7 @@ class Driver(RuleBasedStateMachine):
                 case 4:
                     self.move_margin(rng)
                 case 5:
-                    self.withdraw(rng.choice(TRADERS), rng.randrange(2), rng.randint(1, 2_000_000))
+                    self.withdraw(rng.choice(TRADERS), rng.randrange(4), rng.randint(1, 2_000_000))
                 case _:
                     self.leverage(rng.choice(TRADERS), rng.randrange(3), rng.randint(1, 25))
 
@@ -300,11 +304,11 @@ class Driver(RuleBasedStateMachine):
             lots = order.remaining_lots * percent // 100
             self.send(c.AmendOrder(self.now, account, order.order_id, price, lots))
 
-    @rule(account=ACCOUNTS, asset=st.integers(0, 1), amount=st.integers(1, 3_000_000))
+    @rule(account=ACCOUNTS, asset=st.integers(0, 3), amount=st.integers(1, 3_000_000))
     def deposit(self, account: int, asset: int, amount: int) -> None:
         self.send(c.Deposit(self.now, account, asset, amount))
 
-    @rule(account=ACCOUNTS, asset=st.integers(0, 1), amount=st.integers(1, 3_000_000))
+    @rule(account=ACCOUNTS, asset=st.integers(0, 3), amount=st.integers(1, 3_000_000))
     def withdraw(self, account: int, asset: int, amount: int) -> None:
         self.send(c.Withdraw(self.now, account, asset, amount))
 
@@ -341,6 +345,18 @@ class Driver(RuleBasedStateMachine):
         price = max(1, self.mark(instrument) * percent // 100)
         self.send(c.IndexPrice(self.now, instrument, source, min(price, 10**7)))
         self.tick(1)
+
+    @rule(
+        asset=st.sampled_from(sorted(ASSET_PRICES_PPB)),
+        source=st.integers(1, 2),
+        percent=st.one_of(st.integers(95, 105), st.sampled_from([10, 40, 70, 150, 400])),
+    )
+    def asset_price(self, asset: int, source: int, percent: int) -> None:
+        """The price of a collateral asset moves; most rulebooks know of none."""
+        known = self.world.exchange.risk.core.ledger.collateral.get(asset)
+        price = known.price_ppb if known is not None else 0
+        price = max(1, (price or ASSET_PRICES_PPB[asset]) * percent // 100)
+        self.send(c.AssetPrice(self.now, asset, source, min(price, 10**15)))
 
     @rule(seconds=st.sampled_from([0, 1, 5, 31, 61, 300, 3_600, 28_800]))
     def tick(self, seconds: int) -> None:

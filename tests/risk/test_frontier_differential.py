@@ -1,11 +1,14 @@
 """The frontier against its naive twin, which evaluates everybody at every tick.
 
-Random portfolios under every margin model; between ticks fills, transfers and funding. After each
-tick every account's level must be what a revaluation from nothing gives, and the accounts looked
-at must be those whose bands the mark has left, no others.
+Random portfolios under every margin model, some with collateral in other assets; between ticks
+fills, transfers and funding. After each tick of a mark or of an asset's price every account's level
+must be what a revaluation from nothing gives, and the accounts looked at must be those whose bands
+the price has left, no others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from random import Random
 
 import pytest
@@ -21,12 +24,21 @@ from engine.instruments import (
     MarginTier,
     build_instrument_spec,
 )
-from risk.accounts import MarginAccount, Position, Trader, cross_account_id, isolated_account_id
-from risk.frontier import NO_THRESHOLD, Frontier, place_account
+from engine.units import PPB
+from risk.accounts import (
+    Holding,
+    MarginAccount,
+    Position,
+    Trader,
+    cross_account_id,
+    isolated_account_id,
+)
+from risk.collateral import CollateralAsset
+from risk.frontier import NO_THRESHOLD, Banded, Frontier, place_account
 from risk.health import Levels, evaluate
 from risk.listing import Listing
 from risk.margin.tiers import with_deductions
-from risk.rulebook import LevelRule, LiquidationRule, Rulebook
+from risk.rulebook import IndexRule, LevelRule, LiquidationRule, Rulebook
 
 USD = AssetSpec(0, "USD", 4)
 COIN = AssetSpec(1, "COIN", 8)
@@ -94,12 +106,27 @@ def contracts(model: str) -> list[InstrumentSpec]:
     ]
 
 
+def collateral_assets() -> list[CollateralAsset]:
+    """Two assets for each margin asset: haircuts, decimals and prices far apart."""
+    found = []
+    for margin_asset in (USD, COIN):
+        for asset, haircut_ppb in (
+            (AssetSpec(len(found) + 2, "GOLD", 9), 100_000_000),
+            (AssetSpec(len(found) + 3, "SHELL", 2), 650_000_000),
+        ):
+            found.append(CollateralAsset(asset, margin_asset, haircut_ppb, IndexRule()))
+    for made, price in zip(found, ("1900.01", "0.25", "0.07", "0.000004"), strict=True):
+        made.set_price(int(Fraction(price) * PPB))
+    return found
+
+
 @dataclass
 class Market:
     """Accounts under watch; `level` is kept by the frontier alone, like `MarginWatch` does."""
 
     levels: Levels
     listings: list[Listing]
+    assets: list[CollateralAsset]
     accounts: list[MarginAccount] = field(default_factory=list)
     looked_at: int = 0
     naive_looks: int = 0
@@ -124,17 +151,27 @@ class Market:
 
     def tick(self, listing: Listing, mark_ticks: int) -> tuple[int, int]:
         """Move a mark; returns how many were looked at and how many had left their band."""
-        outside = sum(
-            (p.low_ticks != NO_THRESHOLD and mark_ticks < p.low_ticks)
-            or (p.high_ticks != NO_THRESHOLD and mark_ticks > p.high_ticks)
-            for account in self.accounts
-            for p in account.positions
-            if p.listing is listing and p.qty_lots
-        )
+        members = [
+            p for a in self.accounts for p in a.positions if p.listing is listing and p.qty_lots
+        ]
         listing.mark_ticks = mark_ticks
-        touched = {
-            p.account.margin_account_id: p.account for p in listing.frontier.crossed(mark_ticks)
-        }
+        return self._recheck(members, listing.frontier, mark_ticks)
+
+    def asset_tick(self, asset: CollateralAsset, price_ppb: int) -> tuple[int, int]:
+        """Move the price of a collateral asset; returns the same."""
+        members = [h for a in self.accounts for h in a.holdings if h.asset is asset]
+        asset.set_price(price_ppb)
+        return self._recheck(members, asset.frontier, price_ppb)
+
+    def _recheck(
+        self, members: Sequence[Banded], frontier: Frontier, price: int
+    ) -> tuple[int, int]:
+        outside = sum(
+            (p.low_ticks != NO_THRESHOLD and price < p.low_ticks)
+            or (p.high_ticks != NO_THRESHOLD and price > p.high_ticks)
+            for p in members
+        )
+        touched = {p.account.margin_account_id: p.account for p in frontier.crossed(price)}
         for account_id in sorted(touched):
             self.refresh(touched[account_id], widen=True)
         return len(touched), outside
@@ -152,11 +189,12 @@ class Market:
 
     @staticmethod
     def _check_members(account: MarginAccount) -> None:
-        for position in account.positions:
-            mark = position.listing.mark_ticks
-            low, high = position.low_ticks, position.high_ticks
-            assert low == NO_THRESHOLD or low <= mark, f"mark {mark} is below the band {low}"
-            assert high == NO_THRESHOLD or mark <= high, f"mark {mark} is above the band {high}"
+        prices: list[tuple[Banded, int]] = [(p, p.listing.mark_ticks) for p in account.positions]
+        prices += [(h, h.asset.price_ppb) for h in account.holdings]
+        for member, price in prices:
+            low, high = member.low_ticks, member.high_ticks
+            assert low == NO_THRESHOLD or low <= price, f"price {price} is below the band {low}"
+            assert high == NO_THRESHOLD or price <= high, f"price {price} is above the band {high}"
 
 
 def fill(market: Market, position: Position, lots: int, slip: int) -> None:
@@ -185,7 +223,7 @@ def build(rng: Random, model: str, factors: list[int], inclusive: bool, count: i
     listings = [Listing(spec, rules) for spec in contracts(model)]
     for listing, mark in zip(listings, (1_000, 30_000, 2_000, 90_000), strict=True):
         listing.mark_ticks = mark
-    market = Market(Levels(rules), listings)
+    market = Market(Levels(rules), listings, collateral_assets())
     for number in range(count):
         trader = Trader(100 + number)
         asset = rng.randrange(2)
@@ -208,15 +246,33 @@ def build(rng: Random, model: str, factors: list[int], inclusive: bool, count: i
             position.entry_value_q = side * listing.instrument.fill_value_q(lots, price)
             notional += listing.instrument.notional_q(lots, price)
         account.wallet_q = notional * rng.randint(1, 40) // 100 + rng.randint(0, 50)
+        if not isolated:
+            hold_collateral(market, account, notional, rng)
         market.accounts.append(account)
         market.refresh(account, widen=True)
     return market
 
 
+def hold_collateral(market: Market, account: MarginAccount, notional: int, rng: Random) -> None:
+    """Up to two other assets; the wallet may be a debt on them."""
+    for asset in market.assets:
+        if asset.margin_asset_id == account.asset_id and rng.random() < 0.4:
+            number = cross_account_id(account.trader.account_id, asset.asset_id)
+            source = MarginAccount(number, account.trader, asset.asset_id, False)
+            source.wallet_q = asset.amount_for_q(notional * rng.randint(0, 50) // 100)
+            account.hold(Holding(account, source, asset))
+            if rng.random() < 0.5:
+                account.wallet_q -= holding_value(account) * rng.randint(0, 100) // 100
+
+
+def holding_value(account: MarginAccount) -> int:
+    return sum(holding.value_q() for holding in account.holdings)
+
+
 def between_ticks(market: Market, rng: Random) -> None:
     """Something else happens to an account: each of these ends in a refresh, as in the engine."""
     account = rng.choice(market.accounts)
-    match rng.randrange(5):
+    match rng.randrange(6):
         case 0 | 1:
             position = rng.choice(account.positions)
             lots = rng.choice((1, 50, 3_000, abs(position.qty_lots), 2 * abs(position.qty_lots)))
@@ -229,6 +285,11 @@ def between_ticks(market: Market, rng: Random) -> None:
                 if other.asset_id == account.asset_id and other.positions:
                     other.wallet_q -= rng.randint(-3, 3)
                     market.refresh(other, widen=False)
+        case 4 if account.holdings:
+            source = rng.choice(account.holdings).source
+            change = rng.randint(-10, 10) * max(1, source.wallet_q // 10)
+            source.wallet_q = max(0, source.wallet_q + change)
+            market.refresh(account, widen=False)
         case _:
             account.positions[0].leverage = rng.randint(1, 20)
             market.refresh(account, widen=False)
@@ -238,6 +299,12 @@ def next_mark(rng: Random, mark: int) -> int:
     move = rng.choice((1, 1, 1, 3, 10, 40))
     step = rng.choice((0, 1, -1, mark * rng.randint(-move, move) // 100))
     return max(1, min(mark + step, 10**7))
+
+
+def next_price(rng: Random, price: int) -> int:
+    move = rng.choice((1, 1, 1, 3, 10, 60))
+    step = rng.choice((0, 1, -1, price * rng.randint(-move, move) // 100))
+    return max(1, min(price + step, 10**16))
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
@@ -253,8 +320,12 @@ def test_no_crossing_is_missed_and_nobody_else_is_looked_at(
         for _ in range(rng.choice((0, 0, 1, 3))):
             between_ticks(market, rng)
         market.check_against_everybody()
-        listing = rng.choice(market.listings)
-        touched, outside = market.tick(listing, next_mark(rng, listing.mark_ticks))
+        if rng.random() < 0.4:
+            asset = rng.choice(market.assets)
+            touched, outside = market.asset_tick(asset, next_price(rng, asset.price_ppb))
+        else:
+            listing = rng.choice(market.listings)
+            touched, outside = market.tick(listing, next_mark(rng, listing.mark_ticks))
         assert touched <= outside, f"{touched} accounts looked at, {outside} bands were left"
         market.check_against_everybody()
 
@@ -266,9 +337,14 @@ def test_a_quiet_market_looks_at_a_small_part_of_the_accounts(model: str) -> Non
     market = build(rng, model, LEVELS["call and liquidation"], False, count=400)
     looks = ticks = 0
     for _ in range(300):
-        listing = rng.choice(market.listings)
-        mark = listing.mark_ticks + rng.choice((-1, 1)) * max(1, listing.mark_ticks // 2_000)
-        touched, outside = market.tick(listing, mark)
+        if rng.random() < 0.3:
+            asset = rng.choice(market.assets)
+            price = asset.price_ppb + rng.choice((-1, 1)) * max(1, asset.price_ppb // 2_000)
+            touched, outside = market.asset_tick(asset, price)
+        else:
+            listing = rng.choice(market.listings)
+            mark = listing.mark_ticks + rng.choice((-1, 1)) * max(1, listing.mark_ticks // 2_000)
+            touched, outside = market.tick(listing, mark)
         assert touched <= outside
         looks += touched
         ticks += 1
@@ -282,6 +358,25 @@ def test_a_mark_that_stands_still_looks_at_nobody() -> None:
     market = build(rng, "brackets", LEVELS["bands down to liquidation"], False, count=50)
     for listing in market.listings:
         assert market.tick(listing, listing.mark_ticks) == (0, 0)
+    for asset in market.assets:
+        assert market.asset_tick(asset, asset.price_ppb) == (0, 0)
+
+
+def test_a_balance_without_position_or_debt_has_no_band() -> None:
+    rng = Random(2)
+    market = build(rng, "flat", LEVELS["liquidation only"], False, count=60)
+    account = next(a for a in market.accounts if a.holdings and a.level == 0)
+    holding = account.holdings[0]
+    assert holding.frontier_slot >= 0
+    for position in list(account.positions):
+        position.listing.frontier.remove(position)
+        account.positions.remove(position)
+    account.wallet_q = 0
+    market.refresh(account, widen=False)
+    assert holding.frontier_slot == -1
+    account.wallet_q = -1
+    market.refresh(account, widen=False)
+    assert holding.frontier_slot >= 0
 
 
 def test_a_removed_position_is_never_returned_and_may_come_back() -> None:

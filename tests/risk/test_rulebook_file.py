@@ -13,7 +13,13 @@ from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
 from risk.margin import build_margin_model
 from risk.margin_table import MODEL_KEYS, TIER_KEYS
-from risk.rulebook import LEVEL_LIQUIDATE, Rulebook, rulebook_from_json
+from risk.rulebook import (
+    LEVEL_LIQUIDATE,
+    CollateralAssetRule,
+    CollateralRule,
+    Rulebook,
+    rulebook_from_json,
+)
 from risk.rulebook_check import check_rulebook
 from risk.rulebook_file import (
     SHIPPED,
@@ -89,6 +95,14 @@ tiers = [
 [margin.symbols.ETHUSDT]
 model = "brackets"
 tiers = [{ max_leverage = 5, maintenance = "0.1" }]
+
+[[collateral]]
+margin_asset = "USDT"
+debt_limit = 10000
+assets = [
+  { asset = "BTC", haircut = "0.05" },
+  { asset = "ETH", haircut = "0.1" },
+]
 """
 
 
@@ -105,6 +119,9 @@ def test_values_arrive_in_inside_units() -> None:
     assert rules.index.weights == [(2, 5), (7, 3)]
     assert rules.funding.interval_ns == 28_800 * SECOND
     assert rules.liquidation.stages == ["cancel", "reduce", "fund", "socialise"]
+    assets = [CollateralAssetRule("BTC", 50_000_000), CollateralAssetRule("ETH", 100_000_000)]
+    assert rules.collateral == [CollateralRule("USDT", assets, 10_000)]
+    assert rulebook_from_json(rules.to_json()) == rules
 
 
 def test_what_is_not_given_keeps_the_default_of_the_struct() -> None:
@@ -520,6 +537,31 @@ MISTAKES = {
         'model = "brackets"\ntiers = [{ max_leverage = 5, maintenance = "0.1" }]',
         'model = "flat"\nmax_leverage = 5\nmaintenance = "0.1"',
         ["liquidation.partial", "'tier_step' needs the margin model 'brackets'", "ETHUSDT"],
+    ),
+    "haircut missing": (
+        'asset = "BTC", haircut = "0.05"',
+        'asset = "BTC"',
+        ["collateral[1].assets[1].haircut (line 64)", "is missing; it must be given"],
+    ),
+    "haircut of everything": (
+        'haircut = "0.05"',
+        'haircut = "1"',
+        ["collateral[1].assets[1].haircut (line 64)", "1 is out of range; allowed are 0 to 0.99"],
+    ),
+    "collateral in itself": (
+        'asset = "ETH"',
+        'asset = "USDT"',
+        ["collateral[1].assets[2].asset", "'USDT' is a margin asset"],
+    ),
+    "debt limit below zero": (
+        "debt_limit = 10000",
+        "debt_limit = -1",
+        ["collateral[1].debt_limit (line 63)", "-1 is out of range; allowed are 0 (no limit)"],
+    ),
+    "collateral as one table": (
+        "[[collateral]]",
+        "[collateral]",
+        ["collateral (line 61)", "must be a list"],
     ),
 }
 

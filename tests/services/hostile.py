@@ -142,6 +142,7 @@ class Fuzzer:
                 c.SetLeverage(0, account_id, 7, some),
                 c.AdjustIsolatedMargin(0, account_id, 7, 0, -some),
                 c.IndexPrice(0, 7, 1, some),
+                c.AssetPrice(0, 1, 1, some),
                 c.AdvanceTime(some),
                 c.QueryAccount(0, account_id),
             )

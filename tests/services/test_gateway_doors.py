@@ -96,6 +96,7 @@ def test_a_key_reaches_its_own_accounts_and_rights_only(guarded: Processes, ring
         assert reasons(ann, c.QueryAccount(0, 102)) == refused
         assert reasons(ann, c.Deposit(0, 100, 1, 10**6)) == refused
         assert reasons(ann, c.IndexPrice(0, 7, 1, 5)) == refused
+        assert reasons(ann, c.AssetPrice(0, 1, 1, 5)) == refused
         assert reasons(ann, c.CancelAll(0, 102)) == refused
         assert reasons(eve, c.QueryAccount(0, 103)) == []
         assert reasons(eve, c.SubmitOrder(0, 103, 7, 0, c.BUY, 5, 9_900)) == refused

@@ -1,0 +1,65 @@
+"""Collateral exchanged for a debt: at the value it counted with, to the house.
+
+The house pays the margin asset and takes the collateral at index price less haircut. So the
+account's equity stays what it was, and the haircut is what the house gets for bearing the price of
+what it took until that is sold.
+"""
+
+from engine.events import CollateralExchanged
+from risk.accounts import FUND, Holding, MarginAccount
+from risk.collateral import NO_LIMIT
+from risk.core import RiskCore
+
+
+def exceeds_debt_limit(account: MarginAccount) -> bool:
+    """Whether a debt is beyond what the rulebook leaves standing on collateral."""
+    if account.wallet_q >= 0 or not account.holdings:
+        return False
+    limit_q = account.holdings[0].asset.debt_limit_q
+    return limit_q != NO_LIMIT and -account.wallet_q > limit_q
+
+
+def exchange_for_debt(
+    core: RiskCore, account: MarginAccount, cause: str, taker_account_id: int = FUND
+) -> None:
+    """Exchange as much collateral as the account's debt asks for, in the rulebook's order.
+
+    The amount is rounded up to a quantum of the collateral and paid for exactly, so the wallet ends
+    at zero or by less than that quantum's value above. Without a debt nothing happens.
+    """
+    for holding in account.holdings:
+        debt_q = -account.wallet_q
+        if debt_q <= 0:
+            return
+        if holding.source.wallet_q > 0 and holding.asset.price_ppb:
+            amount_q = min(holding.source.wallet_q, holding.asset.amount_for_q(debt_q))
+            _exchange(core, holding, amount_q, cause, taker_account_id)
+
+
+def _exchange(
+    core: RiskCore, holding: Holding, amount_q: int, cause: str, taker_account_id: int
+) -> None:
+    account, source, asset = holding.account, holding.source, holding.asset
+    value_q = asset.value_q(amount_q)
+    if not value_q:
+        return
+    payer = core.ledger.house(taker_account_id, asset.margin_asset_id)
+    taker = core.ledger.house(taker_account_id, asset.asset_id)
+    core.ledger.transfer(payer, account, value_q)
+    core.ledger.transfer(source, taker, amount_q)
+    core.fund_moved(payer, -value_q, "collateral")
+    core.fund_moved(taker, amount_q, "collateral")
+    core.emit(
+        CollateralExchanged(
+            core.now_ns,
+            account.margin_account_id,
+            asset.asset_id,
+            amount_q,
+            asset.margin_asset_id,
+            value_q,
+            asset.full_value_q(amount_q) - value_q,
+            asset.price_ppb,
+            taker_account_id,
+            cause,
+        )
+    )
