@@ -89,10 +89,11 @@ class TimePlan:
 
 @dataclass(frozen=True, slots=True)
 class IndexTick:
-    """A source printed."""
+    """A source printed: about an instrument, or a collateral asset (whose tick is a part per
+    billion)."""
 
     time_ns: int
-    instrument_id: int
+    subject_id: int
     source_id: int
     price_ticks: int
 
@@ -195,18 +196,25 @@ def _read_silences(fields: Fields) -> tuple[tuple[int, int], ...]:
 
 
 def index_path(
-    plan: IndexPlan, instrument_id: int, tick: Decimal, time: TimePlan, seed: int
+    plan: IndexPlan,
+    subject_id: int,
+    tick: Decimal,
+    time: TimePlan,
+    seed: int,
+    subject: str = "index",
 ) -> Iterator[IndexTick]:
     """All prints of an instrument's sources in time order, sources in file order at one time.
+
+    ``subject`` keeps the chance of an asset's price apart from that of an instrument's index.
 
     Raises:
         ScenarioError: a CSV is wrong or holds nothing in the window.
     """
     paths: dict[str, list[Point]] = {}
     for source in plan.sources:
-        rng = random.Random(f"{seed}:index:{instrument_id}:{source.name}")
+        rng = random.Random(f"{seed}:{subject}:{subject_id}:{source.name}")
         paths[source.name] = _source_path(source, paths, tick, time, rng)
-    bridge_rng = random.Random(f"{seed}:index:{instrument_id}:warm-up")
+    bridge_rng = random.Random(f"{seed}:{subject}:{subject_id}:warm-up")
     bridge = _warm_up(plan, paths[plan.sources[0].name][0][1], time, bridge_rng)
     streams = []
     for order, source in enumerate(plan.sources):
@@ -214,7 +222,7 @@ def index_path(
         points = [p for p in bridge + paths[source.name] if not _silent(p[0], quiet)]
         streams.append([(t, order, source.source_id, price) for t, price in points])
     for time_ns, _, source_id, price_ticks in heapq.merge(*streams):
-        yield IndexTick(time_ns, instrument_id, source_id, price_ticks)
+        yield IndexTick(time_ns, subject_id, source_id, price_ticks)
 
 
 def _silent(time_ns: int, quiet: list[tuple[int, int]]) -> bool:

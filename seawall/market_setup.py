@@ -13,7 +13,8 @@ from engine.commands import (
     SetMarginMode,
     SetRulebook,
 )
-from engine.instruments import INVERSE, Instrument
+from engine.instruments import INVERSE, AssetSpec, Instrument
+from engine.units import PPB
 from risk.accounts import BACKSTOP, FUND
 from risk.margin.build import build_margin_model
 from risk.margin.model import MarginModel
@@ -24,22 +25,37 @@ from seawall.scenario import Scenario
 
 
 class Entry:
-    """What a trader brings and wants: deposit and reserve in quanta, leverage, target in lots."""
+    """What a trader brings and wants: deposit and reserve in quanta, leverage, target in lots.
 
-    __slots__ = ("deposit_q", "leverage", "reserve_q", "target_lots")
+    ``collateral_q`` is what it brings in its collateral asset (0 without one).
+    """
 
-    def __init__(self, deposit_q: int, reserve_q: int, leverage: int, target_lots: int) -> None:
+    __slots__ = ("collateral_q", "deposit_q", "leverage", "reserve_q", "target_lots")
+
+    def __init__(
+        self, deposit_q: int, collateral_q: int, reserve_q: int, leverage: int, target_lots: int
+    ) -> None:
         self.deposit_q = deposit_q
+        self.collateral_q = collateral_q
         self.reserve_q = reserve_q
         self.leverage = leverage
         self.target_lots = target_lots
 
 
 class EntryPlanner:
-    """Turns profiles into entries at the first index price of their instrument."""
+    """Turns profiles into entries at the first index price of their instrument, and the first price
+    of their collateral (parts per billion, by name)."""
 
-    def __init__(self, scenario: Scenario, first_ticks: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        first_ticks: Mapping[str, int],
+        first_prices_ppb: Mapping[str, int],
+    ) -> None:
         self._first_ticks = first_ticks
+        self._first_prices_ppb = first_prices_ppb
+        self._assets = scenario.assets
+        self._collateral = scenario.collateral
         self._contracts = {name: Instrument(spec) for name, spec in scenario.instruments.items()}
         self._models: dict[str, MarginModel] = {
             name: build_margin_model(spec.margin) for name, spec in scenario.instruments.items()
@@ -51,16 +67,35 @@ class EntryPlanner:
         contract = self._contracts[profile.instrument]
         model = self._models[profile.instrument]
         leverage = profile.leverage
+        held = profile.wealth * profile.collateral_share
+        counted = profile.wealth - held * self._haircut(profile)
         while True:
-            lots = view.lots(profile.wealth * profile.utilisation * leverage, price)
+            lots = view.lots(counted * profile.utilisation * leverage, price)
             allowed = model.max_leverage(contract.notional_q(lots, price)) if lots else leverage
             if allowed >= leverage:
                 break
             leverage = max(1, allowed)
         if lots < contract.min_lots:
             lots = 0
-        deposit_q = view.settle_q(profile.wealth, price)
-        return Entry(deposit_q, view.settle_q(profile.reserve, price), leverage, lots)
+        deposit_q = view.settle_q(profile.wealth - held, price)
+        collateral_q = self._collateral_q(profile, view.settle_q(held, price), view.asset)
+        reserve_q = view.settle_q(profile.reserve, price)
+        return Entry(deposit_q, collateral_q, reserve_q, leverage, lots)
+
+    def _haircut(self, profile: TraderProfile) -> float:
+        if not profile.collateral:
+            return 0.0
+        asset = self._collateral[self._assets[profile.collateral].asset_id]
+        return asset.haircut_ppb / PPB
+
+    def _collateral_q(self, profile: TraderProfile, value_q: int, settle: AssetSpec) -> int:
+        """Quanta of the trader's collateral worth ``value_q`` of the settlement asset, rounded
+        down."""
+        if not profile.collateral:
+            return 0
+        unit_q: int = 10 ** self._assets[profile.collateral].decimals
+        price_q: int = self._first_prices_ppb[profile.collateral] * 10**settle.decimals
+        return value_q * PPB * unit_q // price_q
 
 
 def market_commands(scenario: Scenario, time_ns: int) -> Iterator[Command]:
@@ -92,13 +127,20 @@ def house_commands(
 
 
 def trader_commands(
-    profile: TraderProfile, entry: Entry, view: MarketView, time_ns: int
+    profile: TraderProfile,
+    entry: Entry,
+    view: MarketView,
+    assets: Mapping[str, AssetSpec],
+    time_ns: int,
 ) -> Iterator[Command]:
     """Open and fund one trader's account, with its margin mode and leverage."""
     account_id = profile.account_id
     yield OpenAccount(time_ns, account_id)
     if entry.deposit_q > 0:
         yield Deposit(time_ns, account_id, view.asset.asset_id, entry.deposit_q)
+    if entry.collateral_q > 0:
+        asset_id = assets[profile.collateral].asset_id
+        yield Deposit(time_ns, account_id, asset_id, entry.collateral_q)
     if profile.isolated:
         yield SetMarginMode(time_ns, account_id, view.instrument_id, True)
     yield SetLeverage(time_ns, account_id, view.instrument_id, entry.leverage)

@@ -8,6 +8,7 @@ the others did first.
 import math
 import random
 from bisect import bisect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Generic, TypeVar
@@ -53,7 +54,9 @@ class WealthPlan:
 
 @dataclass(frozen=True, slots=True)
 class PopulationPlan:
-    """One group of traders as a scenario describes it; weights sum to one."""
+    """One group of traders as a scenario describes it; weights sum to one. ``collateral_share`` of
+    the wealth is held in the asset ``collateral`` (its name in the file; "": in the settlement
+    asset)."""
 
     name: str
     instrument: str
@@ -70,6 +73,8 @@ class PopulationPlan:
     stop_distance: tuple[float, float]
     passive_share: float
     clip: float
+    collateral: str = ""
+    collateral_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +98,24 @@ class TraderProfile:
     passive: bool
     clip: float
     entry_share: float
+    collateral: str = ""
+    collateral_share: float = 0.0
 
 
-def read_population_plan(name: str, fields: Fields, instruments: list[str]) -> PopulationPlan:
-    """The ``[population.NAME]`` table of a scenario.
+def read_population_plan(
+    name: str, fields: Fields, instruments: list[str], collateral: Mapping[str, list[str]]
+) -> PopulationPlan:
+    """The ``[population.NAME]`` table of a scenario; ``collateral`` has the names of the assets
+    that count for each instrument.
 
     Raises:
         ScenarioError: a field is wrong or unknown.
     """
+    instrument = fields.choice("instrument", instruments, instruments[0])
+    asset, share = _read_collateral(fields, instrument, collateral[instrument])
     plan = PopulationPlan(
         name=name,
-        instrument=fields.choice("instrument", instruments, instruments[0]),
+        instrument=instrument,
         accounts=fields.integer("accounts", low=0, high=_MAX_ACCOUNTS),
         wealth=_read_wealth(fields.table("wealth")),
         leverage=_read_leverage(fields),
@@ -117,9 +129,29 @@ def read_population_plan(name: str, fields: Fields, instruments: list[str]) -> P
         stop_distance=fields.span("stop_distance", (0.03, 0.15), low=0.001, high=0.95),
         passive_share=fields.share("passive_share", 0.0),
         clip=fields.number("clip", 50_000.0, low=1.0),
+        collateral=asset,
+        collateral_share=share,
     )
+    if asset and plan.isolated_share:
+        raise fields.fail(
+            "isolated_share",
+            f"{plan.isolated_share} must be 0 with collateral {asset!r}: isolated positions take "
+            "margin in the settlement asset only",
+        )
     fields.close()
     return plan
+
+
+def _read_collateral(fields: Fields, instrument: str, counted: list[str]) -> tuple[str, float]:
+    """The asset wealth is held in and the share of it that is."""
+    asset = fields.text("collateral", "")
+    share = fields.share("collateral_share", 1.0)
+    if asset and asset not in counted:
+        allowed = ", ".join(counted) or "none: the rulebook has no [[collateral]] for its asset"
+        raise fields.fail(
+            "collateral", f"{asset!r} does not count for {instrument!r}; assets that do: {allowed}"
+        )
+    return asset, share if asset else 0.0
 
 
 def _read_wealth(fields: Fields) -> WealthPlan:
@@ -218,4 +250,6 @@ def _draw_trader(
         passive=chance() < plan.passive_share,
         clip=plan.clip,
         entry_share=chance(),
+        collateral=plan.collateral,
+        collateral_share=plan.collateral_share,
     )

@@ -20,6 +20,7 @@ from engine.instruments import (
     build_instrument_spec,
 )
 from engine.units import to_ppb
+from risk.collateral import CollateralAsset, collateral_assets
 from risk.margin.ccxt_tiers import inverse_tiers, load_ccxt_tiers
 from risk.rulebook import Rulebook
 from risk.rulebook_file import RulebookFile
@@ -59,7 +60,8 @@ class ReferencePlan:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A validated scenario. ``instruments`` and ``assets`` are keyed by their name in the file;
-    fund and backstop seeds are in the quote currency, like the population's wealth."""
+    fund and backstop seeds are in the quote currency, like the population's wealth. ``collateral``
+    are the assets that count in another one, by id, at no price yet."""
 
     name: str
     title: str
@@ -69,8 +71,10 @@ class Scenario:
     seed: int
     rulebook: Rulebook
     assets: Mapping[str, AssetSpec]
+    collateral: Mapping[int, CollateralAsset]
     instruments: Mapping[str, InstrumentSpec]
     indices: Mapping[str, IndexPlan]
+    asset_prices: Mapping[str, IndexPlan]
     time: TimePlan
     latency: Latency | None
     fund: Decimal
@@ -111,6 +115,16 @@ def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenar
         for number, (key, part) in enumerate(fields.tables("instruments", required=True).items())
     }
     names = list(instruments)
+    collateral = _read_collateral(fields, rulebook.rulebook, assets, instruments)
+    counted = {
+        key: [
+            name
+            for name, asset in assets.items()
+            if asset.asset_id in collateral
+            and collateral[asset.asset_id].margin_asset_id == spec.settle_asset_id
+        ]
+        for key, spec in instruments.items()
+    }
     time = _read_time(fields.table("time"))
     house = fields.table("house")
     scenario = Scenario(
@@ -122,14 +136,16 @@ def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenar
         seed=fields.integer("seed", 1, low=0, high=2**63 - 1),
         rulebook=rulebook.rulebook,
         assets=assets,
+        collateral=collateral,
         instruments=instruments,
         indices=_read_indices(fields, names),
+        asset_prices=_read_asset_prices(fields, assets, collateral),
         time=time,
         latency=_read_latency(fields),
         fund=_money(house, "fund"),
         backstop=_money(house, "backstop"),
         population=tuple(
-            read_population_plan(key, part, names)
+            read_population_plan(key, part, names, counted)
             for key, part in fields.tables("population").items()
         ),
         agents=tuple(
@@ -223,6 +239,39 @@ def _read_indices(fields: Fields, names: list[str]) -> dict[str, IndexPlan]:
         if key not in tables:
             raise fields.fail(f"index.{key}", "is missing: every instrument needs an index path")
     return {key: read_index_plan(tables[key]) for key in names}
+
+
+def _read_collateral(
+    fields: Fields,
+    rulebook: Rulebook,
+    assets: Mapping[str, AssetSpec],
+    instruments: Mapping[str, InstrumentSpec],
+) -> dict[int, CollateralAsset]:
+    """The rulebook's collateral among the scenario's assets, by asset id."""
+    by_id = {asset.asset_id: asset for asset in assets.values()}
+    settled = [spec.settle_asset_id for spec in instruments.values()]
+    try:
+        return collateral_assets(rulebook, by_id, settled, {})
+    except ValueError as error:
+        raise fields.fail("rulebook", str(error)) from None
+
+
+def _read_asset_prices(
+    fields: Fields, assets: Mapping[str, AssetSpec], collateral: Mapping[int, CollateralAsset]
+) -> dict[str, IndexPlan]:
+    """A price path for every asset that counts as collateral, by its name in the file."""
+    tables = fields.tables("asset_prices")
+    counted = [name for name, asset in assets.items() if asset.asset_id in collateral]
+    for key, part in tables.items():
+        if key not in counted:
+            allowed = ", ".join(counted) or "none by this rulebook"
+            raise part.fail("", f"no collateral of that name; assets that count: {allowed}")
+    for key in counted:
+        if key not in tables:
+            raise fields.fail(
+                f"asset_prices.{key}", "is missing: collateral counts for nothing without a price"
+            )
+    return {key: read_index_plan(tables[key]) for key in counted}
 
 
 def _read_time(fields: Fields) -> TimePlan:

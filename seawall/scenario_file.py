@@ -84,7 +84,7 @@ def resolve_shared(path: Path) -> Path:
 def _with_home(table: Table, home: Path) -> Table:
     """Paths inside a file are relative to it: make them so before tables merge."""
     result = dict(table)
-    for section in ("index", "instruments", "reference"):
+    for section in ("index", "instruments", "asset_prices", "reference"):
         result[section] = _mark_home(result[section], home) if section in result else {}
         if not result[section]:
             del result[section]

@@ -10,11 +10,12 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import Final, Protocol
 
 import msgspec
 
-from engine.commands import AdvanceTime, Command, IndexPrice
+from engine.commands import AdvanceTime, AssetPrice, Command, IndexPrice
 from engine.events import (
     CommandRejected,
     Deleveraged,
@@ -54,6 +55,9 @@ from seawall.simulation_result import SimulationResult
 RANK_INDEX: Final[int] = 0
 RANK_CLOCK: Final[int] = 1
 RANK_AGENT: Final[int] = 2
+
+PRICE_STEP: Final[Decimal] = Decimal("1e-9")
+"""The step of an asset's price: a part per billion of a whole unit."""
 
 _PROGRESS_SECONDS: Final[float] = 0.5
 
@@ -141,11 +145,14 @@ class Simulation:
         started = time.perf_counter()
         self.market.subscribe(self._on_event)
         streams = self._index_streams()
-        self._open_market(streams)
+        prices = self._asset_streams()
+        self._open_market(streams, prices)
         if self._on_ready is not None:
             self._on_ready()
         for stream in streams.values():
-            self._follow_index(stream)
+            self._follow(stream, IndexPrice)
+        for stream in prices.values():
+            self._follow(stream, AssetPrice)
         self._start_clock()
         self._loop(started)
         self.market.run_until(self.scenario.time.end_ns)
@@ -207,7 +214,25 @@ class Simulation:
             for name, spec in self.scenario.instruments.items()
         }
 
-    def _open_market(self, streams: dict[str, "IndexStream"]) -> None:
+    def _asset_streams(self) -> dict[str, "IndexStream"]:
+        scenario = self.scenario
+        return {
+            name: IndexStream(
+                index_path(
+                    plan,
+                    scenario.assets[name].asset_id,
+                    PRICE_STEP,
+                    scenario.time,
+                    self.seed,
+                    "asset price",
+                )
+            )
+            for name, plan in scenario.asset_prices.items()
+        }
+
+    def _open_market(
+        self, streams: dict[str, "IndexStream"], prices: dict[str, "IndexStream"]
+    ) -> None:
         scenario = self.scenario
         begin_ns = self.now_ns
         # opening happens so long before the run that every link has delivered when it begins
@@ -227,20 +252,23 @@ class Simulation:
             self.views[name] = view
             self._by_instrument[spec.instrument_id] = view
         self._recorder = SeriesRecorder(self.views)
-        self._open_traders(first_ticks, opening_ns)
+        first_prices_ppb = {name: stream.first_ticks for name, stream in prices.items()}
+        self._open_traders(first_ticks, first_prices_ppb, opening_ns)
         self._open_agents(first_ticks, opening_ns)
         self.market.run_until(begin_ns)
 
-    def _open_traders(self, first_ticks: dict[str, int], opening_ns: int) -> None:
+    def _open_traders(
+        self, first_ticks: dict[str, int], first_prices_ppb: dict[str, int], opening_ns: int
+    ) -> None:
         scenario = self.scenario
         plan = scenario.time
-        planner = EntryPlanner(scenario, first_ticks)
+        planner = EntryPlanner(scenario, first_ticks, first_prices_ppb)
         self._crowd = Crowd(self._desk, self.views, self.schedule)
         profiles = draw_population(scenario.population, FIRST_TRADER, self.seed)
         for profile in profiles:
             view = self.views[profile.instrument]
             entry = planner.plan(profile, view)
-            for command in trader_commands(profile, entry, view, opening_ns):
+            for command in trader_commands(profile, entry, view, scenario.assets, opening_ns):
                 self.send(command)
             dice = Dice(self.seed << 40 | profile.account_id)
             trader = Trader(
@@ -277,16 +305,15 @@ class Simulation:
 
     # index and clock
 
-    def _follow_index(self, stream: "IndexStream") -> None:
+    def _follow(self, stream: "IndexStream", kind: type[IndexPrice] | type[AssetPrice]) -> None:
+        """Send each print of a stream as a command of this kind, at its time."""
         point = stream.take()
         if point is None:
             return
 
         def publish() -> None:
-            self.send(
-                IndexPrice(point.time_ns, point.instrument_id, point.source_id, point.price_ticks)
-            )
-            self._follow_index(stream)
+            self.send(kind(point.time_ns, point.subject_id, point.source_id, point.price_ticks))
+            self._follow(stream, kind)
 
         self.schedule(point.time_ns, publish, RANK_INDEX)
 
@@ -368,7 +395,8 @@ class Simulation:
 
 
 class IndexStream:
-    """An instrument's index prints, with the first one known in advance to size accounts by."""
+    """The prints of an instrument's index or an asset's price, with the first one known in advance
+    to size accounts by."""
 
     __slots__ = ("_first", "_points", "first_ticks")
 

@@ -4,7 +4,8 @@ Definitions: ``liquidations.accounts`` counts margin accounts that were ever liq
 and ``full`` count finished liquidations by whether a position survived. ``insurance_fund.paid`` is
 what the fund gave: deficits it paid in cash and the loss against the mark of what it took over.
 ``bad_debt`` is every deficit recognised, at whatever stage; ``socialised`` the part charged to
-winners. Money is by asset symbol, as decimal strings.
+winners. ``collateral_exchanged`` is what the house took of each asset for debts in another one.
+Money is by asset symbol, as decimal strings.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from engine.events import (
     CALL_EXPIRED,
     CALL_OVERTAKEN,
     BadDebtBooked,
+    CollateralExchanged,
     Deleveraged,
     Event,
     FundChanged,
@@ -54,6 +56,7 @@ class SummaryCollector:
         self.adl_notional_q = self._nothing()
         self.bad_debt_q = self._nothing()
         self.socialised_q = self._nothing()
+        self.exchanged_q = self._nothing()
         self._routes: dict[type, Callable[[Any], None]] = {
             Trade: self._trade,
             MarginCallIssued: self._call_issued,
@@ -65,6 +68,7 @@ class SummaryCollector:
             Deleveraged: self._deleveraged,
             BadDebtBooked: self._bad_debt,
             LossSocialised: self._socialised,
+            CollateralExchanged: self._exchanged,
         }
 
     def _nothing(self) -> Money:
@@ -114,6 +118,9 @@ class SummaryCollector:
     def _socialised(self, event: LossSocialised) -> None:
         self.socialised_q[event.asset_id] += event.amount_q
 
+    def _exchanged(self, event: CollateralExchanged) -> None:
+        self.exchanged_q[event.asset_id] += event.amount_q
+
     def money(self, amounts_q: Mapping[int, int]) -> dict[str, str]:
         """Amounts in quanta by asset id as decimal strings by symbol."""
         result = {}
@@ -156,6 +163,7 @@ class SummaryCollector:
             "adl": {"fills": self.adl_fills, "notional": self.money(self.adl_notional_q)},
             "bad_debt": self.money(self.bad_debt_q),
             "socialised": self.money(self.socialised_q),
+            "collateral_exchanged": self.money(self.exchanged_q),
             "conservation_residue": self.money(residue_q),
             "wall_seconds": round(wall_seconds, 3),
             "commands_per_second": round(commands / wall_seconds) if wall_seconds > 0 else 0,

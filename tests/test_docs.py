@@ -60,6 +60,7 @@ PLACES = {
     "instruments.perp": "instruments.NAME",
     "instruments.perp.margin": "instruments.NAME.margin",
     "index.perp": "index.NAME",
+    "asset_prices.coin": "asset_prices.NAME",
     "population.retail": "population.NAME",
 }
 """Tables of the scenario read below, by path, and how the page calls them; others as they are."""
@@ -142,6 +143,10 @@ def read_keys(patch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
     """Default by key by place, as `documented_keys` gives them."""
     reader = Reader(patch)
     keys = reader.read("latency.gateway_to_risk=1ms", "reference={label='x',file='x'}")
+    prices = "asset_prices.coin.sources.a={kind='anchored',anchors=[['0s',1],['1s',1]]}"
+    rule = "rulebook_overrides.collateral=[{margin_asset='USDT',assets=[{asset='C',haircut=0.1}]}]"
+    coin = reader.read("assets.coin.symbol='C'", rule, prices)
+    keys["asset_prices.coin"] = coin["asset_prices.coin"]
     tiers = "instruments.perp.margin={ccxt_file='/nowhere',ccxt_symbol='X'}"
     keys["instruments.perp.margin"] |= reader.read(tiers)["instruments.perp.margin"]
     places = {

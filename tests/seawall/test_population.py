@@ -29,7 +29,8 @@ TABLE: dict[str, object] = {
 
 
 def plan(**changes: object) -> PopulationPlan:
-    return read_population_plan("p", Fields({**TABLE, **changes}, "t.toml", "population.p"), ["x"])
+    fields = Fields({**TABLE, **changes}, "t.toml", "population.p")
+    return read_population_plan("p", fields, ["x"], {"x": ["coin"]})
 
 
 def share(count: int) -> float:
