@@ -29,8 +29,8 @@ class Bus:
     """Delivers messages by the routing table; what nobody takes is an event for the sink.
 
     ``takers`` are the components by the names in the table; functions may stand in their place and
-    in that of the sink.
-    `now_ns` is the virtual clock of a bus with latencies.
+    in that of the sink. `now_ns` is the virtual clock of a bus with latencies. `handling` is the
+    message handled last: without latencies the one at fault when a component raises.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Bus:
         self._pending: list[tuple[int, int, str, Component, Any]] = []
         self._sequence = 0
         self.now_ns = 0
+        self.handling: Any = None
 
     def send(self, command: Command) -> None:
         """Run a command to its end (with latencies: up to its time, then put it on its way)."""
@@ -93,6 +94,7 @@ class Bus:
         left = MAX_MESSAGES_PER_COMMAND * (1 + len(rest))
         place = 0
         while place < len(hearers):
+            self.handling = said[place]
             for component in hearers[place]:
                 component.handle(said[place], said)
                 while len(hearers) < len(said):

@@ -103,7 +103,7 @@ class Deliveries:
         """Publish events of matching."""
         sorter = Sorter()
         for event in events:
-            sorter.add(event)
+            sorter.publish(event)
         for topic, happened in sorter.public():
             self._publish(topic.encode(), encode_frame(happened))
 

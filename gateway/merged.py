@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from engine.bus import Bus
 from engine.component import Component, FunctionComponent, Handler
 from engine.link import NotAFrame, read_frame
 from engine.rounds import Batch, Outputs, Unhandled, encode_frame
@@ -42,7 +43,8 @@ class MergedHub:
     def __init__(self, members: dict[str, Member]) -> None:
         self.batches_done = 0
         self._members = members
-        self._receivers: dict[type, list[Component]] = {}
+        self._sorter = Sorter()
+        self._waiting: list[Any] = []
         self._connect({name: member.taker for name, member in members.items()})
 
     def _connect(self, takers: dict[str, Component | Handler]) -> None:
@@ -50,9 +52,11 @@ class MergedHub:
             name: taker if isinstance(taker, Component) else FunctionComponent(taker)
             for name, taker in takers.items()
         }
+        self._risk = found[RISK]
         self._receivers = {
             message: [found[name] for name in names] for message, names in ROUTES.items()
         }
+        self._bus = Bus(found, self._sorter)
 
     def state(self) -> list[Any]:
         """The number of batches done, and the states of risk, matching and liquidation."""
@@ -80,51 +84,40 @@ class MergedHub:
         batch = read_frame(_batch, body)
         if batch.number != self.batches_done + 1:
             raise ValueError(f"batch {batch.number} came, {self.batches_done + 1} is next")
-        sorter = Sorter()
-        direct = self._run(batch.commands, sorter)
+        try:
+            direct = self._first_generation(batch.commands)
+            self._bus.send_batch(self._waiting)
+        except Exception as error:
+            raise Unhandled("the engine", self._bus.handling, error) from error
         parcels = batch.parcels or [len(batch.commands)]
-        outcome = sorter.outcome(batch.number, direct, parcels)
+        outcome = self._sorter.outcome(batch.number, direct, parcels)
         self.batches_done = batch.number
         out.append((GATEWAY, encode_frame(outcome)))
 
-    def _run(self, commands: Sequence[Any], sorter: Sorter) -> list[list[Any]]:
-        """Deliver in the order of arrival, as `engine.bus.Bus.send_batch`; returns what risk said
-        to each command at once."""
+    def _first_generation(self, commands: Sequence[Any]) -> list[list[Any]]:
+        """Let every command's receivers hear it; returns what risk said to each at once.
+
+        What they said to each other waits for its turn behind the last command.
+        """
         receivers = self._receivers
-        components: list[Component] = []
-        messages: list[Any] = []
-        to_risk: list[bool] = []
-        for command in commands:
-            kind = type(command)
-            names = ROUTES[kind]
-            for number, component in enumerate(receivers[kind]):
-                components.append(component)
-                messages.append(command)
-                to_risk.append(names[number] == RISK)
-        first_generation = len(messages)
+        sorter = self._sorter
         direct: list[list[Any]] = []
+        waiting: list[Any] = []
         out: list[Any] = []
-        place = 0
-        while place < len(messages):
-            try:
-                components[place].handle(messages[place], out)
-            except Exception as error:
-                raise Unhandled("the engine", messages[place], error) from error
-            answering = place < first_generation and to_risk[place]
+        for command in commands:
+            self._bus.handling = command
             answer: list[Any] = []
-            for said in out:
-                found = receivers.get(type(said))
-                if found is not None:
-                    for component in found:
-                        components.append(component)
-                        messages.append(said)
-                elif answering:
-                    answer.append(said)
-                else:
-                    sorter.add(said)
-            out.clear()
-            if answering:
-                direct.append(answer)
-                sorter.answer(answer)
-            place += 1
+            for component in receivers[type(command)]:
+                component.handle(command, out)
+                for said in out:
+                    if type(said) in receivers:
+                        waiting.append(said)
+                    elif component is self._risk:
+                        answer.append(said)
+                    else:
+                        sorter.publish(said)
+                out.clear()
+            direct.append(answer)
+            sorter.answer(answer)
+        self._waiting = waiting
         return direct

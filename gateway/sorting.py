@@ -6,6 +6,7 @@ Done once, where events are made or first read; from there on they travel as byt
 from collections.abc import Sequence
 from typing import Any, Final
 
+from engine.component import Sink
 from engine.events import (
     BookLevel,
     CollateralPriceChanged,
@@ -58,8 +59,8 @@ def _kind_of(event_type: type) -> int:
 _KINDS: Final[dict[type, int]] = {found: _kind_of(found) for found in EVENT_TYPES}
 
 
-class Sorter:
-    """Collects the events of one batch.
+class Sorter(Sink):
+    """Collects the events of one batch until its `outcome` is taken.
 
     ``concerns`` has an entry per answer: the account whose events are in it, `NOBODY` or
     `SEVERAL`. ``private`` has what is not in an answer by account; everything public is kept by
@@ -69,6 +70,9 @@ class Sorter:
     __slots__ = ("_by_instrument", "_system", "concerns", "private")
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.concerns: list[int] = []
         self.private: dict[int, list[Any]] = {}
         self._system: list[Any] = []
@@ -80,18 +84,18 @@ class Sorter:
         for event in events:
             kind = _KINDS[type(event)]
             if kind <= _OF_SYSTEM:
-                self._publish(event, kind)
+                self._make_public(event, kind)
             elif kind != _OF_ASKER:
                 account_id: int = event.account_id if kind == _OF_TRADER else _owner(event)
                 if account_id != found:
                     found = account_id if found == NOBODY else SEVERAL
         self.concerns.append(found)
 
-    def add(self, event: Any) -> None:
-        """An event that is in no answer."""
+    def publish(self, event: Any) -> None:
+        """Take an event that is in no answer."""
         kind = _KINDS[type(event)]
         if kind <= _OF_SYSTEM:
-            self._publish(event, kind)
+            self._make_public(event, kind)
         elif kind != _OF_ASKER:
             account_id: int = event.account_id if kind == _OF_TRADER else _owner(event)
             events = self.private.get(account_id)
@@ -103,7 +107,8 @@ class Sorter:
     def outcome(
         self, number: int, direct: list[list[Any]], parcels: Sequence[int]
     ) -> SortedOutcome:
-        """All of it as the outcome of a batch with these answers, of so many to each parcel."""
+        """All of it as the outcome of a batch with these answers, of so many to each parcel;
+        begins anew."""
         answers: list[list[list[Any]]] = []
         concerns: list[list[int]] = []
         place = 0
@@ -112,7 +117,10 @@ class Sorter:
             concerns.append(list(dict.fromkeys(self.concerns[place : place + size])))
             place += size
         assert place == len(direct), "every command is in a parcel"
-        return SortedOutcome(number, answers, concerns, list(self.private.items()), self.public())
+        private = list(self.private.items())
+        outcome = SortedOutcome(number, answers, concerns, private, self.public())
+        self._begin()
+        return outcome
 
     def public(self) -> list[tuple[str, list[Any]]]:
         """The public events with their topics."""
@@ -125,7 +133,7 @@ class Sorter:
             found.append((SYSTEM_TOPIC.decode(), self._system))
         return found
 
-    def _publish(self, event: Any, kind: int) -> None:
+    def _make_public(self, event: Any, kind: int) -> None:
         if kind == _OF_SYSTEM:
             self._system.append(event)
             return
@@ -161,5 +169,5 @@ def sort_outcome(
     for events in direct:
         sorter.answer(events)
     for event in later:
-        sorter.add(event)
+        sorter.publish(event)
     return sorter.outcome(number, direct, parcels)

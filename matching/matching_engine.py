@@ -46,8 +46,23 @@ class _Market:
         self.book = Book()
         self.last_trade_id = 0
         self.depth_sequence = 0
-        # (side, price) of the levels the current command touched, in order of first touch.
-        self.touched: dict[tuple[int, int], None] = {}
+        # side * price of the levels the current command touched, in order of first touch.
+        self.touched: list[int] = []
+
+    def touch(self, order: Order) -> None:
+        """Note the level of an order.
+
+        A command goes through its own level, then level by level through the other side's, then
+        again to one of its own: so a level noted already is the last one or the first.
+        """
+        self.touch_price(order.side, order.price_ticks)
+
+    def touch_price(self, side: int, price_ticks: int) -> None:
+        """Note a level of a side."""
+        key = price_ticks if side > 0 else -price_ticks
+        touched = self.touched
+        if not touched or (touched[-1] != key and touched[0] != key):
+            touched.append(key)
 
 
 class MatchingEngine(Component):
@@ -173,7 +188,7 @@ class MatchingEngine(Component):
         left = pulled.remaining_lots
         out.append(OrderGone(order.time_ns, order.order_id, instrument_id, left, order.reason))
         if self.publish_depth:
-            market.touched[(pulled.side, pulled.price_ticks)] = None
+            market.touch(pulled)
             self._publish_depth(market, order.time_ns, out)
 
     def _change(self, order: ChangeOrder, out: list[Any]) -> None:
@@ -193,7 +208,7 @@ class MatchingEngine(Component):
             price_ticks = before.price_ticks
             lots = min(lots, before.remaining_lots)
         if self.publish_depth:
-            market.touched[(side, before.price_ticks)] = None
+            market.touch(before)
         outcome = market.book.change(order_id, price_ticks, lots)
         out.append(OrderChanged(time_ns, order_id, order.instrument_id, price_ticks, lots))
         if market.book.steps:
@@ -217,7 +232,7 @@ class MatchingEngine(Component):
         instrument_id = market.instrument_id
         for kind, maker, lots in market.book.steps:
             if self.publish_depth:
-                market.touched[(maker.side, maker.price_ticks)] = None
+                market.touch(maker)
             if kind != STEP_FILL:
                 out.append(_self_trade_answer(instrument_id, time_ns, kind, maker, lots))
                 if kind == STEP_DECREMENT:
@@ -253,13 +268,14 @@ class MatchingEngine(Component):
             out.append(OrderGone(time_ns, order_id, market.instrument_id, left, outcome))
         if self.publish_depth:
             if outcome == RESTED:
-                market.touched[(side, price_ticks)] = None
+                market.touch_price(side, price_ticks)
             self._publish_depth(market, time_ns, out)
 
     def _publish_depth(self, market: _Market, time_ns: int, out: list[Any]) -> None:
         sequence = market.depth_sequence
-        for side, price in market.touched:
+        for key in market.touched:
             sequence += 1
+            side, price = (BUY, key) if key > 0 else (SELL, -key)
             lots = market.book.level_lots(side, price)
             out.append(BookLevel(time_ns, market.instrument_id, sequence, side, price, lots))
         market.depth_sequence = sequence
