@@ -392,10 +392,14 @@ def test_a_client_with_snapshot_and_updates_sees_the_exchanges_depth(seed: int) 
     clients = {known: DepthBook(engine.depth_snapshot(known)) for known in engine.books}
     updates = 0
     for number in range(200, 1_600):
-        for answer in ask(engine, random_message(rng, number)):
-            if isinstance(answer, BookLevel):
-                clients[answer.instrument_id].apply(answer)
-                updates += 1
+        said = ask(engine, random_message(rng, number))
+        levels = [one for one in said if isinstance(one, BookLevel)]
+        assert len({(one.instrument_id, one.side, one.price_ticks) for one in levels}) == len(
+            levels
+        )
+        for level in levels:
+            clients[level.instrument_id].apply(level)
+            updates += 1
         for known, book in engine.books.items():
             assert_same_depth(clients[known], book)
     assert updates > 500
