@@ -51,8 +51,8 @@ def scrape(port: int) -> Series:
 def start_all(processes: Processes) -> dict[str, int]:
     """Start the services and wait until each is ready; returns the ports of their metrics."""
     processes.start_all()
-    ports = {name: processes.config.metrics.port(name) for name in METRICS_ORDER}
-    for name in METRICS_ORDER:
+    ports = {name: processes.config.metrics.port(name) for name in processes.running}
+    for name in processes.running:
         wait_until_ready(processes, name)
     return ports
 

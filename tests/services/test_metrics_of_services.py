@@ -17,6 +17,13 @@ from tests.services.processes import ROOT, Processes
 from tests.services.streams import Stream
 
 AT_ONCE = 20
+COUNTED_BY_RISK = (
+    "seawall_commands_total",
+    "seawall_orders_accepted_total",
+    "seawall_rejections_total",
+    "seawall_fills_total",
+    "seawall_trades_total",
+)
 STATE_OF_RISK = (
     "seawall_margin_accounts",
     "seawall_margin_calls_open",
@@ -86,6 +93,27 @@ def test_services_count_what_happens_and_a_killed_one_goes_on_with_its_gauges(
         }
     assert total(again, "seawall_orders_accepted_total") == 0
     assert again["seawall_recovery_inputs",] > 0
+
+
+def test_a_merged_process_counts_the_same(tmp_path: Path) -> None:
+    commands = Stream(1).take(300)
+    counted: list[dict[str, float]] = []
+    for merged in (False, True):
+        metrics = {"base_port": free_base_port()}
+        folder = tmp_path / f"merged-{merged}"
+        with Processes(folder, merged=merged, metrics=metrics) as processes:
+            ports = start_all(processes)
+            with Client(processes.address) as client:
+                for place in range(0, len(commands), AT_ONCE):
+                    client.call_all(commands[place : place + AT_ONCE])
+            found = scrape(ports[RISK])
+            names = (*COUNTED_BY_RISK, *STATE_OF_RISK)
+            counted.append({name: total(found, name) for name in names})
+            assert total(found, "seawall_margin_check_seconds_count") > 0
+            assert total(scrape(ports[GATEWAY]), "seawall_command_latency_seconds_count") > 0
+    apart, together = counted
+    assert together == apart
+    assert all(together[name] > 0 for name in COUNTED_BY_RISK)
 
 
 def test_a_taken_port_is_said_and_ends_the_service(
