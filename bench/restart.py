@@ -36,7 +36,7 @@ from engine.topology import GATEWAY, RISK
 from gateway.frames import Intake
 from gateway.intake import GatewayPart, requester
 from gateway.keys import ANONYMOUS
-from gateway.serve import READY, build_service
+from gateway.serve import GATEWAY_BYTES, READY, build_service
 from risk.accounts import FIRST_TRADER
 from risk.rulebook_file import load_rulebook
 
@@ -227,7 +227,7 @@ class History:
                 clock=time.monotonic_ns,
                 door=feed,
                 snapshot_every=config.snapshot_every,
-                snapshot_bytes=config.snapshot_bytes,
+                snapshot_bytes=config.snapshot_bytes * GATEWAY_BYTES,
             )
         else:
             service = build_service(name, self.config)

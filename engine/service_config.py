@@ -53,8 +53,8 @@ class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True):
     keys: str = ""
     max_message_bytes: int = 262_144
     max_commands_per_second: int = 0
-    max_batch: int = 2_000
-    batches_in_flight: int = 2
+    max_batch: int = 500
+    batches_in_flight: int = 4
     remembered_requests: int = 10_000
     depth_levels: int = 50
 

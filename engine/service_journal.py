@@ -23,6 +23,10 @@ DURABLE_DISK: Final[str] = "disk"
 
 KEPT_SNAPSHOTS: Final[int] = 2
 MAX_ROWS_AT_ONCE: Final[int] = 40
+WAL_PAGES: Final[int] = 10_000
+"""Pages in the write-ahead log (40 MB) before they are copied to their places, for which the
+service stands still. Most are written again and again until then: old inputs make room for new."""
+
 FORMAT_VERSION: Final[int] = 2
 _APPLICATION_ID: Final[int] = 0x53575356
 
@@ -84,6 +88,7 @@ class ServiceJournal:
             # without locks to share a commit costs a third less.
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
             level = "FULL" if durability == DURABLE_DISK else "NORMAL"
             self._connection.execute(f"PRAGMA synchronous = {level}")
             self._prepare(service)
