@@ -56,6 +56,7 @@ COMPILED = [
     "risk/ledger.py",
     "risk/liquidation/adl.py",
     "risk/liquidation/engine.py",
+    "risk/liquidation/liquidation.py",
     "risk/liquidation/policies.py",
     "risk/listing.py",
     "risk/margin/brackets.py",

@@ -8,6 +8,7 @@ leaves again only if volatility grows beyond what it came back to.
 """
 
 import random
+from operator import attrgetter
 from typing import Any, Final
 
 from engine.commands import BUY, SELL
@@ -28,6 +29,8 @@ _APPETITE_GROWTH: Final[float] = 1.03
 """Per requote, back to full size after a refusal for want of margin."""
 
 _LEAST_APPETITE: Final[float] = 0.001
+
+_price_ticks: Final = attrgetter("price_ticks")
 
 _NO_MARGIN_PAUSE_NS: Final[int] = 30 * SECOND_NS
 """How long a maker leaves the side alone that its margin would not carry."""
@@ -147,10 +150,12 @@ class MarketMaker(Agent):
         """Move each rung whose price or size is off by more than its tolerance."""
         plan = self.plan
         view = self.view
-        resting = sorted(
-            (o for o in self.orders.values() if o.side == side),
-            key=lambda o: -o.price_ticks * side,
-        )
+        resting: list[RestingOrder] = []
+        for own in self.orders.values():
+            if own.side == side:
+                resting.append(own)
+        # The best price first, equal prices by age.
+        resting.sort(key=_price_ticks, reverse=side == BUY)
         opposite = view.best_ask() if side == BUY else view.best_bid()
         offset = half
         size = plan.size * size_factor
