@@ -9,6 +9,7 @@ HASH_BYTES: Final[int] = 16
 """Length of every hash: 128 bits, written as 32 hexadecimal digits."""
 
 _SCALARS: Final[frozenset[type]] = frozenset({int, str, bytes, bool, type(None)})
+_NESTED: Final = (list, tuple)
 BIG_INT_CODE: Final[int] = 1
 """MessagePack extension of an int beyond 64 bits: two's complement, big-endian."""
 _encoder = msgspec.msgpack.Encoder()
@@ -42,7 +43,7 @@ def canonical(state: object) -> bytes:
 
 def _refuse_inexact(value: object) -> None:
     """Look at the type of everything in a state."""
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, _NESTED):
         if type(value) not in _SCALARS:
             raise TypeError(
                 f"a {type(value).__name__} cannot be part of a state hash: {value!r:.80}; "

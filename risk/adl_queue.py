@@ -6,7 +6,7 @@ change between two marks.
 
 from collections.abc import Iterator
 from heapq import heapify, heappop
-from typing import Any, Final
+from typing import Any
 
 from risk.accounts import Position
 from risk.core import RiskCore
@@ -14,21 +14,18 @@ from risk.health import evaluate, unrealised_q
 from risk.liquidation.adl import profit_leverage_score, rank_group
 from risk.listing import Listing
 
-_UID_SPACE: Final[int] = 2**64
-"""More than any position uid."""
-
 
 class _Queue:
     """Position uids as of a mark version, the highest score first, equal scores by uid.
 
     A deleveraging asks the first few of thousands, so only as many are put in order as anyone has
-    asked for: `uids` are those, `_rest` is a heap of the others, each one number made of score and
-    uid as they were at that mark. `start` skips those at the front that are closed already.
+    asked for: `uids` are those, `_rest` is a heap of the others, the negative score each had at
+    that mark and the uid. `start` skips those at the front that are closed already.
     """
 
     __slots__ = ("_places", "_rest", "built_version", "start", "uids")
 
-    def __init__(self, built_version: int, uids: list[int], rest: list[int]) -> None:
+    def __init__(self, built_version: int, uids: list[int], rest: list[tuple[int, int]]) -> None:
         self.built_version = built_version
         self.uids = uids
         self.start = 0
@@ -41,14 +38,14 @@ class _Queue:
         while len(self.uids) <= place:
             if not self._rest:
                 return False
-            self.uids.append(heappop(self._rest) % _UID_SPACE)
+            self.uids.append(heappop(self._rest)[1])
         return True
 
     def ordered(self) -> list[int]:
         """All uids, in order."""
         self._rest.sort()
-        for entry in self._rest:
-            self.uids.append(entry % _UID_SPACE)
+        for _, uid in self._rest:
+            self.uids.append(uid)
         self._rest.clear()
         return self.uids
 
@@ -138,10 +135,9 @@ def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int)
     key = (listing.instrument_id, side)
     queue = queues.get(key)
     if queue is None or queue.built_version != listing.mark_version:
-        entries: list[int] = []
+        entries: list[tuple[int, int]] = []
         for position in (listing.longs if side > 0 else listing.shorts).values():
-            # The highest score first, then the lowest uid.
-            entries.append(position.uid - _score(position) * _UID_SPACE)
+            entries.append((-_score(position), position.uid))
         queue = _Queue(listing.mark_version, [], entries)
         queues[key] = queue
     return queue
@@ -150,12 +146,15 @@ def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int)
 def _score(position: Position) -> int:
     """A position's score at present marks."""
     listing = position.listing
-    account = position.account
-    evaluate(account)
     qty_lots = position.qty_lots
     value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
+    gain_q = value_q - position.entry_value_q
+    if gain_q <= 0:
+        return 0
+    account = position.account
+    evaluate(account)
     return profit_leverage_score(
-        value_q - position.entry_value_q,
+        gain_q,
         position.entry_value_q,
         listing.instrument.notional_of_value_q(value_q, qty_lots, listing.mark_ticks),
         account.equity_q,
