@@ -85,6 +85,7 @@ COMPILED = [
     "seawall/exchange.py",
     "seawall/interrupts.py",
     "seawall/invariants.py",
+    "seawall/market_setup.py",
     "seawall/recorder.py",
     "seawall/series.py",
     "seawall/simulation.py",
