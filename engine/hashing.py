@@ -12,6 +12,9 @@ _SCALARS: Final[frozenset[type]] = frozenset({int, str, bytes, bool, type(None)}
 _NESTED: Final = (list, tuple)
 BIG_INT_CODE: Final[int] = 1
 """MessagePack extension of an int beyond 64 bits: two's complement, big-endian."""
+_EMPTY: Final = blake2b(digest_size=HASH_BYTES)
+"""Copied for every message of a stream, which costs less than a new one with its options."""
+
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -82,7 +85,9 @@ class ChainHash:
 
     def update(self, data: bytes) -> None:
         """Add the next message of the stream."""
-        self.digest = blake2b(self.digest + data, digest_size=HASH_BYTES).digest()
+        hasher = _EMPTY.copy()
+        hasher.update(self.digest + data)
+        self.digest = hasher.digest()
 
     def hexdigest(self) -> str:
         """The hash of the stream so far; the stream may go on."""

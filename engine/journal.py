@@ -81,7 +81,7 @@ class Journal:
         self.last_seq = FIRST_SEQ - 1
         self._connection = connection
         self._group_size = group_size
-        self._pending: list[tuple[int, int, bytes]] = []
+        self._pending: list[tuple[int, int, bytearray]] = []
         self._commands_hash = ChainHash()
 
     @classmethod
@@ -129,7 +129,8 @@ class Journal:
             )
         if not -_INT64_LIMIT <= time_ns < _INT64_LIMIT:
             raise JournalError(f"{self.path}: time_ns {time_ns} of command {seq} exceeds 63 bits")
-        self._pending.append((seq, time_ns, payload))
+        # The sqlite3 module asks each bytes object how it wants to be adapted, a bytearray not.
+        self._pending.append((seq, time_ns, bytearray(payload)))
         self._commands_hash.update(payload)
         self.last_seq = seq
         if len(self._pending) >= self._group_size:
