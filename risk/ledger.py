@@ -117,6 +117,15 @@ class Ledger:
             if not account.isolated and account.asset_id in collateral:
                 self._count(account)
 
+    def collateral_value_q(self, margin_asset_id: int, except_for: int) -> int:
+        """What all balances that count in an asset are worth, without haircut, those of one asset
+        left out."""
+        total_q = 0
+        for asset in self.collateral.values():
+            if asset.margin_asset_id == margin_asset_id and asset.asset_id != except_for:
+                total_q += asset.full_value_q(self.books[asset.asset_id].deposited_q)
+        return total_q
+
     def holdings_in(self, asset: CollateralAsset) -> list[Banded]:
         """All balances that count in another asset, of one collateral asset."""
         found: list[Banded] = []

@@ -65,8 +65,9 @@ class Pricing:
             core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
             return
         total_q = asset.value_at_q(core.ledger.books[asset_id].deposited_q, price_ppb)
+        total_q += core.ledger.collateral_value_q(asset.margin_asset_id, asset_id)
         if total_q > MAX_AMOUNT_Q:
-            detail = "all deposits of the asset at this price"
+            detail = "all collateral at this price"
             verdict = Verdict(Reason.NUMBER_TOO_LARGE, total_q, MAX_AMOUNT_Q, detail)
             core.reject(0, 0, verdict)
             return

@@ -12,7 +12,7 @@ from engine.reasons import Reason
 from engine.units import apply_rate_up, magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore
-from risk.health import evaluate
+from risk.health import collateral_q, evaluate
 from risk.pretrade import Verdict, opening_lots
 from risk.reservations import Reservations, drop_if_empty, isolated_hold_q, isolated_margin_q
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
@@ -140,7 +140,10 @@ class Settlement:
         account = position.account
         cross = self._core.cross_of(account)
         need_q = isolated_margin_q(position, opened_lots, price_ticks)
-        amount_q = max(0, min(need_q, cross.wallet_q))
+        # The hold on it was part of the cross account's requirement: if its own money was lost
+        # since, collateral in other assets stands for it.
+        present_q = cross.wallet_q + collateral_q(cross)
+        amount_q = max(0, min(need_q, present_q))
         move_collateral(self._core.ledger, cross, account, amount_q)
 
     def gone(self, message: OrderGone) -> None:

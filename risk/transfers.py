@@ -81,13 +81,15 @@ class Transfers:
         self._booked(account, command.amount_q, "deposit")
 
     def _too_valuable(self, command: Deposit) -> bool:
-        """Whether all deposits of a collateral asset would be worth more than an amount may be."""
+        """Whether all collateral with this deposit would be worth more than an amount may be."""
         ledger = self._core.ledger
         asset = ledger.collateral.get(command.asset_id)
         if asset is None:
             return False
-        total_q = ledger.books[command.asset_id].deposited_q + command.amount_q
-        return asset.full_value_q(total_q) > MAX_AMOUNT_Q
+        held_q = ledger.books[command.asset_id].deposited_q + command.amount_q
+        total_q = asset.full_value_q(held_q)
+        total_q += ledger.collateral_value_q(asset.margin_asset_id, command.asset_id)
+        return total_q > MAX_AMOUNT_Q
 
     def withdraw(self, command: Withdraw) -> None:
         """Pay out free collateral."""

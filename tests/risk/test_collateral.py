@@ -12,6 +12,7 @@ from risk.collateral import MAX_PRICE_PPB, CollateralAsset, collateral_assets
 from risk.rulebook import CollateralAssetRule, CollateralRule, IndexRule, Rulebook
 from risk.rulebook_check import RuleFault, check_rulebook
 from tests.market import BTC, ETH, USD, collateral, rules
+from tests.risk.venue_vectors import Vector, parameters
 
 ASSETS = {asset.asset_id: asset for asset in (USD, BTC, ETH)}
 
@@ -49,6 +50,17 @@ def test_balances_are_cut_and_rounded_down_debts_are_not_made_smaller(
     amount_q: int, haircut: str, price: str, value_q: int
 ) -> None:
     assert asset(haircut, price).value_q(amount_q) == value_q
+
+
+@pytest.mark.parametrize("vector", parameters(lambda v: v["kind"] == "collateral_value"))
+def test_venue_vectors(vector: Vector) -> None:
+    """In integers, at nine decimals both."""
+    equity_q = 0
+    for row in vector["inputs"]["assets"]:
+        haircut = str(1 - Fraction(row["collateral_rate"]))
+        found = asset(haircut, row["index_price"], decimals=9, margin_decimals=9)
+        equity_q += found.value_q(int(Fraction(row["net"]) * 10**9))
+    assert equity_q == Fraction(vector["expected"]["equity"]) * 10**9
 
 
 AMOUNTS = st.integers(1, 2**50)

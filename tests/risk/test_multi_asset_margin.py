@@ -174,6 +174,29 @@ def test_an_isolated_position_takes_margin_only_from_what_is_there_in_its_own_as
     assert m.equity(ALICE) == usd("4500")
 
 
+def test_margin_promised_to_an_isolated_order_is_there_when_it_fills() -> None:
+    """The order of 10 holds 100 of Alice's 150 dollars; a cross loss of 500 then eats them."""
+    m = Market(multi(), listed=False)
+    m.add("PERP")
+    m.add("OTHER")
+    m.open(ALICE, deposit="0.1", asset="BTC")
+    m.deposit(ALICE, "150")
+    m.open(BOB, deposit="100000")
+    m.asset_price("50000")
+    m.index("100")
+    m.index("100", "OTHER")
+    m.isolate(ALICE)
+    m.buy(ALICE, "10", "100")
+    m.trade(ALICE, BOB, "50", "100", "OTHER")
+    m.index("90", "OTHER")
+    m.trade(BOB, ALICE, "50", "90", "OTHER")
+    assert m.wallet(ALICE) == -usd("350")
+    m.sell(BOB, "10", "100")
+    assert m.pot(ALICE, "PERP").wallet_q == usd("100")
+    assert m.wallet(ALICE) == -usd("450")
+    assert m.equity(ALICE) == usd("4050")
+
+
 # prices and rules
 
 
@@ -198,13 +221,23 @@ def test_a_wrong_price_is_refused(
 
 
 def test_deposits_and_prices_stay_within_what_an_amount_may_be() -> None:
-    m = market()
-    m.deposit(BOB, "10000000", "BTC")
-    m.asset_price("1000000")
+    """At most about 2.3 million million dollars in millionths, over all assets together."""
+    m = Market(rules(collateral=collateral(ETH="0.2", BTC="0.1")))
+    m.send(c.AddAsset(0, ETH))
+    m.open(BOB, deposit="10000000", asset="BTC")
+    m.asset_price("300000")
     assert m.refusal().reason == Reason.NUMBER_TOO_LARGE
     m.asset_price("100000")
-    m.deposit(BOB, "90000000", "BTC")
+    m.deposit(BOB, "14000000", "BTC")
     assert m.refusal().reason == Reason.NUMBER_TOO_LARGE
+    m.deposit(BOB, "12000000", "BTC")
+    m.deposit(BOB, "1000000000", "ETH")
+    m.asset_price("200", "ETH")
+    assert m.refusal().reason == Reason.NUMBER_TOO_LARGE
+    m.asset_price("50", "ETH")
+    m.deposit(BOB, "1200000000", "ETH")
+    assert m.refusal().reason == Reason.NUMBER_TOO_LARGE
+    assert m.equity(BOB) == usd("2020000000000")
 
 
 def test_the_price_in_force_is_the_index_of_all_fresh_sources() -> None:
