@@ -25,7 +25,7 @@ rights = ["admin", "trade", "read"]
 """
 
 CLOCK = """\
-# Settings of the clock. With [[clock.index]] tables it publishes index prices too.
+# Settings of the clock. With [[clock.index]] and [[clock.asset]] tables it publishes prices too.
 run_dir = "/var/lib/seawall"
 
 [gateway]

@@ -388,11 +388,18 @@ class AccountReport(_Event, frozen=True, array_like=True, tag=True):
 
 
 class AssetReport(msgspec.Struct, frozen=True, array_like=True):
-    """An asset, the insurance fund's wallet in it and the debt nobody covered."""
+    """An asset, the insurance fund's wallet in it and the debt nobody covered.
+
+    As collateral it counts in ``margin_asset_id`` (-1: in none) at ``price_ppb`` (0: unknown) less
+    ``haircut_ppb``.
+    """
 
     spec: AssetSpec
     fund_q: int
     bad_debt_q: int
+    margin_asset_id: int = -1
+    price_ppb: int = 0
+    haircut_ppb: int = 0
 
 
 class InstrumentReport(msgspec.Struct, frozen=True, array_like=True):

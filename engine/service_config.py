@@ -14,6 +14,7 @@ from engine.link_keys import LinkKeys
 from engine.service_journal import DURABLE_DISK, DURABLE_PROCESS
 from engine.shards import MAX_SHARDS, Shards, component_of
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.units import to_ppb
 
 CLOCK: Final[str] = "clock"
 SERVICES: Final[tuple[str, ...]] = (RISK, MATCHING, LIQUIDATION, GATEWAY)
@@ -68,8 +69,17 @@ class IndexConfig(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 1
 
 
+class AssetPriceConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """A walk of a collateral asset's price: start in whole units of the asset it counts in."""
+
+    asset_id: int
+    start_price: str
+    step_ppm: int = 300
+    seed: int = 1
+
+
 class ClockConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """How often time passes, and the index prices published with it.
+    """How often time passes, and the index and asset prices published with it.
 
     The clock is a client of the gateway; with client keys it needs one with the admin right
     (``public`` and ``secret``) and the gateway's public key, all in Z85.
@@ -77,6 +87,7 @@ class ClockConfig(msgspec.Struct, forbid_unknown_fields=True):
 
     tick_ms: int = 1_000
     index: list[IndexConfig] = []
+    asset: list[AssetPriceConfig] = []
     server_public: str = ""
     public: str = ""
     secret: str = ""
@@ -154,6 +165,18 @@ def _check_links(config: ServiceConfig, file: str) -> None:
             )
 
 
+def _check_clock(config: ServiceConfig, file: str) -> None:
+    """Refuse starting prices that are none."""
+    for number, asset in enumerate(config.clock.asset, 1):
+        place = f"clock.asset[{number}].start_price"
+        try:
+            start_ppb = to_ppb(asset.start_price, place)
+        except ValueError as error:
+            raise ConfigError(f"{file}: {error}") from None
+        if start_ppb < 1:
+            raise ConfigError(f"{file}: {place} is {asset.start_price}; it must be positive")
+
+
 def parse_config(text: str, file: str) -> ServiceConfig:
     """The settings a TOML text gives.
 
@@ -179,6 +202,7 @@ def parse_config(text: str, file: str) -> ServiceConfig:
             "matching then runs inside risk's process; allowed: 1"
         )
     _check_links(config, file)
+    _check_clock(config, file)
     services = config.services()
     unknown = [name for name in config.addresses if name not in services]
     if unknown:

@@ -1,7 +1,7 @@
-"""The clock and oracle: lets time pass and publishes index prices, as a client of the gateway.
+"""The clock and oracle: lets time pass and publishes prices, as a client of the gateway.
 
-Index prices walk at random from where they were: the last ones are kept in the run directory, so a
-restart does not make the index jump.
+Index and asset prices walk at random from where they were: the last ones are kept in the run
+directory, so a restart does not make them jump.
 """
 
 import json
@@ -12,29 +12,43 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from engine.commands import MAX_TICKS, AdvanceTime, Command, IndexPrice
-from engine.service_config import IndexConfig, ServiceConfig
+from engine.commands import MAX_TICKS, AdvanceTime, AssetPrice, Command, IndexPrice
+from engine.service_config import AssetPriceConfig, ClockConfig, IndexConfig, ServiceConfig
+from engine.units import to_ppb
 from gateway.client import Address, Client, NoAnswer
+from risk.collateral import MAX_PRICE_PPB
 
 SOURCE_ID: Final[int] = 1
 MILLION: Final[int] = 1_000_000
 
 
-class IndexWalk:
-    """A random walk of one index, in whole ticks."""
+class PriceWalk:
+    """A random walk of one index in whole ticks, or of an asset's price in parts per billion.
 
-    def __init__(self, config: IndexConfig, ticks: int) -> None:
-        self.instrument_id = config.instrument_id
-        self.ticks = ticks
-        self._step_ppm = config.step_ppm
-        self._random = random.Random(f"{config.seed} {config.instrument_id} {ticks}")
+    ``name`` is what its last price is noted under.
+    """
 
-    def step(self) -> IndexPrice:
-        """The next price, at least one tick."""
-        change_ppm = round(self._random.gauss(0, self._step_ppm))
-        moved = self.ticks + (self.ticks * change_ppm) // MILLION
-        self.ticks = min(MAX_TICKS, max(1, moved))
-        return IndexPrice(0, self.instrument_id, SOURCE_ID, self.ticks)
+    def __init__(self, config: IndexConfig | AssetPriceConfig, price: int) -> None:
+        self.price = price
+        self._config = config
+        self.name, self._subject_id, self._highest = _subject(config)
+        self._random = random.Random(f"{config.seed} {self.name} {price}")
+
+    def step(self) -> IndexPrice | AssetPrice:
+        """The next price, at least one step."""
+        change_ppm = round(self._random.gauss(0, self._config.step_ppm))
+        moved = self.price + (self.price * change_ppm) // MILLION
+        self.price = min(self._highest, max(1, moved))
+        if isinstance(self._config, IndexConfig):
+            return IndexPrice(0, self._subject_id, SOURCE_ID, self.price)
+        return AssetPrice(0, self._subject_id, SOURCE_ID, self.price)
+
+
+def _subject(config: IndexConfig | AssetPriceConfig) -> tuple[str, int, int]:
+    """Name, id and highest price of what a walk is about."""
+    if isinstance(config, IndexConfig):
+        return str(config.instrument_id), config.instrument_id, MAX_TICKS
+    return f"asset {config.asset_id}", config.asset_id, MAX_PRICE_PPB
 
 
 def run_clock(config: ServiceConfig) -> None:
@@ -49,7 +63,7 @@ def run_clock(config: ServiceConfig) -> None:
     clock = config.clock
     keys = (clock.server_public, clock.public, clock.secret)
     file = Path(config.run_dir) / "index.json"
-    walks = [IndexWalk(index, ticks) for index, ticks in _last_prices(file, clock.index)]
+    walks = open_walks(file, clock)
     client = Client(
         Address(config.gateway.commands, config.gateway.market_data, *keys), accounts=[]
     )
@@ -73,24 +87,31 @@ def run_clock(config: ServiceConfig) -> None:
     client.close()
 
 
-def keep_prices(file: Path, walks: list[IndexWalk]) -> None:
+def keep_prices(file: Path, walks: list[PriceWalk]) -> None:
     """Note where the walks are, as a whole or not at all.
 
     When the disk refuses, the older note stays and a restart begins there; prices go on meanwhile.
     """
     new = file.with_suffix(".new")
     try:
-        new.write_text(json.dumps({str(walk.instrument_id): walk.ticks for walk in walks}))
+        new.write_text(json.dumps({walk.name: walk.price for walk in walks}))
         new.replace(file)
     except OSError:
         return
 
 
-def _last_prices(file: Path, indices: list[IndexConfig]) -> list[tuple[IndexConfig, int]]:
-    """Each index with its last price; the configured start without one (or a torn file)."""
+def open_walks(file: Path, clock: ClockConfig) -> list[PriceWalk]:
+    """Every walk from its last price; from the configured start without one (or a torn file)."""
     known: dict[str, int] = {}
     try:
         known = json.loads(file.read_text())
     except (OSError, ValueError):
         known = {}
-    return [(index, known.get(str(index.instrument_id), index.start_ticks)) for index in indices]
+    configs: list[IndexConfig | AssetPriceConfig] = [*clock.index, *clock.asset]
+    return [PriceWalk(config, known.get(_subject(config)[0], _start(config))) for config in configs]
+
+
+def _start(config: IndexConfig | AssetPriceConfig) -> int:
+    if isinstance(config, IndexConfig):
+        return config.start_ticks
+    return to_ppb(config.start_price, "start_price")

@@ -193,6 +193,12 @@ class MarginTable:
             "Deficits recognised, by the stage that met them, in units of the asset.",
             ("asset", "stage"),
         )
+        self.exchanged = Family(
+            COUNTER,
+            "seawall_collateral_exchanged_total",
+            "Collateral the house took for debts in another asset, in units of the asset.",
+            ("asset",),
+        )
         self.fund = Family(
             GAUGE,
             "seawall_insurance_fund_balance",

@@ -193,6 +193,7 @@ class Metrics:
         self._assets[spec.asset_id] = spec
         self.margin.bad_debt.start(*((spec.symbol, stage) for stage in STAGES))
         self.margin.socialised.start((spec.symbol,))
+        self.margin.exchanged.start((spec.symbol,))
         self.margin.fund.start((spec.symbol,))
 
     def learn_instrument(self, spec: InstrumentSpec) -> None:
@@ -289,6 +290,7 @@ class Metrics:
             e.Deleveraged: self._deleveraged,
             e.LossSocialised: self._socialised,
             e.BadDebtBooked: self._bad_debt,
+            e.CollateralExchanged: self._exchanged,
             e.FundChanged: self._fund_changed,
         }
 
@@ -381,6 +383,11 @@ class Metrics:
         if asset is not None:
             amount = event.amount_q * float(asset.quantum)
             self.margin.bad_debt.add((asset.symbol, event.stage), amount)
+
+    def _exchanged(self, event: e.CollateralExchanged) -> None:
+        asset = self._assets.get(event.asset_id)
+        if asset is not None:
+            self.margin.exchanged.add((asset.symbol,), event.amount_q * float(asset.quantum))
 
     def _fund_changed(self, event: e.FundChanged) -> None:
         self.set_fund(event.asset_id, event.wallet_q)

@@ -65,17 +65,11 @@ class Reports:
     def market(self) -> MarketReport:
         """Assets and instruments by id, their prices, and the margin levels in force."""
         core = self._core
-        house = core.ledger.house
         return MarketReport(
             core.now_ns,
             core.rulebook.name,
             list(zip(core.levels.names[1:], core.levels.factors_ppb, strict=True)),
-            [
-                AssetReport(
-                    core.assets[key], house(FUND, key).wallet_q, -house(BAD_DEBT, key).wallet_q
-                )
-                for key in sorted(core.assets)
-            ],
+            [self._asset(key) for key in sorted(core.assets)],
             [
                 InstrumentReport(
                     listing.instrument.spec,
@@ -88,6 +82,18 @@ class Reports:
                 )
                 for _, listing in sorted(core.listings.items())
             ],
+        )
+
+    def _asset(self, asset_id: int) -> AssetReport:
+        core = self._core
+        spec = core.assets[asset_id]
+        fund_q = core.ledger.house(FUND, asset_id).wallet_q
+        bad_debt_q = -core.ledger.house(BAD_DEBT, asset_id).wallet_q
+        asset = core.ledger.collateral.get(asset_id)
+        if asset is None:
+            return AssetReport(spec, fund_q, bad_debt_q)
+        return AssetReport(
+            spec, fund_q, bad_debt_q, asset.margin_asset_id, asset.price_ppb, asset.haircut_ppb
         )
 
     def nearest(self, account_ids: list[int], count: int) -> RiskReport:

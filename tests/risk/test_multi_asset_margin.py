@@ -17,6 +17,7 @@ from engine.events import (
     LossSocialised,
     MarginCallEnded,
     MarginCallIssued,
+    MarketReport,
     TakenOver,
 )
 from engine.instruments import AssetSpec
@@ -79,6 +80,15 @@ def test_a_balance_counts_at_its_price_less_the_haircut() -> None:
     m.asset_price("40000")
     assert m.equity(ALICE) == usd("3700")
     assert m.last(CollateralPriceChanged).price_ppb == ppb("40000")
+
+
+def test_the_market_report_says_what_counts_where() -> None:
+    m = market()
+    m.send(c.QueryMarket(m.now_ns))
+    money, coin = m.last(MarketReport).assets
+    assert (money.margin_asset_id, money.price_ppb, money.haircut_ppb) == (-1, 0, 0)
+    assert (coin.margin_asset_id, coin.price_ppb) == (USD.asset_id, ppb("50000"))
+    assert coin.haircut_ppb == ppb("0.1")
 
 
 def test_without_a_price_an_asset_counts_for_nothing() -> None:

@@ -14,7 +14,7 @@ from engine.service_config import SERVICES, IndexConfig
 from engine.service_journal import Input, ServiceJournal
 from engine.topology import GATEWAY, MATCHING, RISK
 from gateway.client import Client
-from gateway.clock import IndexWalk, keep_prices
+from gateway.clock import PriceWalk, keep_prices
 from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.trading import Trader, commands_of
 
@@ -91,11 +91,11 @@ def test_torn_transactions_are_as_if_they_had_never_been(tmp_path: Path) -> None
 
 def test_the_clock_goes_on_without_its_note_and_never_leaves_half_of_one(tmp_path: Path) -> None:
     file = tmp_path / "index.json"
-    walks = [IndexWalk(IndexConfig(7, 10_000), 10_000)]
+    walks = [PriceWalk(IndexConfig(7, 10_000), 10_000)]
     keep_prices(file, walks)
     kept = file.read_text()
     assert json.loads(kept) == {"7": 10_000}
-    walks[0].ticks = 9_999
+    walks[0].price = 9_999
     # A folder in the place of the file that is written first: the disk refuses.
     (tmp_path / "index.new").mkdir()
     keep_prices(file, walks)

@@ -29,7 +29,7 @@ from gateway.metric_tables import (
 from gateway.metrics import DOOR, GROUPS, HOST, RISK, Metrics
 from risk.rulebook import CallRule
 from seawall.exchange import Exchange
-from tests.market import Market, levels, ppb, rules
+from tests.market import Market, collateral, levels, ppb, rules
 from tests.services.streams import RULEBOOKS, Stream
 
 DOC = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -380,6 +380,24 @@ def test_the_door_is_asked_at_the_moment_of_the_scrape() -> None:
     refused["unknown_key"] = 1
     assert sample(metrics, "seawall_sessions") == 4
     assert by_label(metrics, "seawall_refusals_total") == {"malformed": 2, "unknown_key": 1}
+
+
+def test_exchanged_collateral_is_counted() -> None:
+    """A loss of 200 beyond a limit of 100 takes 0.004 coins at 50,000."""
+    m = Market(rules(collateral=collateral(BTC="0", debt_limit=100)))
+    metrics = Metrics()
+    learn_risk(metrics, m.exchange.risk)
+    m.exchange.subscribe(metrics.observe_event)
+    m.open(100, deposit="1", asset="BTC")
+    m.open(101, deposit="10000")
+    m.asset_price("50000")
+    m.index("100")
+    m.trade(100, 101, "100", "100")
+    m.index("98")
+    m.trade(101, 100, "100", "98")
+    name = "seawall_collateral_exchanged_total"
+    assert sample(metrics, name, asset="BTC") == pytest.approx(0.004)
+    assert sample(metrics, name, asset="USD") == 0
 
 
 def test_the_fund_is_read_from_the_ledger_when_somebody_scrapes() -> None:
