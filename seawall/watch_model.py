@@ -13,6 +13,7 @@ from engine.commands import MAX_ROWS
 from engine.events import (
     AccountRisk,
     BadDebtBooked,
+    CollateralExchanged,
     Deleveraged,
     Event,
     FundChanged,
@@ -55,6 +56,7 @@ TapeEvent = (
     | Deleveraged
     | LossSocialised
     | BadDebtBooked
+    | CollateralExchanged
     | FundChanged
 )
 """What the liquidation tape shows."""

@@ -5,6 +5,7 @@ from typing import Final
 from engine.events import (
     CALL_CURED,
     BadDebtBooked,
+    CollateralExchanged,
     Deleveraged,
     FundChanged,
     LiquidationEnded,
@@ -55,6 +56,10 @@ def _told(event: TapeEvent, units: Units) -> tuple[str, str]:
             debt = units.money(event.asset_id, event.amount_q)
             stage = printable(event.stage)
             return f"bad debt {debt} left by account {_owner(event)} at stage {stage}", ALARM
+        case CollateralExchanged():
+            given = units.money(event.asset_id, event.amount_q)
+            paid = units.money(event.margin_asset_id, event.value_q)
+            return f"collateral: account {_owner(event)} gives {given} for a debt of {paid}", BAD
         case FundChanged():
             moved = units.money(event.asset_id, event.amount_q, signed=True)
             wallet = units.money(event.asset_id, event.wallet_q)

@@ -23,7 +23,7 @@ from engine.events import (
 from engine.instruments import AssetSpec
 from engine.links import LiquidationRequired
 from engine.reasons import Reason
-from risk.accounts import FUND, cross_account_id
+from risk.accounts import BACKSTOP, FUND, cross_account_id
 from risk.collateral import MAX_PRICE_PPB
 from risk.rulebook import CallRule, IndexRule, Rulebook, WithdrawalRule
 from risk.state import restore_risk, risk_state
@@ -457,6 +457,18 @@ def test_takeover_of_a_bankrupt_account_costs_the_fund_only_what_the_coins_do_no
     ended = m.only(LiquidationEnded)
     assert ended.surrender_q == usd("200")
     assert ended.equity_after_q - ended.equity_before_q == parts(ended)
+
+
+def test_the_backstop_takes_the_coins_of_whom_it_takes_over() -> None:
+    m = long_200(multi(liquidation=liquidation(["cancel", "backstop", "fund", "socialise"])))
+    m.deposit(BACKSTOP, "10000")
+    m.deposit(FUND, "10000")
+    m.index("90")
+    m.asset_price("30000")
+    assert m.only(CollateralExchanged).taker_account_id == BACKSTOP
+    assert (m.wallet(BACKSTOP), m.wallet(BACKSTOP, "BTC")) == (usd("7300"), btc("0.1"))
+    assert m.equity(BACKSTOP) == usd("10700")
+    assert fund_of(m) == (usd("10000"), 0, usd("10000"))
 
 
 def test_margin_that_is_returned_includes_the_coins() -> None:

@@ -4,7 +4,14 @@ import msgspec
 import pytest
 
 from engine import commands as c
-from engine.events import Deleveraged, FundChanged, LossSocialised, TakenOver
+from engine.events import (
+    CollateralExchanged,
+    Deleveraged,
+    FundChanged,
+    LossSocialised,
+    TakenOver,
+)
+from engine.units import PPB
 from risk.accounts import BACKSTOP, FUND, cross_account_id
 from seawall.watch_frame import Status, View, frame
 from seawall.watch_lines import (
@@ -229,6 +236,12 @@ def test_every_other_event_of_the_waterfall_has_its_line() -> None:
     )
     assert told(LossSocialised(1, carl, 0, usd("4"))) == (
         "loss socialised: account 102 bears 4.00 USD"
+    )
+    exchanged = CollateralExchanged(
+        1, ANN, 1, 10_000_000, 0, usd("2700"), usd("300"), 30_000 * PPB, 1, "liquidation"
+    )
+    assert (
+        told(exchanged) == "collateral: account 100 gives 0.100000 BTC for a debt of 2,700.00 USD"
     )
     assert told(FundChanged(1, 0, usd("9"), usd("509"), "liquidation fee")) == (
         "insurance fund +9.00 USD (liquidation fee), now 509.00 USD"
