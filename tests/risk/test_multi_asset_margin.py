@@ -574,23 +574,21 @@ def test_snapshots_keep_prices_and_debts() -> None:
     assert told == m.send(price)[: len(told)]
 
 
-def test_a_price_looks_only_at_whose_band_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_price_looks_only_at_whose_band_it_leaves() -> None:
     """Alice's headroom of 3,500 is shared 20,000 : 4,500 between position and coins: her 643 are a
     fall of 7,143. Carol has no position and no band."""
     m = long_200()
     m.open(CAROL, deposit="3", asset="BTC")
-    looked: list[int] = []
-    watch = m.exchange.risk.watch
-    refresh = type(watch).refresh
-
-    def count(self: object, account: object, widen: bool = False) -> None:
-        looked.append(account.margin_account_id)  # type: ignore[attr-defined]
-        refresh(self, account, widen)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(type(watch), "refresh", count)
+    accounts = m.exchange.risk.core.ledger.accounts
+    (alice,) = accounts[POT].holdings
+    (carol,) = accounts[cross_account_id(CAROL, USD.asset_id)].holdings
+    assert carol.frontier_slot == -1
+    edge_ppb = alice.low_ticks
+    assert ppb("42857.1") < edge_ppb < ppb("42857.2")
     m.asset_price("42857.2")
-    assert looked == []
+    assert alice.low_ticks == edge_ppb
     m.asset_price("42857.1")
-    assert looked == [POT]
+    assert ppb("30000") < alice.low_ticks < ppb("42857")
+    edge_ppb = alice.low_ticks
     m.asset_price("50000")
-    assert looked == [POT]
+    assert alice.low_ticks == edge_ppb
