@@ -98,6 +98,12 @@ EXACT_FLOATS = [] if sys.platform == "win32" else ["-ffp-contract=off"]
 """Agents draw and decide in floats. Fused multiply-add, which some machines have and the
 interpreter never uses, would round differently and give a run another state hash."""
 
+DIRECT_CALLS = (
+    [] if sys.platform == "win32" else ["-fno-semantic-interposition", "-fvisibility=hidden"]
+)
+"""Compiled functions call each other directly, and small ones are put in place: nobody outside the
+library may replace them."""
+
 MYPY_OPTIONS = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
 """`make lint` judges the types; here packages that only other modules need may be missing."""
 
@@ -155,7 +161,7 @@ def extensions() -> list[Extension]:
         notice(f"mypyc failed: {error}")
         return []
     for module in modules:
-        module.extra_compile_args += EXACT_FLOATS
+        module.extra_compile_args += EXACT_FLOATS + DIRECT_CALLS
     return modules
 
 

@@ -13,6 +13,7 @@ from engine.commands import AssetPrice, Command, IndexPrice
 from engine.component import Component, FunctionComponent, FunctionSink, Handler, Sink
 from engine.latency import Latency as Latency
 from engine.messages import at_time
+from engine.order_links import Fill, OrderGone, PlaceOrder, PullOrder
 from engine.topology import GATEWAY, ROUTES
 
 MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
@@ -53,6 +54,10 @@ class Bus:
             message: [component for _, component in found]
             for message, found in self._targets.items()
         }
+        self._place_order = self._receivers[PlaceOrder]
+        self._pull_order = self._receivers[PullOrder]
+        self._order_gone = self._receivers[OrderGone]
+        self._fill = self._receivers[Fill]
         self._pending: list[tuple[int, int, str, Component, Any]] = []
         self._sequence = 0
         self.now_ns = 0
@@ -99,12 +104,20 @@ class Bus:
                 component.handle(said[place], said)
                 while len(hearers) < len(said):
                     message = said[len(hearers)]
-                    found = receivers.get(type(message))
-                    if found is None:
-                        sink.publish(message)
-                        hearers.append(_NOBODY)
+                    # The commonest first: compiled, telling a class is cheaper than the table.
+                    if isinstance(message, PlaceOrder):
+                        found = self._place_order
+                    elif isinstance(message, PullOrder):
+                        found = self._pull_order
+                    elif isinstance(message, OrderGone):
+                        found = self._order_gone
+                    elif isinstance(message, Fill):
+                        found = self._fill
                     else:
-                        hearers.append(found)
+                        found = receivers.get(type(message), _NOBODY)
+                    if found is _NOBODY:
+                        sink.publish(message)
+                    hearers.append(found)
             place += 1
             if place == _CUT_AFTER:
                 del said[:place]

@@ -77,34 +77,40 @@ class OrderTable(OrdersById[AnOrder]):
     at the next free place after it. At most half of the places are taken.
     """
 
-    __slots__ = ("_count", "_places")
+    __slots__ = ("_count", "_mask", "_places")
 
     def __init__(self) -> None:
         super().__init__()
         self._count: i64 = 0
+        self._mask: i64 = _FEWEST_PLACES - 1
         self._places: list[AnOrder | None] = [None] * _FEWEST_PLACES
 
     def __len__(self) -> int:
         return self._count
 
-    def values(self) -> list[AnOrder]:
-        """All orders."""
-        return [order for order in self._places if order is not None]
-
     def get(self, order_id: int) -> AnOrder | None:
         """The order with this id, or None."""
-        if -WORD < order_id < WORD:
-            return self._places[self._place_of(order_id)]
-        return None
+        if not -WORD < order_id < WORD:
+            return None
+        word: i64 = order_id
+        places = self._places
+        mask = self._mask
+        place = _home(word, mask)
+        order = places[place]
+        while order is not None and order.order_id != word:
+            place = (place + 1) & mask
+            order = places[place]
+        return order
 
     def add(self, order: AnOrder) -> bool:
         """Keep an order; False, and nothing is changed, if there is one with its id."""
+        places = self._places
         place = self._place_of(order.order_id)
-        if self._places[place] is not None:
+        if places[place] is not None:
             return False
-        self._places[place] = order
+        places[place] = order
         self._count += 1
-        if self._count * 2 > len(self._places):
+        if self._count * 2 > self._mask:
             self._grow()
         return True
 
@@ -112,34 +118,21 @@ class OrderTable(OrdersById[AnOrder]):
         """Forget the order with this id and return it, or None if there is none."""
         if not -WORD < order_id < WORD:
             return None
-        gap = self._place_of(order_id)
-        order = self._places[gap]
+        place = self._place_of(order_id)
+        order = self._places[place]
         if order is not None:
-            self._places[gap] = None
             self._count -= 1
-            self._close(gap)
+            self._close(place)
         return order
 
-    def _close(self, gap: "i64") -> None:
-        """Move back what stands behind a gap and would not be found across it."""
-        places = self._places
-        mask: i64 = len(places) - 1
-        place: i64 = (gap + 1) & mask
-        order = places[place]
-        while order is not None:
-            from_home: i64 = (place - _home(order.order_id, mask)) & mask
-            from_gap: i64 = (place - gap) & mask
-            if from_home >= from_gap:
-                places[gap] = order
-                places[place] = None
-                gap = place
-            place = (place + 1) & mask
-            order = places[place]
+    def values(self) -> list[AnOrder]:
+        """All orders."""
+        return [order for order in self._places if order is not None]
 
     def _place_of(self, order_id: "i64") -> "i64":
         """Where the order with this id stands, or the free place it would get."""
         places = self._places
-        mask: i64 = len(places) - 1
+        mask = self._mask
         place = _home(order_id, mask)
         order = places[place]
         while order is not None and order.order_id != order_id:
@@ -147,18 +140,35 @@ class OrderTable(OrdersById[AnOrder]):
             order = places[place]
         return place
 
+    def _close(self, gap: "i64") -> None:
+        """Free a place: what stands behind it and would not be found across it moves back."""
+        places = self._places
+        mask = self._mask
+        place: i64 = (gap + 1) & mask
+        order = places[place]
+        while order is not None:
+            from_home: i64 = (place - _home(order.order_id, mask)) & mask
+            from_gap: i64 = (place - gap) & mask
+            if from_home >= from_gap:
+                places[gap] = order
+                gap = place
+            place = (place + 1) & mask
+            order = places[place]
+        places[gap] = None
+
     def _grow(self) -> None:
         orders = self.values()
-        self._places = [None] * (2 * len(self._places))
+        self._mask = 2 * self._mask + 1
+        self._places = [None] * (self._mask + 1)
         for order in orders:
             self._places[self._place_of(order.order_id)] = order
-
-
-def _home(order_id: "i64", mask: "i64") -> "i64":
-    low_bits: i64 = (order_id ^ (order_id >> 30)) & _LOW_BITS
-    return (low_bits * _SPREAD >> 12) & mask
 
 
 def new_orders_by_id() -> OrdersById[AnOrder]:
     """An empty collection, of the kind that is fast in this build."""
     return OrderTable() if COMPILED else OrdersById()
+
+
+def _home(order_id: "i64", mask: "i64") -> "i64":
+    low_bits: i64 = (order_id ^ (order_id >> 30)) & _LOW_BITS
+    return (low_bits * _SPREAD >> 12) & mask

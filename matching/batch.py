@@ -14,16 +14,15 @@ CANCEL: Final[int] = 1
 MARKET: Final[int] = 2
 AMEND: Final[int] = 3
 
-MessageRow = tuple[int, int, int, int, int, int]
-"""Kind, order id, account id, side, price in ticks, lots; a cancel uses only the id, a market
-order's price is the worst one it takes."""
-
 BatchTrade = tuple[int, int, int, int]
 """Taker order id, maker order id, price in ticks, lots."""
 
 
-def run_batch(book: Book, rows: Sequence[MessageRow], stp: int) -> list[BatchTrade]:
+def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[BatchTrade]:
     """Apply the messages in order and return the trades.
+
+    A message has six numbers: kind, order id, account id, side, price in ticks, lots. A cancel uses
+    only the id; a market order's price is the worst one it takes.
 
     Cancels and amends of orders that do not rest (any more) change nothing. ``stp`` is the
     self-trade mode of every order.
@@ -33,17 +32,22 @@ def run_batch(book: Book, rows: Sequence[MessageRow], stp: int) -> list[BatchTra
     """
     trades: list[BatchTrade] = []
     resting = book.resting
-    for kind, order_id, account_id, side, price_ticks, lots in rows:
+    # The numbers are taken out one by one: a cancel needs two of the six.
+    for row in list(rows):
+        kind = row[0]
+        order_id = row[1]
         if kind == CANCEL:
             book.cancel(order_id)
             continue
+        price_ticks = row[4]
+        lots = row[5]
         if kind == AMEND:
             if order_id not in resting:
                 continue
             book.change(order_id, price_ticks, lots)
         else:
             tif = GTC if kind == LIMIT else IOC
-            book.submit(order_id, account_id, side, price_ticks, lots, tif, False, stp, False)
+            book.submit(order_id, row[2], row[3], price_ticks, lots, tif, False, stp, False)
         if book.steps:
             for step, maker, filled in book.steps:
                 if step == STEP_FILL:
