@@ -59,9 +59,8 @@ def shared_flow(small: bool) -> list[flow.Row]:
 # the book alone
 
 
-def play_per_call(rows: list[flow.Row]) -> list[tuple[int, int]]:
-    """Run a flow on a fresh book, one call per message; returns the trades (maker id, lots)."""
-    book = Book()
+def play_per_call(book: Book, rows: list[flow.Row]) -> list[tuple[int, int]]:
+    """Run a flow on a book, one call per message; returns the trades (maker id, lots)."""
     submit, cancel, change = book.submit, book.cancel, book.change
     trades: list[tuple[int, int]] = []
     for kind, order_id, account_id, side, price, lots in rows:
@@ -81,7 +80,7 @@ def play_per_call(rows: list[flow.Row]) -> list[tuple[int, int]]:
 
 def _book_per_call(small: bool) -> tuple[Work, int]:
     rows = shared_flow(small)
-    return lambda: play_per_call(rows), len(rows)
+    return lambda: play_per_call(Book(), rows), len(rows)
 
 
 def _book_batch(small: bool) -> tuple[Work, int]:

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from bench import flow, worlds
-from bench.cases import calm_world, margin_account
+from bench.cases import calm_world, margin_account, play_per_call
 from bench.run import ROOT, write_between
 from engine.build_info import build_kind
-from engine.commands import BUY
+from engine.commands import BUY, STP_CANCEL_NEWEST
+from matching.batch import run_batch
+from matching.book import Book
 from risk.pretrade import check_cross_margin
 
 BEGIN: Final[str] = "<!-- instructions: begin -->"
@@ -39,6 +41,23 @@ def _margin_check(positions: int) -> Callable[[], None]:
             check_cross_margin(position, BUY, 5, value_q, 1_000, profit_counts)
 
     return work
+
+
+def _book(play: Callable[[Book, list[flow.Row]], object]) -> Callable[[], None]:
+    rows = flow.make_flow(2 * CALLS)
+    book = Book()
+    laid = len(rows) - 2 * CALLS
+    play(book, rows[:laid])
+    parts = iter([rows[laid : laid + CALLS], rows[laid + CALLS :]])
+
+    def work() -> None:
+        play(book, next(parts))
+
+    return work
+
+
+def _book_in_one_call(book: Book, rows: list[flow.Row]) -> object:
+    return run_batch(book, rows, STP_CANCEL_NEWEST)
 
 
 def _pipeline() -> Callable[[], None]:
@@ -66,6 +85,8 @@ def _calm_tick() -> Callable[[], None]:
 
 
 WORKS: Final[dict[str, Callable[[], Callable[[], None]]]] = {
+    "one message to the book, one call each": lambda: _book(play_per_call),
+    "one message to the book, a thousand in a call": lambda: _book(_book_in_one_call),
     "margin check, 1 position": lambda: _margin_check(1),
     "margin check, 5 positions": lambda: _margin_check(5),
     "margin check, 20 positions": lambda: _margin_check(20),
