@@ -47,13 +47,10 @@ class OrdersById(Generic[AnOrder]):
         return iter([order.order_id for order in self.values()])
 
     def __contains__(self, order_id: int) -> bool:
-        return self.get(order_id) is not None
+        return order_id in self._orders
 
     def __getitem__(self, order_id: int) -> AnOrder:
-        order = self.get(order_id)
-        if order is None:
-            raise KeyError(order_id)
-        return order
+        return self._orders[order_id]
 
     def get(self, order_id: int) -> AnOrder | None:
         """The order with this id, or None."""
@@ -87,6 +84,15 @@ class OrderTable(OrdersById[AnOrder]):
 
     def __len__(self) -> int:
         return self._count
+
+    def __contains__(self, order_id: int) -> bool:
+        return self.get(order_id) is not None
+
+    def __getitem__(self, order_id: int) -> AnOrder:
+        order = self.get(order_id)
+        if order is None:
+            raise KeyError(order_id)
+        return order
 
     def get(self, order_id: int) -> AnOrder | None:
         """The order with this id, or None."""
