@@ -237,9 +237,13 @@ class Feeder:
     def restore(self, state: Any) -> None:
         raise AssertionError("a feeder is not restarted")
 
-    def run_until(self, outcomes: int) -> None:
-        """Turn until that many batches are done."""
+    def run_until(self, outcomes: int, events: int = 0) -> None:
+        """Turn until that many batches are done and so many public events have come: those travel
+        on links of their own and may be later."""
         limit = time.monotonic() + PATIENCE_SECONDS
-        while len(self.outcomes) < outcomes:
+        while len(self.outcomes) < outcomes or len(self.public) < events:
             self.service.turn(5)
-            assert time.monotonic() < limit, f"{len(self.outcomes)} of {outcomes} batches are done"
+            assert time.monotonic() < limit, (
+                f"{len(self.outcomes)} of {outcomes} batches are done, "
+                f"{len(self.public)} of {events} public events came"
+            )

@@ -54,18 +54,18 @@ def run_with_kills(folder: Path, batches: list[Batch], kills: dict[int, str], **
                 feeder.service.turn(0)
             processes.kill(name)
             processes.start(name)
-        feeder.run_until(len(batches))
+        exchange = Exchange(publish_depth=True)
+        told: list[Event] = []
+        exchange.subscribe(told.append)
+        for batch in batches:
+            exchange.send_batch(batch.commands)
+        public = [event for event in told if isinstance(event, Trade | BookLevel)]
+        feeder.run_until(len(batches), len(public))
         processes.stop()
         feeder.service.close()
         numbers = [outcome.number for outcome in feeder.outcomes]
         assert numbers == [batch.number for batch in batches]
-        exchange = Exchange(publish_depth=True)
-        public: list[Event] = []
-        exchange.subscribe(public.append)
-        for batch in batches:
-            exchange.send_batch(batch.commands)
         assert hash_of(processes) == exchange.state_hash() == replayed_hash(processes)
-        public = [event for event in public if isinstance(event, Trade | BookLevel)]
         assert of_each_instrument(feeder.public) == of_each_instrument(public)
 
 
