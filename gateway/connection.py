@@ -115,9 +115,7 @@ class Connection:
         """Frames to send now."""
         if not self._asked_ns:
             self._asked_ns = now_ns
-        missed, self._missed = self._missed, False
-        late = missed or now_ns - max(self._asked_ns, self._heard_ns) > ASK_AGAIN_NS
-        if late and (self._pending or self.welcome is None):
+        if self._is_late(now_ns) and (self._pending or self.welcome is None):
             self._say_again(now_ns)
         elif self._early:
             self._ask_depth_again(now_ns)
@@ -131,8 +129,16 @@ class Connection:
         """The socket took no more: these come first the next time."""
         self._outgoing[:0] = frames[:MAX_KEPT_FRAMES]
 
+    def _is_late(self, now_ns: int) -> bool:
+        """Whether answers should have come by now: at once when one is known to be lost, but not
+        so often that asking again makes a slow reader lose the next ones."""
+        if self._missed:
+            return now_ns - self._asked_ns > GREET_AGAIN_NS
+        return now_ns - max(self._asked_ns, self._heard_ns) > ASK_AGAIN_NS
+
     def _say_again(self, now_ns: int) -> None:
         self._asked_ns = now_ns
+        self._missed = False
         self._outgoing.append(encode(self._hello))
         if self._pending:
             self._outgoing.append(encode(Submit(self._run, list(self._pending.items()))))

@@ -3,7 +3,7 @@
 from engine.commands import BUY, SELL, CancelAll, Command
 from engine.events import BookLevel
 from engine.rounds import encode_frame
-from gateway.connection import ASK_AGAIN_NS, Connection
+from gateway.connection import ASK_AGAIN_NS, GREET_AGAIN_NS, Connection
 from gateway.protocol import (
     Delivery,
     Depth,
@@ -80,6 +80,20 @@ def test_a_missing_delivery_is_noticed() -> None:
     connection.receive(encode(Delivery(1, [], [])), NOW_NS)
     connection.receive(encode(Delivery(3, [], [])), NOW_NS)
     assert connection.lost_deliveries == 1
+
+
+def test_a_lost_answer_is_asked_for_although_others_come() -> None:
+    connection = connected()
+    connection.request([ANY, ANY])
+    sent(connection, NOW_NS)
+    later_ns = NOW_NS + GREET_AGAIN_NS + 1
+    for number in (1, 3, 4):
+        connection.receive(encode(Delivery(number, [], [])), later_ns)
+    again = [Hello(run=5), Submit(5, [(1, ANY), (2, ANY)])]
+    assert sent(connection, later_ns) == again
+    connection.receive(encode(Delivery(6, [], [])), later_ns)
+    assert sent(connection, later_ns + GREET_AGAIN_NS) == []
+    assert sent(connection, later_ns + GREET_AGAIN_NS + 1) == again
 
 
 def test_updates_that_overtake_the_snapshot_are_not_lost() -> None:
