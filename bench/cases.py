@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import flow, worlds
-from engine.commands import BUY, GTC, IOC, SELL, STP_CANCEL_NEWEST, Command
+from engine.commands import BUY, IOC, SELL, STP_CANCEL_NEWEST, Command
 from engine.journal import Journal
 from engine.messages import decode_command, encode
 from matching.batch import run_batch
@@ -65,12 +65,12 @@ def play_per_call(book: Book, rows: list[flow.Row]) -> list[tuple[int, int]]:
     trades: list[tuple[int, int]] = []
     for kind, order_id, account_id, side, price, lots in rows:
         if kind == flow.LIMIT:
-            submit(order_id, account_id, side, price, lots, GTC, False, STP_CANCEL_NEWEST, False)
+            submit(order_id, account_id, side, price, lots)
         elif kind == flow.CANCEL:
             cancel(order_id)
             continue
         elif kind == flow.MARKET:
-            submit(order_id, account_id, side, price, lots, IOC, False, STP_CANCEL_NEWEST, False)
+            submit(order_id, account_id, side, price, lots, IOC)
         else:
             change(order_id, price, lots)
         if book.steps:

@@ -37,7 +37,7 @@ Result = tuple[list[Fill] | None, tuple[int, int]]
 
 def run_seawall(rows: list[Row]) -> Result:
     """Ours, one call per message."""
-    from engine.commands import GTC, IOC, STP_CANCEL_NEWEST
+    from engine.commands import IOC
     from matching.book import Book
 
     book = Book()
@@ -45,12 +45,12 @@ def run_seawall(rows: list[Row]) -> Result:
     submit, cancel, change = book.submit, book.cancel, book.change
     for kind, order_id, account, side, price, lots in rows:
         if kind == LIMIT:
-            submit(order_id, account, side, price, lots, GTC, False, STP_CANCEL_NEWEST, False)
+            submit(order_id, account, side, price, lots)
         elif kind == CANCEL:
             cancel(order_id)
             continue
         elif kind == MARKET:
-            submit(order_id, account, side, price, lots, IOC, False, STP_CANCEL_NEWEST, False)
+            submit(order_id, account, side, price, lots, IOC)
         else:
             change(order_id, price, lots)
         if book.steps:

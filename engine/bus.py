@@ -7,21 +7,25 @@ same components show what a slow margin engine costs.
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.commands import AssetPrice, Command, IndexPrice
 from engine.component import Component, FunctionComponent, FunctionSink, Handler, Sink
+from engine.events import BookLevel, OrderAccepted, OrderClosed, OrderFilled, Trade
 from engine.latency import Latency as Latency
 from engine.messages import at_time
 from engine.order_links import Fill, OrderGone, PlaceOrder, PullOrder
 from engine.topology import GATEWAY, ROUTES
+from engine.units import COMPILED
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
 """More than any cascade needs; reaching it means two components answer each other for ever."""
 
 ORACLE: Final[str] = "oracle"
 
-_NO_COMMANDS: Final[tuple[Command, ...]] = ()
 _NOBODY: Final[list[Component]] = []
 _CUT_AFTER: Final[int] = 1_000
 
@@ -66,7 +70,7 @@ class Bus:
     def send(self, command: Command) -> None:
         """Run a command to its end (with latencies: up to its time, then put it on its way)."""
         if self._latency is None:
-            self._run(command, _NO_COMMANDS)
+            self._run([command])
             return
         self.run_until(command.time_ns)
         sender = ORACLE if isinstance(command, IndexPrice | AssetPrice) else GATEWAY
@@ -81,51 +85,54 @@ class Bus:
         pass batches; a batch of one is `send`. Not for a bus with latencies.
         """
         assert self._latency is None, "with latencies commands are sent one by one"
-        if commands:
-            self._run(commands[0], commands[1:])
+        self._run(list(commands))
 
-    def _run(self, first: Any, rest: Sequence[Any]) -> None:
-        """Deliver in the order of arrival: every message to all its receivers, every event at once
-        to the sink."""
-        receivers = self._receivers
+    def _run(self, said: list[Any]) -> None:
+        """Deliver commands and what follows from them in the order of arrival: every message to all
+        its receivers, every event to the sink as soon as its sender is done."""
         sink = self._sink
-        # What was said and to whom, as two lists that are cut now and then: compiled, the cheapest
-        # queue there is. An event is for nobody.
-        said: list[Any] = [first]
-        hearers: list[list[Component]] = [receivers[type(first)]]
-        for command in rest:
-            said.append(command)
-            hearers.append(receivers[type(command)])
-        left = MAX_MESSAGES_PER_COMMAND * (1 + len(rest))
-        place = 0
-        while place < len(hearers):
-            self.handling = said[place]
-            for component in hearers[place]:
-                component.handle(said[place], said)
-                while len(hearers) < len(said):
-                    message = said[len(hearers)]
-                    # The commonest first: compiled, telling a class is cheaper than the table.
-                    if isinstance(message, PlaceOrder):
-                        found = self._place_order
-                    elif isinstance(message, PullOrder):
-                        found = self._pull_order
-                    elif isinstance(message, OrderGone):
-                        found = self._order_gone
-                    elif isinstance(message, Fill):
-                        found = self._fill
-                    else:
-                        found = receivers.get(type(message), _NOBODY)
-                    if found is _NOBODY:
-                        sink.publish(message)
-                    hearers.append(found)
+        left = MAX_MESSAGES_PER_COMMAND * len(said)
+        place: i64 = 0
+        commands: i64 = len(said)
+        told = commands
+        while place < len(said):
+            message = said[place]
+            self.handling = message
+            receivers = self._receivers_of(message)
+            if receivers is _NOBODY and place < commands:
+                raise TypeError(f"no component takes a {type(message).__name__}")
+            for component in receivers:
+                component.handle(message, said)
+                while told < len(said):
+                    news = said[told]
+                    told += 1
+                    if self._receivers_of(news) is _NOBODY:
+                        sink.publish(news)
             place += 1
             if place == _CUT_AFTER:
                 del said[:place]
-                del hearers[:place]
                 left -= place
+                told -= place
+                commands -= place
                 place = 0
                 if left < 0:
-                    raise RuntimeError(f"{type(first).__name__} did not come to rest")
+                    raise RuntimeError(f"{type(message).__name__} did not come to rest")
+
+    def _receivers_of(self, message: Any) -> list[Component]:
+        """Who takes a message; `_NOBODY` an event. Compiled, the commonest are told by their
+        classes: that is cheaper than the table."""
+        if COMPILED:
+            if isinstance(message, PlaceOrder):
+                return self._place_order
+            if isinstance(message, PullOrder):
+                return self._pull_order
+            if isinstance(message, OrderGone):
+                return self._order_gone
+            if isinstance(message, Fill):
+                return self._fill
+            if isinstance(message, (OrderAccepted, OrderClosed, OrderFilled, Trade, BookLevel)):
+                return _NOBODY
+        return self._receivers.get(type(message), _NOBODY)
 
     def run_until(self, time_ns: int) -> None:
         """Deliver everything that arrives up to and including ``time_ns`` (latencies only)."""

@@ -4,11 +4,28 @@ A margin account id is the trader's account id plus a slot for the pot of collat
 `risk.accounts`. Money is in quanta of the pot's asset.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from engine import kernel_events
+from engine.forms import form_of
 from engine.instruments import AssetSpec, InstrumentSpec
+
+if TYPE_CHECKING:
+    from engine.kernel_events import BookLevel as BookLevel
+    from engine.kernel_events import OrderAccepted as OrderAccepted
+    from engine.kernel_events import OrderAmended as OrderAmended
+    from engine.kernel_events import OrderClosed as OrderClosed
+    from engine.kernel_events import OrderFilled as OrderFilled
+    from engine.kernel_events import Trade as Trade
+else:
+    OrderAccepted = form_of(kernel_events.OrderAccepted)
+    OrderFilled = form_of(kernel_events.OrderFilled)
+    OrderAmended = form_of(kernel_events.OrderAmended)
+    OrderClosed = form_of(kernel_events.OrderClosed)
+    Trade = form_of(kernel_events.Trade)
+    BookLevel = form_of(kernel_events.BookLevel)
 
 CALL_CURED: Final[str] = "cured"
 CALL_EXPIRED: Final[str] = "expired"
@@ -28,75 +45,6 @@ class CommandRejected(_Event, frozen=True, array_like=True, tag=True):
     required_q: int = 0
     free_q: int = 0
     detail: str = ""
-
-
-class OrderAccepted(_Event, frozen=True, array_like=True, tag=True):
-    """The order passed the margin check and is on its way to the book."""
-
-    account_id: int
-    order_id: int
-    instrument_id: int
-    side: int
-    qty_lots: int
-    price_ticks: int
-
-
-class OrderFilled(_Event, frozen=True, array_like=True, tag=True):
-    """One side of a trade, for its owner. A negative fee is a rebate."""
-
-    account_id: int
-    order_id: int
-    instrument_id: int
-    leg: int
-    side: int
-    qty_lots: int
-    price_ticks: int
-    maker: bool
-    liquidation: bool
-    fee_q: int
-    realised_q: int
-    position_lots: int
-
-
-class OrderAmended(_Event, frozen=True, array_like=True, tag=True):
-    """A resting order has a new price or remaining size."""
-
-    account_id: int
-    order_id: int
-    instrument_id: int
-    price_ticks: int
-    remaining_lots: int
-
-
-class OrderClosed(_Event, frozen=True, array_like=True, tag=True):
-    """An order is finished: filled, cancelled or dropped (see ``reason``)."""
-
-    account_id: int
-    order_id: int
-    instrument_id: int
-    remaining_lots: int
-    reason: int
-
-
-class Trade(_Event, frozen=True, array_like=True, tag=True):
-    """Public trade print."""
-
-    instrument_id: int
-    trade_id: int
-    price_ticks: int
-    qty_lots: int
-    taker_side: int
-    liquidation: bool
-
-
-class BookLevel(_Event, frozen=True, array_like=True, tag=True):
-    """Public depth: the new total of one price level; ``sequence`` counts per instrument."""
-
-    instrument_id: int
-    sequence: int
-    side: int
-    price_ticks: int
-    qty_lots: int
 
 
 class MarkUpdated(_Event, frozen=True, array_like=True, tag=True):

@@ -21,9 +21,9 @@ import msgspec
 
 from engine.commands import Command
 from engine.events import Event
+from engine.kernel import from_wire, to_wire
 from engine.link import NotAFrame, read_frame
-from engine.links import Link
-from engine.messages import WireMessage, from_wire, to_wire
+from engine.messages import WireEvent, WireMessage
 from engine.service_journal import Input
 from engine.shards import Shards, by_instrument
 from engine.topology import GATEWAY, MATCHING, RISK, ROUTES
@@ -70,21 +70,23 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     at once; ``later`` is everything after that."""
 
     number: int
-    direct: list[list[Event]]
-    later: list[Event]
+    direct: list[list[WireEvent]]
+    later: list[WireEvent]
 
 
 class Published(msgspec.Struct, frozen=True, array_like=True):
     """leaf -> gateway: public events (trades, depth) of one round."""
 
-    events: list[Event]
+    events: list[WireEvent]
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
 _batch = msgspec.msgpack.Decoder(Batch)
 _round = msgspec.msgpack.Decoder(Round)
 _answer = msgspec.msgpack.Decoder(Answer)
-_events = msgspec.msgpack.Decoder(list[Event])
+_outcome = msgspec.msgpack.Decoder(Outcome)
+_published = msgspec.msgpack.Decoder(Published)
+_events = msgspec.msgpack.Decoder(list[WireEvent])
 _messages = msgspec.msgpack.Decoder(list[WireMessage])
 _slots = msgspec.msgpack.Decoder(list[tuple[str, WireMessage]])
 
@@ -92,6 +94,26 @@ _slots = msgspec.msgpack.Decoder(list[tuple[str, WireMessage]])
 def encode_frame(frame: Any) -> bytes:
     """The wire form of one of the frames above (or of a list of messages)."""
     return _encoder.encode(frame)
+
+
+def read_outcome(body: bytes) -> Outcome:
+    """An outcome from its wire form.
+
+    Raises:
+        NotAFrame: the bytes are none.
+    """
+    outcome = read_frame(_outcome, body)
+    direct = [from_wire(events) for events in outcome.direct]
+    return Outcome(outcome.number, direct, from_wire(outcome.later))
+
+
+def read_published(body: bytes) -> list[Event]:
+    """Public events of a leaf from their wire form.
+
+    Raises:
+        NotAFrame: the bytes are none.
+    """
+    return from_wire(read_frame(_published, body).events)
 
 
 def recorded_batches(inputs: Iterable[Input]) -> Iterator[Batch]:
@@ -126,7 +148,7 @@ class Leaf:
         """
         if source != RISK:
             raise NotAFrame(f"a leaf hears {RISK} only, not {source}")
-        said: list[list[Link]] = []
+        said: list[list[WireMessage]] = []
         events: list[Event] = []
         caused: list[Any] = []
         for message in from_wire(read_frame(_round, body).messages):
@@ -134,7 +156,7 @@ class Leaf:
                 self._handler(message, caused)
             except Exception as error:
                 raise Unhandled("a leaf", message, error) from error
-            answers: list[Any] = []
+            answers: list[WireMessage] = []
             for item in caused:
                 (answers if type(item) in ROUTES else events).append(item)
             said.append(answers)
@@ -198,8 +220,8 @@ class Hub:
         self._handler = self._restore(state[1])
         self._batches = deque(_batch.decode(batch) for batch in state[2])
         self._current = None if state[3] is None else _batch.decode(state[3])
-        self._direct = [_events.decode(events) for events in state[4]]
-        self._later = _events.decode(state[5])
+        self._direct = [from_wire(_events.decode(events)) for events in state[4]]
+        self._later = from_wire(_events.decode(state[5]))
         slots = _slots.decode(state[6])
         messages = from_wire(message for _, message in slots)
         self._slots = [(slot[0], message) for slot, message in zip(slots, messages, strict=True)]

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.commands import Command
 from engine.events import BookLevel, Event
+from engine.kernel import from_wire
 from gateway.protocol import (
     Delivery,
     Depth,
@@ -171,7 +172,7 @@ class Connection:
             for replies in message.replies:
                 self._take_replies(replies)
             for events in message.events:
-                self.events.extend(events)
+                self.events.extend(from_wire(events))
         elif isinstance(message, Welcome):
             if self.welcome is None:
                 self._next_request = message.last_request + 1
@@ -193,7 +194,7 @@ class Connection:
         rows = zip(replies.request_ids, replies.order_ids, replies.answers, strict=True)
         for request_id, order_id, events in rows:
             if pending.pop(request_id, None) is not None:
-                found[request_id] = Reply(request_id, order_id, events)
+                found[request_id] = Reply(request_id, order_id, from_wire(events))
 
     def receive_market_data(self, data: bytes) -> list[Event]:
         """Take a market data message; depth that is watched is kept up to date.

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.events import Event
+from engine.kernel import from_wire, to_wire
 from engine.rounds import encode_frame
 from gateway.frames import RawDelivery, RawReplies, decode_answers
 from gateway.intake import MAX_REQUESTERS, Done, GatewayPart
@@ -19,7 +20,7 @@ from gateway.sorting import NOBODY, SEVERAL, Sorter, account_of
 Send = Callable[[bytes, bytes], None]
 Publish = Callable[[bytes, bytes], None]
 
-_encode: Final = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder(enc_hook=to_wire).encode
 _NOBODY: Final[bytes] = b""
 _NO_SESSIONS: Final[list[Session]] = []
 
@@ -126,7 +127,7 @@ class Deliveries:
         """Private events of answers for sessions that listen to the account but did not ask."""
         heard: dict[bytes, list[Any]] = {}
         decoded: list[list[Any]] = decode_answers(answers)
-        for event in chain.from_iterable(decoded):
+        for event in from_wire(chain.from_iterable(decoded)):
             account_id = account_of(event)
             if account_id != NOBODY:
                 for session in self._others(account_id, asker):

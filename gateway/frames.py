@@ -5,8 +5,7 @@ In the ``Raw`` forms events stay in bytes: the gateway passes them on without re
 
 import msgspec
 
-from engine.events import Event
-from engine.rounds import Outcome
+from engine.messages import WireEvent
 
 ParcelRow = tuple[str, list[int], list[int]]
 """Requester (client and run), request numbers, and the order id of each (0: no new order)."""
@@ -46,10 +45,10 @@ class SortedOutcome(msgspec.Struct, frozen=True, array_like=True):
     ones from an answer too."""
 
     number: int
-    direct: list[list[list[Event]]]
+    direct: list[list[list[WireEvent]]]
     concerns: list[list[int]]
-    private: list[tuple[int, list[Event]]]
-    public: list[tuple[str, list[Event]]]
+    private: list[tuple[int, list[WireEvent]]]
+    public: list[tuple[str, list[WireEvent]]]
 
 
 class RawOutcome(msgspec.Struct, frozen=True, array_like=True):
@@ -82,7 +81,6 @@ class RawDelivery(msgspec.Struct, frozen=True, array_like=True, tag="Delivery"):
 LevelRow = tuple[str, int, int, int, int, int, int]
 """`engine.events.BookLevel` on the wire: its name and its fields in order."""
 
-outcome_decoder = msgspec.msgpack.Decoder(Outcome)
 raw_outcome_decoder = msgspec.msgpack.Decoder(RawOutcome)
-decode_answers = msgspec.msgpack.Decoder(list[list[Event]]).decode
+decode_answers = msgspec.msgpack.Decoder(list[list[WireEvent]]).decode
 decode_levels = msgspec.msgpack.Decoder(list[LevelRow]).decode

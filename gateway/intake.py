@@ -10,7 +10,7 @@ import msgspec
 
 from engine.events import BookLevel
 from engine.link import read_frame
-from engine.rounds import Outputs, Published, encode_frame
+from engine.rounds import Outputs, encode_frame, read_outcome, read_published
 from engine.service_journal import OUTSIDE
 from engine.topology import RISK
 from gateway.frames import (
@@ -19,7 +19,6 @@ from gateway.frames import (
     RawOutcome,
     Watch,
     decode_levels,
-    outcome_decoder,
     raw_outcome_decoder,
 )
 from gateway.parcels import Memory, Parcel
@@ -38,7 +37,6 @@ def requester(client: str, run: int) -> str:
 
 _DEPTH: Final[str] = DEPTH_TOPIC.decode()
 _intake = msgspec.msgpack.Decoder(Intake)
-_published = msgspec.msgpack.Decoder(Published)
 
 
 class Done:
@@ -76,7 +74,7 @@ class GatewayPart:
         elif source == RISK:
             self._finish(self._outcome(body), out)
         else:
-            events = read_frame(_published, body).events
+            events = read_published(body)
             for event in events:
                 if type(event) is BookLevel:
                     self._depth_of(event.instrument_id).apply(event)
@@ -106,7 +104,7 @@ class GatewayPart:
     def _outcome(self, body: bytes) -> RawOutcome:
         """The outcome sorted, its events in bytes; a merged hub sends it like that."""
         if not self._merged:
-            outcome = read_frame(outcome_decoder, body)
+            outcome = read_outcome(body)
             sizes = [len(parcel.request_ids) for parcel in self.in_flight[outcome.number]]
             body = encode_frame(sort_outcome(outcome.number, outcome.direct, outcome.later, sizes))
         found: RawOutcome = read_frame(raw_outcome_decoder, body)

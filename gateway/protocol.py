@@ -13,6 +13,8 @@ import msgspec
 
 from engine.commands import Command
 from engine.events import Event
+from engine.kernel import from_wire, to_wire
+from engine.messages import WireEvent
 from matching.market_data import DepthSnapshot
 
 VERSION: Final[int] = 2
@@ -90,7 +92,7 @@ class Replies(msgspec.Struct, frozen=True, array_like=True):
 
     request_ids: list[int]
     order_ids: list[int]
-    answers: list[list[Event]]
+    answers: list[list[WireEvent]]
 
 
 class Delivery(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -103,7 +105,7 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     number: int
     replies: list[Replies]
-    events: list[list[Event]]
+    events: list[list[WireEvent]]
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -128,10 +130,10 @@ SYSTEM_TOPIC: Final[bytes] = b"system"
 """Topics of the market data; the first four are followed by the instrument id and a full stop, so
 that no instrument is a prefix of another. The second part of each message is a list of events."""
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
 _client = msgspec.msgpack.Decoder(ClientMessage)
 _server = msgspec.msgpack.Decoder(ServerMessage)
-_events = msgspec.msgpack.Decoder(list[Event])
+_events = msgspec.msgpack.Decoder(list[WireEvent])
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError)
 
 
@@ -168,4 +170,4 @@ def decode_from_server(data: bytes) -> ServerMessage:
 
 def decode_events(data: bytes) -> list[Event]:
     """The second part of a market data message."""
-    return _events.decode(data)
+    return from_wire(_events.decode(data))

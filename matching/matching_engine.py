@@ -4,7 +4,7 @@ It trusts the risk engine: an order that arrives here has been checked, and its 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from engine.commands import BUY, SELL, AdvanceTime
 from engine.component import Component
@@ -31,9 +31,6 @@ from matching.book import (
     OrderRow,
 )
 from matching.market_data import DepthSnapshot, depth_snapshot
-
-_Trade: Final = Trade
-"""Found at once; compiled, an imported class is looked up by name each time."""
 
 BookState = tuple[int, int, int, list[OrderRow], list[OrderRow]]
 """Instrument id, last trade id, last depth sequence, bids and asks in priority order."""
@@ -253,7 +250,7 @@ class MatchingEngine(Component):
                 Fill(time_ns, instrument_id, trade_id, price, lots, side, order_id, maker_id)
             )
             forced = liquidation or maker.liquidation
-            out.append(_Trade(time_ns, instrument_id, trade_id, price, lots, side, forced))
+            out.append(Trade(time_ns, instrument_id, trade_id, price, lots, side, forced))
 
     def _report_outcome(
         self,

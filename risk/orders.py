@@ -48,8 +48,6 @@ DEFAULT_LEVERAGE: Final[int] = 20
 """Leverage of an account that chose none, if the margin model allows as much."""
 
 
-_OrderAccepted: Final = OrderAccepted
-"""Found at once; compiled, an imported class is looked up by name each time."""
 _CANCELLED_BY_OWNER: Final[int] = Reason.CANCELLED_BY_OWNER.value
 
 
@@ -167,7 +165,7 @@ class Orders:
         now_ns = core.now_ns
         out = core.out
         out.append(
-            _OrderAccepted(now_ns, account_id, order_id, instrument_id, side, qty_lots, price_ticks)
+            OrderAccepted(now_ns, account_id, order_id, instrument_id, side, qty_lots, price_ticks)
         )
         out.append(
             PlaceOrder(

@@ -17,9 +17,6 @@ from risk.pretrade import Verdict, opening_lots
 from risk.reservations import Reservations, drop_if_empty, isolated_hold_q, isolated_margin_q
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
-_OrderFilled: Final = OrderFilled
-_OrderClosed: Final = OrderClosed
-"""Found at once; compiled, an imported class is looked up by name each time."""
 _FILLED: Final[int] = Reason.FILLED.value
 
 
@@ -88,7 +85,7 @@ class Settlement:
         if record is not None:
             record.fee_q += changed_equity_q(account)
         core.emit(
-            _OrderFilled(
+            OrderFilled(
                 core.now_ns,
                 account.trader.account_id,
                 order.order_id,
@@ -226,7 +223,7 @@ class Settlement:
         core.orders.pop(order.order_id)
         account.trader.forget_order(order)
         core.emit(
-            _OrderClosed(
+            OrderClosed(
                 core.now_ns,
                 account.trader.account_id,
                 order.order_id,

@@ -115,8 +115,8 @@ class Exchange(Sink):
         """Check what is due after ``count`` more commands."""
         if self._check_cheap:
             check_cheap(self.risk)
-        due = self._check_every and self.commands % self._check_every < count
-        if due and self.bus.idle:
+        every = self._check_every
+        if every and self.commands % every < count and self.bus.idle:
             self.check_invariants()
 
     def run_until(self, time_ns: int) -> None:

@@ -23,6 +23,7 @@ from engine.events import (
     TakenOver,
     Trade,
 )
+from engine.forms import Word, struct_form
 from engine.messages import EVENT_TYPES
 from seawall.event_table import SCHEMA, EventTable
 
@@ -50,9 +51,10 @@ def number_fields(event_type: type) -> Event:
     """An event with a different value in each field."""
     numbers = count(1)
     values: list[object] = []
-    for field in msgspec.structs.fields(event_type):
+    for field in msgspec.structs.fields(struct_form(event_type)):
         number = next(numbers)
-        made = {int: number * 1_001, str: f"text {number}", bool: number % 2 == 0}
+        whole = number * 1_001
+        made = {int: whole, Word: whole, str: f"text {number}", bool: number % 2 == 0}
         values.append(made.get(field.type, []))
     event: Event = event_type(*values)
     return event

@@ -10,12 +10,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from engine.events import Event
 from engine.hashing import state_hash
-from engine.link import read_frame
-from engine.rounds import Batch, Outcome, Outputs, Published, encode_frame, recorded_batches
+from engine.rounds import (
+    Batch,
+    Outcome,
+    Outputs,
+    encode_frame,
+    read_outcome,
+    read_published,
+    recorded_batches,
+)
 from engine.service import Service
 from engine.service_config import ServiceConfig, parse_config
 from engine.service_journal import OUTSIDE, ServiceJournal
@@ -27,8 +32,6 @@ from seawall.exchange import Exchange
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
-_outcome = msgspec.msgpack.Decoder(Outcome)
-_published = msgspec.msgpack.Decoder(Published)
 INNER = (RISK, MATCHING, LIQUIDATION)
 
 
@@ -227,9 +230,9 @@ class Feeder:
         if source == OUTSIDE:
             out.append((RISK, body))
         elif source == RISK:
-            self.outcomes.append(read_frame(_outcome, body))
+            self.outcomes.append(read_outcome(body))
         else:
-            self.public += read_frame(_published, body).events
+            self.public += read_published(body)
 
     def state(self) -> Any:
         return []

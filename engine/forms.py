@@ -1,0 +1,51 @@
+"""The class the running build uses for each kernel message; see `engine.kernel`."""
+
+import inspect
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from engine.kernel import KernelMessage, decoded_as
+from engine.units import COMPILED
+
+FLAGS: Final[frozenset[str]] = frozenset({"liquidation", "maker", "post_only", "shrink_only"})
+"""The fields that are true or false; all others are whole numbers."""
+
+Word = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number that fits a machine word."""
+
+
+def form_of(kernel: type[KernelMessage]) -> Any:
+    """The class itself where it is compiled, a struct with its fields in plain Python."""
+    struct = _struct_of(kernel)
+    if not COMPILED:
+        return struct
+    decoded_as(struct, kernel)
+    _STRUCTS[kernel] = struct
+    return kernel
+
+
+def struct_form(kind: type) -> type[msgspec.Struct]:
+    """The struct a decoder has to be told of in the place of a message type."""
+    return _STRUCTS.get(kind, kind)
+
+
+_STRUCTS: Final[dict[type, type[msgspec.Struct]]] = {}
+
+
+def _struct_of(kernel: type[KernelMessage]) -> type[msgspec.Struct]:
+    fields: list[Any] = []
+    for name, argument in inspect.signature(kernel).parameters.items():
+        kind = bool if name in FLAGS else Word
+        fields.append(
+            (name, kind) if argument.default is argument.empty else (name, kind, argument.default)
+        )
+    return msgspec.defstruct(
+        kernel.__name__,
+        fields,
+        namespace={"__doc__": kernel.__doc__},
+        frozen=True,
+        array_like=True,
+        tag=True,
+        gc=False,
+    )

@@ -1,0 +1,231 @@
+"""The events of an order's life and of the public market: see `engine.kernel`."""
+
+from typing import Any
+
+from engine.kernel import KernelMessage
+from engine.native import mypyc_attr
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class OrderAccepted(KernelMessage):
+    """The order passed the margin check and is on its way to the book."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        account_id: int,
+        order_id: int,
+        instrument_id: int,
+        side: int,
+        qty_lots: int,
+        price_ticks: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.account_id = account_id
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.side = side
+        self.qty_lots = qty_lots
+        self.price_ticks = price_ticks
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "OrderAccepted",
+            self.time_ns,
+            self.account_id,
+            self.order_id,
+            self.instrument_id,
+            self.side,
+            self.qty_lots,
+            self.price_ticks,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class OrderFilled(KernelMessage):
+    """One side of a trade, for its owner. A negative fee is a rebate."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        account_id: int,
+        order_id: int,
+        instrument_id: int,
+        leg: int,
+        side: int,
+        qty_lots: int,
+        price_ticks: int,
+        maker: bool,
+        liquidation: bool,
+        fee_q: int,
+        realised_q: int,
+        position_lots: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.account_id = account_id
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.leg = leg
+        self.side = side
+        self.qty_lots = qty_lots
+        self.price_ticks = price_ticks
+        self.maker = maker
+        self.liquidation = liquidation
+        self.fee_q = fee_q
+        self.realised_q = realised_q
+        self.position_lots = position_lots
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "OrderFilled",
+            self.time_ns,
+            self.account_id,
+            self.order_id,
+            self.instrument_id,
+            self.leg,
+            self.side,
+            self.qty_lots,
+            self.price_ticks,
+            self.maker,
+            self.liquidation,
+            self.fee_q,
+            self.realised_q,
+            self.position_lots,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class OrderAmended(KernelMessage):
+    """A resting order has a new price or remaining size."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        account_id: int,
+        order_id: int,
+        instrument_id: int,
+        price_ticks: int,
+        remaining_lots: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.account_id = account_id
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.price_ticks = price_ticks
+        self.remaining_lots = remaining_lots
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "OrderAmended",
+            self.time_ns,
+            self.account_id,
+            self.order_id,
+            self.instrument_id,
+            self.price_ticks,
+            self.remaining_lots,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class OrderClosed(KernelMessage):
+    """An order is finished: filled, cancelled or dropped (see ``reason``)."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        account_id: int,
+        order_id: int,
+        instrument_id: int,
+        remaining_lots: int,
+        reason: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.account_id = account_id
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.remaining_lots = remaining_lots
+        self.reason = reason
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "OrderClosed",
+            self.time_ns,
+            self.account_id,
+            self.order_id,
+            self.instrument_id,
+            self.remaining_lots,
+            self.reason,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class Trade(KernelMessage):
+    """Public trade print."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        instrument_id: int,
+        trade_id: int,
+        price_ticks: int,
+        qty_lots: int,
+        taker_side: int,
+        liquidation: bool,
+    ) -> None:
+        self.time_ns = time_ns
+        self.instrument_id = instrument_id
+        self.trade_id = trade_id
+        self.price_ticks = price_ticks
+        self.qty_lots = qty_lots
+        self.taker_side = taker_side
+        self.liquidation = liquidation
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "Trade",
+            self.time_ns,
+            self.instrument_id,
+            self.trade_id,
+            self.price_ticks,
+            self.qty_lots,
+            self.taker_side,
+            self.liquidation,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class BookLevel(KernelMessage):
+    """Public depth: the new total of one price level; ``sequence`` counts per instrument."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        instrument_id: int,
+        sequence: int,
+        side: int,
+        price_ticks: int,
+        qty_lots: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.instrument_id = instrument_id
+        self.sequence = sequence
+        self.side = side
+        self.price_ticks = price_ticks
+        self.qty_lots = qty_lots
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "BookLevel",
+            self.time_ns,
+            self.instrument_id,
+            self.sequence,
+            self.side,
+            self.price_ticks,
+            self.qty_lots,
+        )

@@ -1,0 +1,267 @@
+"""The messages on an order's way between risk and matching: see `engine.kernel`."""
+
+from typing import TYPE_CHECKING, Any
+
+from engine.kernel import KernelMessage
+from engine.native import mypyc_attr
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+
+# risk -> matching
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class PlaceOrder(KernelMessage):
+    """An order that passed the margin check. ``price_ticks`` is always a limit (risk turns a
+    market order into an IOC limit at its worst acceptable price)."""
+
+    def __init__(
+        self,
+        time_ns: "i64",
+        order_id: "i64",
+        account_id: "i64",
+        instrument_id: "i64",
+        side: "i64",
+        qty_lots: "i64",
+        price_ticks: "i64",
+        tif: "i64",
+        post_only: bool,
+        stp: "i64",
+        liquidation: bool = False,
+    ) -> None:
+        self.time_ns = time_ns
+        self.order_id = order_id
+        self.account_id = account_id
+        self.instrument_id = instrument_id
+        self.side = side
+        self.qty_lots = qty_lots
+        self.price_ticks = price_ticks
+        self.tif = tif
+        self.post_only = post_only
+        self.stp = stp
+        self.liquidation = liquidation
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "PlaceOrder",
+            self.time_ns,
+            self.order_id,
+            self.account_id,
+            self.instrument_id,
+            self.side,
+            self.qty_lots,
+            self.price_ticks,
+            self.tif,
+            self.post_only,
+            self.stp,
+            self.liquidation,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class PullOrder(KernelMessage):
+    """Take an order out of the book. Always answered by `OrderGone`, or `PullFailed`.
+
+    ``account_id`` is whose command it was (0: the engine's own) and comes back in `PullFailed`.
+    """
+
+    def __init__(
+        self,
+        time_ns: "i64",
+        order_id: "i64",
+        instrument_id: "i64",
+        reason: "i64",
+        account_id: "i64" = 0,
+    ) -> None:
+        self.time_ns = time_ns
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.reason = reason
+        self.account_id = account_id
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "PullOrder",
+            self.time_ns,
+            self.order_id,
+            self.instrument_id,
+            self.reason,
+            self.account_id,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class ChangeOrder(KernelMessage):
+    """New price and remaining size of a resting order; answered by `OrderChanged` (then any
+    fills) or `PullFailed`.
+
+    With ``shrink_only`` a size that is not below the remaining one changes nothing (a fill was
+    faster); the answer is the same.
+    """
+
+    def __init__(
+        self,
+        time_ns: "i64",
+        order_id: "i64",
+        instrument_id: "i64",
+        price_ticks: "i64",
+        qty_lots: "i64",
+        account_id: "i64" = 0,
+        shrink_only: bool = False,
+    ) -> None:
+        self.time_ns = time_ns
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.price_ticks = price_ticks
+        self.qty_lots = qty_lots
+        self.account_id = account_id
+        self.shrink_only = shrink_only
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "ChangeOrder",
+            self.time_ns,
+            self.order_id,
+            self.instrument_id,
+            self.price_ticks,
+            self.qty_lots,
+            self.account_id,
+            self.shrink_only,
+        )
+
+
+# matching -> risk
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class Fill(KernelMessage):
+    """Two orders met at the maker's price. Both sides settle from this one message."""
+
+    def __init__(
+        self,
+        time_ns: "i64",
+        instrument_id: "i64",
+        trade_id: "i64",
+        price_ticks: "i64",
+        qty_lots: "i64",
+        taker_side: "i64",
+        taker_order_id: "i64",
+        maker_order_id: "i64",
+    ) -> None:
+        self.time_ns = time_ns
+        self.instrument_id = instrument_id
+        self.trade_id = trade_id
+        self.price_ticks = price_ticks
+        self.qty_lots = qty_lots
+        self.taker_side = taker_side
+        self.taker_order_id = taker_order_id
+        self.maker_order_id = maker_order_id
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "Fill",
+            self.time_ns,
+            self.instrument_id,
+            self.trade_id,
+            self.price_ticks,
+            self.qty_lots,
+            self.taker_side,
+            self.taker_order_id,
+            self.maker_order_id,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class OrderGone(KernelMessage):
+    """An order left the book (or never entered it) with ``remaining_lots`` unfilled.
+
+    Not sent for orders filled completely: the last `Fill` says so.
+    """
+
+    def __init__(
+        self,
+        time_ns: "i64",
+        order_id: "i64",
+        instrument_id: "i64",
+        remaining_lots: "i64",
+        reason: "i64",
+    ) -> None:
+        self.time_ns = time_ns
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.remaining_lots = remaining_lots
+        self.reason = reason
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "OrderGone",
+            self.time_ns,
+            self.order_id,
+            self.instrument_id,
+            self.remaining_lots,
+            self.reason,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class OrderChanged(KernelMessage):
+    """A resting order now has this price and remaining size (amend, or self-trade decrement)."""
+
+    def __init__(
+        self,
+        time_ns: "i64",
+        order_id: "i64",
+        instrument_id: "i64",
+        price_ticks: "i64",
+        remaining_lots: "i64",
+    ) -> None:
+        self.time_ns = time_ns
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.price_ticks = price_ticks
+        self.remaining_lots = remaining_lots
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "OrderChanged",
+            self.time_ns,
+            self.order_id,
+            self.instrument_id,
+            self.price_ticks,
+            self.remaining_lots,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class PullFailed(KernelMessage):
+    """The order to pull or change was not in the book (it had just filled)."""
+
+    def __init__(
+        self,
+        time_ns: "i64",
+        order_id: "i64",
+        instrument_id: "i64",
+        account_id: "i64" = 0,
+    ) -> None:
+        self.time_ns = time_ns
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.account_id = account_id
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "PullFailed",
+            self.time_ns,
+            self.order_id,
+            self.instrument_id,
+            self.account_id,
+        )
