@@ -24,6 +24,7 @@ COMPILED = [
     "engine/journal.py",
     "engine/link.py",
     "engine/kernel.py",
+    "engine/kernel_commands.py",
     "engine/kernel_events.py",
     "engine/kernel_links.py",
     "engine/orders_by_id.py",

@@ -15,6 +15,7 @@ import zmq
 from bench.services_exchange import PATIENCE_SECONDS, Environment
 from engine.commands import BUY, SubmitOrder
 from engine.events import OrderAccepted
+from engine.kernel import from_wire
 from gateway.protocol import (
     Delivery,
     Replies,
@@ -39,7 +40,8 @@ def echo(address: str) -> None:
             break
         message = decode_from_client(frame)
         assert isinstance(message, Submit)
-        request_id, order = message.requests[0]
+        request_id, command = message.requests[0]
+        [order] = from_wire([command])
         assert isinstance(order, SubmitOrder)
         number += 1
         accepted = OrderAccepted(

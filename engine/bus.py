@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.commands import AssetPrice, Command, IndexPrice
+from engine.commands import AssetPrice, CancelOrder, Command, IndexPrice, SubmitOrder
 from engine.component import Component, FunctionComponent, FunctionSink, Handler, Sink
 from engine.events import BookLevel, OrderAccepted, OrderClosed, OrderFilled, Trade
 from engine.latency import Latency as Latency
@@ -58,6 +58,8 @@ class Bus:
             message: [component for _, component in found]
             for message, found in self._targets.items()
         }
+        self._submit_order = self._receivers[SubmitOrder]
+        self._cancel_order = self._receivers[CancelOrder]
         self._place_order = self._receivers[PlaceOrder]
         self._pull_order = self._receivers[PullOrder]
         self._order_gone = self._receivers[OrderGone]
@@ -130,6 +132,10 @@ class Bus:
                 return self._order_gone
             if isinstance(message, Fill):
                 return self._fill
+            if isinstance(message, SubmitOrder):
+                return self._submit_order
+            if isinstance(message, CancelOrder):
+                return self._cancel_order
             if isinstance(message, (OrderAccepted, OrderClosed, OrderFilled, Trade, BookLevel)):
                 return _NOBODY
         return self._receivers.get(type(message), _NOBODY)

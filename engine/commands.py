@@ -4,35 +4,37 @@ All numbers are integers in inside units (see `engine.units`). ``time_ns`` is st
 gateway and never goes back.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from engine import kernel_commands
+from engine.forms import form_of
 from engine.instruments import AssetSpec, InstrumentSpec
+from engine.kernel_commands import FOK as FOK
+from engine.kernel_commands import GTC as GTC
+from engine.kernel_commands import IOC as IOC
+from engine.kernel_commands import LEG_LONG as LEG_LONG
+from engine.kernel_commands import LEG_NET as LEG_NET
+from engine.kernel_commands import LEG_SHORT as LEG_SHORT
+from engine.kernel_commands import LIMIT as LIMIT
+from engine.kernel_commands import MARKET as MARKET
+from engine.kernel_commands import STP_CANCEL_BOTH as STP_CANCEL_BOTH
+from engine.kernel_commands import STP_CANCEL_NEWEST as STP_CANCEL_NEWEST
+from engine.kernel_commands import STP_CANCEL_OLDEST as STP_CANCEL_OLDEST
+from engine.kernel_commands import STP_DECREMENT as STP_DECREMENT
+
+if TYPE_CHECKING:
+    from engine.kernel_commands import AmendOrder as AmendOrder
+    from engine.kernel_commands import CancelOrder as CancelOrder
+    from engine.kernel_commands import SubmitOrder as SubmitOrder
+else:
+    SubmitOrder = form_of(kernel_commands.SubmitOrder)
+    CancelOrder = form_of(kernel_commands.CancelOrder)
+    AmendOrder = form_of(kernel_commands.AmendOrder)
 
 BUY: Final[int] = 1
 SELL: Final[int] = -1
-
-LIMIT: Final[int] = 0
-MARKET: Final[int] = 1
-
-GTC: Final[int] = 0
-"""Good till cancelled: what does not fill rests in the book."""
-IOC: Final[int] = 1
-"""Immediate or cancel: what does not fill at once is dropped."""
-FOK: Final[int] = 2
-"""Fill or kill: all at once or nothing."""
-
-STP_CANCEL_NEWEST: Final[int] = 0
-STP_CANCEL_OLDEST: Final[int] = 1
-STP_CANCEL_BOTH: Final[int] = 2
-STP_DECREMENT: Final[int] = 3
-"""Self-trade prevention modes; decrement lowers both orders by the smaller size, trades nothing."""
-
-LEG_NET: Final[int] = 0
-LEG_LONG: Final[int] = 1
-LEG_SHORT: Final[int] = 2
-"""Which position an order belongs to: the net one, or one leg in hedge mode."""
 
 ALL_INSTRUMENTS: Final[int] = -1
 
@@ -130,47 +132,11 @@ class AdjustIsolatedMargin(_Command, frozen=True, array_like=True, tag=True):
     amount_q: int
 
 
-class SubmitOrder(_Command, frozen=True, array_like=True, tag=True):
-    """A new order. ``price_ticks`` is ignored for market orders.
-
-    ``order_id`` is unique over the exchange; the gateway assigns it.
-    """
-
-    account_id: int
-    instrument_id: int
-    order_id: int
-    side: int
-    qty_lots: int
-    price_ticks: int
-    order_type: int = LIMIT
-    tif: int = GTC
-    post_only: bool = False
-    reduce_only: bool = False
-    stp: int = STP_CANCEL_NEWEST
-    leg: int = LEG_NET
-
-
-class CancelOrder(_Command, frozen=True, array_like=True, tag=True):
-    """Cancel one resting order of the account."""
-
-    account_id: int
-    order_id: int
-
-
 class CancelAll(_Command, frozen=True, array_like=True, tag=True):
     """Cancel every resting order of the account, in one instrument or in all."""
 
     account_id: int
     instrument_id: int = ALL_INSTRUMENTS
-
-
-class AmendOrder(_Command, frozen=True, array_like=True, tag=True):
-    """Change price and remaining size. Time priority survives only a pure reduction of size."""
-
-    account_id: int
-    order_id: int
-    price_ticks: int
-    qty_lots: int
 
 
 class IndexPrice(_Command, frozen=True, array_like=True, tag=True):

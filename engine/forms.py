@@ -8,16 +8,21 @@ import msgspec
 from engine.kernel import KernelMessage, decoded_as
 from engine.units import COMPILED
 
-FLAGS: Final[frozenset[str]] = frozenset({"liquidation", "maker", "post_only", "shrink_only"})
+FLAGS: Final[frozenset[str]] = frozenset(
+    {"liquidation", "maker", "post_only", "reduce_only", "shrink_only"}
+)
 """The fields that are true or false; all others are whole numbers."""
 
 Word = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that fits a machine word."""
 
 
-def form_of(kernel: type[KernelMessage]) -> Any:
-    """The class itself where it is compiled, a struct with its fields in plain Python."""
-    struct = _struct_of(kernel)
+def form_of(kernel: type[KernelMessage], number: Any = int) -> Any:
+    """The class itself where it is compiled, a struct with its fields in plain Python.
+
+    ``number`` is what a decoder checks the numbers for: `Word` where the fields are ``i64``.
+    """
+    struct = _struct_of(kernel, number)
     if not COMPILED:
         return struct
     decoded_as(struct, kernel)
@@ -33,10 +38,10 @@ def struct_form(kind: type) -> type[msgspec.Struct]:
 _STRUCTS: Final[dict[type, type[msgspec.Struct]]] = {}
 
 
-def _struct_of(kernel: type[KernelMessage]) -> type[msgspec.Struct]:
+def _struct_of(kernel: type[KernelMessage], number: Any) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for name, argument in inspect.signature(kernel).parameters.items():
-        kind = bool if name in FLAGS else Word
+        kind = bool if name in FLAGS else number
         fields.append(
             (name, kind) if argument.default is argument.empty else (name, kind, argument.default)
         )

@@ -1,10 +1,10 @@
 """What compiled code makes of the busiest messages: plain classes, read from memory.
 
 A struct's fields are objects found by name; making, reading and freeing one costs compiled code a
-thousand instructions and more. The messages of an order's life are therefore defined as classes
-with machine words for fields (`engine.kernel_links`, `engine.kernel_events`). Plain Python makes
-and reads structs faster, so there `engine.forms` turns the same definitions into structs. The wire
-form is the same, and so is what a user sees, but that a class does not refuse to be changed.
+thousand instructions and more. The messages of an order's life are therefore defined as classes:
+`engine.kernel_commands`, `engine.kernel_links` and `engine.kernel_events`. Plain Python makes and
+reads structs faster, so there `engine.forms` turns the same definitions into structs. The wire form
+is the same, and so is what a user sees, but that a class does not refuse to be changed.
 """
 
 import inspect
@@ -20,6 +20,8 @@ from engine.native import mypyc_attr
 class KernelMessage:
     """A message whose fields are the arguments it is made with, in that order."""
 
+    time_ns: int
+
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
         raise NotImplementedError
@@ -32,6 +34,14 @@ class KernelMessage:
         fields = inspect.signature(type(self)).parameters
         shown = ", ".join(f"{field}={value!r}" for field, value in zip(fields, values, strict=True))
         return f"{name}({shown})"
+
+
+def time_of(message: Any) -> int:
+    """The time of any message; compiled, that of a kernel message is read from memory."""
+    if isinstance(message, KernelMessage):
+        return message.time_ns
+    time_ns: int = message.time_ns
+    return time_ns
 
 
 _MADE_OF: Final[dict[type, type[KernelMessage]]] = {}

@@ -19,7 +19,7 @@ class PlaceOrder(KernelMessage):
 
     def __init__(
         self,
-        time_ns: "i64",
+        time_ns: int,
         order_id: "i64",
         account_id: "i64",
         instrument_id: "i64",
@@ -70,7 +70,7 @@ class PullOrder(KernelMessage):
 
     def __init__(
         self,
-        time_ns: "i64",
+        time_ns: int,
         order_id: "i64",
         instrument_id: "i64",
         reason: "i64",
@@ -105,7 +105,7 @@ class ChangeOrder(KernelMessage):
 
     def __init__(
         self,
-        time_ns: "i64",
+        time_ns: int,
         order_id: "i64",
         instrument_id: "i64",
         price_ticks: "i64",
@@ -144,7 +144,7 @@ class Fill(KernelMessage):
 
     def __init__(
         self,
-        time_ns: "i64",
+        time_ns: int,
         instrument_id: "i64",
         trade_id: "i64",
         price_ticks: "i64",
@@ -186,7 +186,7 @@ class OrderGone(KernelMessage):
 
     def __init__(
         self,
-        time_ns: "i64",
+        time_ns: int,
         order_id: "i64",
         instrument_id: "i64",
         remaining_lots: "i64",
@@ -216,7 +216,7 @@ class OrderChanged(KernelMessage):
 
     def __init__(
         self,
-        time_ns: "i64",
+        time_ns: int,
         order_id: "i64",
         instrument_id: "i64",
         price_ticks: "i64",
@@ -246,7 +246,7 @@ class PullFailed(KernelMessage):
 
     def __init__(
         self,
-        time_ns: "i64",
+        time_ns: int,
         order_id: "i64",
         instrument_id: "i64",
         account_id: "i64" = 0,

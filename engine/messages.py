@@ -22,15 +22,17 @@ LINK_TYPES: tuple[type, ...] = get_args(Link)
 EVENT_TYPES: tuple[type, ...] = get_args(Event)
 
 if TYPE_CHECKING:
+    WireCommand = Command
     WireEvent = Event
     WireMessage = Message
 else:
+    WireCommand = Union[(*map(struct_form, COMMAND_TYPES),)]
     WireEvent = Union[(*map(struct_form, EVENT_TYPES),)]
     WireMessage = Union[(*map(struct_form, COMMAND_TYPES + LINK_TYPES + EVENT_TYPES),)]
-"""`Event` and `Message` as a decoder knows them."""
+"""`Command`, `Event` and `Message` as a decoder knows them."""
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
-_command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_command_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(WireCommand)
 _message_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(WireMessage)
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -55,9 +57,10 @@ def decode_command(data: bytes) -> Command:
         ValueError: the bytes are no command; the message says what is wrong.
     """
     try:
-        return _command_decoder.decode(data)
+        command: Command = from_wire([_command_decoder.decode(data)])[0]
     except _MALFORMED as error:
         raise ValueError(f"not a command: {error}") from None
+    return command
 
 
 def decode_message(data: bytes) -> Message:

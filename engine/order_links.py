@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from engine import kernel_links
-from engine.forms import form_of
+from engine.forms import Word, form_of
 
 if TYPE_CHECKING:
     from engine.kernel_links import ChangeOrder as ChangeOrder
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from engine.kernel_links import PullFailed as PullFailed
     from engine.kernel_links import PullOrder as PullOrder
 else:
-    PlaceOrder = form_of(kernel_links.PlaceOrder)
-    PullOrder = form_of(kernel_links.PullOrder)
-    ChangeOrder = form_of(kernel_links.ChangeOrder)
-    Fill = form_of(kernel_links.Fill)
-    OrderGone = form_of(kernel_links.OrderGone)
-    OrderChanged = form_of(kernel_links.OrderChanged)
-    PullFailed = form_of(kernel_links.PullFailed)
+    PlaceOrder = form_of(kernel_links.PlaceOrder, Word)
+    PullOrder = form_of(kernel_links.PullOrder, Word)
+    ChangeOrder = form_of(kernel_links.ChangeOrder, Word)
+    Fill = form_of(kernel_links.Fill, Word)
+    OrderGone = form_of(kernel_links.OrderGone, Word)
+    OrderChanged = form_of(kernel_links.OrderChanged, Word)
+    PullFailed = form_of(kernel_links.PullFailed, Word)
 
 ORDER_LINKS: Final[tuple[type, ...]] = (
     PlaceOrder,

@@ -19,11 +19,10 @@ from typing import Any
 
 import msgspec
 
-from engine.commands import Command
 from engine.events import Event
 from engine.kernel import from_wire, to_wire
 from engine.link import NotAFrame, read_frame
-from engine.messages import WireEvent, WireMessage
+from engine.messages import WireCommand, WireEvent, WireMessage
 from engine.service_journal import Input
 from engine.shards import Shards, by_instrument
 from engine.topology import GATEWAY, MATCHING, RISK, ROUTES
@@ -49,7 +48,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     """
 
     number: int
-    commands: list[Command]
+    commands: list[WireCommand]
     parcels: list[int] = []
 
 
@@ -123,7 +122,8 @@ def recorded_batches(inputs: Iterable[Input]) -> Iterator[Batch]:
     """
     for entry in inputs:
         if entry.source == GATEWAY:
-            yield _batch.decode(entry.body)
+            batch = _batch.decode(entry.body)
+            yield Batch(batch.number, from_wire(batch.commands), batch.parcels)
 
 
 class Leaf:
@@ -262,7 +262,7 @@ class Hub:
             raise ValueError(f"batch {batch.number} came, {self.batches_done + 1} is next")
         self._current = batch
         self._slots = []
-        for command in batch.commands:
+        for command in from_wire(batch.commands):
             for receiver in ROUTES[type(command)]:
                 self._slots.append((receiver, command))
 

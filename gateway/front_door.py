@@ -8,7 +8,7 @@ and a client that goes on sending is slowed down by its own socket.
 
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,6 +27,7 @@ from engine.commands import (
 from engine.events import (
     CommandRejected,
 )
+from engine.forms import struct_form
 from engine.reasons import Reason
 from engine.rounds import Batch, encode_frame
 from engine.service_config import LOOPBACK, ConfigError, GatewayConfig
@@ -70,6 +71,10 @@ _POLLIN: Final[int] = int(zmq.POLLIN)
 
 HOUSEKEEPING: Final[str] = requester("", 0)
 """Requester of what the gateway asks for itself (cancel on disconnect)."""
+
+_SUBMIT: Final[Any] = struct_form(SubmitOrder)
+_CANCEL: Final[Any] = struct_form(CancelOrder)
+"""What clients' orders and cancels are decoded as."""
 
 _QUERIES: Final[tuple[type, ...]] = (QueryAccount, QueryMarket, QueryRisk)
 
@@ -279,6 +284,8 @@ class FrontDoor:
         self._deliveries.asks(name, session)
         known = Known(memory)
         rate = self._rate_of(session, now_ns)
+        request_id: int
+        command: Any
         for request_id, command in message.requests:
             if request_id <= highest:
                 if request_id in memory.parcels:
@@ -294,7 +301,7 @@ class FrontDoor:
             highest = max(highest, request_id)
             request_ids.append(request_id)
             order_ids.append(self._stamp(command))
-            if session.cancel_after_ns and isinstance(command, SubmitOrder):
+            if session.cancel_after_ns and type(command) is _SUBMIT:
                 self._heartbeats.traded(
                     session.watched, session.cancel_after_ns, command.account_id, now_ns
                 )
@@ -323,16 +330,16 @@ class FrontDoor:
         rejected = CommandRejected(self._time_ns, account_id, 0, int(reason))
         return RawReplies([request_id], [0], msgspec.Raw(encode_frame([[rejected]])))
 
-    def _stamp(self, command: Command) -> int:
+    def _stamp(self, command: Any) -> int:
         """Give a command its time and order id and put it into the batch; returns the order id."""
         order_id = 0
         # The struct was decoded for this batch alone; nobody else holds it.
         force_setattr(command, "time_ns", self._stamped_ns)
-        if type(command) is SubmitOrder:
+        if type(command) is _SUBMIT:
             order_id = self._next_order_id
             self._next_order_id = order_id + 1
             force_setattr(command, "order_id", order_id)
-        elif type(command) is not CancelOrder and type(command) in _QUERIES:
+        elif type(command) is not _CANCEL and type(command) in _QUERIES:
             order_id = QUERY
         self._commands.append(command)
         return order_id

@@ -28,12 +28,13 @@ from engine.commands import (
     SubmitOrder,
     Withdraw,
 )
+from engine.forms import struct_form
 from engine.service_config import ConfigError
 from gateway.protocol import ADMIN, READ, RIGHTS, TRADE
 
 ANONYMOUS: Final[str] = "anonymous"
 
-RIGHT_OF: Final[dict[type, str]] = {
+_RIGHTS: Final[dict[type, str]] = {
     SubmitOrder: TRADE,
     CancelOrder: TRADE,
     CancelAll: TRADE,
@@ -47,7 +48,10 @@ RIGHT_OF: Final[dict[type, str]] = {
     QueryMarket: READ,
     QueryRisk: READ,
 }
-"""The right each command on an account of one's own needs; every other command needs `ADMIN`."""
+
+RIGHT_OF: Final[dict[type, str]] = {struct_form(kind): right for kind, right in _RIGHTS.items()}
+"""The right each command on an account of one's own needs, by the struct it is decoded as; every
+other command needs `ADMIN`."""
 
 
 class ClientKey(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.bus import Bus
 from engine.component import Component, FunctionComponent, Handler
+from engine.kernel import from_wire
 from engine.link import NotAFrame, read_frame
 from engine.rounds import Batch, Outputs, Unhandled, encode_frame
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK, ROUTES
@@ -85,7 +86,7 @@ class MergedHub:
         if batch.number != self.batches_done + 1:
             raise ValueError(f"batch {batch.number} came, {self.batches_done + 1} is next")
         try:
-            direct = self._first_generation(batch.commands)
+            direct = self._first_generation(from_wire(batch.commands))
             self._bus.send_batch(self._waiting)
         except Exception as error:
             raise Unhandled("the engine", self._bus.handling, error) from error

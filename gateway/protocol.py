@@ -11,10 +11,9 @@ from typing import Final
 
 import msgspec
 
-from engine.commands import Command
 from engine.events import Event
 from engine.kernel import from_wire, to_wire
-from engine.messages import WireEvent
+from engine.messages import WireCommand, WireEvent
 from matching.market_data import DepthSnapshot
 
 VERSION: Final[int] = 2
@@ -47,7 +46,7 @@ class Submit(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Commands with their request numbers in ``run``, carried out in this order."""
 
     run: int
-    requests: list[tuple[int, Command]]
+    requests: list[tuple[int, WireCommand]]
 
 
 class DepthRequest(msgspec.Struct, frozen=True, array_like=True, tag=True):

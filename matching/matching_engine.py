@@ -4,7 +4,7 @@ It trusts the risk engine: an order that arrives here has been checked, and its 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.commands import BUY, SELL, AdvanceTime
 from engine.component import Component
@@ -32,6 +32,9 @@ from matching.book import (
 )
 from matching.market_data import DepthSnapshot, depth_snapshot
 
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
 BookState = tuple[int, int, int, list[OrderRow], list[OrderRow]]
 """Instrument id, last trade id, last depth sequence, bids and asks in priority order."""
 
@@ -42,7 +45,7 @@ class _Market:
     __slots__ = ("book", "depth_sequence", "instrument_id", "last_trade_id", "touched")
 
     def __init__(self, instrument_id: int) -> None:
-        self.instrument_id = instrument_id
+        self.instrument_id: i64 = instrument_id
         self.book = Book()
         self.last_trade_id = 0
         self.depth_sequence = 0
@@ -76,6 +79,7 @@ class MatchingEngine(Component):
         self.books: dict[int, Book] = {}
         self.publish_depth = publish_depth
         self._markets: dict[int, _Market] = {}
+        self._latest: _Market | None = None
         self._handlers: dict[type, Callable[[Any, list[Any]], None]] = {
             AdvanceTime: self._advance_time,
             InstrumentListed: self._list_instrument,
@@ -115,6 +119,7 @@ class MatchingEngine(Component):
         time priority included."""
         self.books = {}
         self._markets = {}
+        self._latest = None
         for instrument_id, last_trade_id, depth_sequence, bids, asks in state:
             market = self._open(instrument_id)
             market.last_trade_id = last_trade_id
@@ -131,8 +136,17 @@ class MatchingEngine(Component):
         market = self._markets[instrument_id]
         return depth_snapshot(market.book, instrument_id, market.depth_sequence)
 
+    def _market(self, instrument_id: "i64") -> _Market | None:
+        """The market of an instrument; that of the message before is at hand."""
+        latest = self._latest
+        if latest is None or latest.instrument_id != instrument_id:
+            latest = self._markets.get(instrument_id)
+            self._latest = latest
+        return latest
+
     def _open(self, instrument_id: int) -> _Market:
         market = _Market(instrument_id)
+        self._latest = None
         self._markets[instrument_id] = market
         self._markets = dict(sorted(self._markets.items()))
         self.books = {known: each.book for known, each in self._markets.items()}
@@ -155,7 +169,7 @@ class MatchingEngine(Component):
         side = order.side
         price_ticks = order.price_ticks
         lots = order.qty_lots
-        market = self._markets.get(order.instrument_id)
+        market = self._market(order.instrument_id)
         if market is None:
             unknown = Reason.UNKNOWN_INSTRUMENT.value
             out.append(OrderGone(time_ns, order_id, order.instrument_id, lots, unknown))
@@ -179,7 +193,7 @@ class MatchingEngine(Component):
 
     def _pull(self, order: PullOrder, out: list[Any]) -> None:
         instrument_id = order.instrument_id
-        market = self._markets.get(instrument_id)
+        market = self._market(instrument_id)
         pulled = None if market is None else market.book.cancel(order.order_id)
         if market is None or pulled is None:
             failed = PullFailed(order.time_ns, order.order_id, instrument_id, order.account_id)
@@ -196,7 +210,7 @@ class MatchingEngine(Component):
         order_id = order.order_id
         price_ticks = order.price_ticks
         lots = order.qty_lots
-        market = self._markets.get(order.instrument_id)
+        market = self._market(order.instrument_id)
         before = None if market is None else market.book.resting.get(order_id)
         if market is None or before is None:
             failed = PullFailed(time_ns, order_id, order.instrument_id, order.account_id)

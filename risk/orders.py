@@ -23,12 +23,11 @@ from engine.order_links import ChangeOrder, PlaceOrder
 from engine.reasons import Reason
 from engine.units import apply_rate_up
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
-from risk.core import RiskCore, fields_of
+from risk.core import RiskCore
 from risk.listing import Listing
 from risk.pretrade import (
     OK,
     PASSED,
-    SubmitFields,
     Verdict,
     band_limits,
     check_band,
@@ -64,14 +63,12 @@ class Orders:
 
     def submit(self, command: SubmitOrder) -> None:
         """Check an order and pass it to the book, or answer why not."""
-        # One look at the struct instead of one per field: see docs/performance.md.
-        fields: SubmitFields = fields_of(command)
         core = self._core
-        core.advance(fields[0])
-        account_id = fields[1]
-        order_id = fields[3]
+        core.advance(command.time_ns)
+        account_id = command.account_id
+        order_id = command.order_id
         trader = core.ledger.traders.get(account_id)
-        listing = core.listings.get(fields[2])
+        listing = core.listings.get(command.instrument_id)
         if trader is None:
             verdict = Verdict(Reason.UNKNOWN_ACCOUNT)
         elif trader.is_house():
@@ -81,14 +78,14 @@ class Orders:
         elif order_id in core.orders:
             verdict = Verdict(Reason.DUPLICATE_ID)
         else:
-            verdict = check_fields(fields)
+            verdict = check_fields(command)
             if verdict.reason == OK:
-                verdict = check_leg(trader, fields[12])
+                verdict = check_leg(trader, command.leg)
             if verdict.reason == OK and listing.mark_ticks == 0:
                 verdict = Verdict(Reason.NO_MARK_PRICE)
             if verdict.reason == OK:
-                position = self.position(trader, listing, fields[12])
-                verdict = self._check_and_place(fields, trader, position)
+                position = self.position(trader, listing, command.leg)
+                verdict = self._check_and_place(command, trader, position)
                 if verdict.reason != OK:
                     drop_if_empty(position)
         if verdict.reason != OK:
@@ -110,22 +107,15 @@ class Orders:
             account.positions.append(position)
         return position
 
-    def _check_and_place(self, fields: SubmitFields, trader: Trader, position: Position) -> Verdict:
-        (
-            _,
-            account_id,
-            instrument_id,
-            order_id,
-            side,
-            qty_lots,
-            price_ticks,
-            order_type,
-            tif,
-            post_only,
-            reduce_only,
-            stp,
-            leg,
-        ) = fields
+    def _check_and_place(self, command: SubmitOrder, trader: Trader, position: Position) -> Verdict:
+        account_id = command.account_id
+        order_id = command.order_id
+        side = command.side
+        qty_lots = command.qty_lots
+        price_ticks = command.price_ticks
+        order_type = command.order_type
+        tif = command.tif
+        instrument_id = command.instrument_id
         core = self._core
         listing = position.listing
         if self._is_locked(position.account):
@@ -133,7 +123,7 @@ class Orders:
         if trader.order_count >= listing.instrument.max_open_orders:
             limit = listing.instrument.max_open_orders
             return Verdict(Reason.TOO_MANY_OPEN_ORDERS, detail=f"at most {limit}")
-        reduce_only = reduce_only or closes_leg(leg, side)
+        reduce_only = command.reduce_only or closes_leg(command.leg, side)
         if reduce_only:
             rests = order_type == LIMIT and tif == GTC
             qty_lots = min(qty_lots, reducible_lots(position, side, rests))
@@ -177,8 +167,8 @@ class Orders:
                 qty_lots,
                 price_ticks,
                 tif,
-                post_only,
-                stp,
+                command.post_only,
+                command.stp,
             )
         )
         return PASSED
@@ -234,9 +224,9 @@ class Orders:
 
     def cancel(self, command: CancelOrder) -> None:
         """Ask the book to cancel one order of the account."""
-        fields: tuple[int, int, int] = fields_of(command)
-        time_ns, account_id, order_id = fields
-        self._core.advance(time_ns)
+        account_id = command.account_id
+        order_id = command.order_id
+        self._core.advance(command.time_ns)
         found = self._own_order(account_id, order_id)
         if isinstance(found, Verdict):
             self._core.reject(account_id, order_id, found)
@@ -262,8 +252,10 @@ class Orders:
     def amend(self, command: AmendOrder) -> None:
         """Check the order as it would become and ask the book to change it."""
         core = self._core
-        fields: tuple[int, int, int, int, int] = fields_of(command)
-        _, account_id, order_id, price_ticks, qty_lots = fields
+        account_id = command.account_id
+        order_id = command.order_id
+        price_ticks = command.price_ticks
+        qty_lots = command.qty_lots
         found = self._own_order(account_id, order_id)
         if isinstance(found, Verdict):
             core.reject(account_id, order_id, found)

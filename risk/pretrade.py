@@ -22,6 +22,7 @@ from engine.commands import (
     SELL,
     STP_CANCEL_NEWEST,
     STP_DECREMENT,
+    SubmitOrder,
 )
 from engine.native import mypyc_attr
 from engine.reasons import Reason
@@ -38,9 +39,6 @@ from risk.listing import Listing
 from risk.rulebook import Rulebook
 
 OK: Final[int] = 0
-
-SubmitFields = tuple[int, int, int, int, int, int, int, int, int, bool, bool, int, int]
-"""The fields of `engine.commands.SubmitOrder` in their order."""
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -59,33 +57,32 @@ class Verdict:
 PASSED: Final = Verdict(OK)
 
 
-def check_fields(fields: SubmitFields) -> Verdict:
+def check_fields(order: SubmitOrder) -> Verdict:
     """Values that make no order, whatever the account."""
-    _, _, _, order_id, side, qty_lots, price_ticks, order_type, tif, post_only, _, stp, leg = fields
-    if not 0 < order_id <= MAX_ORDER_ID:
-        detail = f"order_id {order_id}; allowed: 1 to {MAX_ORDER_ID}"
+    if not 0 < order.order_id <= MAX_ORDER_ID:
+        detail = f"order_id {order.order_id}; allowed: 1 to {MAX_ORDER_ID}"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if side != BUY and side != SELL:
-        return Verdict(Reason.INVALID_FIELD, detail=f"side {side}; allowed: 1 buy, -1 sell")
-    if order_type != LIMIT and order_type != MARKET:
-        detail = f"order_type {order_type}; allowed: 0 limit, 1 market"
+    if order.side != BUY and order.side != SELL:
+        return Verdict(Reason.INVALID_FIELD, detail=f"side {order.side}; allowed: 1 buy, -1 sell")
+    if order.order_type != LIMIT and order.order_type != MARKET:
+        detail = f"order_type {order.order_type}; allowed: 0 limit, 1 market"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if not GTC <= tif <= FOK:
-        detail = f"tif {tif}; allowed: 0 GTC, 1 IOC, 2 FOK"
+    if not GTC <= order.tif <= FOK:
+        detail = f"tif {order.tif}; allowed: 0 GTC, 1 IOC, 2 FOK"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if not STP_CANCEL_NEWEST <= stp <= STP_DECREMENT:
-        return Verdict(Reason.INVALID_FIELD, detail=f"stp {stp}; allowed: 0 to 3")
-    if not LEG_NET <= leg <= LEG_SHORT:
-        detail = f"leg {leg}; allowed: 0 net, 1 long, 2 short"
+    if not STP_CANCEL_NEWEST <= order.stp <= STP_DECREMENT:
+        return Verdict(Reason.INVALID_FIELD, detail=f"stp {order.stp}; allowed: 0 to 3")
+    if not LEG_NET <= order.leg <= LEG_SHORT:
+        detail = f"leg {order.leg}; allowed: 0 net, 1 long, 2 short"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if post_only and (order_type == MARKET or tif != GTC):
+    if order.post_only and (order.order_type == MARKET or order.tif != GTC):
         return Verdict(Reason.INVALID_FIELD, detail="post_only needs a limit order with tif GTC")
-    if qty_lots <= 0:
-        return Verdict(Reason.QTY_NOT_POSITIVE, detail=f"qty_lots {qty_lots}")
-    if qty_lots > MAX_LOTS:
-        return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"qty_lots {qty_lots}")
-    if order_type == LIMIT:
-        return check_price(price_ticks)
+    if order.qty_lots <= 0:
+        return Verdict(Reason.QTY_NOT_POSITIVE, detail=f"qty_lots {order.qty_lots}")
+    if order.qty_lots > MAX_LOTS:
+        return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"qty_lots {order.qty_lots}")
+    if order.order_type == LIMIT:
+        return check_price(order.price_ticks)
     return PASSED
 
 

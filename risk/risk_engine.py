@@ -5,10 +5,11 @@ each message to the part that knows the rule.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from engine import commands as c
 from engine import links as k
+from engine.commands import CancelOrder, SubmitOrder
 from engine.component import Component
 from engine.events import SystemChanged
 from engine.instruments import KIND_NAMES
@@ -29,9 +30,6 @@ from risk.rulebook_check import check_rulebook
 from risk.settlement import Settlement
 from risk.transfers import Transfers
 from risk.watch import MarginWatch
-
-_SUBMIT_ORDER: Final[type] = c.SubmitOrder
-_CANCEL_ORDER: Final[type] = c.CancelOrder
 
 
 class RiskEngine(Component):
@@ -94,7 +92,6 @@ class RiskEngine(Component):
         """
         core = self.core
         core.out = out
-        kind: type = type(message)
         # The commonest first, by their classes: compiled this is a direct call, the table is not.
         if isinstance(message, OrderGone):
             core.advance(message.time_ns)
@@ -102,14 +99,14 @@ class RiskEngine(Component):
         elif isinstance(message, Fill):
             core.advance(message.time_ns)
             self.settlement.filled(message)
-        elif kind is _SUBMIT_ORDER:
+        elif isinstance(message, SubmitOrder):
             self.orders.submit(message)
-        elif kind is _CANCEL_ORDER:
+        elif isinstance(message, CancelOrder):
             self.orders.cancel(message)
         else:
-            handler = self._handlers.get(kind)
+            handler = self._handlers.get(type(message))
             if handler is None:
-                raise TypeError(f"the risk engine does not take {kind.__name__}")
+                raise TypeError(f"the risk engine does not take {type(message).__name__}")
             core.advance(message.time_ns)
             handler(message)
 

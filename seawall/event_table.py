@@ -24,7 +24,7 @@ import msgspec
 import polars as pl
 
 from engine.events import Event
-from engine.forms import Word, struct_form
+from engine.forms import struct_form
 from engine.kernel import to_wire
 from engine.messages import EVENT_TYPES
 
@@ -60,7 +60,7 @@ SCHEMA: Final[pl.Schema] = pl.Schema(
 _PLACE: Final[str] = "place"
 _PLACES: Final[pl.Schema] = pl.Schema({_PLACE: pl.Int64(), **SCHEMA})
 _SEQUENCES: Final[tuple[str, ...]] = ("seq", "command_seq")
-_NUMBERS: Final[frozenset[type]] = frozenset({int, bool, Word})
+_NUMBERS: Final[frozenset[type]] = frozenset({int, bool})
 _ZSTD_LEVEL: Final[int] = 1
 """A hundredth larger than Polars' level 3, and a third less work."""
 

@@ -12,6 +12,7 @@ from engine.commands import Command
 from engine.component import Sink
 from engine.events import AccountReport, CommandRejected, Event
 from engine.hashing import state_hash
+from engine.kernel import time_of
 from engine.reasons import Reason
 from engine.topology import LIQUIDATION, MATCHING, RISK
 from engine.units import PPB
@@ -93,7 +94,7 @@ class Exchange(Sink):
 
     def _admit(self, command: Command) -> bool:
         """Count a command and show it to `before_command`, unless its time goes back."""
-        time_ns: int = command.time_ns
+        time_ns = time_of(command)
         if time_ns < self.time_ns:
             self.publish(
                 CommandRejected(

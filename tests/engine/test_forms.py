@@ -5,14 +5,14 @@ import inspect
 import msgspec
 import pytest
 
-from engine import kernel_events, kernel_links
+from engine import kernel_commands, kernel_events, kernel_links
 from engine.forms import FLAGS, form_of, struct_form
 from engine.kernel import KernelMessage, to_wire
 from engine.messages import encode
 
 DEFINED = [
     kind
-    for module in (kernel_links, kernel_events)
+    for module in (kernel_commands, kernel_links, kernel_events)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, KernelMessage) and name[:6] != "Kernel"
 ]
@@ -29,7 +29,7 @@ def values_of(kernel: type[KernelMessage]) -> list[int]:
 
 
 def test_all_of_them_were_found() -> None:
-    assert len(DEFINED) == 13
+    assert len(DEFINED) == 16
 
 
 @pytest.mark.parametrize("kernel", DEFINED, ids=named)

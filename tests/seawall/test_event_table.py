@@ -23,7 +23,7 @@ from engine.events import (
     TakenOver,
     Trade,
 )
-from engine.forms import Word, struct_form
+from engine.forms import struct_form
 from engine.messages import EVENT_TYPES
 from seawall.event_table import SCHEMA, EventTable
 
@@ -53,8 +53,7 @@ def number_fields(event_type: type) -> Event:
     values: list[object] = []
     for field in msgspec.structs.fields(struct_form(event_type)):
         number = next(numbers)
-        whole = number * 1_001
-        made = {int: whole, Word: whole, str: f"text {number}", bool: number % 2 == 0}
+        made = {int: number * 1_001, str: f"text {number}", bool: number % 2 == 0}
         values.append(made.get(field.type, []))
     event: Event = event_type(*values)
     return event

@@ -1,0 +1,138 @@
+"""The commands of an order's life: see `engine.kernel`."""
+
+from typing import Any, Final
+
+from engine.kernel import KernelMessage
+from engine.native import mypyc_attr
+
+LIMIT: Final[int] = 0
+MARKET: Final[int] = 1
+
+GTC: Final[int] = 0
+"""Good till cancelled: what does not fill rests in the book."""
+IOC: Final[int] = 1
+"""Immediate or cancel: what does not fill at once is dropped."""
+FOK: Final[int] = 2
+"""Fill or kill: all at once or nothing."""
+
+STP_CANCEL_NEWEST: Final[int] = 0
+STP_CANCEL_OLDEST: Final[int] = 1
+STP_CANCEL_BOTH: Final[int] = 2
+STP_DECREMENT: Final[int] = 3
+"""Self-trade prevention modes; decrement lowers both orders by the smaller size, trades nothing."""
+
+LEG_NET: Final[int] = 0
+LEG_LONG: Final[int] = 1
+LEG_SHORT: Final[int] = 2
+"""Which position an order belongs to: the net one, or one leg in hedge mode."""
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class SubmitOrder(KernelMessage):
+    """A new order. ``price_ticks`` is ignored for market orders.
+
+    ``order_id`` is unique over the exchange; the gateway assigns it.
+    """
+
+    def __init__(
+        self,
+        time_ns: int,
+        account_id: int,
+        instrument_id: int,
+        order_id: int,
+        side: int,
+        qty_lots: int,
+        price_ticks: int,
+        order_type: int = LIMIT,
+        tif: int = GTC,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        stp: int = STP_CANCEL_NEWEST,
+        leg: int = LEG_NET,
+    ) -> None:
+        self.time_ns = time_ns
+        self.account_id = account_id
+        self.instrument_id = instrument_id
+        self.order_id = order_id
+        self.side = side
+        self.qty_lots = qty_lots
+        self.price_ticks = price_ticks
+        self.order_type = order_type
+        self.tif = tif
+        self.post_only = post_only
+        self.reduce_only = reduce_only
+        self.stp = stp
+        self.leg = leg
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "SubmitOrder",
+            self.time_ns,
+            self.account_id,
+            self.instrument_id,
+            self.order_id,
+            self.side,
+            self.qty_lots,
+            self.price_ticks,
+            self.order_type,
+            self.tif,
+            self.post_only,
+            self.reduce_only,
+            self.stp,
+            self.leg,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class CancelOrder(KernelMessage):
+    """Cancel one resting order of the account."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        account_id: int,
+        order_id: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.account_id = account_id
+        self.order_id = order_id
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "CancelOrder",
+            self.time_ns,
+            self.account_id,
+            self.order_id,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class AmendOrder(KernelMessage):
+    """Change price and remaining size. Time priority survives only a pure reduction of size."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        account_id: int,
+        order_id: int,
+        price_ticks: int,
+        qty_lots: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.account_id = account_id
+        self.order_id = order_id
+        self.price_ticks = price_ticks
+        self.qty_lots = qty_lots
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "AmendOrder",
+            self.time_ns,
+            self.account_id,
+            self.order_id,
+            self.price_ticks,
+            self.qty_lots,
+        )
