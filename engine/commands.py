@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from engine.kernel_commands import CancelOrder as CancelOrder
     from engine.kernel_commands import SubmitOrder as SubmitOrder
 else:
-    SubmitOrder = form_of(kernel_commands.SubmitOrder)
-    CancelOrder = form_of(kernel_commands.CancelOrder)
+    SubmitOrder = form_of(kernel_commands.SubmitOrder, maker=kernel_commands.submit_order_of)
+    CancelOrder = form_of(kernel_commands.CancelOrder, maker=kernel_commands.cancel_order_of)
     AmendOrder = form_of(kernel_commands.AmendOrder)
 
 BUY: Final[int] = 1

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from engine.kernel_events import OrderFilled as OrderFilled
     from engine.kernel_events import Trade as Trade
 else:
-    OrderAccepted = form_of(kernel_events.OrderAccepted)
-    OrderFilled = form_of(kernel_events.OrderFilled)
+    OrderAccepted = form_of(kernel_events.OrderAccepted, maker=kernel_events.order_accepted_of)
+    OrderFilled = form_of(kernel_events.OrderFilled, maker=kernel_events.order_filled_of)
     OrderAmended = form_of(kernel_events.OrderAmended)
-    OrderClosed = form_of(kernel_events.OrderClosed)
-    Trade = form_of(kernel_events.Trade)
-    BookLevel = form_of(kernel_events.BookLevel)
+    OrderClosed = form_of(kernel_events.OrderClosed, maker=kernel_events.order_closed_of)
+    Trade = form_of(kernel_events.Trade, maker=kernel_events.trade_of)
+    BookLevel = form_of(kernel_events.BookLevel, maker=kernel_events.book_level_of)
 
 CALL_CURED: Final[str] = "cured"
 CALL_EXPIRED: Final[str] = "expired"

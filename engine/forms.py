@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from engine.kernel import KernelMessage, decoded_as
+from engine.kernel import KernelMessage, Maker, decoded_as
 from engine.units import COMPILED
 
 FLAGS: Final[frozenset[str]] = frozenset(
@@ -17,15 +17,16 @@ Word = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that fits a machine word."""
 
 
-def form_of(kernel: type[KernelMessage], number: Any = int) -> Any:
+def form_of(kernel: type[KernelMessage], number: Any = int, maker: Maker | None = None) -> Any:
     """The class itself where it is compiled, a struct with its fields in plain Python.
 
     ``number`` is what a decoder checks the numbers for: `Word` where the fields are ``i64``.
+    ``maker`` makes a message of a tuple of its fields faster than calling the class does.
     """
     struct = _struct_of(kernel, number)
     if not COMPILED:
         return struct
-    decoded_as(struct, kernel)
+    decoded_as(struct, maker or (lambda values: kernel(*values)))
     _STRUCTS[kernel] = struct
     return kernel
 

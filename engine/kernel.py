@@ -8,12 +8,15 @@ is the same, and so is what a user sees, but that a class does not refuse to be 
 """
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from msgspec.structs import astuple
 
 from engine.native import mypyc_attr
+from engine.units import COMPILED
+
+_fields_of: Final[Callable[[Any], Any]] = astuple
 
 
 @mypyc_attr(acyclic=True)
@@ -44,13 +47,15 @@ def time_of(message: Any) -> int:
     return time_ns
 
 
-_MADE_OF: Final[dict[type, type[KernelMessage]]] = {}
-"""The kernel class by the struct that a decoder makes in its place."""
+Maker = Callable[[Any], KernelMessage]
+
+_MAKERS: Final[dict[type, Maker]] = {}
+"""What makes a message of a tuple of fields, by the struct that a decoder makes in its place."""
 
 
-def decoded_as(struct: type, kernel: type[KernelMessage]) -> None:
-    """From now on `from_wire` makes messages of this class of such structs."""
-    _MADE_OF[struct] = kernel
+def decoded_as(struct: type, maker: Maker) -> None:
+    """From now on `from_wire` makes messages of such structs with this."""
+    _MAKERS[struct] = maker
 
 
 def to_wire(message: Any) -> tuple[Any, ...]:
@@ -64,10 +69,21 @@ def to_wire(message: Any) -> tuple[Any, ...]:
     raise NotImplementedError(f"{type(message).__name__} has no wire form")
 
 
+def ready_for_wire(messages: list[Any]) -> list[Any]:
+    """The same messages, so that an encoder need not ask for the form of each, which it does after
+    it has looked for everything else. In plain Python they are ready as they are."""
+    if not COMPILED:
+        return messages
+    ready: list[Any] = []
+    for message in messages:
+        ready.append(message.wire() if isinstance(message, KernelMessage) else message)
+    return ready
+
+
 def from_wire(decoded: Iterable[Any]) -> list[Any]:
     """Messages from what a decoder made of them."""
     messages: list[Any] = []
     for struct in decoded:
-        kernel = _MADE_OF.get(type(struct))
-        messages.append(struct if kernel is None else kernel(*astuple(struct)))
+        maker = _MAKERS.get(type(struct))
+        messages.append(struct if maker is None else maker(_fields_of(struct)))
     return messages

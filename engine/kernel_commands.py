@@ -84,6 +84,27 @@ class SubmitOrder(KernelMessage):
         )
 
 
+def submit_order_of(
+    values: tuple[int, int, int, int, int, int, int, int, int, bool, bool, int, int],
+) -> SubmitOrder:
+    """The message with these fields, which arrive by the thousand."""
+    return SubmitOrder(
+        values[0],
+        values[1],
+        values[2],
+        values[3],
+        values[4],
+        values[5],
+        values[6],
+        values[7],
+        values[8],
+        values[9],
+        values[10],
+        values[11],
+        values[12],
+    )
+
+
 @mypyc_attr(acyclic=True, free_list_len=1)
 class CancelOrder(KernelMessage):
     """Cancel one resting order of the account."""
@@ -106,6 +127,11 @@ class CancelOrder(KernelMessage):
             self.account_id,
             self.order_id,
         )
+
+
+def cancel_order_of(values: tuple[int, int, int]) -> CancelOrder:
+    """The message with these fields, which arrive by the thousand."""
+    return CancelOrder(values[0], values[1], values[2])
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)

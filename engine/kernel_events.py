@@ -42,6 +42,13 @@ class OrderAccepted(KernelMessage):
         )
 
 
+def order_accepted_of(values: tuple[int, int, int, int, int, int, int]) -> OrderAccepted:
+    """The message with these fields, which arrive by the thousand."""
+    return OrderAccepted(
+        values[0], values[1], values[2], values[3], values[4], values[5], values[6]
+    )
+
+
 @mypyc_attr(acyclic=True, free_list_len=1)
 class OrderFilled(KernelMessage):
     """One side of a trade, for its owner. A negative fee is a rebate."""
@@ -94,6 +101,27 @@ class OrderFilled(KernelMessage):
             self.realised_q,
             self.position_lots,
         )
+
+
+def order_filled_of(
+    values: tuple[int, int, int, int, int, int, int, int, bool, bool, int, int, int],
+) -> OrderFilled:
+    """The message with these fields, which arrive by the thousand."""
+    return OrderFilled(
+        values[0],
+        values[1],
+        values[2],
+        values[3],
+        values[4],
+        values[5],
+        values[6],
+        values[7],
+        values[8],
+        values[9],
+        values[10],
+        values[11],
+        values[12],
+    )
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -162,6 +190,11 @@ class OrderClosed(KernelMessage):
         )
 
 
+def order_closed_of(values: tuple[int, int, int, int, int, int]) -> OrderClosed:
+    """The message with these fields, which arrive by the thousand."""
+    return OrderClosed(values[0], values[1], values[2], values[3], values[4], values[5])
+
+
 @mypyc_attr(acyclic=True, free_list_len=1)
 class Trade(KernelMessage):
     """Public trade print."""
@@ -198,6 +231,11 @@ class Trade(KernelMessage):
         )
 
 
+def trade_of(values: tuple[int, int, int, int, int, int, bool]) -> Trade:
+    """The message with these fields, which arrive by the thousand."""
+    return Trade(values[0], values[1], values[2], values[3], values[4], values[5], values[6])
+
+
 @mypyc_attr(acyclic=True, free_list_len=1)
 class BookLevel(KernelMessage):
     """Public depth: the new total of one price level; ``sequence`` counts per instrument."""
@@ -229,3 +267,8 @@ class BookLevel(KernelMessage):
             self.price_ticks,
             self.qty_lots,
         )
+
+
+def book_level_of(values: tuple[int, int, int, int, int, int]) -> BookLevel:
+    """The message with these fields, which arrive by the thousand."""
+    return BookLevel(values[0], values[1], values[2], values[3], values[4], values[5])

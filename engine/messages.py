@@ -47,7 +47,7 @@ def at_time(message: Any, time_ns: int) -> Any:
 
 def encode(message: Message) -> bytes:
     """The wire form of a message."""
-    return _encoder.encode(message)
+    return _encoder.encode(message.wire() if isinstance(message, KernelMessage) else message)
 
 
 def decode_command(data: bytes) -> Command:

@@ -12,7 +12,7 @@ import msgspec
 
 from engine.commands import Command
 from engine.events import BookLevel, Event
-from engine.kernel import from_wire
+from engine.kernel import from_wire, ready_for_wire
 from gateway.protocol import (
     Delivery,
     Depth,
@@ -98,7 +98,7 @@ class Connection:
             raise RuntimeError("not connected yet: wait for the welcome")
         first = self._next_request
         self._next_request += len(commands)
-        numbered = list(enumerate(commands, start=first))
+        numbered = list(enumerate(ready_for_wire(commands), start=first))
         self._pending.update(numbered)
         self._outgoing.append(encode(Submit(self._run, numbered)))
         return [number for number, _ in numbered]

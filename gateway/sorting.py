@@ -18,6 +18,7 @@ from engine.events import (
     SystemChanged,
     Trade,
 )
+from engine.kernel import ready_for_wire
 from engine.messages import EVENT_TYPES
 from gateway.frames import SortedOutcome
 from gateway.protocol import DEPTH_TOPIC, FUNDING_TOPIC, MARK_TOPIC, SYSTEM_TOPIC, TRADE_TOPIC
@@ -107,18 +108,19 @@ class Sorter(Sink):
     def outcome(
         self, number: int, direct: list[list[Any]], parcels: Sequence[int]
     ) -> SortedOutcome:
-        """All of it as the outcome of a batch with these answers, of so many to each parcel;
-        begins anew."""
+        """All of it, ready for the wire, as the outcome of a batch with these answers, of so many
+        to each parcel; begins anew."""
         answers: list[list[list[Any]]] = []
         concerns: list[list[int]] = []
         place = 0
         for size in parcels:
-            answers.append(direct[place : place + size])
+            answers.append([ready_for_wire(events) for events in direct[place : place + size]])
             concerns.append(list(dict.fromkeys(self.concerns[place : place + size])))
             place += size
         assert place == len(direct), "every command is in a parcel"
-        private = list(self.private.items())
-        outcome = SortedOutcome(number, answers, concerns, private, self.public())
+        private = [(who, ready_for_wire(events)) for who, events in self.private.items()]
+        public = [(topic, ready_for_wire(events)) for topic, events in self.public()]
+        outcome = SortedOutcome(number, answers, concerns, private, public)
         self._begin()
         return outcome
 
