@@ -143,7 +143,7 @@ def margin_account(positions: int) -> tuple[Exchange, MarginAccount]:
     account = core.ledger.cross(core.ledger.traders[FIRST_TRADER], worlds.USD.asset_id)
     for number, listing in enumerate(core.listings.values()):
         position = Position(account, listing, 0, 10)
-        account.positions.append(position)
+        account.add_position(position)
         side = BUY if number % 2 == 0 else SELL
         lots = 10 + number
         value_q = listing.instrument.fill_value_q(lots, worlds.START_TICKS)

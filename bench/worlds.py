@@ -110,7 +110,7 @@ def populate(
         for place in range(positions):
             listing = listings[(pair + place) % instruments]
             position = Position(account, listing, 0, 10)
-            account.positions.append(position)
+            account.add_position(position)
             value_q = listing.instrument.fill_value_q(lots, START_TICKS)
             ledger.settle(position, side * lots, side * value_q, 0)
             notional_q += value_q

@@ -141,8 +141,9 @@ class MarginAccount:
 
     `equity_q` and `maintenance_q` are the result of the last evaluation, not a state of their own.
     `held_q` is collateral of a cross account promised to open isolated orders. `level` counts the
-    margin levels the account is below (0: healthy). `holdings` are balances in other assets that
-    count in its equity, in the rulebook's order; `counts` is the holding this account's own wallet
+    margin levels the account is below (0: healthy). The positions are a chain from `first_position`
+    on, in the order they were opened. `holdings` are balances in other assets that count in its
+    equity, in the rulebook's order; `counts` is the holding this account's own wallet
     is in another one (None: it counts nowhere else).
     """
 
@@ -151,6 +152,7 @@ class MarginAccount:
         "call",
         "counts",
         "equity_q",
+        "first_position",
         "held_q",
         "holdings",
         "isolated",
@@ -158,7 +160,6 @@ class MarginAccount:
         "liquidation",
         "maintenance_q",
         "margin_account_id",
-        "positions",
         "trader",
         "wallet_q",
     )
@@ -172,7 +173,7 @@ class MarginAccount:
         self.isolated = isolated
         self.wallet_q = 0
         self.held_q = 0
-        self.positions: list[Position] = []
+        self.first_position: Position | None = None
         # Shared by all who have none: replaced, never changed.
         self.holdings: list[Holding] = _NO_HOLDINGS
         self.counts: Holding | None = None
@@ -182,12 +183,46 @@ class MarginAccount:
         self.equity_q = 0
         self.maintenance_q = 0
 
+    @property
+    def positions(self) -> "list[Position]":
+        """All positions, as a list of its own: what runs for every order walks the chain."""
+        found: list[Position] = []
+        position = self.first_position
+        while position is not None:
+            found.append(position)
+            position = position.next
+        return found
+
     def position(self, instrument_id: int, leg: int) -> "Position | None":
         """The position in an instrument and leg, or None."""
-        for position in self.positions:
-            if position.instrument_id == instrument_id and position.leg == leg:
+        position = self.first_position
+        while position is not None:
+            if position.listing.instrument_id == instrument_id and position.leg == leg:
                 return position
+            position = position.next
         return None
+
+    def add_position(self, position: "Position") -> None:
+        """Append a position to the chain."""
+        last = self.first_position
+        if last is None:
+            self.first_position = position
+            return
+        while last.next is not None:
+            last = last.next
+        last.next = position
+
+    def drop_position(self, position: "Position") -> None:
+        """Take a position out of the chain."""
+        before = self.first_position
+        if before is position:
+            self.first_position = position.next
+        else:
+            while before is not None and before.next is not position:
+                before = before.next
+            assert before is not None, "only a position of the account can be dropped"
+            before.next = position.next
+        position.next = None
 
     def hold(self, holding: "Holding") -> None:
         """Count a balance in another asset from now on."""
@@ -237,32 +272,33 @@ class Position(Banded):
     """Signed lots and the signed sum paid for them, plus the open orders around it.
 
     `buy_value_q` and `sell_value_q` are what the open orders would book (buyer's sign) at their
-    limit. Its band is in ticks of the mark.
+    limit. Its band is in ticks of the mark. `next` is the account's next position.
     """
 
     __slots__ = (
         "buy_lots",
         "buy_value_q",
         "entry_value_q",
-        "instrument_id",
         "leg",
         "leverage",
         "listing",
+        "next",
         "opened_ns",
         "qty_lots",
         "reduce_lots",
         "sell_lots",
         "sell_value_q",
-        "uid",
     )
 
     def __init__(self, account: MarginAccount, listing: Listing, leg: int, leverage: int) -> None:
-        super().__init__(account)
+        self.account = account
+        self.frontier_slot = -1
+        self.low_ticks = NO_THRESHOLD
+        self.high_ticks = NO_THRESHOLD
         self.listing = listing
-        self.instrument_id: int = listing.instrument_id
         self.leg = leg
         self.leverage = leverage
-        self.uid = account.margin_account_id * _LEGS + leg
+        self.next: Position | None = None
         self.qty_lots = 0
         self.entry_value_q = 0
         self.opened_ns = 0
@@ -271,6 +307,16 @@ class Position(Banded):
         self.buy_value_q = 0
         self.sell_value_q = 0
         self.reduce_lots = 0
+
+    @property
+    def instrument_id(self) -> int:
+        """Id of the contract."""
+        return self.listing.instrument_id
+
+    @property
+    def uid(self) -> int:
+        """A number no other position has, in the order of margin accounts and legs."""
+        return self.account.margin_account_id * _LEGS + self.leg
 
 
 @mypyc_attr(free_list_len=1)
@@ -285,7 +331,6 @@ class OpenOrder(Identified):
     __slots__ = (
         "enlarged",
         "hold_q",
-        "instrument_id",
         "liquidation",
         "newer",
         "older",
@@ -310,7 +355,6 @@ class OpenOrder(Identified):
     ) -> None:
         self.order_id: i64 = order_id
         self.position = position
-        self.instrument_id = position.instrument_id
         self.side = side
         self.qty_lots = qty_lots
         self.remaining_lots = qty_lots
@@ -322,6 +366,11 @@ class OpenOrder(Identified):
         self.hold_q = 0
         self.older: OpenOrder | None = None
         self.newer: OpenOrder | None = None
+
+    @property
+    def instrument_id(self) -> int:
+        """Id of the contract."""
+        return self.position.listing.instrument_id
 
     @property
     def reduces(self) -> bool:

@@ -118,7 +118,8 @@ class CloseOut:
         order = OpenOrder(
             message.order_id, position, message.side, lots, message.price_ticks, True, True
         )
-        self._reservations.register(order, order.price_ticks)
+        value_q = position.listing.instrument.fill_value_q(lots, order.price_ticks)
+        self._reservations.register(order, value_q)
         core.emit(
             OrderAccepted(
                 core.now_ns,
@@ -459,5 +460,5 @@ def _house_position(account: MarginAccount, listing: Listing) -> Position:
     position = account.position(listing.instrument_id, LEG_NET)
     if position is None:
         position = Position(account, listing, LEG_NET, 1)
-        account.positions.append(position)
+        account.add_position(position)
     return position

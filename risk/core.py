@@ -11,7 +11,7 @@ from engine.instruments import AssetSpec
 from engine.links import AccountFacts, HouseFacts, PositionFacts
 from engine.order_links import PullOrder
 from engine.orders_by_id import OrdersById, new_orders_by_id
-from engine.units import magnitude
+from engine.units import COMPILED, Rate, magnitude
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
@@ -28,20 +28,22 @@ from risk.rulebook import NO_RULES, Rulebook
 
 fields_of: Final[Callable[[Any], Any]] = astuple
 """All fields of a message in their order, in one call: compiled, much cheaper than one by one."""
+_NEAR_LISTINGS: Final[int] = 1_024
 
 
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
-    `orders` are all open orders of all traders by id; `taker_ppb`, `maker_ppb`,
+    `orders` are all open orders of all traders by id; `taker_fee`, `maker_fee`,
     `profit_margins_orders` and `funding_interval_ns` are copies of what the rulebook says."""
 
     __slots__ = (
+        "_near_listings",
         "assets",
         "funding_interval_ns",
         "ledger",
         "levels",
         "listings",
-        "maker_ppb",
+        "maker_fee",
         "next_call_id",
         "next_liquidation_id",
         "now_ns",
@@ -49,13 +51,15 @@ class RiskCore:
         "out",
         "profit_margins_orders",
         "rulebook",
-        "taker_ppb",
+        "taker_fee",
     )
 
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.assets: dict[int, AssetSpec] = {}
         self.listings: dict[int, Listing] = {}
+        # Those with a small id, by their id.
+        self._near_listings: list[Listing | None] = [None] * _NEAR_LISTINGS
         self.orders: OrdersById[OpenOrder] = new_orders_by_id()
         self.set_rulebook(NO_RULES)
         self.now_ns = 0
@@ -138,16 +142,26 @@ class RiskCore:
         self.rulebook: Rulebook = rulebook
         self.levels = Levels(rulebook)
         # What every order needs; a look into the rulebook's structs costs more than the arithmetic.
-        self.taker_ppb: int = rulebook.fees.taker_ppb
-        self.maker_ppb: int = rulebook.fees.maker_ppb
+        self.taker_fee = Rate(rulebook.fees.taker_ppb)
+        self.maker_fee = Rate(rulebook.fees.maker_ppb)
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.funding_interval_ns: int = rulebook.funding.interval_ns
         for listing in self.listings.values():
             listing.apply_rules(rulebook)
 
+    def listing(self, instrument_id: int) -> Listing | None:
+        """The contract of this id."""
+        if not COMPILED or not 0 <= instrument_id < _NEAR_LISTINGS:
+            return self.listings.get(instrument_id)
+        listing = self._near_listings[instrument_id]
+        if listing is None:
+            listing = self.listings.get(instrument_id)
+            self._near_listings[instrument_id] = listing
+        return listing
+
     def trader(self, account_id: int) -> Trader | None:
         """A customer's account; the house's are not traders."""
-        trader = self.ledger.traders.get(account_id)
+        trader = self.ledger.trader(account_id)
         return None if trader is None or trader.is_house() else trader
 
     def cross_of(self, account: MarginAccount) -> MarginAccount:

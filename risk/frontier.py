@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from engine.instruments import Instrument
-from engine.units import PPB, magnitude, scale_down
+from engine.units import PPB, scale_down
 
 if TYPE_CHECKING:
     from risk.accounts import Holding, MarginAccount, Position
@@ -22,19 +22,18 @@ NO_THRESHOLD: Final[int] = -1
 ROUNDING_SLACK_Q: Final[int] = 16
 """Quanta per position held back from the headroom, more than all its roundings together."""
 
+_push: Final = heappush
+"""Found at once; compiled, an imported function is looked up by name each time."""
 _MIN_HEAP: Final[int] = 64
 _SLOTS: Final[int] = 2**24
 """More than the positions of one instrument; a power of two keeps the arithmetic cheap."""
 
 
-def _notional_room(share_q: int, slope_counts: bool, factor_ppb: int, slope_ppb: int) -> int:
-    """How far a notional may move before it can have used up ``share_q`` (rounded down).
-
-    Value moves one for one with notional; where ``slope_counts`` the requirement moves against
-    the account too, by at most ``factor x slope``.
-    """
-    if not slope_counts:
-        return share_q
+def _sloped_room_q(share_q: int, factor_ppb: int, slope_ppb: int) -> int:
+    """How far a notional may move before it can have used up ``share_q`` (rounded down), where the
+    requirement moves against the account too, by at most ``factor x slope``; -1 for -1."""
+    if share_q < 0:
+        return -1
     return scale_down(share_q, PPB, PPB + scale_down(factor_ppb, slope_ppb, PPB) + 1)
 
 
@@ -106,14 +105,14 @@ class Frontier:
             position.low_ticks = low_ticks
             if low_ticks != NO_THRESHOLD:
                 # The highest low edge first: negative, with the slot counted upwards all the same.
-                heappush(self._lows, slot - low_ticks * _SLOTS)
+                _push(self._lows, slot - low_ticks * _SLOTS)
         held = position.high_ticks
         if high_ticks != held and (
             widen or held == NO_THRESHOLD or NO_THRESHOLD < high_ticks < held
         ):
             position.high_ticks = high_ticks
             if high_ticks != NO_THRESHOLD:
-                heappush(self._highs, slot + high_ticks * _SLOTS)
+                _push(self._highs, slot + high_ticks * _SLOTS)
         if len(self._lows) + len(self._highs) > _MIN_HEAP + 8 * self._count:
             self._rebuild()
 
@@ -136,7 +135,7 @@ class Frontier:
         found: list[Banded] = []
         lows = self._lows
         # Below any entry of an edge at the mark, above every entry of a higher one.
-        limit = -mark_ticks * _SLOTS
+        limit = -(mark_ticks * _SLOTS)
         while lows and lows[0] < limit:
             entry = heappop(lows)
             slot = entry % _SLOTS
@@ -196,41 +195,58 @@ def place_account(
     down.
     """
     live = 0
-    for position in account.positions:
+    only: Position | None = None
+    position = account.first_position
+    while position is not None:
         if position.qty_lots:
             live += 1
+            only = position
+        position = position.next
     holdings = account.holdings
     if holdings:
         live += _watched_holdings(account, live > 0)
     if not live:
         return
-    total_q = 0
-    if live > 1:
-        for position in account.positions:
-            if position.qty_lots:
-                total_q += _notional_q(position)
-        for holding in holdings:
-            if holding.watched:
-                total_q += holding.value_q()
     slack_q = ROUNDING_SLACK_Q * live
     worse_room_q = max(0, worse_q - slack_q) if worse_q >= 0 else -1
     better_room_q = max(0, better_q - slack_q) if better_q >= 0 else -1
-    for position in account.positions:
+    if live == 1 and only is not None:
+        _place_position(
+            only, worse_room_q, worse_factor_ppb, better_room_q, better_factor_ppb, widen
+        )
+        return
+    total_q = _gross_q(account) if live > 1 else 0
+    position = account.first_position
+    while position is not None:
         if position.qty_lots:
-            worse_share_q = worse_room_q
-            better_share_q = better_room_q
-            if live > 1:
-                notional_q = _notional_q(position)
-                if worse_q >= 0:
-                    worse_share_q = scale_down(worse_room_q, notional_q, total_q)
-                if better_q >= 0:
-                    better_share_q = scale_down(better_room_q, notional_q, total_q)
+            notional_q = _notional_q(position)
+            worse_share_q = -1
+            better_share_q = -1
+            if worse_q >= 0:
+                worse_share_q = scale_down(worse_room_q, notional_q, total_q)
+            if better_q >= 0:
+                better_share_q = scale_down(better_room_q, notional_q, total_q)
             _place_position(
                 position, worse_share_q, worse_factor_ppb, better_share_q, better_factor_ppb, widen
             )
+        position = position.next
     for holding in holdings:
         if holding.watched:
             _place_holding(holding, live, total_q, worse_room_q, better_room_q, widen)
+
+
+def _gross_q(account: "MarginAccount") -> int:
+    """What an account's headroom is shared by: its positions and the collateral with a band."""
+    total_q = 0
+    position = account.first_position
+    while position is not None:
+        if position.qty_lots:
+            total_q += _notional_q(position)
+        position = position.next
+    for holding in account.holdings:
+        if holding.watched:
+            total_q += holding.value_q()
+    return total_q
 
 
 def _watched_holdings(account: "MarginAccount", has_positions: bool) -> int:
@@ -280,26 +296,23 @@ def _place_position(
 ) -> None:
     listing = position.listing
     instrument = listing.instrument
-    lots = magnitude(position.qty_lots)
-    slope_ppb = listing.model.slope_bound_ppb(position.qty_lots)
+    mark_ticks = listing.mark_ticks
     is_long = position.qty_lots > 0
-    notional_grows_down = instrument.inverse
-    if is_long:
-        down_q, down_factor_ppb = worse_share_q, worse_factor_ppb
-        up_q, up_factor_ppb = better_share_q, better_factor_ppb
-        down_slope = notional_grows_down
-        up_slope = notional_grows_down
-    else:
-        down_q, down_factor_ppb = better_share_q, better_factor_ppb
-        up_q, up_factor_ppb = worse_share_q, worse_factor_ppb
-        down_slope = not notional_grows_down
-        up_slope = not notional_grows_down
+    lots = position.qty_lots if is_long else -position.qty_lots
+    # Value moves one for one with notional.
+    worse_room_q = worse_share_q
+    better_room_q = better_share_q
+    if is_long == instrument.inverse:
+        # The notional grows when the position loses, and the requirement with it.
+        slope_ppb = listing.model.slope_bound_ppb(position.qty_lots)
+        worse_room_q = _sloped_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
+        better_room_q = _sloped_room_q(better_share_q, better_factor_ppb, slope_ppb)
+    down_q = worse_room_q if is_long else better_room_q
+    up_q = better_room_q if is_long else worse_room_q
     low_ticks = NO_THRESHOLD
     high_ticks = NO_THRESHOLD
     if down_q >= 0:
-        room_q = _notional_room(down_q, down_slope, down_factor_ppb, slope_ppb)
-        low_ticks = _low_limit(instrument, lots, listing.mark_ticks, room_q)
+        low_ticks = _low_limit(instrument, lots, mark_ticks, down_q)
     if up_q >= 0:
-        room_q = _notional_room(up_q, up_slope, up_factor_ppb, slope_ppb)
-        high_ticks = _high_limit(instrument, lots, listing.mark_ticks, room_q)
+        high_ticks = _high_limit(instrument, lots, mark_ticks, up_q)
     listing.frontier.place(position, low_ticks, high_ticks, widen)

@@ -5,15 +5,9 @@ have gained since entry, at mark. Requirements are sums over positions. Everythi
 from the positions each time: they are few, and a figure that is never stored cannot drift.
 """
 
-from math import gcd
-from typing import TYPE_CHECKING
-
-from engine.units import COMPILED, PPB, WORD, magnitude, scale_down, scale_up
+from engine.units import Rate, magnitude
 from risk.accounts import MarginAccount, Position
 from risk.rulebook import LEVEL_CALL, Rulebook
-
-if TYPE_CHECKING:
-    from mypy_extensions import i64
 
 
 def evaluate(account: MarginAccount) -> None:
@@ -22,7 +16,8 @@ def evaluate(account: MarginAccount) -> None:
     if account.holdings:
         equity_q += collateral_q(account)
     maintenance_q = 0
-    for position in account.positions:
+    position = account.first_position
+    while position is not None:
         qty_lots = position.qty_lots
         if qty_lots:
             listing = position.listing
@@ -34,9 +29,10 @@ def evaluate(account: MarginAccount) -> None:
             maintenance_q += listing.model.maintenance_q(
                 qty_lots,
                 instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
-                magnitude(entry_q),
+                entry_q if entry_q >= 0 else -entry_q,
                 position.leverage,
             )
+        position = position.next
     account.equity_q = equity_q
     account.maintenance_q = maintenance_q
 
@@ -78,8 +74,8 @@ def initial_q(position: Position, mark_ticks: int) -> int:
     sells = position.sell_lots
     listing = position.listing
     instrument = listing.instrument
-    entry_q = magnitude(position.entry_value_q)
     worst_lots = qty_lots
+    ordered_q = 0
     open_loss_q = 0
     if buys or sells:
         long_side = qty_lots + buys
@@ -87,11 +83,11 @@ def initial_q(position: Position, mark_ticks: int) -> int:
         if long_side >= -short_side:
             worst_lots = long_side
             if qty_lots >= 0:
-                entry_q += magnitude(position.buy_value_q)
+                ordered_q = position.buy_value_q
         else:
             worst_lots = short_side
             if qty_lots <= 0:
-                entry_q += magnitude(position.sell_value_q)
+                ordered_q = position.sell_value_q
         if magnitude(qty_lots) > magnitude(worst_lots):
             worst_lots = qty_lots
         if buys:
@@ -104,16 +100,22 @@ def initial_q(position: Position, mark_ticks: int) -> int:
                 open_loss_q += loss_q
     if not worst_lots:
         return open_loss_q
-    notional_q = instrument.notional_q(worst_lots, mark_ticks)
-    return open_loss_q + listing.model.initial_q(worst_lots, notional_q, entry_q, position.leverage)
+    return open_loss_q + listing.model.initial_q(
+        worst_lots,
+        instrument.notional_q(worst_lots, mark_ticks),
+        magnitude(position.entry_value_q) + magnitude(ordered_q),
+        position.leverage,
+    )
 
 
 def initial_requirement_q(account: MarginAccount) -> int:
     """Initial margin of all positions and open orders, plus what is held for isolated orders."""
     total_q = account.held_q
-    for position in account.positions:
+    position = account.first_position
+    while position is not None:
         if position.qty_lots or position.buy_lots or position.sell_lots:
             total_q += initial_q(position, position.listing.mark_ticks)
+        position = position.next
     return total_q
 
 
@@ -126,61 +128,61 @@ def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[i
     equity_q = account.wallet_q
     if account.holdings:
         equity_q += collateral_q(account)
-    for position in account.positions:
-        listing = position.listing
-        mark_ticks = listing.mark_ticks
+    position = account.first_position
+    while position is not None:
         qty_lots = position.qty_lots
+        ordered = position.buy_lots != 0 or position.sell_lots != 0
         if qty_lots:
-            value_q = listing.instrument.position_value_q(qty_lots, mark_ticks)
+            listing = position.listing
+            instrument = listing.instrument
+            mark_ticks = listing.mark_ticks
             entry_q = position.entry_value_q
+            value_q = instrument.position_value_q(qty_lots, mark_ticks)
             gain_q = value_q - entry_q
             if profit_counts or gain_q < 0:
                 equity_q += gain_q
-            if position.buy_lots or position.sell_lots:
-                required_q += initial_q(position, mark_ticks)
-            else:
+            if not ordered:
                 required_q += listing.model.initial_q(
                     qty_lots,
-                    listing.instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
-                    magnitude(entry_q),
+                    instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
+                    entry_q if entry_q >= 0 else -entry_q,
                     position.leverage,
                 )
-        elif position.buy_lots or position.sell_lots:
-            required_q += initial_q(position, mark_ticks)
+        if ordered:
+            required_q += initial_q(position, position.listing.mark_ticks)
+        position = position.next
     return required_q, equity_q
 
 
 def position_notional_q(account: MarginAccount) -> int:
     """Gross value of the positions at mark."""
     total_q = 0
-    for position in account.positions:
+    position = account.first_position
+    while position is not None:
         if position.qty_lots:
             listing = position.listing
             total_q += listing.instrument.notional_q(position.qty_lots, listing.mark_ticks)
+        position = position.next
     return total_q
 
 
 def unrealised_profit_q(account: MarginAccount) -> int:
     """The part of equity that is unrealised profit (losses are never left out)."""
     total_q = 0
-    for position in account.positions:
+    position = account.first_position
+    while position is not None:
         if position.qty_lots:
             gain_q = unrealised_q(position)
             total_q += gain_q if gain_q > 0 else 0
+        position = position.next
     return total_q
 
 
 class Levels:
-    """The rulebook's margin levels as multiples of maintenance, mildest first.
-
-    A factor is compared and multiplied as the fraction in lowest terms that it is (1.5 as 3/2):
-    the results are the same as in parts per billion, and the products fit a machine word.
-    """
+    """The rulebook's margin levels as multiples of maintenance, mildest first."""
 
     __slots__ = (
-        "_denominators",
-        "_numerators",
-        "_word_limit",
+        "_rates",
         "call_level",
         "factors_ppb",
         "inclusive",
@@ -190,9 +192,7 @@ class Levels:
 
     def __init__(self, rulebook: Rulebook) -> None:
         self.factors_ppb: list[int] = [level.factor_ppb for level in rulebook.levels]
-        self._numerators: list[int] = [each // gcd(each, PPB) for each in self.factors_ppb]
-        self._denominators: list[int] = [PPB // gcd(each, PPB) for each in self.factors_ppb]
-        self._word_limit = WORD // max([1, *self._numerators, *self._denominators])
+        self._rates: list[Rate] = [Rate(factor_ppb) for factor_ppb in self.factors_ppb]
         self.names: list[str] = ["healthy", *(level.name for level in rulebook.levels)]
         self.liquidate_level = len(self.factors_ppb)
         self.inclusive = rulebook.liquidation.inclusive
@@ -202,34 +202,17 @@ class Levels:
                 self.call_level = number
 
     def level_of(self, account: MarginAccount) -> int:
-        """How many levels the account is below, from its last evaluation.
-
-        Compared by cross-multiplication, so no rounding decides.
-        """
+        """How many levels the account is below, from its last evaluation; no rounding decides."""
         equity_q = account.equity_q
         maintenance_q = account.maintenance_q
-        levels = self.liquidate_level
         level = 0
-        while level < levels and self._below(level, equity_q, maintenance_q):
+        for rate in self._rates:
+            if not rate.is_above(equity_q, maintenance_q):
+                break
             level += 1
-        if (
-            self.inclusive
-            and level == levels - 1
-            and maintenance_q
-            and equity_q * self._denominators[level] == self._numerators[level] * maintenance_q
-        ):
-            level += 1
+        if self.inclusive and level == self.liquidate_level - 1 and maintenance_q:
+            level += self._rates[level].is_exactly(equity_q, maintenance_q)
         return level
-
-    def _below(self, level: int, equity_q: int, maintenance_q: int) -> bool:
-        limit = self._word_limit
-        if COMPILED and -limit < equity_q < limit and 0 <= maintenance_q < limit:
-            equity: i64 = equity_q
-            maintenance: i64 = maintenance_q
-            numerator: i64 = self._numerators[level]
-            denominator: i64 = self._denominators[level]
-            return equity * denominator < numerator * maintenance
-        return equity_q * self._denominators[level] < self._numerators[level] * maintenance_q
 
     def worse_headroom_q(self, account: MarginAccount) -> int:
         """Equity above the next worse level, rounded down; -1 at the last level.
@@ -239,17 +222,14 @@ class Levels:
         level = account.level
         if level >= self.liquidate_level:
             return -1
-        limit_q = scale_up(
-            account.maintenance_q, self._numerators[level], self._denominators[level]
-        )
-        return max(0, account.equity_q - limit_q - int(self.inclusive))
+        limit_q = self._rates[level].up(account.maintenance_q)
+        headroom_q = account.equity_q - limit_q - int(self.inclusive)
+        return headroom_q if headroom_q > 0 else 0
 
     def better_gap_q(self, account: MarginAccount) -> int:
         """Equity missing to leave the present level, rounded down; -1 when healthy."""
-        level = account.level - 1
-        if level < 0:
+        level = account.level
+        if level == 0:
             return -1
-        limit_q = scale_down(
-            account.maintenance_q, self._numerators[level], self._denominators[level]
-        )
-        return max(0, limit_q - account.equity_q)
+        gap_q = self._rates[level - 1].down(account.maintenance_q) - account.equity_q
+        return gap_q if gap_q > 0 else 0

@@ -5,7 +5,9 @@ included) minus the entry values of their positions equal deposits minus withdra
 booked with one value on both sides, so no rounding can break this.
 """
 
-from engine.units import apply_rate_up, magnitude, scale_down
+from typing import Final
+
+from engine.units import COMPILED, Rate, magnitude, scale_down
 from risk.accounts import (
     BACKSTOP,
     BAD_DEBT,
@@ -24,6 +26,7 @@ from risk.frontier import Banded
 from risk.listing import Listing
 
 _HOUSE = (FUND, BACKSTOP, FEES, RESIDUE, BAD_DEBT)
+_FEWEST_NEAR: Final[int] = 1_024
 
 
 def share_down(value_q: int, part: int, whole: int) -> int:
@@ -40,12 +43,13 @@ def _enter_or_leave(side: dict[int, Position], position: Position, enters: bool)
 
 class AssetBooks:
     """Running sums of one asset: `booked_q`, wallets minus entry values, and `deposited_q`, which
-    only deposits and withdrawals touch."""
+    only deposits and withdrawals touch. `fees` is the house's account for them."""
 
-    __slots__ = ("asset_id", "booked_q", "deposited_q")
+    __slots__ = ("asset_id", "booked_q", "deposited_q", "fees")
 
-    def __init__(self, asset_id: int) -> None:
+    def __init__(self, asset_id: int, fees: MarginAccount) -> None:
         self.asset_id = asset_id
+        self.fees = fees
         self.booked_q = 0
         self.deposited_q = 0
 
@@ -57,7 +61,7 @@ class Ledger:
     that count in another one.
     """
 
-    __slots__ = ("_books_in_order", "accounts", "books", "collateral", "traders")
+    __slots__ = ("_books_in_order", "_near", "accounts", "books", "collateral", "traders")
 
     def __init__(self) -> None:
         self.traders: dict[int, Trader] = {account_id: Trader(account_id) for account_id in _HOUSE}
@@ -66,14 +70,44 @@ class Ledger:
         self.collateral: dict[int, CollateralAsset] = {}
         # The same once more: compiled, a list is walked several times faster than a dictionary.
         self._books_in_order: list[AssetBooks] = []
+        # Traders at the places the low bits of their ids say, as far as there is room.
+        self._near: list[Trader | None] = [None] * _FEWEST_NEAR
+
+    def trader(self, account_id: int) -> Trader | None:
+        """The trader, or account of the house, of this id."""
+        if not COMPILED:
+            return self.traders.get(account_id)
+        near = self._near
+        trader = near[account_id & (len(near) - 1)]
+        if trader is None or trader.account_id != account_id:
+            trader = self.traders.get(account_id)
+            if trader is not None:
+                self._bring_near(trader)
+        return trader
+
+    def _bring_near(self, trader: Trader) -> None:
+        """Let a trader be found without the dictionary, whose looks by an int are dear."""
+        places = len(self._near)
+        if places < len(self.traders):
+            while places < len(self.traders):
+                places *= 2
+            self._near = [None] * places
+        self._near[trader.account_id & (places - 1)] = trader
+
+    def books_of(self, asset_id: int) -> AssetBooks:
+        """The books of an asset that was added."""
+        for books in self._books_in_order:
+            if books.asset_id == asset_id:
+                return books
+        raise KeyError(asset_id)
 
     def add_asset(self, asset_id: int) -> None:
         """Open the house's accounts in a new asset."""
-        books = AssetBooks(asset_id)
-        self.books[asset_id] = books
-        self._books_in_order.append(books)
         for account_id in _HOUSE:
             self.cross(self.traders[account_id], asset_id)
+        books = AssetBooks(asset_id, self.house(FEES, asset_id))
+        self.books[asset_id] = books
+        self._books_in_order.append(books)
 
     def house(self, account_id: int, asset_id: int) -> MarginAccount:
         """One of the exchange's own margin accounts."""
@@ -164,26 +198,27 @@ class Ledger:
         one at its share of the value.
         """
         held_lots = position.qty_lots
-        asset_id = position.account.asset_id
+        account = position.account
         entry_before_q = position.entry_value_q
+        entry_q = entry_before_q + value_q
         realised_q = 0
         if held_lots == 0:
             position.opened_ns = time_ns
-            position.entry_value_q = value_q
-        elif (held_lots > 0) == (qty_lots > 0):
-            position.entry_value_q += value_q
-        else:
-            closed_lots = min(magnitude(held_lots), magnitude(qty_lots))
+        elif (held_lots > 0) != (qty_lots > 0):
+            held = magnitude(held_lots)
+            traded = magnitude(qty_lots)
+            closed_lots = min(held, traded)
             # Floor; the share of the fill that opens the other side gets the remainder.
-            closing_value_q = share_down(value_q, closed_lots, magnitude(qty_lots))
-            released_q = share_down(entry_before_q, closed_lots, magnitude(held_lots))
+            closing_value_q = share_down(value_q, closed_lots, traded)
+            released_q = share_down(entry_before_q, closed_lots, held)
             realised_q = -closing_value_q - released_q
-            position.entry_value_q = entry_before_q - released_q + (value_q - closing_value_q)
-            position.account.wallet_q += realised_q
-            if closed_lots < magnitude(qty_lots):
+            entry_q += realised_q
+            account.wallet_q += realised_q
+            if closed_lots < traded:
                 position.opened_ns = time_ns
+        position.entry_value_q = entry_q
         position.qty_lots = held_lots + qty_lots
-        self.books[asset_id].booked_q += realised_q - (position.entry_value_q - entry_before_q)
+        self.books_of(account.asset_id).booked_q += realised_q - (entry_q - entry_before_q)
         self._track_holder(position, held_lots)
         return realised_q
 
@@ -199,11 +234,12 @@ class Ledger:
             listing.frontier.remove(position)
             position.opened_ns = 0
 
-    def charge_fee(self, account: MarginAccount, notional_q: int, rate_ppb: int) -> int:
+    def charge_fee(self, account: MarginAccount, notional_q: int, rate: Rate) -> int:
         """Charge a trading fee (rounded up; a rebate is rounded down) and return it."""
-        fee_q = apply_rate_up(notional_q, rate_ppb)
+        fee_q = rate.up(notional_q)
         if fee_q:
-            self.transfer(account, self.house(FEES, account.asset_id), fee_q)
+            account.wallet_q -= fee_q
+            self.books_of(account.asset_id).fees.wallet_q += fee_q
         return fee_q
 
     def check_conservation(self) -> None:

@@ -1,7 +1,7 @@
 """A listed contract as risk sees it: its prices, margin model, holders and frontier."""
 
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from engine.instruments import Instrument, InstrumentSpec
 from risk.frontier import Frontier
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from risk.accounts import Position
 
 
+DEFAULT_LEVERAGE: Final[int] = 20
+"""Leverage of an account that chose none, if the margin model allows as much."""
+
+
 class Listing:
     """Prices are ticks, 0 while unknown. `mark_version` counts changes of the mark.
 
     `longs` and `shorts` are the positions that are not flat, by position uid; `long_lots` is the
-    open interest, the sum over the longs (the shorts' sum is its negative).
+    open interest, the sum over the longs (the shorts' sum is its negative). `default_leverage` is
+    what an account has that chose none.
     """
 
     __slots__ = (
         "ask_ticks",
         "bid_ticks",
+        "default_leverage",
         "frontier",
         "funding_rate_ppb",
         "index",
@@ -47,6 +53,7 @@ class Listing:
         self.instrument = Instrument(spec)
         self.instrument_id = spec.instrument_id
         self.model = build_margin_model(spec.margin)
+        self.default_leverage = min(DEFAULT_LEVERAGE, self.model.max_leverage(1))
         self.index = IndexPrice(rulebook.index)
         self.mark = MarkPrice(rulebook.mark)
         self.premium = PremiumWindow(rulebook.funding)

@@ -21,7 +21,6 @@ from engine.commands import (
 from engine.events import OrderAccepted
 from engine.order_links import ChangeOrder, PlaceOrder
 from engine.reasons import Reason
-from engine.units import apply_rate_up
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
 from risk.core import RiskCore
 from risk.listing import Listing
@@ -43,10 +42,6 @@ from risk.pretrade import (
 )
 from risk.reservations import Reservations, drop_if_empty, isolated_hold_q
 
-DEFAULT_LEVERAGE: Final[int] = 20
-"""Leverage of an account that chose none, if the margin model allows as much."""
-
-
 _CANCELLED_BY_OWNER: Final[int] = Reason.CANCELLED_BY_OWNER.value
 
 
@@ -67,8 +62,8 @@ class Orders:
         core.advance(command.time_ns)
         account_id = command.account_id
         order_id = command.order_id
-        trader = core.ledger.traders.get(account_id)
-        listing = core.listings.get(command.instrument_id)
+        trader = core.ledger.trader(account_id)
+        listing = core.listing(command.instrument_id)
         if trader is None:
             verdict = Verdict(Reason.UNKNOWN_ACCOUNT)
         elif trader.is_house():
@@ -100,11 +95,11 @@ class Orders:
             account = self._core.ledger.cross(trader, listing.instrument.settle_asset_id)
         position = account.position(instrument_id, leg)
         if position is None:
-            leverage = trader.leverage.get(instrument_id, 0) if trader.leverage else 0
-            if not leverage:
-                leverage = min(DEFAULT_LEVERAGE, listing.model.max_leverage(1))
+            leverage = listing.default_leverage
+            if trader.leverage:
+                leverage = trader.leverage.get(instrument_id, leverage)
             position = Position(account, listing, leg, leverage)
-            account.positions.append(position)
+            account.add_position(position)
         return position
 
     def _check_and_place(self, command: SubmitOrder, trader: Trader, position: Position) -> Verdict:
@@ -140,16 +135,18 @@ class Orders:
             estimate_ticks = estimate_price_ticks(listing, side, core.rulebook)
             tif = FOK if tif == FOK else IOC
         opening = opening_lots(position, side, qty_lots)
-        notional_q = listing.instrument.notional_q(qty_lots, estimate_ticks)
+        instrument = listing.instrument
+        value_q = instrument.fill_value_q(qty_lots, estimate_ticks)
+        notional_q = instrument.notional_of_value_q(value_q, qty_lots, estimate_ticks)
         verdict = check_size(listing, qty_lots, notional_q, reduce_only or not opening)
         if verdict.reason != OK:
             return verdict
         order = OpenOrder(order_id, position, side, qty_lots, price_ticks, reduce_only, False)
         if opening and not reduce_only:
-            verdict = self._check_margin(order, opening, estimate_ticks, notional_q)
+            verdict = self._check_margin(order, opening, estimate_ticks, value_q, notional_q)
             if verdict.reason != OK:
                 return verdict
-        self._reservations.register(order, estimate_ticks)
+        self._reservations.register(order, value_q)
         if not reduce_only and tif == GTC:
             self._reservations.trim_reduce_only(position)
         now_ns = core.now_ns
@@ -179,29 +176,29 @@ class Orders:
         return account.isolated and self._core.cross_of(account).liquidation is not None
 
     def _check_margin(
-        self, order: OpenOrder, opening: int, price_ticks: int, notional_q: int
+        self, order: OpenOrder, opening: int, price_ticks: int, value_q: int, notional_q: int
     ) -> Verdict:
         """Leverage limit and initial margin, cross or isolated, of an order that opens a position.
 
-        ``opening`` of its lots do; ``notional_q`` is what all of them are worth at the price.
+        ``opening`` of its lots do; ``value_q`` is what all of them would book at the price, and
+        ``notional_q`` what they are worth at it.
         """
         position = order.position
         core = self._core
         verdict = check_leverage(position, order.side, order.qty_lots)
         if verdict.reason != OK:
             return verdict
-        fee_ppb = max(0, core.taker_ppb)
         if not position.account.isolated:
             return check_cross_margin(
                 position,
                 order.side,
                 order.qty_lots,
-                position.listing.instrument.fill_value_q(order.qty_lots, price_ticks),
-                apply_rate_up(notional_q, fee_ppb),
+                value_q,
+                core.taker_fee.up(notional_q),
                 core.profit_margins_orders,
             )
         hold_q = isolated_hold_q(
-            position, order.side, order.qty_lots, opening, price_ticks, fee_ppb
+            position, order.side, order.qty_lots, opening, price_ticks, core.taker_fee
         )
         cross = core.cross_of(position.account)
         free_q = movable_q(cross)
@@ -315,8 +312,14 @@ class Orders:
         verdict = PASSED
         opening = opening_lots(position, order.side, new_lots)
         if opening and not order.reduce_only:
-            notional_q = position.listing.instrument.notional_q(new_lots, new_price_ticks)
-            verdict = self._check_margin(probe, opening, new_price_ticks, notional_q)
+            instrument = position.listing.instrument
+            verdict = self._check_margin(
+                probe,
+                opening,
+                new_price_ticks,
+                instrument.fill_value_q(new_lots, new_price_ticks),
+                instrument.notional_q(new_lots, new_price_ticks),
+            )
         if verdict.reason == OK:
             hold_q = max(hold_q, probe.hold_q)
             if new_lots > lots:
@@ -324,7 +327,8 @@ class Orders:
                 order.enlarged = True
                 lots = new_lots
             order.price_ticks = price_ticks = new_price_ticks
-        self._reservations.reserve(order, lots, price_ticks)
+        value_q = position.listing.instrument.fill_value_q(lots, price_ticks)
+        self._reservations.reserve(order, lots, value_q)
         order.hold_q = hold_q
         cross.held_q += hold_q
         return verdict

@@ -26,7 +26,7 @@ from engine.commands import (
 )
 from engine.native import mypyc_attr
 from engine.reasons import Reason
-from engine.units import PPB, apply_rate_down, apply_rate_up, magnitude
+from engine.units import PPB, apply_rate_down, apply_rate_up
 from risk.accounts import MarginAccount, Position, Trader
 from risk.health import (
     collateral_q,
@@ -215,9 +215,10 @@ def check_cross_margin(
 def check_leverage(position: Position, side: int, qty_lots: int) -> Verdict:
     """The position the order could lead to must be allowed at the chosen leverage."""
     listing = position.listing
-    lots = magnitude(position.qty_lots + position.buy_lots + qty_lots)
-    if side == SELL:
-        lots = magnitude(position.qty_lots - position.sell_lots - qty_lots)
+    if side == BUY:
+        lots = position.qty_lots + position.buy_lots + qty_lots
+    else:
+        lots = position.qty_lots - position.sell_lots - qty_lots
     notional_q = listing.instrument.notional_q(lots, listing.mark_ticks)
     limit = listing.model.max_leverage(notional_q)
     if position.leverage > limit:

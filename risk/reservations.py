@@ -3,7 +3,7 @@
 from engine.commands import BUY
 from engine.order_links import ChangeOrder
 from engine.reasons import Reason
-from engine.units import apply_rate_up
+from engine.units import Rate
 from risk.accounts import OpenOrder, Position
 from risk.core import RiskCore
 from risk.ledger import share_down
@@ -17,25 +17,26 @@ class Reservations:
     def __init__(self, core: RiskCore) -> None:
         self._core = core
 
-    def register(self, order: OpenOrder, price_ticks: int) -> None:
-        """Remember a new order and reserve for all of it at a price."""
+    def register(self, order: OpenOrder, value_q: int) -> None:
+        """Remember a new order and reserve for all of it at its value."""
         self._core.orders.add(order)
         order.position.account.trader.remember_order(order)
-        self.reserve(order, order.qty_lots, price_ticks)
+        self.reserve(order, order.qty_lots, value_q)
         if order.hold_q:
             self._core.cross_of(order.position.account).held_q += order.hold_q
 
-    def reserve(self, order: OpenOrder, lots: int, price_ticks: int) -> None:
-        """Reserve for ``lots`` of an order that reserves nothing yet."""
+    def reserve(self, order: OpenOrder, lots: int, value_q: int) -> None:
+        """Reserve for ``lots`` of an order that reserves nothing yet; ``value_q`` is what they
+        would book at its price (buyer's sign)."""
         position = order.position
         order.remaining_lots = lots
-        order.value_q = position.listing.instrument.fill_value_q(lots, price_ticks)
+        order.value_q = value_q
         if order.side == BUY:
             position.buy_lots += lots
-            position.buy_value_q += order.value_q
+            position.buy_value_q += value_q
         else:
             position.sell_lots += lots
-            position.sell_value_q += order.value_q
+            position.sell_value_q += value_q
         if order.reduce_only:
             position.reduce_lots += lots
 
@@ -43,13 +44,14 @@ class Reservations:
         """Free the reservation of ``lots``; value and hold in proportion (rounded down, the
         remainder goes with the last lot)."""
         position = order.position
-        remaining = order.remaining_lots - lots
-        assert remaining >= 0, f"order {order.order_id}: {lots} of {order.remaining_lots} lots"
+        before = order.remaining_lots
+        remaining = before - lots
+        assert remaining >= 0, f"order {order.order_id}: {lots} of {before} lots"
         value_q = order.value_q
         hold_q = order.hold_q
         if remaining:
-            value_q -= share_down(value_q, remaining, order.remaining_lots)
-            hold_q -= share_down(hold_q, remaining, order.remaining_lots)
+            value_q -= share_down(value_q, remaining, before)
+            hold_q -= share_down(hold_q, remaining, before)
         order.remaining_lots = remaining
         order.value_q -= value_q
         if order.side == BUY:
@@ -109,7 +111,7 @@ def isolated_margin_q(position: Position, lots: int, price_ticks: int) -> int:
 
 
 def isolated_hold_q(
-    position: Position, side: int, qty_lots: int, opening: int, price_ticks: int, fee_ppb: int
+    position: Position, side: int, qty_lots: int, opening: int, price_ticks: int, fee: Rate
 ) -> int:
     """What the cross account sets aside for an isolated order of which ``opening`` lots open.
 
@@ -117,7 +119,7 @@ def isolated_hold_q(
     """
     listing = position.listing
     instrument = listing.instrument
-    fee_q = apply_rate_up(instrument.notional_q(qty_lots, price_ticks), fee_ppb)
+    fee_q = fee.up(instrument.notional_q(qty_lots, price_ticks))
     loss_q = side * (
         instrument.fill_value_q(opening, price_ticks)
         - instrument.position_value_q(opening, listing.mark_ticks)
@@ -128,8 +130,4 @@ def isolated_hold_q(
 def drop_if_empty(position: Position) -> None:
     """Forget a position that is flat and has no orders, so that accounts stay small."""
     if not position.qty_lots and not position.buy_lots and not position.sell_lots:
-        positions = position.account.positions
-        for place, held in enumerate(positions):
-            if held is position:
-                del positions[place]
-                return
+        position.account.drop_position(position)

@@ -33,10 +33,10 @@ class Settlement:
     def filled(self, fill: Fill) -> None:
         """Settle both sides of a trade with one value, then look at both accounts."""
         core = self._core
-        listing = core.listings[fill.instrument_id]
-        listing.last_ticks = fill.price_ticks
         taker = core.orders[fill.taker_order_id]
         maker = core.orders[fill.maker_order_id]
+        listing = taker.position.listing
+        listing.last_ticks = fill.price_ticks
         value_q = listing.instrument.fill_value_q(fill.qty_lots, fill.price_ticks)
         self._settle_side(taker, fill, value_q, False)
         self._settle_side(maker, fill, value_q, True)
@@ -110,9 +110,9 @@ class Settlement:
         if account.trader.is_house():
             return 0
         if not order.liquidation:
-            rate_ppb = core.maker_ppb if is_maker else core.taker_ppb
+            rate = core.maker_fee if is_maker else core.taker_fee
             # An isolated position's collateral is not spent on fees: the cross account pays.
-            return core.ledger.charge_fee(core.cross_of(account), notional_q, rate_ppb)
+            return core.ledger.charge_fee(core.cross_of(account), notional_q, rate)
         evaluate(account)
         liquidation_ppb = core.rulebook.fees.liquidation_ppb
         fee_q = min(apply_rate_up(notional_q, liquidation_ppb), max(0, account.equity_q))
@@ -170,7 +170,10 @@ class Settlement:
         order.price_ticks = message.price_ticks
         order.qty_lots += message.remaining_lots - before
         kept_q = self._hold_needed_q(order, message) if hold_q else 0
-        self._reservations.reserve(order, message.remaining_lots, message.price_ticks)
+        value_q = order.position.listing.instrument.fill_value_q(
+            message.remaining_lots, message.price_ticks
+        )
+        self._reservations.reserve(order, message.remaining_lots, value_q)
         if hold_q:
             order.hold_q = min(hold_q, kept_q)
             core.cross_of(order.position.account).held_q -= hold_q - order.hold_q
@@ -197,7 +200,7 @@ class Settlement:
             message.remaining_lots,
             lots,
             message.price_ticks,
-            max(0, self._core.taker_ppb),
+            self._core.taker_fee,
         )
 
     def pull_failed(self, message: PullFailed) -> None:
@@ -233,7 +236,7 @@ class Settlement:
             )
         )
         drop_if_empty(position)
-        if not account.positions:
+        if account.first_position is None:
             self.sweep_isolated(account)
         if order.liquidation:
             self._report(account, order.qty_lots - remaining_lots)

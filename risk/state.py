@@ -227,7 +227,7 @@ def _restore_account(core: RiskCore, row: list[Any]) -> None:
             position.sell_value_q,
             position.reduce_lots,
         ) = values[3:]
-        account.positions.append(position)
+        account.add_position(position)
         if position.qty_lots:
             (listing.longs if position.qty_lots > 0 else listing.shorts)[position.uid] = position
             listing.long_lots += max(0, position.qty_lots)

@@ -1,12 +1,29 @@
 """Marginal brackets: each slice of notional pays its own rate (Binance, Bybit, Hyperliquid)."""
 
-from math import gcd
 from typing import Final
 
 from engine.instruments import MarginTier
-from engine.units import PPB, scale_up
+from engine.units import PPB, Rate
 from risk.margin.model import MarginModel
 from risk.margin.tiers import validate_tiers
+
+
+class _Bracket:
+    """One tier of a table. From `clear_from_q` on, initial margin exceeds maintenance by a quantum
+    at every leverage the tier allows, whatever is rounded: ``n / leverage >= n x rate - deduction +
+    2``."""
+
+    __slots__ = ("clear_from_q", "deduction_q", "floor_q", "max_leverage", "place", "rate")
+
+    def __init__(self, place: int, tier: MarginTier) -> None:
+        self.place = place
+        self.floor_q: int = tier.floor_q
+        self.rate = Rate(tier.maintenance_ppb)
+        self.deduction_q: int = tier.deduction_q
+        self.max_leverage: int = tier.max_leverage
+        room = PPB - tier.maintenance_ppb * tier.max_leverage
+        needed_q = max(0, 2 - tier.deduction_q) * tier.max_leverage * PPB
+        self.clear_from_q: int = -(-needed_q // room) if room > 0 else tier.cap_q
 
 
 class BracketMargin(MarginModel):
@@ -23,60 +40,38 @@ class BracketMargin(MarginModel):
         ValueError: the table breaks a rule of `risk.margin.tiers.validate_tiers`.
     """
 
-    __slots__ = (
-        "_clear_from",
-        "_deductions",
-        "_denominators",
-        "_first_cap_q",
-        "_floors",
-        "_leverages",
-        "_numerators",
-        "_rates",
-        "cap_q",
-    )
+    __slots__ = ("_brackets", "_first", "_first_cap_q", "cap_q")
 
     def __init__(self, tiers: list[MarginTier]) -> None:
         validate_tiers(tiers)
+        self._brackets: Final[list[_Bracket]] = [
+            _Bracket(place, tier) for place, tier in enumerate(tiers)
+        ]
+        self._first: Final[_Bracket] = self._brackets[0]
         self._first_cap_q: Final[int] = tiers[0].cap_q
-        self._floors: Final[list[int]] = [tier.floor_q for tier in tiers]
-        self._rates: Final[list[int]] = [tier.maintenance_ppb for tier in tiers]
-        # The same rates as fractions in lowest terms (2 % is 1/50): products fit a machine word.
-        self._numerators: Final[list[int]] = [rate // gcd(rate, PPB) for rate in self._rates]
-        self._denominators: Final[list[int]] = [PPB // gcd(rate, PPB) for rate in self._rates]
-        self._deductions: Final[list[int]] = [tier.deduction_q for tier in tiers]
-        self._leverages: Final[list[int]] = [tier.max_leverage for tier in tiers]
-        self._clear_from: Final[list[int]] = [self._clear_from_q(tier) for tier in tiers]
         self.cap_q: Final[int] = tiers[-1].cap_q
-
-    @staticmethod
-    def _clear_from_q(tier: MarginTier) -> int:
-        """Notional from which initial margin exceeds maintenance by a quantum at every leverage the
-        tier allows, whatever is rounded: ``n / leverage >= n x rate - deduction + 2``."""
-        room = PPB - tier.maintenance_ppb * tier.max_leverage
-        if room <= 0:
-            return tier.cap_q
-        needed_q = max(0, 2 - tier.deduction_q) * tier.max_leverage * PPB
-        return -(-needed_q // room)
 
     def tier_of(self, notional_q: int) -> int:
         """Position in the table, from 0, of the tier that owns this notional."""
-        if notional_q < self._first_cap_q:
-            return 0
-        floors = self._floors
-        last = len(floors) - 1
-        tier = 0
-        # Tables have about ten rows and most positions sit in the first: a scan beats bisection.
-        while tier < last and notional_q >= floors[tier + 1]:
-            tier += 1
-        return tier
+        return self._bracket_of(notional_q).place
+
+    def _bracket_of(self, notional_q: int) -> _Bracket:
+        """The tier that owns this notional."""
+        found = self._first
+        if notional_q >= self._first_cap_q:
+            # Tables have about ten rows and most positions sit low: a scan beats bisection.
+            for bracket in self._brackets:
+                if notional_q < bracket.floor_q:
+                    break
+                found = bracket
+        return found
 
     def maintenance_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
     ) -> int:
         """``ceil(notional x rate) - deduction``, in quanta; the product is rounded up."""
-        tier = self.tier_of(notional_q)
-        raw_q = scale_up(notional_q, self._numerators[tier], self._denominators[tier])
-        return raw_q - self._deductions[tier]
+        bracket = self._bracket_of(notional_q)
+        return bracket.rate.up(notional_q) - bracket.deduction_q
 
     def initial_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
@@ -84,25 +79,24 @@ class BracketMargin(MarginModel):
         """``ceil(notional / leverage)``, at least one quantum above maintenance; 0 for 0."""
         if notional_q == 0:
             return 0
-        tier = self.tier_of(notional_q)
-        limit = self._leverages[tier]
+        bracket = self._bracket_of(notional_q)
+        limit = bracket.max_leverage
         if leverage < limit:
             limit = leverage
         initial = -(-notional_q // limit)
-        if notional_q >= self._clear_from[tier]:
+        if notional_q >= bracket.clear_from_q:
             return initial
-        maintenance = scale_up(notional_q, self._numerators[tier], self._denominators[tier])
-        maintenance -= self._deductions[tier]
+        maintenance = bracket.rate.up(notional_q) - bracket.deduction_q
         return initial if initial > maintenance else maintenance + 1
 
     def max_leverage(self, notional_q: int) -> int:
         """Maximum leverage of the tier that owns the notional."""
-        return self._leverages[self.tier_of(notional_q)]
+        return self._bracket_of(notional_q).max_leverage
 
     def tier_floor_q(self, notional_q: int) -> int:
         """Floor of the tier that owns the notional."""
-        return self._floors[self.tier_of(notional_q)]
+        return self._bracket_of(notional_q).floor_q
 
     def slope_bound_ppb(self, qty_lots: int) -> int:
         """The last tier's rate: the highest there is. Rounding up may add one quantum."""
-        return self._rates[-1]
+        return self._brackets[-1].rate.ppb

@@ -238,7 +238,7 @@ def build(rng: Random, model: str, factors: list[int], inclusive: bool, count: i
         notional = 0
         for listing, leg in legs[:3]:
             position = Position(account, listing, leg, rng.choice((1, 2, 5, 20)))
-            account.positions.append(position)
+            account.add_position(position)
             lots = rng.choice((1, 3, 40, 700, 5_000, rng.randint(1, 20_000)))
             side = {0: rng.choice((1, -1)), 1: 1, 2: -1}[leg]
             price = max(1, listing.mark_ticks * rng.randint(90, 110) // 100)
@@ -370,7 +370,7 @@ def test_a_balance_without_position_or_debt_has_no_band() -> None:
     assert holding.frontier_slot >= 0
     for position in list(account.positions):
         position.listing.frontier.remove(position)
-        account.positions.remove(position)
+        account.drop_position(position)
     account.wallet_q = 0
     market.refresh(account, widen=False)
     assert holding.frontier_slot == -1
