@@ -11,7 +11,7 @@ from engine.instruments import AssetSpec
 from engine.links import AccountFacts, HouseFacts, PositionFacts
 from engine.order_links import PullOrder
 from engine.orders_by_id import OrdersById, new_orders_by_id
-from engine.units import COMPILED, Rate, magnitude
+from engine.units import Rate, magnitude
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
@@ -34,7 +34,8 @@ _NEAR_LISTINGS: Final[int] = 1_024
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
     `orders` are all open orders of all traders by id; `taker_fee`, `maker_fee`,
-    `profit_margins_orders` and `funding_interval_ns` are copies of what the rulebook says."""
+    `slippage_ppb` (of market orders), `profit_margins_orders` and `funding_interval_ns` are copies
+    of what the rulebook says."""
 
     __slots__ = (
         "_near_listings",
@@ -51,6 +52,7 @@ class RiskCore:
         "out",
         "profit_margins_orders",
         "rulebook",
+        "slippage_ppb",
         "taker_fee",
     )
 
@@ -144,6 +146,7 @@ class RiskCore:
         # What every order needs; a look into the rulebook's structs costs more than the arithmetic.
         self.taker_fee = Rate(rulebook.fees.taker_ppb)
         self.maker_fee = Rate(rulebook.fees.maker_ppb)
+        self.slippage_ppb: int = rulebook.market_slippage_ppb
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.funding_interval_ns: int = rulebook.funding.interval_ns
         for listing in self.listings.values():
@@ -151,7 +154,7 @@ class RiskCore:
 
     def listing(self, instrument_id: int) -> Listing | None:
         """The contract of this id."""
-        if not COMPILED or not 0 <= instrument_id < _NEAR_LISTINGS:
+        if not 0 <= instrument_id < _NEAR_LISTINGS:
             return self.listings.get(instrument_id)
         listing = self._near_listings[instrument_id]
         if listing is None:

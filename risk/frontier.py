@@ -22,8 +22,6 @@ NO_THRESHOLD: Final[int] = -1
 ROUNDING_SLACK_Q: Final[int] = 16
 """Quanta per position held back from the headroom, more than all its roundings together."""
 
-_push: Final = heappush
-"""Found at once; compiled, an imported function is looked up by name each time."""
 _MIN_HEAP: Final[int] = 64
 _SLOTS: Final[int] = 2**24
 """More than the positions of one instrument; a power of two keeps the arithmetic cheap."""
@@ -76,14 +74,17 @@ class Frontier:
 
     A position in it has a slot, its place in ``_members``. A heap entry is one whole number, the
     edge times `_SLOTS` plus the slot: half the memory of a pair and cheaper to compare. Entries
-    that no longer say what their position says are stale and dropped when they surface.
+    that no longer say what their position says are stale and dropped when they surface. New ones
+    wait in a list until a price asks: with many fills between two prices most are stale by then.
     """
 
-    __slots__ = ("_count", "_free", "_highs", "_lows", "_members")
+    __slots__ = ("_count", "_free", "_highs", "_lows", "_members", "_new_highs", "_new_lows")
 
     def __init__(self) -> None:
         self._lows: list[int] = []
         self._highs: list[int] = []
+        self._new_lows: list[int] = []
+        self._new_highs: list[int] = []
         self._members: list[Banded | None] = []
         self._free: list[int] = []
         self._count = 0
@@ -105,15 +106,16 @@ class Frontier:
             position.low_ticks = low_ticks
             if low_ticks != NO_THRESHOLD:
                 # The highest low edge first: negative, with the slot counted upwards all the same.
-                _push(self._lows, slot - low_ticks * _SLOTS)
+                self._new_lows.append(slot - low_ticks * _SLOTS)
         held = position.high_ticks
         if high_ticks != held and (
             widen or held == NO_THRESHOLD or NO_THRESHOLD < high_ticks < held
         ):
             position.high_ticks = high_ticks
             if high_ticks != NO_THRESHOLD:
-                _push(self._highs, slot + high_ticks * _SLOTS)
-        if len(self._lows) + len(self._highs) > _MIN_HEAP + 8 * self._count:
+                self._new_highs.append(slot + high_ticks * _SLOTS)
+        entries = len(self._lows) + len(self._highs) + len(self._new_lows) + len(self._new_highs)
+        if entries > _MIN_HEAP + 8 * self._count:
             self._rebuild()
 
     def remove(self, position: Banded) -> None:
@@ -132,27 +134,53 @@ class Frontier:
 
         Constant time when nobody is near, logarithmic per position returned.
         """
+        self._take_in()
         found: list[Banded] = []
         lows = self._lows
         # Below any entry of an edge at the mark, above every entry of a higher one.
         limit = -(mark_ticks * _SLOTS)
         while lows and lows[0] < limit:
-            entry = heappop(lows)
-            slot = entry % _SLOTS
-            position = self._members[slot]
-            if position is not None and position.low_ticks * _SLOTS == slot - entry:
+            position = self._at_low(heappop(lows))
+            if position is not None:
                 position.low_ticks = NO_THRESHOLD
                 found.append(position)
         highs = self._highs
         limit = mark_ticks * _SLOTS
         while highs and highs[0] < limit:
-            entry = heappop(highs)
-            slot = entry % _SLOTS
-            position = self._members[slot]
-            if position is not None and position.high_ticks * _SLOTS == entry - slot:
+            position = self._at_high(heappop(highs))
+            if position is not None:
                 position.high_ticks = NO_THRESHOLD
                 found.append(position)
         return found
+
+    def _at_low(self, entry: int) -> Banded | None:
+        """Whose low edge an entry is; None if it is stale."""
+        slot = entry % _SLOTS
+        position = self._members[slot]
+        if position is not None and position.low_ticks * _SLOTS == slot - entry:
+            return position
+        return None
+
+    def _at_high(self, entry: int) -> Banded | None:
+        """Whose high edge an entry is; None if it is stale."""
+        slot = entry % _SLOTS
+        position = self._members[slot]
+        if position is not None and position.high_ticks * _SLOTS == entry - slot:
+            return position
+        return None
+
+    def _take_in(self) -> None:
+        """Put the new edges into the heaps, but for those that are stale already."""
+        if self._new_lows:
+            for entry in self._new_lows:
+                if self._at_low(entry) is not None:
+                    heappush(self._lows, entry)
+            self._new_lows.clear()
+        if self._new_highs:
+            for entry in self._new_highs:
+                if self._at_high(entry) is not None:
+                    heappush(self._highs, entry)
+            self._new_highs.clear()
 
     def _take_slot(self, position: Banded) -> int:
         self._count += 1
@@ -170,6 +198,8 @@ class Frontier:
         """Drop the stale edges, so that memory follows the number of positions."""
         self._lows = []
         self._highs = []
+        self._new_lows.clear()
+        self._new_highs.clear()
         for slot, position in enumerate(self._members):
             if position is not None:
                 if position.low_ticks != NO_THRESHOLD:

@@ -7,7 +7,7 @@ booked with one value on both sides, so no rounding can break this.
 
 from typing import Final
 
-from engine.units import COMPILED, Rate, magnitude, scale_down
+from engine.units import Rate, magnitude, scale_down
 from risk.accounts import (
     BACKSTOP,
     BAD_DEBT,
@@ -75,8 +75,6 @@ class Ledger:
 
     def trader(self, account_id: int) -> Trader | None:
         """The trader, or account of the house, of this id."""
-        if not COMPILED:
-            return self.traders.get(account_id)
         near = self._near
         trader = near[account_id & (len(near) - 1)]
         if trader is None or trader.account_id != account_id:

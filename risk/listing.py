@@ -4,6 +4,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from engine.instruments import Instrument, InstrumentSpec
+from engine.units import PPB, Rate
 from risk.frontier import Frontier
 from risk.funding import PremiumWindow
 from risk.index_price import IndexPrice
@@ -24,11 +25,14 @@ class Listing:
 
     `longs` and `shorts` are the positions that are not flat, by position uid; `long_lots` is the
     open interest, the sum over the longs (the shorts' sum is its negative). `default_leverage` is
-    what an account has that chose none.
+    what an account has that chose none; `band_low` and `band_high` times the mark are how far an
+    order price may cross.
     """
 
     __slots__ = (
         "ask_ticks",
+        "band_high",
+        "band_low",
         "bid_ticks",
         "default_leverage",
         "frontier",
@@ -52,6 +56,8 @@ class Listing:
     def __init__(self, spec: InstrumentSpec, rulebook: Rulebook) -> None:
         self.instrument = Instrument(spec)
         self.instrument_id = spec.instrument_id
+        self.band_low = Rate(PPB - spec.band_ppb)
+        self.band_high = Rate(PPB + spec.band_ppb)
         self.model = build_margin_model(spec.margin)
         self.default_leverage = min(DEFAULT_LEVERAGE, self.model.max_leverage(1))
         self.index = IndexPrice(rulebook.index)

@@ -132,7 +132,7 @@ class Orders:
         else:
             low_ticks, high_ticks = band_limits(listing)
             price_ticks = high_ticks if side == BUY else low_ticks
-            estimate_ticks = estimate_price_ticks(listing, side, core.rulebook)
+            estimate_ticks = estimate_price_ticks(listing, side, core.slippage_ppb)
             tif = FOK if tif == FOK else IOC
         opening = opening_lots(position, side, qty_lots)
         instrument = listing.instrument

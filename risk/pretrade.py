@@ -122,12 +122,10 @@ def check_size(listing: Listing, qty_lots: int, notional_q: int, reduces: bool) 
 
 def band_limits(listing: Listing) -> tuple[int, int]:
     """Lowest price a sell and highest price a buy may cross to; (1, MAX_TICKS) without a band."""
-    band_ppb = listing.instrument.band_ppb
-    if not band_ppb:
+    if not listing.instrument.band_ppb:
         return 1, MAX_TICKS
-    mark_ticks = listing.mark_ticks
-    low_ticks = apply_rate_up(mark_ticks, PPB - band_ppb)
-    high_ticks = apply_rate_down(mark_ticks, PPB + band_ppb)
+    low_ticks = listing.band_low.up(listing.mark_ticks)
+    high_ticks = listing.band_high.down(listing.mark_ticks)
     return (low_ticks if low_ticks > 1 else 1), (high_ticks if high_ticks > 1 else 1)
 
 
@@ -142,12 +140,11 @@ def check_band(listing: Listing, side: int, price_ticks: int) -> Verdict:
     return PASSED
 
 
-def estimate_price_ticks(listing: Listing, side: int, rulebook: Rulebook) -> int:
+def estimate_price_ticks(listing: Listing, side: int, slippage_ppb: int) -> int:
     """Price a market order is margined at: the mark, worsened by the assumed slippage."""
-    slip_ppb = rulebook.market_slippage_ppb
     if side == BUY:
-        return apply_rate_up(listing.mark_ticks, PPB + slip_ppb)
-    return max(1, apply_rate_down(listing.mark_ticks, PPB - slip_ppb))
+        return apply_rate_up(listing.mark_ticks, PPB + slippage_ppb)
+    return max(1, apply_rate_down(listing.mark_ticks, PPB - slippage_ppb))
 
 
 def opening_lots(position: Position, side: int, qty_lots: int) -> int:

@@ -67,7 +67,7 @@ class Settlement:
         own_value_q = value_q
         if side < 0:
             qty_lots, own_value_q = -qty_lots, -value_q
-        opened = opening_part(position.qty_lots, qty_lots)
+        opened = opening_part(position.qty_lots, qty_lots) if account.isolated else 0
         realised_q = core.ledger.settle(position, qty_lots, own_value_q, core.now_ns)
         if realised_q:
             core.fund_moved(account, realised_q, "disposal")

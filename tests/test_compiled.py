@@ -49,7 +49,7 @@ from types import SimpleNamespace
 
 from engine.build_info import build_kind
 from engine.contract import INVERSE, LINEAR, Instrument
-from engine.units import WORD, scale_down, scale_up
+from engine.units import PPB, WORD, Rate, scale_down, scale_up
 
 edges = [2**bits + more for bits in (0, 29, 30, 31, 32, 60, 61, 62, 63, 64) for more in (-1, 0, 1)]
 for amount, numerator, denominator in product([*edges, *(-edge for edge in edges)], edges, edges):
@@ -58,6 +58,14 @@ for amount, numerator, denominator in product([*edges, *(-edge for edge in edges
         assert scale_up(amount, numerator, denominator) == exact, (amount, numerator, denominator)
         exact = amount * numerator // denominator
         assert scale_down(amount, numerator, denominator) == exact, (amount, numerator, denominator)
+rates = [1, 400_000, 777_777_777, PPB, 3 * PPB // 2, *edges[-6:]]
+amounts = [*edges, *(-edge for edge in edges)]
+for ppb, amount in product([*rates, *(-ppb for ppb in rates)], amounts):
+    rate = Rate(ppb)
+    assert rate.up(amount) == -(-amount * ppb // PPB), (ppb, amount)
+    assert rate.down(amount) == amount * ppb // PPB, (ppb, amount)
+    for part in (amount, rate.up(amount), rate.down(amount)):
+        assert rate.is_above(part, amount) == (part * PPB < amount * ppb), (ppb, amount, part)
 names = "instrument_id settle_asset_id min_lots max_lots min_notional_q max_notional_q band_ppb"
 rest = dict.fromkeys([*names.split(), "max_open_orders"], 0) | {"symbol": "X"}
 for unit, lots, price in product(edges, edges, edges):

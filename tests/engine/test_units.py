@@ -13,6 +13,7 @@ from engine.units import (
     MINUTE_NS,
     PPB,
     SECOND_NS,
+    Rate,
     apply_rate_down,
     apply_rate_up,
     from_grid,
@@ -35,6 +36,20 @@ def test_a_rate_rounds_up_for_what_is_owed_and_down_for_what_is_credited(
     exact = Fraction(amount * rate_ppb, PPB)
     assert apply_rate_up(amount, rate_ppb) == math.ceil(exact)
     assert apply_rate_down(amount, rate_ppb) == math.floor(exact)
+
+
+@given(INTS, INTS, st.integers(-PPB, 2**70))
+def test_a_rate_as_a_fraction_rounds_and_compares_as_the_exact_one(
+    amount: int, part: int, rate_ppb: int
+) -> None:
+    rate = Rate(rate_ppb)
+    exact = Fraction(amount * rate_ppb, PPB)
+    assert rate.ppb == rate_ppb
+    assert rate.up(amount) == math.ceil(exact)
+    assert rate.down(amount) == math.floor(exact)
+    for other in (part, math.ceil(exact), math.floor(exact)):
+        assert rate.is_above(other, amount) == (other < exact)
+        assert rate.is_exactly(other, amount) == (other == exact)
 
 
 @given(st.integers(0, 10**20), st.integers(1, 10**20))

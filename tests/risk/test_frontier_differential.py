@@ -402,5 +402,6 @@ def test_the_heaps_do_not_grow_with_the_number_of_fills() -> None:
         account = rng.choice(market.accounts)
         fill(market, account.positions[0], rng.choice((1, -1)), 0)
         market.refresh(account, widen=True)
-    assert len(frontier._lows) + len(frontier._highs) <= 64 + 8 * len(market.accounts) * 3
+    waiting = len(frontier._new_lows) + len(frontier._new_highs)
+    assert len(frontier._lows) + len(frontier._highs) + waiting <= 64 + 8 * len(market.accounts) * 3
     market.check_against_everybody()
