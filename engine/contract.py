@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 LINEAR: Final[int] = 0
 INVERSE: Final[int] = 1
 
+_USUAL_LOTS: Final[int] = 2**24
 _USUAL_TICKS: Final[int] = 2**24
 _USUAL_PER_TICK_Q: Final[int] = 2**37
-"""The product of two factors below these is below `engine.units.WORD`, which two comparisons tell
-where the general answer takes a division."""
+"""A price and a value per tick below these have a product below `engine.units.WORD`, which a few
+comparisons with constants tell; the general answer takes a division."""
 
 
 class Instrument:
     """The hot form of a contract: plain ints for the kernels."""
 
     __slots__ = (
+        "_usual_unit_q",
         "_word_lots",
-        "_word_unit_q",
         "band_ppb",
         "instrument_id",
         "inverse",
@@ -51,9 +52,10 @@ class Instrument:
         self.inverse: bool = spec.kind == INVERSE
         self.settle_asset_id: int = spec.settle_asset_id
         self.unit_q: int = spec.unit_q
-        # Below so many lots, unit times lots fits a machine word; none do if the unit does not.
-        self._word_lots: int = WORD // spec.unit_q if 0 < spec.unit_q < WORD else 0
-        self._word_unit_q: i64 = spec.unit_q if 0 < spec.unit_q < WORD else 0
+        # The unit, or too much for any lot to be usual.
+        self._usual_unit_q: i64 = min(spec.unit_q, _USUAL_PER_TICK_Q)
+        # Below so many lots, unit times lots fits a machine word.
+        self._word_lots: int = WORD // spec.unit_q if spec.unit_q > 0 else 0
         self.min_lots: int = spec.min_lots
         self.max_lots: int = spec.max_lots
         self.min_notional_q: int = spec.min_notional_q
@@ -63,13 +65,21 @@ class Instrument:
 
     def _linear_q(self, lots: int, price_ticks: int) -> int:
         """``unit * lots * price``, exact; see `engine.units.WORD`."""
-        limit = self._word_lots
-        if -limit < lots < limit and 0 < price_ticks < WORD:
+        if -_USUAL_LOTS < lots < _USUAL_LOTS and 0 < price_ticks < _USUAL_TICKS:
             word_lots: i64 = lots
             word_price: i64 = price_ticks
-            per_tick: i64 = self._word_unit_q * word_lots
-            if word_price < _USUAL_TICKS and -_USUAL_PER_TICK_Q < per_tick < _USUAL_PER_TICK_Q:
+            per_tick: i64 = self._usual_unit_q * word_lots
+            if -_USUAL_PER_TICK_Q < per_tick < _USUAL_PER_TICK_Q:
                 return per_tick * word_price
+        return self._large_linear_q(lots, price_ticks)
+
+    def _large_linear_q(self, lots: int, price_ticks: int) -> int:
+        limit = self._word_lots
+        if -limit < lots < limit and 0 < price_ticks < WORD:
+            word_unit: i64 = self.unit_q
+            word_lots: i64 = lots
+            word_price: i64 = price_ticks
+            per_tick: i64 = word_unit * word_lots
             room: i64 = WORD // word_price
             if -room < per_tick < room:
                 return per_tick * word_price
@@ -79,9 +89,10 @@ class Instrument:
         """``unit * lots / price`` rounded down."""
         limit = self._word_lots
         if COMPILED and -limit < lots < limit and 0 < price_ticks < WORD:
+            word_unit: i64 = self.unit_q
             word_lots: i64 = lots
             word_price: i64 = price_ticks
-            return self._word_unit_q * word_lots // word_price
+            return word_unit * word_lots // word_price
         return self.unit_q * lots // price_ticks
 
     def fill_value_q(self, lots: int, price_ticks: int) -> int:

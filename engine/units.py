@@ -34,6 +34,10 @@ the product is below this bound, and the exact long integers otherwise. Plain Py
 HALF_WORD: Final[int] = 2**30
 """The product of two ints below it is below `WORD`."""
 
+_SMALL_FACTOR: Final[int] = 2**20
+_LARGE_AMOUNT: Final[int] = 2**41
+"""So is the product of two below these."""
+
 _PPB_WORD: Final[int] = WORD // 1_000
 """An int below it, times a thousand, is below `WORD`."""
 
@@ -99,6 +103,8 @@ def share_ppb(part: int, whole: int) -> int:
 
 def _fits(amount: "i64", factor: "i64") -> bool:
     """Whether the product is within `WORD`; the usual sizes are told without a division."""
+    if factor < _SMALL_FACTOR and -_LARGE_AMOUNT < amount < _LARGE_AMOUNT:
+        return True
     if factor == 1 or (factor < HALF_WORD and -HALF_WORD < amount < HALF_WORD):
         return True
     most: i64 = WORD // factor

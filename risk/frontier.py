@@ -22,6 +22,7 @@ NO_THRESHOLD: Final[int] = -1
 ROUNDING_SLACK_Q: Final[int] = 16
 """Quanta per position held back from the headroom, more than all its roundings together."""
 
+_MILLION: Final[int] = 1_000_000
 _MIN_HEAP: Final[int] = 64
 _SLOTS: Final[int] = 2**24
 """More than the positions of one instrument; a power of two keeps the arithmetic cheap."""
@@ -32,7 +33,9 @@ def _sloped_room_q(share_q: int, factor_ppb: int, slope_ppb: int) -> int:
     requirement moves against the account too, by at most ``factor x slope``; -1 for -1."""
     if share_q < 0:
         return -1
-    return scale_down(share_q, PPB, PPB + scale_down(factor_ppb, slope_ppb, PPB) + 1)
+    # In few digits, so that the product fits a machine word: a band a millionth narrower is safe.
+    kept_ppm = PPB * _MILLION // (PPB + scale_down(factor_ppb, slope_ppb, PPB) + 1)
+    return scale_down(share_q, kept_ppm, _MILLION)
 
 
 def _low_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) -> int:

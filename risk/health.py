@@ -74,38 +74,32 @@ def initial_q(position: Position, mark_ticks: int) -> int:
     sells = position.sell_lots
     listing = position.listing
     instrument = listing.instrument
-    worst_lots = qty_lots
-    ordered_q = 0
+    buys_q = instrument.position_value_q(buys, mark_ticks) if buys else 0
+    sells_q = instrument.position_value_q(sells, mark_ticks) if sells else 0
     open_loss_q = 0
-    if buys or sells:
-        long_side = qty_lots + buys
-        short_side = qty_lots - sells
-        if long_side >= -short_side:
-            worst_lots = long_side
-            if qty_lots >= 0:
-                ordered_q = position.buy_value_q
-        else:
-            worst_lots = short_side
-            if qty_lots <= 0:
-                ordered_q = position.sell_value_q
-        if magnitude(qty_lots) > magnitude(worst_lots):
-            worst_lots = qty_lots
-        if buys:
-            loss_q = position.buy_value_q - instrument.position_value_q(buys, mark_ticks)
-            if loss_q > 0:
-                open_loss_q = loss_q
-        if sells:
-            loss_q = instrument.position_value_q(sells, mark_ticks) - position.sell_value_q
-            if loss_q > 0:
-                open_loss_q += loss_q
-    if not worst_lots:
+    if buys and position.buy_value_q > buys_q:
+        open_loss_q = position.buy_value_q - buys_q
+    if sells and sells_q > position.sell_value_q:
+        open_loss_q += sells_q - position.sell_value_q
+    long_side = qty_lots + buys
+    short_side = sells - qty_lots
+    entry_q = position.entry_value_q if position.entry_value_q >= 0 else -position.entry_value_q
+    if long_side >= short_side:
+        worst_lots = long_side
+        if qty_lots >= 0:
+            entry_q += magnitude(position.buy_value_q)
+    else:
+        worst_lots = -short_side
+        if qty_lots <= 0:
+            entry_q += magnitude(position.sell_value_q)
+    if qty_lots:
+        notional_q = instrument.notional_q(worst_lots, mark_ticks)
+    elif worst_lots:
+        worst_q = buys_q if worst_lots > 0 else sells_q
+        notional_q = instrument.notional_of_value_q(worst_q, worst_lots, mark_ticks)
+    else:
         return open_loss_q
-    return open_loss_q + listing.model.initial_q(
-        worst_lots,
-        instrument.notional_q(worst_lots, mark_ticks),
-        magnitude(position.entry_value_q) + magnitude(ordered_q),
-        position.leverage,
-    )
+    return open_loss_q + listing.model.initial_q(worst_lots, notional_q, entry_q, position.leverage)
 
 
 def initial_requirement_q(account: MarginAccount) -> int:
