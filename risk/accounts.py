@@ -66,6 +66,11 @@ def owner_of(margin_account_id: int) -> int:
     return margin_account_id & _ACCOUNT_MASK
 
 
+def split_uid(uid: int) -> tuple[int, int]:
+    """The margin account and the leg of a position's uid."""
+    return uid // _LEGS, uid % _LEGS
+
+
 def pot_of(margin_account_id: int) -> tuple[int, int]:
     """Asset of a cross account and -1, or -1 and the instrument of an isolated one."""
     slot = margin_account_id >> _SLOT_SHIFT
@@ -272,7 +277,8 @@ class Position(Banded):
     """Signed lots and the signed sum paid for them, plus the open orders around it.
 
     `buy_value_q` and `sell_value_q` are what the open orders would book (buyer's sign) at their
-    limit. Its band is in ticks of the mark. `next` is the account's next position.
+    limit. Its band is in ticks of the mark. `next` is the account's next position, `side_place` its
+    place among the listing's longs or shorts while it is not flat.
     """
 
     __slots__ = (
@@ -288,6 +294,7 @@ class Position(Banded):
         "reduce_lots",
         "sell_lots",
         "sell_value_q",
+        "side_place",
     )
 
     def __init__(self, account: MarginAccount, listing: Listing, leg: int, leverage: int) -> None:
@@ -299,6 +306,7 @@ class Position(Banded):
         self.leg = leg
         self.leverage = leverage
         self.next: Position | None = None
+        self.side_place = 0
         self.qty_lots = 0
         self.entry_value_q = 0
         self.opened_ns = 0
@@ -315,7 +323,8 @@ class Position(Banded):
 
     @property
     def uid(self) -> int:
-        """A number no other position has, in the order of margin accounts and legs."""
+        """A number no other position in the contract has, in the order of margin accounts and
+        legs; see `split_uid`."""
         return self.account.margin_account_id * _LEGS + self.leg
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop
 from typing import Any
 
-from risk.accounts import Position
+from risk.accounts import Position, split_uid
 from risk.core import RiskCore
 from risk.health import evaluate, unrealised_q
 from risk.liquidation.adl import profit_leverage_score, rank_group
@@ -76,11 +76,11 @@ class AdlQueues:
         queue = _current(self._queues, listing, side)
         there = listing.longs if side > 0 else listing.shorts
         house: list[Position] = []
-        while queue.reaches(queue.start) and listing.holder(queue.uids[queue.start]) is None:
+        while queue.reaches(queue.start) and self._open(listing, queue.uids[queue.start]) is None:
             queue.start += 1
         place = queue.start
         while queue.reaches(place):
-            target = there.get(queue.uids[place])
+            target = self._open(listing, queue.uids[place], side)
             place += 1
             if target is None:
                 continue
@@ -89,8 +89,8 @@ class AdlQueues:
             elif target.account.liquidation is None:
                 yield target
         # Who opened (again) since the ranking has no place in it and comes after it.
-        for uid in sorted(there):
-            target = there.get(uid)
+        for uid in sorted([each.uid for each in there]):
+            target = self._open(listing, uid, side)
             if queue.place_of(uid) >= queue.start or target is None:
                 continue
             if target.account.liquidation is not None:
@@ -100,6 +100,15 @@ class AdlQueues:
             else:
                 yield target
         yield from house
+
+    def _open(self, listing: Listing, uid: int, side: int = 0) -> Position | None:
+        """The position of this uid if it is not flat, on one side or (0) on any."""
+        margin_account_id, leg = split_uid(uid)
+        account = self._core.ledger.accounts[margin_account_id]
+        position = account.position(listing.instrument_id, leg)
+        if position is None or not position.qty_lots:
+            return None
+        return position if not side or (position.qty_lots > 0) == (side > 0) else None
 
     def rank(self, position: Position) -> int:
         """Rank group shown to the trader: 1 (next) to 5; 0 without a profit to take.
@@ -136,7 +145,7 @@ def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int)
     queue = queues.get(key)
     if queue is None or queue.built_version != listing.mark_version:
         entries: list[tuple[int, int]] = []
-        for position in (listing.longs if side > 0 else listing.shorts).values():
+        for position in listing.longs if side > 0 else listing.shorts:
             entries.append((-_score(position), position.uid))
         queue = _Queue(listing.mark_version, [], entries)
         queues[key] = queue

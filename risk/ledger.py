@@ -34,13 +34,6 @@ def share_down(value_q: int, part: int, whole: int) -> int:
     return value_q if part == whole or not value_q else scale_down(value_q, part, whole)
 
 
-def _enter_or_leave(side: dict[int, Position], position: Position, enters: bool) -> None:
-    if enters:
-        side[position.uid] = position
-    else:
-        del side[position.uid]
-
-
 class AssetBooks:
     """Running sums of one asset: `booked_q`, wallets minus entry values, and `deposited_q`, which
     only deposits and withdrawals touch. `fees` is the house's account for them."""
@@ -224,13 +217,14 @@ class Ledger:
         listing = position.listing
         qty_lots = position.qty_lots
         listing.long_lots += max(qty_lots, 0) - max(held_before, 0)
-        if (held_before > 0) != (qty_lots > 0):
-            _enter_or_leave(listing.longs, position, qty_lots > 0)
-        if (held_before < 0) != (qty_lots < 0):
-            _enter_or_leave(listing.shorts, position, qty_lots < 0)
-        if qty_lots == 0:
-            listing.frontier.remove(position)
-            position.opened_ns = 0
+        if (held_before > 0) != (qty_lots > 0) or (held_before < 0) != (qty_lots < 0):
+            if held_before:
+                listing.leave(position, held_before > 0)
+            if qty_lots:
+                listing.enter(position)
+            else:
+                listing.frontier.remove(position)
+                position.opened_ns = 0
 
     def charge_fee(self, account: MarginAccount, notional_q: int, rate: Rate) -> int:
         """Charge a trading fee (rounded up; a rebate is rounded down) and return it."""

@@ -23,8 +23,8 @@ DEFAULT_LEVERAGE: Final[int] = 20
 class Listing:
     """Prices are ticks, 0 while unknown. `mark_version` counts changes of the mark.
 
-    `longs` and `shorts` are the positions that are not flat, by position uid; `long_lots` is the
-    open interest, the sum over the longs (the shorts' sum is its negative). `default_leverage` is
+    `longs` and `shorts` are the positions that are not flat, in no order; `long_lots` is the open
+    interest, the sum over the longs (the shorts' sum is its negative). `default_leverage` is
     what an account has that chose none; `band_low` and `band_high` times the mark are how far an
     order price may cross.
     """
@@ -64,8 +64,8 @@ class Listing:
         self.mark = MarkPrice(rulebook.mark)
         self.premium = PremiumWindow(rulebook.funding)
         self.frontier = Frontier()
-        self.longs: dict[int, Position] = {}
-        self.shorts: dict[int, Position] = {}
+        self.longs: list[Position] = []
+        self.shorts: list[Position] = []
         self.long_lots = 0
         self.mark_ticks = 0
         self.index_ticks = 0
@@ -88,11 +88,20 @@ class Listing:
 
     def sorted_holders(self) -> "list[Position]":
         """The open positions in a fixed order that does not depend on history."""
-        holders = [*self.longs.values(), *self.shorts.values()]
+        holders = [*self.longs, *self.shorts]
         holders.sort(key=attrgetter("uid"))
         return holders
 
-    def holder(self, uid: int) -> "Position | None":
-        """The open position of this uid, None while it is flat."""
-        position = self.longs.get(uid)
-        return self.shorts.get(uid) if position is None else position
+    def enter(self, position: "Position") -> None:
+        """A position is open from now on, on the side its lots say."""
+        side = self.longs if position.qty_lots > 0 else self.shorts
+        position.side_place = len(side)
+        side.append(position)
+
+    def leave(self, position: "Position", was_long: bool) -> None:
+        """A position is no longer on this side; the last of the side takes its place."""
+        side = self.longs if was_long else self.shorts
+        last = side.pop()
+        if last is not position:
+            side[position.side_place] = last
+            last.side_place = position.side_place

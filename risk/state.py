@@ -229,7 +229,7 @@ def _restore_account(core: RiskCore, row: list[Any]) -> None:
         ) = values[3:]
         account.add_position(position)
         if position.qty_lots:
-            (listing.longs if position.qty_lots > 0 else listing.shorts)[position.uid] = position
+            listing.enter(position)
             listing.long_lots += max(0, position.qty_lots)
 
 

@@ -65,7 +65,7 @@ class Transfers:
     def deposit(self, command: Deposit) -> None:
         """Credit a trader's cross account, or the house's fund and backstop."""
         core = self._core
-        trader = core.ledger.traders.get(command.account_id)
+        trader = core.ledger.trader(command.account_id)
         verdict = self._check_amount(trader, command.asset_id, command.amount_q)
         if verdict.reason == OK and command.account_id in (FEES, RESIDUE, BAD_DEBT):
             verdict = Verdict(Reason.HOUSE_ACCOUNT)
@@ -94,7 +94,7 @@ class Transfers:
     def withdraw(self, command: Withdraw) -> None:
         """Pay out free collateral."""
         core = self._core
-        trader = core.ledger.traders.get(command.account_id)
+        trader = core.ledger.trader(command.account_id)
         verdict = self._check_amount(trader, command.asset_id, command.amount_q)
         if verdict.reason == OK and trader is not None and trader.is_house():
             verdict = Verdict(Reason.HOUSE_ACCOUNT)

@@ -72,6 +72,30 @@ def test_a_position_of_another_account_cannot_be_dropped() -> None:
         account.drop_position(Position(other, listing, 0, 1))
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([-3, -1, 0, 2, 5])), max_size=80))
+def test_the_open_positions_of_a_contract_are_known_by_side(
+    steps: list[tuple[int, int]],
+) -> None:
+    exchange = Market(rules()).exchange
+    core = exchange.risk.core
+    listing = core.listings[0]
+    positions: list[Position] = []
+    for number in range(10):
+        trader = Trader(FIRST_TRADER + number)
+        account = core.ledger.cross(trader, listing.instrument.settle_asset_id)
+        positions.append(Position(account, listing, 0, 1))
+        account.add_position(positions[-1])
+    for number, qty_lots in steps:
+        position = positions[number]
+        change = qty_lots - position.qty_lots
+        if change:
+            core.ledger.settle(position, change, 100 * change, 0)
+        for side, held in ((1, listing.longs), (-1, listing.shorts)):
+            open_there = [each for each in positions if each.qty_lots * side > 0]
+            assert sorted(each.uid for each in held) == [each.uid for each in open_there]
+            assert all(held[each.side_place] is each for each in open_there)
+
+
 def test_leverage_nobody_chose_is_the_contracts() -> None:
     m = Market(rules())
     m.open(FIRST_TRADER, FIRST_TRADER + 1, deposit="1000")
