@@ -7,7 +7,6 @@ Prices become ticks by rounding to the nearest one: a spot market's grid need no
 import csv
 import gzip
 import zlib
-from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +23,8 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 _TIME_FACTOR: Final[dict[str, int]] = {TRADES_CSV: 1_000, CANDLES_CSV: 1_000_000}
 
-Row = tuple[int, list[str]]
+Point = tuple[int, int]
+"""Time in nanoseconds and price in ticks."""
 
 
 def _open(path: Path) -> TextIO:
@@ -38,42 +38,18 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8", newline="")
 
 
-def _picked_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
-    """Line number and the wanted columns of each row."""
-    with _open(path) as stream:
-        reader = csv.reader(stream)
-        header = next(reader, None)
-        if not header:
-            raise ScenarioError(f"{path}: the file is empty; line 1 must name {', '.join(columns)}")
-        names = [name.strip() for name in header]
-        for name in columns:
-            if name not in names:
-                raise ScenarioError(
-                    f"{path}: line 1: column {name!r} is missing; found {', '.join(names)}"
-                    f"{nearest(name, names)}"
-                )
-        places = [names.index(name) for name in columns]
-        for row in reader:
-            if not row:
-                continue
-            if len(row) < len(names):
-                raise ScenarioError(
-                    f"{path}: line {reader.line_num}: {len(row)} fields, "
-                    f"but line 1 names {len(names)}"
-                )
-            yield reader.line_num, [row[place] for place in places]
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
-    """`_picked_rows` with damaged files reported as scenario errors."""
-    try:
-        yield from _picked_rows(path, columns)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ScenarioError(f"{path}: damaged gzip file: {error}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ScenarioError(f"{path}: not a readable CSV file: {error}") from None
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error}") from None
+def _places(path: Path, header: list[str] | None, columns: tuple[str, ...]) -> list[int]:
+    """Where the wanted columns are in a row."""
+    if not header:
+        raise ScenarioError(f"{path}: the file is empty; line 1 must name {', '.join(columns)}")
+    names = [name.strip() for name in header]
+    for name in columns:
+        if name not in names:
+            raise ScenarioError(
+                f"{path}: line 1: column {name!r} is missing; found {', '.join(names)}"
+                f"{nearest(name, names)}"
+            )
+    return [names.index(name) for name in columns]
 
 
 def _price_ticks(path: Path, line: int, name: str, text: str, tick: Decimal) -> int:
@@ -89,7 +65,25 @@ def _price_ticks(path: Path, line: int, name: str, text: str, tick: Decimal) -> 
     return ticks
 
 
-def read_prices(path: Path, kind: str, tick: Decimal) -> list[tuple[int, int]]:
+class _Prices:
+    """The prices of one file in ticks. The same few texts come again and again, so each is worked
+    out once."""
+
+    def __init__(self, path: Path, tick: Decimal) -> None:
+        self._path = path
+        self._tick = tick
+        self._known: dict[str, int] = {}
+
+    def ticks(self, line: int, name: str, text: str) -> int:
+        """The price in column ``name`` of a line."""
+        ticks = self._known.get(text)
+        if ticks is None:
+            ticks = _price_ticks(self._path, line, name, text, self._tick)
+            self._known[text] = ticks
+        return ticks
+
+
+def read_prices(path: Path, kind: str, tick: Decimal) -> list[Point]:
     """All prices of a file as ``(time_ns, price_ticks)``; a candle prints its four prices at
     quarters of the interval, the extreme nearer to the open first.
 
@@ -97,38 +91,65 @@ def read_prices(path: Path, kind: str, tick: Decimal) -> list[tuple[int, int]]:
         ScenarioError: missing, damaged or empty file, missing column, a time that is no whole
             number or goes back, a price that is no positive finite number.
     """
+    try:
+        with _open(path) as stream:
+            points = _read(path, kind, _Prices(path, tick), stream)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ScenarioError(f"{path}: damaged gzip file: {error}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ScenarioError(f"{path}: not a readable CSV file: {error}") from None
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error}") from None
+    if not points:
+        raise ScenarioError(f"{path}: no rows after the header; at least one price is needed")
+    return points
+
+
+def _read(path: Path, kind: str, prices: _Prices, stream: TextIO) -> list[Point]:
     columns = _COLUMNS[kind]
+    reader = csv.reader(stream)
+    header = next(reader, None)
+    time_place, *places = _places(path, header, columns)
+    width = len(header or ())
     factor = _TIME_FACTOR[kind]
-    points: list[tuple[int, int]] = []
-    last_ns = -1
+    points: list[Point] = []
     starts: list[int] = []
-    for line, fields in _rows(path, columns):
-        try:
-            time_ns = int(fields[0]) * factor
-        except ValueError:
-            time_ns = -1
-        if time_ns < 0:
-            raise ScenarioError(
-                f"{path}: line {line}: {columns[0]} {fields[0]!r} must be a whole number, 0 or more"
-            )
+    last_ns = -1
+    for row in reader:
+        if not row:
+            continue
+        line = reader.line_num
+        if len(row) < width:
+            raise ScenarioError(f"{path}: line {line}: {len(row)} fields, but line 1 names {width}")
+        time_ns = _time_ns(path, line, columns[0], row[time_place], factor)
         if time_ns < last_ns or (kind == CANDLES_CSV and time_ns == last_ns):
             raise ScenarioError(
-                f"{path}: line {line}: {columns[0]} {fields[0]} is not after the line before "
+                f"{path}: line {line}: {columns[0]} {row[time_place]} is not after the line before "
                 f"({last_ns // factor}); rows must be sorted by time"
             )
         last_ns = time_ns
-        prices = [
-            _price_ticks(path, line, name, text, tick)
-            for name, text in zip(columns[1:], fields[1:], strict=True)
+        if kind == TRADES_CSV:
+            points.append((time_ns, prices.ticks(line, columns[1], row[places[0]])))
+            continue
+        candle = [
+            prices.ticks(line, name, row[place])
+            for name, place in zip(columns[1:], places, strict=True)
         ]
-        if kind == CANDLES_CSV:
-            starts.append(time_ns)
-            points.extend((time_ns, price) for price in _candle_walk(path, line, prices))
-        else:
-            points.append((time_ns, prices[0]))
-    if not points:
-        raise ScenarioError(f"{path}: no rows after the header; at least one price is needed")
+        starts.append(time_ns)
+        points.extend((time_ns, price) for price in _candle_walk(path, line, candle))
     return _spread_candles(points, starts) if kind == CANDLES_CSV else points
+
+
+def _time_ns(path: Path, line: int, name: str, text: str, factor: int) -> int:
+    try:
+        time_ns = int(text) * factor
+    except ValueError:
+        time_ns = -1
+    if time_ns < 0:
+        raise ScenarioError(
+            f"{path}: line {line}: {name} {text!r} must be a whole number, 0 or more"
+        )
+    return time_ns
 
 
 def _candle_walk(path: Path, line: int, prices: list[int]) -> list[int]:
@@ -142,7 +163,7 @@ def _candle_walk(path: Path, line: int, prices: list[int]) -> list[int]:
     return [first, *inner, last]
 
 
-def _spread_candles(points: list[tuple[int, int]], starts: list[int]) -> list[tuple[int, int]]:
+def _spread_candles(points: list[Point], starts: list[int]) -> list[Point]:
     """Give a candle's four prices the times 0, 1/4, 1/2 and 3/4 of its interval."""
     gaps = [later - earlier for earlier, later in pairwise(starts)]
     width = min(gaps) if gaps else 60_000_000_000
