@@ -5,9 +5,9 @@ change between two marks.
 """
 
 from collections.abc import Iterator
-from heapq import heapify, heappop
 from typing import Any
 
+from engine.instruments import Instrument
 from risk.accounts import Position, split_uid
 from risk.core import RiskCore
 from risk.health import evaluate, unrealised_q
@@ -19,18 +19,20 @@ class _Queue:
     """Position uids as of a mark version, the highest score first, equal scores by uid.
 
     A deleveraging asks the first few of thousands, so only as many are put in order as anyone has
-    asked for: `uids` are those, `_rest` is a heap of the others, the negative score each had at
-    that mark and the uid. `start` skips those at the front that are closed already.
+    asked for: `uids` are those; `_rest` are the others as they came, with the score each had at
+    that mark in `_scores`. `start` skips those at the front that are closed already.
     """
 
-    __slots__ = ("_places", "_rest", "built_version", "start", "uids")
+    __slots__ = ("_places", "_rest", "_scores", "built_version", "start", "uids")
 
-    def __init__(self, built_version: int, uids: list[int], rest: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, built_version: int, uids: list[int], rest: list[int], scores: list[int]
+    ) -> None:
         self.built_version = built_version
         self.uids = uids
         self.start = 0
-        heapify(rest)
         self._rest = rest
+        self._scores = scores
         self._places: dict[int, int] = {}
 
     def reaches(self, place: int) -> bool:
@@ -38,15 +40,14 @@ class _Queue:
         while len(self.uids) <= place:
             if not self._rest:
                 return False
-            self.uids.append(heappop(self._rest)[1])
+            self._order_more()
         return True
 
     def ordered(self) -> list[int]:
         """All uids, in order."""
-        self._rest.sort()
-        for _, uid in self._rest:
-            self.uids.append(uid)
-        self._rest.clear()
+        if self._rest:
+            self._append_ordered(self._rest, self._scores)
+            self._rest, self._scores = [], []
         return self.uids
 
     def place_of(self, uid: int) -> int:
@@ -54,6 +55,37 @@ class _Queue:
         if not self._places:
             self._places = {each: place for place, each in enumerate(self.ordered())}
         return self._places.get(uid, -1)
+
+    def _order_more(self) -> None:
+        """Put those in order that score more than half of what the best of the rest does."""
+        best = 0
+        for score in self._scores:
+            if score > best:
+                best = score
+        limit = best // 2
+        uids: list[int] = []
+        scores: list[int] = []
+        rest: list[int] = []
+        rest_scores: list[int] = []
+        for index in range(len(self._scores)):
+            uid = self._rest[index]
+            score = self._scores[index]
+            if score > limit or not best:
+                uids.append(uid)
+                scores.append(score)
+            else:
+                rest.append(uid)
+                rest_scores.append(score)
+        self._append_ordered(uids, scores)
+        self._rest, self._scores = rest, rest_scores
+
+    def _append_ordered(self, uids: list[int], scores: list[int]) -> None:
+        entries: list[tuple[int, int]] = []
+        for index in range(len(uids)):
+            entries.append((-scores[index], uids[index]))
+        entries.sort()
+        for _, uid in entries:
+            self.uids.append(uid)
 
 
 class AdlQueues:
@@ -134,7 +166,8 @@ class AdlQueues:
     def restore(self, state: list[list[Any]]) -> None:
         """Take over what `state` returned."""
         for instrument_id, side, start, uids in state:
-            queue = _Queue(self._core.listings[instrument_id].mark_version, list(uids), [])
+            version = self._core.listings[instrument_id].mark_version
+            queue = _Queue(version, list(uids), [], [])
             queue.start = start
             self._queues[(instrument_id, side)] = queue
 
@@ -144,27 +177,33 @@ def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int)
     key = (listing.instrument_id, side)
     queue = queues.get(key)
     if queue is None or queue.built_version != listing.mark_version:
-        entries: list[tuple[int, int]] = []
+        uids: list[int] = []
+        scores: list[int] = []
         for position in listing.longs if side > 0 else listing.shorts:
-            entries.append((-_score(position), position.uid))
-        queue = _Queue(listing.mark_version, [], entries)
+            uids.append(position.uid)
+            scores.append(_score(position, listing.instrument, listing.mark_ticks))
+        queue = _Queue(listing.mark_version, [], uids, scores)
         queues[key] = queue
     return queue
 
 
-def _score(position: Position) -> int:
+def _score(position: Position, instrument: Instrument, mark_ticks: int) -> int:
     """A position's score at present marks."""
-    listing = position.listing
     qty_lots = position.qty_lots
-    value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
+    value_q = instrument.position_value_q(qty_lots, mark_ticks)
     gain_q = value_q - position.entry_value_q
     if gain_q <= 0:
         return 0
     account = position.account
-    evaluate(account)
+    if len(account.positions) == 1 and not account.holdings:
+        # Its equity is at hand: nobody has to look at its requirements, or at it once more.
+        equity_q = account.wallet_q + gain_q
+    else:
+        evaluate(account)
+        equity_q = account.equity_q
     return profit_leverage_score(
         gain_q,
         position.entry_value_q,
-        listing.instrument.notional_of_value_q(value_q, qty_lots, listing.mark_ticks),
-        account.equity_q,
+        instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
+        equity_q,
     )

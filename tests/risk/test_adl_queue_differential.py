@@ -10,7 +10,7 @@ from engine.units import PPB
 from risk.accounts import Position
 from risk.adl_queue import AdlQueues
 from risk.health import evaluate, unrealised_q
-from tests.market import Market
+from tests.market import Market, collateral, rules
 
 TRADERS = tuple(range(100, 116))
 TRADES = st.tuples(
@@ -118,3 +118,32 @@ def test_what_nobody_asked_for_is_in_order_in_a_snapshot() -> None:
     assert position is not None
     assert next(queues.against(position)).uid == plain.uids[0]
     assert queues.state() == [[0, -1, 0, plain.uids]]
+
+
+def test_equity_is_all_an_account_has() -> None:
+    """Five shorts of one size with 60 dollars each, at a gain of 1: who lost elsewhere comes
+    first, then by what they gained elsewhere or hold besides. 0.002 BTC count for 90."""
+    plain, with_coins, rich, winner, loser = TRADERS[1:6]
+    market = Market(rules(collateral=collateral(BTC="0.1")))
+    market.add("OTHER")
+    market.asset_price("50000")
+    market.index("100")
+    market.index("100", symbol="OTHER")
+    market.open(TRADERS[0], TRADERS[6], deposit="100000")
+    for trader in (plain, with_coins, rich, winner, loser):
+        market.open(trader, deposit="60")
+        market.trade(TRADERS[0], trader, "1", "100")
+    market.open(with_coins, deposit="0.002", asset="BTC")
+    market.open(rich, deposit="75")
+    market.trade(winner, TRADERS[6], "2", "100", symbol="OTHER")
+    market.trade(TRADERS[6], loser, "2", "100", symbol="OTHER")
+    market.index("105", symbol="OTHER")
+    market.index("99")
+    position = market.exchange.risk.core.ledger.traders[TRADERS[0]].find_position(0)
+    assert position is not None
+    queue = AdlQueues(market.exchange.risk.core).against(position)
+    accounts = [each.account.trader.account_id for each in queue]
+    assert accounts == [loser, plain, winner, rich, with_coins]
+    assert [score(each) for each in AdlQueues(market.exchange.risk.core).against(position)] == [
+        10**7 * floor(Fraction(99 * PPB, equity)) for equity in (51, 61, 71, 136, 151)
+    ]
