@@ -20,7 +20,7 @@ from risk.margin.build import build_margin_model
 from risk.margin.model import MarginModel
 from seawall.agents.base import Agent
 from seawall.agents.view import MarketView
-from seawall.population import TraderProfile
+from seawall.profiles import TraderProfile
 from seawall.scenario import Scenario
 
 

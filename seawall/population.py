@@ -1,17 +1,13 @@
-"""The population of margined accounts: who they are, drawn once from a seed.
+"""The population of margined accounts as a scenario describes it: groups of traders.
 
-Wealth is in the quote currency, so one description serves linear and inverse contracts. A profile
-holds everything about a trader that chance decides, so nothing a trader does later depends on what
-the others did first.
+Wealth is in the quote currency, so one description serves linear and inverse contracts. Who the
+traders of a group are is drawn in `seawall.profiles`.
 """
 
-import math
-import random
-from bisect import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Final, Generic, TypeVar
+from typing import Final
+
+import msgspec
 
 from seawall.scenario_fields import Fields
 
@@ -28,11 +24,8 @@ PARETO: Final[str] = "pareto"
 MAX_LEVERAGE: Final[int] = 1_000
 _MAX_ACCOUNTS: Final[int] = 1_000_000
 
-Value = TypeVar("Value")
 
-
-@dataclass(frozen=True, slots=True)
-class WealthPlan:
+class WealthPlan(msgspec.Struct, frozen=True):
     """Wealth in quote currency: lognormal (``median``, ``sigma``) or Pareto (``alpha`` above
     ``low``), both bounded to ``low..high``."""
 
@@ -43,17 +36,8 @@ class WealthPlan:
     sigma: float = 0.0
     alpha: float = 0.0
 
-    def draw(self, rng: random.Random) -> float:
-        """One wealth; draws outside the bounds are moved to the bound."""
-        if self.kind == LOGNORMAL:
-            value = self.median * math.exp(rng.gauss(0.0, self.sigma))
-        else:
-            value = self.low * rng.paretovariate(self.alpha)
-        return min(self.high, max(self.low, value))
 
-
-@dataclass(frozen=True, slots=True)
-class PopulationPlan:
+class PopulationPlan(msgspec.Struct, frozen=True):
     """One group of traders as a scenario describes it; weights sum to one. ``collateral_share`` of
     the wealth is held in the asset ``collateral`` (its name in the file; "": in the settlement
     asset)."""
@@ -73,31 +57,6 @@ class PopulationPlan:
     stop_distance: tuple[float, float]
     passive_share: float
     clip: float
-    collateral: str = ""
-    collateral_share: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class TraderProfile:
-    """One trader. ``reserve`` is money outside the exchange, ``stop_distance`` 0 without a stop;
-    ``entry_share`` says when in the warm-up the trader enters (0 to 1), ``passive`` whether with
-    resting orders; ``clip`` is the most it takes from the book at once."""
-
-    account_id: int
-    group: str
-    instrument: str
-    wealth: float
-    leverage: int
-    is_long: bool
-    isolated: bool
-    utilisation: float
-    reserve: float
-    answer: str
-    reaction_ns: int
-    stop_distance: float
-    passive: bool
-    clip: float
-    entry_share: float
     collateral: str = ""
     collateral_share: float = 0.0
 
@@ -188,68 +147,3 @@ def _read_answers(fields: Fields) -> tuple[tuple[str, float], ...]:
                 f"on_call.{name}", f"{name!r} must be one of {', '.join(CALL_ANSWERS)}"
             )
     return tuple(weights.items())
-
-
-def draw_population(
-    plans: tuple[PopulationPlan, ...], first_account_id: int, seed: int
-) -> list[TraderProfile]:
-    """Every trader of every group, ids in order from ``first_account_id``."""
-    traders: list[TraderProfile] = []
-    account_id = first_account_id
-    for plan in plans:
-        rng = random.Random(f"{seed}:population:{plan.name}")
-        leverages = _Choice(plan.leverage)
-        answers = _Choice(plan.on_call)
-        for _ in range(plan.accounts):
-            traders.append(_draw_trader(plan, account_id, leverages, answers, rng))
-            account_id += 1
-    return traders
-
-
-class _Choice(Generic[Value]):
-    """Weighted values, drawn as `random.choices` draws them, with the weights added up once."""
-
-    __slots__ = ("_cumulative", "_last", "_total", "_values")
-
-    def __init__(self, weighted: tuple[tuple[Value, float], ...]) -> None:
-        self._values = [value for value, _ in weighted]
-        self._cumulative = list(accumulate(weight for _, weight in weighted))
-        self._total = self._cumulative[-1] + 0.0
-        self._last = len(self._values) - 1
-
-    def draw(self, rng: random.Random) -> Value:
-        """One value."""
-        return self._values[bisect(self._cumulative, rng.random() * self._total, 0, self._last)]
-
-
-def _draw_trader(
-    plan: PopulationPlan,
-    account_id: int,
-    leverages: _Choice[int],
-    answers: _Choice[str],
-    rng: random.Random,
-) -> TraderProfile:
-    chance = rng.random
-    uniform = rng.uniform
-    wealth = plan.wealth.draw(rng)
-    with_stop = chance() < plan.stop_share
-    stop_distance = uniform(*plan.stop_distance)
-    return TraderProfile(
-        account_id=account_id,
-        group=plan.name,
-        instrument=plan.instrument,
-        wealth=wealth,
-        leverage=leverages.draw(rng),
-        is_long=chance() < plan.long_share,
-        isolated=chance() < plan.isolated_share,
-        utilisation=uniform(*plan.utilisation),
-        reserve=wealth * uniform(*plan.reserve),
-        answer=answers.draw(rng),
-        reaction_ns=rng.randint(*plan.reaction_ns),
-        stop_distance=stop_distance if with_stop else 0.0,
-        passive=chance() < plan.passive_share,
-        clip=plan.clip,
-        entry_share=chance(),
-        collateral=plan.collateral,
-        collateral_share=plan.collateral_share,
-    )

@@ -47,7 +47,7 @@ from seawall.market_setup import (
     market_commands,
     trader_commands,
 )
-from seawall.population import draw_population
+from seawall.profiles import draw_population
 from seawall.scenario import Scenario
 from seawall.series import SeriesRecorder
 from seawall.simulation_result import SimulationResult

@@ -20,6 +20,7 @@ from engine.events import (
     TakenOver,
 )
 from seawall.agents.view import Desk, MarketView
+from seawall.draws import exponential
 
 NEVER: Final[int] = -1
 
@@ -157,4 +158,4 @@ def worse(price_ticks: float, side: int, share: float) -> int:
 
 def wait_ns(rng: random.Random, mean_ns: float) -> int:
     """An exponential waiting time of at least a microsecond."""
-    return max(1_000, int(rng.expovariate(1.0 / mean_ns)))
+    return max(1_000, int(exponential(rng, 1.0 / mean_ns)))

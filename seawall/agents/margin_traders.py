@@ -1,6 +1,6 @@
 """The margined traders: they enter through real orders, hold, and answer their margin calls.
 
-What a trader does was drawn beforehand (`seawall.population.TraderProfile`); here it meets the
+What a trader does was drawn beforehand (`seawall.profiles.TraderProfile`); here it meets the
 market. A trader hears only the events of its own account.
 """
 
@@ -25,7 +25,9 @@ from engine.reasons import Reason
 from engine.units import SECOND_NS
 from seawall.agents.base import shrink, worse
 from seawall.agents.view import Desk, MarketView
-from seawall.population import ADD, BOTH, CUT, IGNORE, TOO_LATE, TraderProfile
+from seawall.draws import below
+from seawall.population import ADD, BOTH, CUT, IGNORE, TOO_LATE
+from seawall.profiles import TraderProfile
 
 Schedule = Callable[[int, Callable[[], None]], None]
 """Ask to be called back at a time."""
@@ -90,9 +92,9 @@ class Dice:
         if rng is None:
             rng = self._rng = random.Random(self._seed)
         for unseen in self._unseen:
-            rng.randrange(unseen)
+            below(rng, unseen)
         self._unseen.clear()
-        return rng.randrange(bound)
+        return below(rng, bound)
 
 
 class Trader:

@@ -7,6 +7,7 @@ from engine.commands import BUY, SELL
 from seawall.agents.base import NEVER, Agent, wait_ns, worse
 from seawall.agents.plans import DipBuyerPlan, MomentumPlan, NoisePlan
 from seawall.agents.view import Desk, MarketView
+from seawall.draws import exponential
 
 
 class NoiseTrader(Agent):
@@ -38,7 +39,7 @@ class NoiseTrader(Agent):
         mid = view.mid()
         lots = view.lots(notional, mid)
         if self.rng.random() < plan.passive_share:
-            offset = 0.0005 + self.rng.expovariate(1.0) * (0.001 + 3 * view.volatility)
+            offset = 0.0005 + exponential(self.rng, 1.0) * (0.001 + 3 * view.volatility)
             price = view.inside_band(side, worse(mid, -side, min(0.05, offset)))
             if 0 < lots <= view.max_lots:
                 order_id = desk.submit(

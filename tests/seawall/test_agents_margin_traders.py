@@ -18,7 +18,7 @@ from engine.events import (
 from engine.reasons import Reason
 from seawall.agents.margin_traders import ENTRY_TRIES, LATE_FACTOR, Crowd, Dice, Trader
 from seawall.agents.view import Desk, MarketView
-from seawall.population import TraderProfile
+from seawall.profiles import TraderProfile
 from tests.seawall.test_agents import Recorder, make_view, rest
 
 S = 10**9

@@ -1,0 +1,176 @@
+"""Who the margined traders are, drawn once from a seed.
+
+A profile holds everything about a trader that chance decides, so nothing a trader does later
+depends on what the others did first.
+"""
+
+import math
+import random
+from bisect import bisect
+from itertools import accumulate
+from typing import Generic, TypeVar
+
+from seawall.draws import between, uniform
+from seawall.population import LOGNORMAL, PopulationPlan
+
+Value = TypeVar("Value")
+
+
+class TraderProfile:
+    """One trader. ``reserve`` is money outside the exchange, ``stop_distance`` 0 without a stop;
+    ``entry_share`` says when in the warm-up the trader enters (0 to 1), ``passive`` whether with
+    resting orders; ``clip`` is the most it takes from the book at once."""
+
+    __slots__ = (
+        "account_id",
+        "answer",
+        "clip",
+        "collateral",
+        "collateral_share",
+        "entry_share",
+        "group",
+        "instrument",
+        "is_long",
+        "isolated",
+        "leverage",
+        "passive",
+        "reaction_ns",
+        "reserve",
+        "stop_distance",
+        "utilisation",
+        "wealth",
+    )
+
+    def __init__(
+        self,
+        account_id: int,
+        group: str,
+        instrument: str,
+        wealth: float,
+        leverage: int,
+        is_long: bool,
+        isolated: bool,
+        utilisation: float,
+        reserve: float,
+        answer: str,
+        reaction_ns: int,
+        stop_distance: float,
+        passive: bool,
+        clip: float,
+        entry_share: float,
+        collateral: str = "",
+        collateral_share: float = 0.0,
+    ) -> None:
+        self.account_id = account_id
+        self.group = group
+        self.instrument = instrument
+        self.wealth = wealth
+        self.leverage = leverage
+        self.is_long = is_long
+        self.isolated = isolated
+        self.utilisation = utilisation
+        self.reserve = reserve
+        self.answer = answer
+        self.reaction_ns = reaction_ns
+        self.stop_distance = stop_distance
+        self.passive = passive
+        self.clip = clip
+        self.entry_share = entry_share
+        self.collateral = collateral
+        self.collateral_share = collateral_share
+
+
+def draw_population(
+    plans: tuple[PopulationPlan, ...], first_account_id: int, seed: int
+) -> list[TraderProfile]:
+    """Every trader of every group, ids in order from ``first_account_id``."""
+    traders: list[TraderProfile] = []
+    account_id = first_account_id
+    for plan in plans:
+        group = _Group(plan, random.Random(f"{seed}:population:{plan.name}"))
+        for _ in range(plan.accounts):
+            traders.append(group.draw(account_id))
+            account_id += 1
+    return traders
+
+
+class _Choice(Generic[Value]):
+    """Weighted values, drawn as `random.choices` draws them, with the weights added up once."""
+
+    __slots__ = ("_cumulative", "_last", "_total", "_values")
+
+    def __init__(self, weighted: tuple[tuple[Value, float], ...]) -> None:
+        self._values = [value for value, _ in weighted]
+        self._cumulative = list(accumulate(weight for _, weight in weighted))
+        self._total = self._cumulative[-1] + 0.0
+        self._last = len(self._values) - 1
+
+    def draw(self, rng: random.Random) -> Value:
+        """One value."""
+        return self._values[bisect(self._cumulative, rng.random() * self._total, 0, self._last)]
+
+
+class _Group:
+    """One plan with its figures at hand, and the generator its traders are drawn from."""
+
+    def __init__(self, plan: PopulationPlan, rng: random.Random) -> None:
+        self._rng = rng
+        self._name = plan.name
+        self._instrument = plan.instrument
+        self._wealth = plan.wealth
+        self._leverages = _Choice(plan.leverage)
+        self._long_share = plan.long_share
+        self._isolated_share = plan.isolated_share
+        self._utilisation: tuple[float, float] = plan.utilisation
+        self._reserve: tuple[float, float] = plan.reserve
+        self._answers = _Choice(plan.on_call)
+        self._reaction_ns: tuple[int, int] = plan.reaction_ns
+        self._stop_share = plan.stop_share
+        self._stop_distance: tuple[float, float] = plan.stop_distance
+        self._passive_share = plan.passive_share
+        self._clip = plan.clip
+        self._collateral = plan.collateral
+        self._collateral_share = plan.collateral_share
+
+    def draw(self, account_id: int) -> TraderProfile:
+        """One trader. The order of the draws is part of what a seed means."""
+        rng = self._rng
+        wealth = self._draw_wealth()
+        with_stop = rng.random() < self._stop_share
+        stop_distance = uniform(rng, self._stop_distance[0], self._stop_distance[1])
+        leverage = self._leverages.draw(rng)
+        is_long = rng.random() < self._long_share
+        isolated = rng.random() < self._isolated_share
+        utilisation = uniform(rng, self._utilisation[0], self._utilisation[1])
+        reserve = wealth * uniform(rng, self._reserve[0], self._reserve[1])
+        answer = self._answers.draw(rng)
+        reaction_ns = between(rng, self._reaction_ns[0], self._reaction_ns[1])
+        passive = rng.random() < self._passive_share
+        return TraderProfile(
+            account_id,
+            self._name,
+            self._instrument,
+            wealth,
+            leverage,
+            is_long,
+            isolated,
+            utilisation,
+            reserve,
+            answer,
+            reaction_ns,
+            stop_distance if with_stop else 0.0,
+            passive,
+            self._clip,
+            rng.random(),
+            self._collateral,
+            self._collateral_share,
+        )
+
+    def _draw_wealth(self) -> float:
+        """Draws outside the bounds are moved to the bound."""
+        plan = self._wealth
+        if plan.kind == LOGNORMAL:
+            value: float = plan.median * math.exp(self._rng.gauss(0.0, plan.sigma))
+        else:
+            value = plan.low * self._rng.paretovariate(plan.alpha)
+        return min(plan.high, max(plan.low, value))
