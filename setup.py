@@ -78,6 +78,7 @@ COMPILED = [
     "risk/state.py",
     "risk/transfers.py",
     "risk/watch.py",
+    "seawall/agenda.py",
     "seawall/agents/arbitrageur.py",
     "seawall/agents/base.py",
     "seawall/agents/margin_traders.py",

@@ -5,7 +5,6 @@ then whoever wakes. Nothing here reads the wall clock except the progress line a
 reported at the end, so the same scenario and seed give the same commands.
 """
 
-import heapq
 import random
 import sys
 import time
@@ -34,6 +33,7 @@ from engine.events import (
 )
 from matching.book import Book
 from risk.accounts import FIRST_TRADER, owner_of
+from seawall.agenda import Agenda
 from seawall.agents import build_agents
 from seawall.agents.base import NEVER, Agent
 from seawall.agents.margin_traders import Crowd, Dice, Trader
@@ -107,8 +107,7 @@ class Simulation:
         self.now_ns = scenario.time.begin_ns
         self._on_ready = on_ready
         self._progress = progress and sys.stderr.isatty()
-        self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
-        self._sequence = 0
+        self._agenda = Agenda()
         self._owners: dict[int, Agent | Trader] = {}
         self._desk = Desk(self)
         self.views: dict[str, MarketView] = {}
@@ -133,8 +132,7 @@ class Simulation:
 
     def schedule(self, time_ns: int, action: Callable[[], None], rank: int = RANK_AGENT) -> None:
         """Run ``action`` at that time, or now if it has passed."""
-        self._sequence += 1
-        heapq.heappush(self._queue, (max(time_ns, self.now_ns), rank, self._sequence, action))
+        self._agenda.add(max(time_ns, self.now_ns), rank, action)
 
     def run(self) -> SimulationResult:
         """Set the market up, run it to the end and collect the series.
@@ -174,14 +172,15 @@ class Simulation:
         end_ns = self.scenario.time.end_ns
         latency = self.scenario.latency is not None
         shown = started
-        while self._queue and self._queue[0][0] <= end_ns:
-            time_ns, rank, _, action = heapq.heappop(self._queue)
+        agenda = self._agenda
+        while (action := agenda.take(end_ns)) is not None:
+            time_ns = agenda.time_ns
             if latency:
                 self.market.run_until(time_ns)
             self.now_ns = time_ns
             self._desk.now_ns = time_ns
             action()
-            if self._progress and rank == RANK_CLOCK:
+            if self._progress and agenda.rank == RANK_CLOCK:
                 now = time.perf_counter()
                 if now - shown > _PROGRESS_SECONDS:
                     shown = now
