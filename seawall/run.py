@@ -103,7 +103,7 @@ def run_scenario(
         recorder.events.write(directory.events_path)
         _save_series(directory.partial, scenario, result)
         directory.write_summary(summary)
-        rebuild_report(directory.partial)
+        rebuild_report(directory.partial, recorder.events.frame())
         interrupts.check()
     return summary
 

@@ -43,6 +43,9 @@ EVENT_COLUMNS: Final[tuple[str, ...]] = (
     "detail",
 )
 
+_WANTED: Final[pl.Expr] = pl.col("type").is_in(REPORT_EVENTS)
+"""The rows a report uses."""
+
 
 class ReportDataError(ValueError):
     """Report input is missing or malformed; the message names the file and the column."""
@@ -145,15 +148,15 @@ def save_series(
         _stack(real_trades, REAL_TRADES_COLUMNS).write_parquet(directory / REAL_TRADES_FILE)
 
 
-def load_report_data(run_dir: Path | str) -> ReportData:
-    """Read a run directory.
+def load_report_data(run_dir: Path | str, events: pl.DataFrame | None = None) -> ReportData:
+    """Read a run directory; ``events`` is its table of events where that is at hand.
 
     Raises:
         ReportDataError: a file is missing or unreadable, or lacks a column or key.
     """
     directory = Path(run_dir)
     summary, scenario = _read_summary(directory / SUMMARY_FILE)
-    events = _read_events(directory / EVENTS_FILE)
+    events = _read_events(directory / EVENTS_FILE) if events is None else events.filter(_WANTED)
     series = _read_parquet(directory / SERIES_FILE, ("instrument_id", *SERIES_COLUMNS))
     real_path = directory / REAL_TRADES_FILE
     real_trades: dict[int, pl.DataFrame] = {}
@@ -193,8 +196,7 @@ def _read_events(path: Path) -> pl.DataFrame:
     try:
         scan = pl.scan_parquet(path)
         _require_names(scan.collect_schema().names(), EVENT_COLUMNS, str(path))
-        wanted = pl.col("type").cast(pl.String).is_in(REPORT_EVENTS)
-        return scan.filter(wanted).sort("seq").collect()
+        return scan.filter(_WANTED).sort("seq").collect()
     except pl.exceptions.PolarsError as error:
         raise ReportDataError(f"{path}: not a readable parquet file: {error}") from None
 

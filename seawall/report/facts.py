@@ -5,8 +5,7 @@ An event's fields are partly columns of the table and partly in its ``detail`` J
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import compress
+from itertools import compress, repeat
 from operator import attrgetter
 from types import GenericAlias
 from typing import Any, Final
@@ -126,17 +125,17 @@ def fund_series(events: pl.DataFrame) -> pl.DataFrame:
     A wallet that was not empty before the first change also gets a row for what it held then.
     """
     changes = event_columns(events, "FundChanged", "time_ns", "asset_id", "amount_q", "wallet_q")
-    rows: list[tuple[int, int, int]] = []
-    seen: dict[int, bool] = {}
-    for time_ns, asset_id, amount_q, wallet_q in _rows(changes):
-        if asset_id not in seen:
-            seen[asset_id] = True
-            before_q = wallet_q - amount_q
-            if before_q:
-                rows.append((time_ns, asset_id, before_q))
-        rows.append((time_ns, asset_id, wallet_q))
+    amounts_q = changes.pop("amount_q")
+    times_ns, assets, wallets_q = changes.values()
+    # From the last to the first, so that a row put in moves none that is still to be looked at.
+    for place in sorted(map(assets.index, set(assets)), reverse=True):
+        before_q = wallets_q[place] - amounts_q[place]
+        if before_q:
+            times_ns.insert(place, times_ns[place])
+            assets.insert(place, assets[place])
+            wallets_q.insert(place, before_q)
     schema = {"time_ns": pl.Int64, "asset_id": pl.Int64, "wallet_q": pl.Int128}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(changes, schema=schema)
 
 
 def loss_parts(events: pl.DataFrame) -> list[LossParts]:
@@ -164,9 +163,11 @@ def call_facts(events: pl.DataFrame) -> CallFacts:
     open_ns: dict[str, list[int]] = {}
     for outcome, lasted_ns in zip(ends["outcome"], ends["open_ns"], strict=True):
         open_ns.setdefault(outcome, []).append(lasted_ns)
-    story = [(*row, _ISSUED) for row in _rows(issues)]
-    story += [(*row, _CURED) for *row, outcome, _ in _rows(ends) if outcome == CALL_CURED]
-    story += [(*row, _NO_CALL, _LIQUIDATED) for row in _rows(starts)]
+    cured = [outcome == CALL_CURED for outcome in ends["outcome"]]
+    cures = [compress(ends[name], cured) for name in (*where, "call_id")]
+    story = list(zip(*issues.values(), repeat(_ISSUED)))
+    story += zip(*cures, repeat(_CURED))
+    story += zip(*starts.values(), repeat(_NO_CALL), repeat(_LIQUIDATED))
     story.sort()
     issued: dict[tuple[int, int], int] = {}
     latest: dict[int, int] = {}
@@ -181,10 +182,6 @@ def call_facts(events: pl.DataFrame) -> CallFacts:
         elif latest.get(account_id) == call_id:
             del latest[account_id]
     return CallFacts(len(issued), open_ns, response_ns, len(issued) - len(ends["seq"]))
-
-
-def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
-    return zip(*columns.values(), strict=True)
 
 
 def liquidation_trades(events: pl.DataFrame) -> pl.DataFrame:
@@ -204,7 +201,9 @@ def counts_by_group(
     by_size = group == "outcome" and event_type == "LiquidationEnded"
     columns = event_columns(events, event_type, *fields, *(["partial"] if by_size else []))
     starts = [time_ns // bucket_ns * bucket_ns for time_ns in columns["time_ns"]]
-    names = [event_type] * len(starts) if group is None else list(map(str, columns[group]))
+    if group is None:
+        return {event_type: Counter(starts)} if starts else {}
+    names = list(map(str, columns[group]))
     if by_size:
         partly = columns["partial"]
         names = [f"{name} (partial)" if p else name for name, p in zip(names, partly, strict=True)]

@@ -177,7 +177,7 @@ def _mark_traces(market: Market) -> tuple[list[Figure], list[str]]:
                     # The default white outline of bubbles would hide the lines below.
                     "line": {"width": 0},
                     "sizemode": "area",
-                    "size": [float(f"{value:.4g}") for value in shown["notional"]],
+                    "size": [float(f"{value:.4g}") for value in shown["notional"].to_list()],
                     # Twice the largest value over the square of its diameter (plotly's rule).
                     "sizeref": 2 * largest / BUBBLE_PIXELS_MAX**2 or 1,
                     "sizemin": 2,
@@ -198,7 +198,9 @@ def _mark_traces(market: Market) -> tuple[list[Figure], list[str]]:
 def _pairs(frame: pl.DataFrame) -> list[list[float]]:
     return [
         [float(f"{contracts:.6g}"), float(f"{notional:.6g}")]
-        for contracts, notional in frame.select("contracts", "notional").iter_rows()
+        for contracts, notional in zip(
+            frame["contracts"].to_list(), frame["notional"].to_list(), strict=True
+        )
     ]
 
 

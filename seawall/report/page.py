@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import polars as pl
 from plotly.offline import get_plotlyjs
 
 from seawall.report.chart import MS_NS, Chart
@@ -149,13 +150,14 @@ def write_report(data: ReportData, path: Path | str) -> Path:
     return target
 
 
-def rebuild_report(run_dir: Path | str) -> Path:
-    """Write ``report.html`` anew from what a run directory holds.
+def rebuild_report(run_dir: Path | str, events: pl.DataFrame | None = None) -> Path:
+    """Write ``report.html`` anew from what a run directory holds; ``events`` is its table of events
+    where that is at hand.
 
     Raises:
         seawall.report.ReportDataError: the directory is incomplete or a file is malformed.
     """
-    return write_report(load_report_data(run_dir), Path(run_dir) / REPORT_FILE)
+    return write_report(load_report_data(run_dir, events), Path(run_dir) / REPORT_FILE)
 
 
 def report_html(data: ReportData) -> str:

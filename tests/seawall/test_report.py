@@ -342,6 +342,15 @@ def test_the_report_is_rebuilt_alike_from_the_run_directory(
     assert path.read_text(encoding="utf-8") == small_page
 
 
+def test_with_the_table_at_hand_the_file_of_events_is_not_read(
+    small: ReportData, small_page: str, tmp_path: Path
+) -> None:
+    save_run(tmp_path, small)
+    (tmp_path / "events.parquet").write_bytes(b"not looked at")
+    path = rebuild_report(tmp_path, small.events)
+    assert path.read_text(encoding="utf-8") == small_page
+
+
 @pytest.mark.parametrize(
     "name", ["summary.json", "events.parquet", "series.parquet", "margin_ratio.parquet"]
 )
