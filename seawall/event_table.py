@@ -28,8 +28,9 @@ from engine.forms import struct_form
 from engine.kernel import to_wire
 from engine.messages import EVENT_TYPES
 
-CHUNK_ROWS: Final[int] = 100_000
-"""Events kept before they become columns."""
+CHUNK_ROWS: Final[int] = 500_000
+"""Events kept before they become columns, some 60 MB of them: every chunk costs some sixty calls of
+Polars, whatever is in it."""
 
 _COLUMN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "account_id": ("account_id", "margin_account_id"),
