@@ -1,13 +1,9 @@
 """Encryption of the links between services that run on several hosts (CURVE).
 
-All services of an exchange share one pair of keys. An inbox lets in only who shows that pair's
-public key and can prove to have the secret one; the frames in between are encrypted.
+All services of an exchange share one pair of keys; `engine.link_guard` puts them to use.
 """
 
-from typing import Any
-
 import msgspec
-import zmq
 
 
 class LinkKeys(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,43 +19,11 @@ class LinkKeys(msgspec.Struct, forbid_unknown_fields=True):
 
     def fault(self) -> str:
         """What is wrong with the pair; empty when it can be used."""
+        # Everybody who reads settings comes past here, and most of them have no keys.
+        import zmq
+
         try:
             public = zmq.curve_public(self.secret.encode()).decode()
         except (zmq.ZMQError, ValueError):
             return "link_keys.secret must be 40 characters of Z85"
         return "" if public == self.public else "link_keys.public is not that of link_keys.secret"
-
-
-class Guard:
-    """Puts keys on the sockets of one service's links and asks who connects for theirs.
-
-    It answers for a ZeroMQ context of its own thread; no other authenticator may be in the context.
-    """
-
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", keys: LinkKeys) -> None:
-        # Only who needs it pays for the import, at every start.
-        from zmq.auth.thread import ThreadAuthenticator
-
-        self._keys = keys
-        self._authenticator = ThreadAuthenticator(context)
-        self._authenticator.start()
-        self._authenticator.configure_curve_callback("*", self)
-
-    def callback(self, _domain: str, key: bytes) -> bool:
-        """Whether somebody with this public key (Z85) may come in; asked by the authenticator."""
-        return key.decode() == self._keys.public
-
-    def protect_inbox(self, socket: Any) -> None:
-        """Let only services in; before it is bound."""
-        socket.setsockopt(zmq.CURVE_SERVER, 1)
-        socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.secret.encode())
-
-    def protect_outbox(self, socket: Any) -> None:
-        """Show the key to an inbox; before it is connected."""
-        socket.setsockopt(zmq.CURVE_SERVERKEY, self._keys.public.encode())
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.public.encode())
-        socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.secret.encode())
-
-    def close(self) -> None:
-        """End the thread; the sockets stay as they are."""
-        self._authenticator.stop()

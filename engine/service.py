@@ -20,8 +20,9 @@ import zmq
 
 from engine.journal import JournalError
 from engine.link import GAP, NEW, Link, NotAFrame
+from engine.link_guard import Guard
 from engine.link_header import Header
-from engine.link_keys import Guard, LinkKeys
+from engine.link_keys import LinkKeys
 from engine.part import Door, Part, PartFailed
 from engine.rounds import Outputs
 from engine.service_journal import OUTSIDE, Input, ServiceJournal

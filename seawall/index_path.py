@@ -9,11 +9,12 @@ import heapq
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from engine.units import SECOND_NS
 from seawall.index_csv import CANDLES_CSV, TRADES_CSV, read_prices
@@ -30,8 +31,7 @@ Point = tuple[int, int]
 """Nanoseconds and price in ticks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(msgspec.Struct, frozen=True):
     """Jumps of a jump-diffusion: arrivals per hour, mean and spread of the log size."""
 
     per_hour: float
@@ -39,8 +39,7 @@ class Jump:
     spread: float
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePlan:
+class SourcePlan(msgspec.Struct, frozen=True):
     """One source of an index. Which fields matter depends on ``kind``; ``volatility`` is per
     square root of a year, times in ``anchors`` and ``silences`` are ns from the path's start."""
 
@@ -58,8 +57,7 @@ class SourcePlan:
     silences: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IndexPlan:
+class IndexPlan(msgspec.Struct, frozen=True):
     """An instrument's index: its sources and the bridge of the warm-up."""
 
     sources: tuple[SourcePlan, ...]
@@ -67,8 +65,7 @@ class IndexPlan:
     warm_up_volatility: float
 
 
-@dataclass(frozen=True, slots=True)
-class TimePlan:
+class TimePlan(msgspec.Struct, frozen=True):
     """Start of the path (epoch ns), warm-up before it, duration after it, clock tick."""
 
     start_ns: int
@@ -87,8 +84,7 @@ class TimePlan:
         return self.start_ns + self.duration_ns
 
 
-@dataclass(frozen=True, slots=True)
-class IndexTick:
+class IndexTick(msgspec.Struct, frozen=True):
     """A source printed: about an instrument, or a collateral asset (whose tick is a part per
     billion)."""
 

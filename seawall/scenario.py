@@ -5,10 +5,11 @@ whatever is wrong is a `ScenarioError` that names file, key, value and what is a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+
+import msgspec
 
 from engine.bus import Latency
 from engine.instruments import (
@@ -36,8 +37,7 @@ KINDS = {"linear": LINEAR, "inverse": INVERSE}
 _QUOTE = AssetSpec(asset_id=0, symbol="quote", decimals=8)
 
 
-@dataclass(frozen=True, slots=True)
-class OutputPlan:
+class OutputPlan(msgspec.Struct, frozen=True):
     """What is recorded and how often; the ratio sample is a fixed draw of accounts."""
 
     sample_ns: int
@@ -47,8 +47,7 @@ class OutputPlan:
     check_invariants_every: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReferencePlan:
+class ReferencePlan(msgspec.Struct, frozen=True):
     """Real trades of the contract, which the report sets beside the simulated ones."""
 
     label: str
@@ -57,8 +56,7 @@ class ReferencePlan:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(msgspec.Struct, frozen=True):
     """A validated scenario. ``instruments`` and ``assets`` are keyed by their name in the file;
     fund and backstop seeds are in the quote currency, like the population's wealth. ``collateral``
     are the assets that count in another one, by id, at no price yet."""

@@ -1,13 +1,12 @@
 """What a simulation hands back when it is over."""
 
-from dataclasses import dataclass
+import msgspec
 
 from seawall.scenario import Scenario
 from seawall.series import Columns
 
 
-@dataclass(slots=True)
-class SimulationResult:
+class SimulationResult(msgspec.Struct):
     """What a run leaves behind besides its events. ``series`` is keyed by instrument id."""
 
     scenario: Scenario

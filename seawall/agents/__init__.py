@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from seawall.agents.arbitrageur import Arbitrageur
 from seawall.agents.base import Agent
@@ -23,8 +24,7 @@ AGENT_KINDS: tuple[str, ...] = ("market_maker", "arbitrageur", "momentum", "nois
 AgentSettings = MarketMakerPlan | ArbitrageurPlan | MomentumPlan | NoisePlan | DipBuyerPlan
 
 
-@dataclass(frozen=True, slots=True)
-class AgentPlan:
+class AgentPlan(msgspec.Struct, frozen=True):
     """``count`` agents of one kind with the same settings, each with its own account and seed."""
 
     name: str

@@ -3,13 +3,12 @@
 Money is in quote currency, prices and spreads are shares, volatility is per root second.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from seawall.scenario_fields import Fields
 
 
-@dataclass(frozen=True, slots=True)
-class MarketMakerPlan:
+class MarketMakerPlan(msgspec.Struct, frozen=True):
     """Spreads and prices as shares, money in quote currency, volatility per root second.
 
     ``size`` is the first level's; each further one is ``size_growth`` times larger and
@@ -57,8 +56,7 @@ class MarketMakerPlan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ArbitrageurPlan:
+class ArbitrageurPlan(msgspec.Struct, frozen=True):
     """Enters beyond ``entry`` plus ``caution`` x volatility (shares of the index), leaves inside
     ``exit``. Money is in quote currency."""
 
@@ -88,8 +86,7 @@ class ArbitrageurPlan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NoisePlan:
+class NoisePlan(msgspec.Struct, frozen=True):
     """Orders at Poisson times with lognormal sizes; part of them rest near the touch."""
 
     capital: float
@@ -116,8 +113,7 @@ class NoisePlan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MomentumPlan:
+class MomentumPlan(msgspec.Struct, frozen=True):
     """Follows moves that exceed one standard deviation by ``threshold`` over its own ``window``;
     closes after ``hold``, and only closes once it has lost ``loss_limit`` of its capital."""
 
@@ -149,8 +145,7 @@ class MomentumPlan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DipBuyerPlan:
+class DipBuyerPlan(msgspec.Struct, frozen=True):
     """Resting bids far below the long-run price, and the sale of what they bought.
 
     Bids start at a depth drawn from ``depth`` and spread over ``rungs`` down to twice that depth;

@@ -425,3 +425,9 @@ def test_the_module_runs_as_a_program() -> None:
         timeout=60,
     )
     assert re.fullmatch(r"seawall \S+ \((compiled|interpreted)\)\n", done.stdout)
+
+
+def test_a_run_does_not_load_what_only_services_need() -> None:
+    """ZeroMQ takes longer to load than the rest of the command line."""
+    loads = "import sys, seawall.cli, seawall.run; sys.exit('zmq' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
