@@ -124,7 +124,9 @@ class LiquidationEngine(Component):
             self._enter(liquidation, -1 if running else 0)
             liquidation.announced = -1
         for account_id in queued:
-            self._advance(self.liquidations[account_id])
+            liquidation = self.liquidations[account_id]
+            liquidation.queued = False
+            self._advance(liquidation)
         self._pump()
 
     def _obey(self, rulebook: Rulebook) -> None:
@@ -156,8 +158,7 @@ class LiquidationEngine(Component):
             if self._running == liquidation.margin_account_id:
                 self._running = -1
                 self._enter(liquidation, liquidation.stage + 1)
-            account_id = liquidation.margin_account_id
-            if account_id not in self._takeovers and account_id not in self._adls:
+            if not liquidation.queued:
                 self._advance(liquidation)
         self._pump()
 
@@ -175,6 +176,7 @@ class LiquidationEngine(Component):
             elif self._due(liquidation, name):
                 queue = self._takeovers if name in ("backstop", "fund") else self._adls
                 queue.append(liquidation.margin_account_id)
+                liquidation.queued = True
                 return
             self._enter(liquidation, liquidation.stage + 1)
         # No stage could act (no buyers, nothing due): look again when the clock ticks.
@@ -386,6 +388,7 @@ class LiquidationEngine(Component):
             else:
                 return
             liquidation = self.liquidations[account_id]
+            liquidation.queued = False
             name = self._stages[liquidation.stage]
             if self._restored(liquidation) or not self._due(liquidation, name):
                 self._advance(liquidation)
@@ -460,6 +463,8 @@ class LiquidationEngine(Component):
         self._disposed_ns = dict(state[6])
         self._fraction_ns = dict(state[7])
         self.liquidations = {row[0]: Liquidation.from_row(row) for row in state[8]}
+        for account_id in (*self._takeovers, *self._adls):
+            self.liquidations[account_id].queued = True
         self._house = {key: msgspec.convert(facts, HouseFacts) for key, facts in state[9]}
         for row in state[10]:
             self._add_contract(msgspec.convert(row, InstrumentSpec))

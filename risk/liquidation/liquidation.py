@@ -12,8 +12,9 @@ class Liquidation:
 
     `stage` counts into the rulebook's list, `announced` is the last one published. `wait_until_ns`
     is set while it waits for a cooldown or the next tick (-1: it does not). `tried` lists the
-    positions this stage has sent orders for, `stalled` says that the last order filled nothing.
-    What the facts say most is asked for stands beside them.
+    positions this stage has sent orders for, `stalled` says that the last order filled nothing,
+    `queued` that it waits for its takeover or ADL. What the facts say most is asked for stands
+    beside them.
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class Liquidation:
         "open_orders",
         "orders_sent",
         "positions",
+        "queued",
         "rounds",
         "stage",
         "stalled",
@@ -47,6 +49,7 @@ class Liquidation:
         self.orders_sent = 0
         self.rounds = 0
         self.in_orders = False
+        self.queued = False
         self.wait_until_ns = -1
 
     def hear(self, facts: AccountFacts) -> None:
@@ -58,7 +61,7 @@ class Liquidation:
         self.positions: list[PositionFacts] = facts.positions
 
     def row(self) -> list[Any]:
-        """All fields as plain values, the account first."""
+        """All fields as plain values, the account first; who is queued the engine knows."""
         return [
             self.margin_account_id,
             msgspec.to_builtins(self.facts),

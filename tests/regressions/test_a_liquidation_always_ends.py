@@ -138,3 +138,25 @@ def test_new_rules_send_an_account_that_waits_for_its_takeover_back_to_the_first
     assert order.margin_account_id == 100
     engine.handle(AdvanceTime(1), out)
     assert not any(isinstance(message, LiquidateSocialise | LiquidateCancel) for message in out)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_report_on_an_account_that_waits_for_its_takeover_does_not_queue_it_again(
+    restored: bool,
+) -> None:
+    engine = LiquidationEngine()
+    out: list[Any] = []
+    engine.handle(in_force("fund", "socialise"), out)
+    engine.handle(InstrumentListed(0, Market().exchange.listing(0).instrument.spec), out)
+    house = HouseFacts(10**12, 0, 0, 0)
+    for account_id in (100, 101):
+        engine.handle(LiquidationRequired(0, facts(account_id), house, ppb("1")), out)
+    if restored:
+        state = engine.state()
+        engine = LiquidationEngine()
+        engine.restore(state)
+    out.clear()
+    before = engine.state()
+    engine.handle(LiquidationReport(0, facts(101), house), out)
+    assert engine.state() == before
+    assert out == []
