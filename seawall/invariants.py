@@ -1,4 +1,7 @@
-"""The checks behind `engine.invariants`, over the components of one exchange."""
+"""The checks behind `engine.invariants`, over the components of one exchange.
+
+Where every account or position is looked at, figures become a text only once something broke.
+"""
 
 from engine.invariants import (
     BOOK_SOUND,
@@ -80,12 +83,9 @@ def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
         for order in account.trader.open_orders():
             if risk.core.cross_of(order.position.account) is account:
                 held_q += order.hold_q
-        if not account.isolated:
-            require(
-                held_q == account.held_q,
-                RESERVATIONS,
-                f"account {account.margin_account_id}: held {account.held_q}, orders {held_q}",
-            )
+        if not account.isolated and held_q != account.held_q:
+            figures = f"held {account.held_q}, orders {held_q}"
+            require(False, RESERVATIONS, f"account {account.margin_account_id}: {figures}")
         for position in account.positions:
             _check_position_orders(position)
 
@@ -100,9 +100,11 @@ def _check_position_orders(position: Position) -> None:
             value_q[side] += order.value_q
             lots[2] += order.remaining_lots if order.reduce_only else 0
     booked = [position.buy_lots, position.sell_lots, position.reduce_lots]
-    require(lots == booked, RESERVATIONS, f"position {position.uid}: {booked}, orders {lots}")
+    if lots != booked:
+        require(False, RESERVATIONS, f"position {position.uid}: {booked}, orders {lots}")
     values = [position.buy_value_q, position.sell_value_q]
-    require(value_q == values, RESERVATIONS, f"position {position.uid}: {values}, {value_q}")
+    if value_q != values:
+        require(False, RESERVATIONS, f"position {position.uid}: {values}, {value_q}")
 
 
 def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
@@ -110,24 +112,25 @@ def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
         return
     evaluate(account)
     level = risk.core.levels.level_of(account)
-    require(
-        level == account.level,
-        NO_MISSED_CROSSING,
-        f"account {account.margin_account_id}: level {account.level}, revalued {level}",
-    )
-    require(
-        account.equity_q >= 0,
-        NOT_NEGATIVE,
-        f"account {account.margin_account_id}: equity {account.equity_q}",
-    )
+    account_id = account.margin_account_id
+    if level != account.level:
+        figures = f"level {account.level}, revalued {level}"
+        require(False, NO_MISSED_CROSSING, f"account {account_id}: {figures}")
+    if account.equity_q < 0:
+        require(False, NOT_NEGATIVE, f"account {account_id}: equity {account.equity_q}")
     for position in account.positions:
-        _check_band(position, position.listing.mark_ticks, f"position {position.uid}")
+        price = position.listing.mark_ticks
+        if not _in_band(position, price):
+            figures = f"price {price} outside its band"
+            require(False, NO_MISSED_CROSSING, f"position {position.uid}: {figures}")
     for holding in account.holdings:
-        _check_band(holding, holding.asset.price_ppb, f"collateral of {account.margin_account_id}")
+        price = holding.asset.price_ppb
+        if not _in_band(holding, price):
+            figures = f"price {price} outside its band"
+            require(False, NO_MISSED_CROSSING, f"collateral of {account_id}: {figures}")
 
 
-def _check_band(member: Banded, price: int, name: str) -> None:
-    inside = (member.low_ticks == NO_THRESHOLD or member.low_ticks <= price) and (
+def _in_band(member: Banded, price: int) -> bool:
+    return (member.low_ticks == NO_THRESHOLD or member.low_ticks <= price) and (
         member.high_ticks == NO_THRESHOLD or price <= member.high_ticks
     )
-    require(inside, NO_MISSED_CROSSING, f"{name}: price {price} outside its band")

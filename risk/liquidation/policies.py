@@ -4,6 +4,8 @@ Pure functions from the account's facts to one step. A step of None means the po
 (more) to reduce and the waterfall goes on.
 """
 
+from math import gcd
+
 from engine.instruments import Instrument
 from engine.links import AccountFacts, PositionFacts
 from engine.units import PPB, apply_rate_up, magnitude, scale_down
@@ -42,13 +44,14 @@ class _Reduction:
     __slots__ = (
         "_contract",
         "_cost_ppb",
+        "_denominator",
         "_entry_q",
         "_equity_q",
         "_is_long",
         "_leverage",
         "_mark_ticks",
+        "_numerator",
         "_others_q",
-        "_target_ppb",
         "total",
     )
 
@@ -69,7 +72,10 @@ class _Reduction:
         self._leverage: int = position.leverage
         self._others_q: int = facts.maintenance_q - position.maintenance_q
         self._equity_q: int = facts.equity_q
-        self._target_ppb = target_ppb
+        # The target as a fraction in lowest terms: the products fit a machine word.
+        common = gcd(target_ppb, PPB)
+        self._numerator = target_ppb // common
+        self._denominator = PPB // common
         self._cost_ppb = cost_ppb
 
     def restores(self, lots: int) -> bool:
@@ -77,7 +83,8 @@ class _Reduction:
         instrument = self._contract.instrument
         closed_q = instrument.notional_q(lots, self._mark_ticks)
         equity_q = self._equity_q - apply_rate_up(closed_q, self._cost_ppb)
-        return equity_q * PPB >= self._target_ppb * (self._others_q + self._maintenance_q(lots))
+        maintenance_q = self._others_q + self._maintenance_q(lots)
+        return equity_q * self._denominator >= self._numerator * maintenance_q
 
     def _maintenance_q(self, lots: int) -> int:
         """Maintenance of what is left of the position; its entry value shrinks in proportion

@@ -153,7 +153,23 @@ def shrink(position_lots: int, qty_lots: int) -> int:
 def worse(price_ticks: float, side: int, share: float) -> int:
     """A price moved by ``share`` to where an order of that side is more willing to trade."""
     factor = 1.0 - share if side == SELL else 1.0 + share
-    return max(1, round(price_ticks * factor))
+    return max(1, nearest(price_ticks * factor))
+
+
+def nearest(value: float) -> int:
+    """As ``round``: the nearest whole number, the even one of two; compiled, a tenth of the work.
+
+    Raises:
+        ValueError: the value is no number.
+        OverflowError: it is infinite.
+    """
+    whole = int(value)
+    rest = value - whole  # exact: both are close, or the value is whole
+    if rest > 0.5 or (rest == 0.5 and whole & 1):
+        return whole + 1
+    if rest < -0.5 or (rest == -0.5 and whole & 1):
+        return whole - 1
+    return whole
 
 
 def wait_ns(rng: random.Random, mean_ns: float) -> int:

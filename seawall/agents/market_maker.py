@@ -8,14 +8,13 @@ leaves again only if volatility grows beyond what it came back to.
 """
 
 import random
-from operator import attrgetter
 from typing import Any, Final
 
 from engine.commands import BUY, SELL
 from engine.events import CommandRejected
 from engine.reasons import Reason
 from engine.units import SECOND_NS
-from seawall.agents.base import Agent, RestingOrder, wait_ns
+from seawall.agents.base import Agent, RestingOrder, nearest, wait_ns
 from seawall.agents.plans import MarketMakerPlan
 from seawall.agents.view import Desk, MarketView
 
@@ -29,8 +28,6 @@ _APPETITE_GROWTH: Final[float] = 1.03
 """Per requote, back to full size after a refusal for want of margin."""
 
 _LEAST_APPETITE: Final[float] = 0.001
-
-_price_ticks: Final = attrgetter("price_ticks")
 
 _NO_MARGIN_PAUSE_NS: Final[int] = 30 * SECOND_NS
 """How long a maker leaves the side alone that its margin would not carry."""
@@ -150,18 +147,16 @@ class MarketMaker(Agent):
         """Move each rung whose price or size is off by more than its tolerance."""
         plan = self.plan
         view = self.view
-        resting: list[RestingOrder] = []
-        for own in self.orders.values():
-            if own.side == side:
-                resting.append(own)
-        # The best price first, equal prices by age.
-        resting.sort(key=_price_ticks, reverse=side == BUY)
+        resting = self._resting(side)
         opposite = view.best_ask() if side == BUY else view.best_bid()
         offset = half
-        size = plan.size * size_factor
-        for level in range(plan.levels):
-            price = round(centre * (1.0 - side * offset))
-            if opposite and (price - opposite) * side >= 0:
+        size: float = plan.size * size_factor
+        levels: int = plan.levels
+        step_growth: float = plan.step_growth
+        size_growth: float = plan.size_growth
+        for level in range(levels):
+            price = nearest(centre * (1.0 - side * offset))
+            if opposite and (price >= opposite if side == BUY else price <= opposite):
                 price = opposite - side
             price = view.inside_band(side, price)
             lots = min(view.lots(size, price), view.max_lots) if price > 0 else 0
@@ -172,10 +167,28 @@ class MarketMaker(Agent):
             if self.appetite < appetite:
                 self._no_margin_until_ns = desk.now_ns + _NO_MARGIN_PAUSE_NS
                 return
-            offset *= plan.step_growth
-            size *= plan.size_growth
-        for order in resting[plan.levels :]:
+            offset *= step_growth
+            size *= size_growth
+        for order in resting[levels:]:
             desk.cancel(self.account_id, order.order_id)
+
+    def _resting(self, side: int) -> list[RestingOrder]:
+        """The own orders of a side, the best price first, equal prices by age."""
+        resting: list[RestingOrder] = []
+        for own in self.orders.values():
+            if own.side != side:
+                continue
+            # They are few and nearly in order: each goes in from the end.
+            place = len(resting)
+            price = own.price_ticks
+            if side == BUY:
+                while place and resting[place - 1].price_ticks < price:
+                    place -= 1
+            else:
+                while place and resting[place - 1].price_ticks > price:
+                    place -= 1
+            resting.insert(place, own)
+        return resting
 
     def _place(
         self,

@@ -3,6 +3,9 @@
 import random
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine.commands import BUY, IOC, SELL, AmendOrder, CancelAll, Command, SubmitOrder
 from engine.events import CommandRejected, OrderAccepted, OrderClosed, OrderFilled
 from engine.instruments import INVERSE, LINEAR, AssetSpec, MarginSpec, build_instrument_spec
@@ -10,7 +13,7 @@ from engine.reasons import Reason
 from matching.book import Book
 from seawall.agents import AgentPlan, build_agents
 from seawall.agents.arbitrageur import Arbitrageur
-from seawall.agents.base import Agent, shrink, worse
+from seawall.agents.base import Agent, nearest, shrink, worse
 from seawall.agents.market_maker import MarketMaker
 from seawall.agents.plans import (
     ArbitrageurPlan,
@@ -111,6 +114,34 @@ def fields(**values: Any) -> Fields:
 def maker(view: MarketView, **changes: Any) -> MarketMaker:
     plan = MarketMakerPlan.read(fields(capital=100_000, size=1_000, levels=3, **changes))
     return MarketMaker(plan, "m", 1, view, random.Random(1))
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.integers(-(2**54), 2**54).map(lambda halves: halves / 2)
+)
+def test_the_nearest_whole_number_is_that_of_round(value: float) -> None:
+    assert nearest(value) == round(value)
+    assert type(nearest(value)) is int
+
+
+@given(st.lists(st.tuples(st.sampled_from((BUY, SELL)), st.integers(9_990, 10_010)), max_size=9))
+def test_a_maker_moves_its_best_orders_first_and_of_equal_prices_the_oldest(
+    own: list[tuple[int, int]],
+) -> None:
+    """The ladder stands so far away that every rung moves, the orders beyond it are cancelled."""
+    agent = maker(make_view(), half_spread=0.1, step_growth=1.1, spread_per_volatility=0)
+    for order_id, (side, price) in enumerate(own, start=1):
+        agent.on_event(OrderAccepted(0, 1, order_id, 0, side, 9, price))
+    desk, venue = desk_for(agent)
+    agent.wake(desk)
+    touched: list[int] = [
+        command.order_id for command in venue.commands if not isinstance(command, SubmitOrder)
+    ]
+    for side in (BUY, SELL):
+        ids = [n for n, order in enumerate(own, start=1) if order[0] == side]
+        ids.sort(key=lambda n: -side * own[n - 1][1])
+        assert [n for n in touched if own[n - 1][0] == side] == ids
 
 
 def test_a_maker_quotes_a_ladder_on_both_sides_of_fair_value() -> None:
