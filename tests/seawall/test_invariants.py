@@ -1,0 +1,64 @@
+"""Every check over accounts and positions finds its damage, and says where and what."""
+
+from collections.abc import Callable
+
+import pytest
+
+from risk.accounts import MarginAccount, Position
+from tests.market import Market
+
+ALICE, BOB = 100, 101
+
+
+def damaged(damage: Callable[[MarginAccount, Position], None]) -> str:
+    """What the checks say about Alice, long 1 with a bid for 1 more, once she was damaged."""
+    market = Market()
+    market.open(ALICE, BOB, deposit="1000")
+    market.index("100")
+    market.trade(ALICE, BOB, "1", "100")
+    market.buy(ALICE, "1", "99")
+    market.exchange.check_invariants()
+    position = market.exchange.risk.core.ledger.traders[ALICE].find_position(0)
+    assert position is not None
+    damage(position.account, position)
+    with pytest.raises(AssertionError) as caught:
+        market.exchange.check_invariants()
+    return str(caught.value)
+
+
+def raise_level(account: MarginAccount, position: Position) -> None:
+    account.level += 1
+
+
+def hold_more(account: MarginAccount, position: Position) -> None:
+    account.held_q += 7
+
+
+def reserve_more(account: MarginAccount, position: Position) -> None:
+    position.buy_lots += 1
+
+
+def reserve_dearer(account: MarginAccount, position: Position) -> None:
+    position.buy_value_q += 1
+
+
+def move_band(account: MarginAccount, position: Position) -> None:
+    position.low_ticks = position.listing.mark_ticks + 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "figures"),
+    [
+        (raise_level, "no missed crossing", "level 1, revalued 0"),
+        (hold_more, "reservations equal resting orders", "held 7, orders 0"),
+        (reserve_more, "reservations equal resting orders", "[101, 0, 0], orders [100, 0, 0]"),
+        (reserve_dearer, "reservations equal resting orders", "[99000001, 0], [99000000, 0]"),
+        (move_band, "no missed crossing", "price 10000 outside its band"),
+    ],
+)
+def test_damage_is_found(
+    damage: Callable[[MarginAccount, Position], None], name: str, figures: str
+) -> None:
+    text = damaged(damage)
+    assert text.startswith(f"{name}: ")
+    assert text.endswith(figures)
