@@ -57,12 +57,12 @@ class _Queue:
         return self._places.get(uid, -1)
 
     def _order_more(self) -> None:
-        """Put those in order that score more than half of what the best of the rest does."""
+        """Put those in order that score more than seven eighths of what the best of the rest does."""
         best = 0
         for score in self._scores:
             if score > best:
                 best = score
-        limit = best // 2
+        limit = best * 7 // 8
         uids: list[int] = []
         scores: list[int] = []
         rest: list[int] = []

@@ -14,6 +14,7 @@
 A column is null where the event has no such field.
 """
 
+import json
 from collections.abc import Collection, Iterable
 from operator import attrgetter
 from pathlib import Path
@@ -61,24 +62,26 @@ SCHEMA: Final[pl.Schema] = pl.Schema(
 _PLACE: Final[str] = "place"
 _PLACES: Final[pl.Schema] = pl.Schema({_PLACE: pl.Int64(), **SCHEMA})
 _SEQUENCES: Final[tuple[str, ...]] = ("seq", "command_seq")
-_NUMBERS: Final[frozenset[type]] = frozenset({int, bool})
+_FLAT: Final[frozenset[type]] = frozenset({int, bool, str})
 _ZSTD_LEVEL: Final[int] = 1
 """A hundredth larger than Polars' level 3, and a third less work."""
 
 _json = msgspec.json.Encoder(enc_hook=to_wire)
+_decoder: Final = json.JSONDecoder()
 
 
 class _Layout:
     """Which fields of one event type are columns (`columns`, by the name of the column) and which
     go to ``detail`` (`rest`)."""
 
-    __slots__ = ("columns", "fields", "name", "only_numbers", "rest")
+    __slots__ = ("columns", "event_type", "fields", "flat", "name", "rest")
 
     def __init__(self, event_type: type) -> None:
+        self.event_type = event_type
         self.name = event_type.__name__
         fields = msgspec.structs.fields(struct_form(event_type))
         self.fields = [field.name for field in fields]
-        self.only_numbers = all(field.type in _NUMBERS for field in fields)
+        self.flat = all(field.type in _FLAT for field in fields)
         self.columns: dict[str, str] = {"time_ns": "time_ns"}
         for column, candidates in _COLUMN_FIELDS.items():
             field = next((name for name in candidates if name in self.fields), None)
@@ -107,15 +110,15 @@ class _Rows:
         count = len(places)
         kind = pl.repeat(self.layout.name, count, dtype=SCHEMA["type"], eager=True)
         place = pl.Series(_PLACE, places, dtype=pl.Int64())
-        return self.fields_frame().with_columns(place, kind.alias("type"))
+        return self.fields_frame(count).with_columns(place, kind.alias("type"))
 
-    def fields_frame(self) -> pl.DataFrame:
-        """The columns that come from the events' fields, which are forgotten."""
+    def fields_frame(self, count: int) -> pl.DataFrame:
+        """The columns that come from the fields of all ``count`` events, which are forgotten."""
         raise NotImplementedError
 
 
-class _NumberRows(_Rows):
-    """Events of numbers only, written as JSON when they come: ``["Trade",1,2,true]``.
+class _FlatRows(_Rows):
+    """Events of numbers and texts, written as JSON when they come: ``["Trade",1,2,true]``.
 
     The event can go at once, while it is at hand, and the texts are columns in all but name: one
     with a comma between the fields and a bracket at the end of each line.
@@ -141,11 +144,15 @@ class _NumberRows(_Rows):
         self.places.append(place)
         _json.encode_into(event, self._lines, -1)
 
-    def fields_frame(self) -> pl.DataFrame:
-        """The columns that come from the events' fields, which are forgotten."""
-        lines, self._lines = self._lines, bytearray()
+    def fields_frame(self, count: int) -> pl.DataFrame:
+        """The columns that come from the fields of all ``count`` events, which are forgotten."""
+        lines = bytes(self._lines)
+        self._lines.clear()
+        commas = count * len(self.layout.fields)
+        if lines.count(b"]") != count or lines.count(b",") != commas:
+            return self._taken_apart(lines.decode())
         table = pl.read_csv(
-            bytes(lines),
+            lines,
             has_header=False,
             separator=",",
             eol_char="]",
@@ -155,9 +162,18 @@ class _NumberRows(_Rows):
         columns = [pl.col(field).alias(name) for name, field in self.layout.columns.items()]
         return table.select(*columns, *self._detail)
 
+    def _taken_apart(self, lines: str) -> pl.DataFrame:
+        """The same columns where a text has a comma or a bracket in it."""
+        rows = _ObjectRows(self.layout)
+        end = 0
+        while end < len(lines):
+            (_, *values), end = _decoder.raw_decode(lines, end)
+            rows.add(len(rows.places), self.layout.event_type(*values))
+        return rows.fields_frame(len(rows.places))
+
 
 class _ObjectRows(_Rows):
-    """Events with texts or lists in them, kept as they are."""
+    """Events with lists in them, kept as they are."""
 
     __slots__ = ("_details_type", "_events", "_readers")
 
@@ -176,8 +192,8 @@ class _ObjectRows(_Rows):
         self.places.append(place)
         self._events.append(event)
 
-    def fields_frame(self) -> pl.DataFrame:
-        """The columns that come from the events' fields, which are forgotten."""
+    def fields_frame(self, count: int) -> pl.DataFrame:
+        """The columns that come from the fields of all ``count`` events, which are forgotten."""
         events, self._events = self._events, []
         columns: dict[str, Any] = {name: list(map(read, events)) for name, read in self._readers}
         if self._details_type is not None:
@@ -201,7 +217,7 @@ class _ObjectRows(_Rows):
 
 
 def _rows_of(layout: _Layout) -> _Rows:
-    return _NumberRows(layout) if layout.only_numbers else _ObjectRows(layout)
+    return _FlatRows(layout) if layout.flat else _ObjectRows(layout)
 
 
 _LAYOUTS: Final[dict[type, _Layout]] = {
@@ -272,7 +288,7 @@ class EventTable:
             OSError: the file cannot be written.
         """
         self.frame().write_parquet(
-            path, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=True
+            path, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=False
         )
 
     def _close_chunk(self) -> None:

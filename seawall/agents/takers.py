@@ -4,7 +4,7 @@ import math
 import random
 
 from engine.commands import BUY, SELL
-from seawall.agents.base import NEVER, Agent, wait_ns, worse
+from seawall.agents.base import NEVER, Agent, nearest, wait_ns, worse
 from seawall.agents.plans import DipBuyerPlan, MomentumPlan, NoisePlan
 from seawall.agents.view import Desk, MarketView
 from seawall.draws import exponential
@@ -139,7 +139,7 @@ class DipBuyer(Agent):
         ask = view.best_ask()
         for rung in range(plan.rungs):
             depth = min(0.97, self._depth * (1.0 + rung / plan.rungs))
-            price = max(1, round(self._anchor * (1.0 - depth)))
+            price = max(1, nearest(self._anchor * (1.0 - depth)))
             if ask and price >= ask:
                 price = ask - 1
             # the venue margins a resting bid at the mark, not at its own price

@@ -144,6 +144,14 @@ def test_the_size_of_a_chunk_changes_nothing(events: list[Event], chunk_rows: in
     assert chunked["type"].to_list() == [type(event).__name__ for event in events]
 
 
+@given(st.lists(st.text() | st.text(',[]{}"\\:x\n'), min_size=1, max_size=5), st.integers(1, 3))
+def test_any_text_comes_back_as_it_was(texts: list[str], chunk_rows: int) -> None:
+    events: list[Event] = [CommandRejected(5, 100, 8, 201, detail=text) for text in texts]
+    frame = table_of(events, chunk_rows=chunk_rows).frame()
+    assert [json.loads(detail)["detail"] for detail in frame["detail"]] == texts
+    assert frame.drop("detail").equals(table_of([REJECTED] * len(texts)).frame().drop("detail"))
+
+
 def test_a_frame_may_be_taken_between_two_events() -> None:
     table = table_of([MARK, TRADE])
     assert len(table.frame()) == len(table) == 2
