@@ -57,7 +57,7 @@ class _Queue:
         return self._places.get(uid, -1)
 
     def _order_more(self) -> None:
-        """Put those in order that score more than seven eighths of what the best of the rest does."""
+        """Put those in order that score more than seven eighths of the best of the rest."""
         best = 0
         for score in self._scores:
             if score > best:
