@@ -195,7 +195,7 @@ def _score(position: Position, instrument: Instrument, mark_ticks: int) -> int:
     if gain_q <= 0:
         return 0
     account = position.account
-    if len(account.positions) == 1 and not account.holdings:
+    if account.first_position is position and position.next is None and not account.holdings:
         # Its equity is at hand: nobody has to look at its requirements, or at it once more.
         equity_q = account.wallet_q + gain_q
     else:
