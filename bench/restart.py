@@ -25,9 +25,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from bench.worlds import START_TICKS, USD, market_commands
 from engine import commands as c
 from engine.build_info import build_kind
-from engine.instruments import LINEAR, AssetSpec, build_instrument_spec
 from engine.rounds import Batch, encode_frame
 from engine.service import Service
 from engine.service_config import ServiceConfig, parse_config
@@ -38,11 +38,8 @@ from gateway.intake import GatewayPart, requester
 from gateway.keys import ANONYMOUS
 from gateway.serve import GATEWAY_BYTES, READY, build_service
 from risk.accounts import FIRST_TRADER
-from risk.rulebook_file import load_rulebook
 
-USD: Final = AssetSpec(1, "USD", 6)
 INSTRUMENTS: Final[tuple[int, ...]] = (1, 2, 3, 4)
-MID_TICKS: Final[int] = 10_000
 START_NS: Final[int] = 1_700_000_000 * 10**9
 BATCH_NS: Final[int] = 1_000_000
 FULL: Final[float] = 0.9
@@ -74,23 +71,7 @@ class Flow:
         self._batches = 0
 
     def _begin(self) -> list[c.Command]:
-        rules = load_rulebook("teaching-default")
-        commands: list[c.Command] = [
-            c.AddAsset(0, USD),
-            c.SetRulebook(0, rules.rulebook.to_json()),
-        ]
-        for number in INSTRUMENTS:
-            spec = build_instrument_spec(
-                instrument_id=number,
-                symbol=f"SIM{number}-PERP",
-                kind=LINEAR,
-                asset=USD,
-                tick="0.01",
-                lot="0.001",
-                margin=rules.margin_spec(USD, f"SIM{number}-PERP", "1"),
-                max_open_orders=100_000,
-            )
-            commands += [c.AddInstrument(0, spec), c.IndexPrice(0, number, 1, MID_TICKS)]
+        commands = market_commands(INSTRUMENTS, lot="0.001", max_open_orders=100_000)
         for account_id in range(FIRST_TRADER, FIRST_TRADER + self._accounts):
             commands.append(c.OpenAccount(0, account_id))
             commands.append(c.Deposit(0, account_id, USD.asset_id, 10**12))
@@ -105,7 +86,7 @@ class Flow:
         commands: list[c.Command] = [c.AdvanceTime(now_ns)]
         if self._batches % 10 == 0:
             for number in INSTRUMENTS:
-                ticks = MID_TICKS + self._random.randint(-5, 5)
+                ticks = START_TICKS + self._random.randint(-5, 5)
                 commands.append(c.IndexPrice(now_ns, number, 1, ticks))
         while len(commands) < size:
             if len(self._open) > self._open_orders:
@@ -125,7 +106,7 @@ class Flow:
         else:
             tif = c.GTC
             self._open.append((account_id, order_id))
-        price = MID_TICKS - away if side == c.BUY else MID_TICKS + away
+        price = START_TICKS - away if side == c.BUY else START_TICKS + away
         instrument_id = rng.choice(INSTRUMENTS)
         return c.SubmitOrder(
             now_ns, account_id, instrument_id, order_id, side, 5, price, c.LIMIT, tif

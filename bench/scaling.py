@@ -26,22 +26,10 @@ import msgspec
 from bench.cases import calm_world, pipeline_exchange
 from bench.run import Figures, conditions, spread
 from bench.services_client import BATCHES_UNDER_WAY, Flow
-from bench.services_exchange import (
-    PATIENCE_SECONDS,
-    RunningExchange,
-    accounts_of,
-    opening,
-)
+from bench.services_exchange import RunningExchange, accounts_of
 from engine.build_info import build_kind
 from engine.bus import Bus
-from engine.commands import (
-    AddInstrument,
-    AdvanceTime,
-    Command,
-    IndexPrice,
-    SetLeverage,
-    SubmitOrder,
-)
+from engine.commands import SubmitOrder
 from engine.rounds import Batch, Hub, Leaf, Outputs, encode_frame
 from engine.snapshot import pack, unpack
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
@@ -192,35 +180,6 @@ ONCE: Final[dict[str, Callable[[], dict[str, float]]]] = {
 # several processes
 
 
-def wide_opening() -> list[Command]:
-    """The opening of `bench.services` with eight contracts instead of one."""
-    commands: list[Command] = []
-    for command in opening():
-        if isinstance(command, AddInstrument):
-            for number in range(INSTRUMENTS):
-                spec = msgspec.structs.replace(
-                    command.spec, instrument_id=number, symbol=f"SIM{number}-PERP"
-                )
-                commands.append(AddInstrument(0, spec))
-        elif isinstance(command, IndexPrice | SetLeverage):
-            for number in range(INSTRUMENTS):
-                commands.append(msgspec.structs.replace(command, instrument_id=number))
-        elif not isinstance(command, AdvanceTime):
-            commands.append(command)
-    last_listing = max(n for n, one in enumerate(commands) if isinstance(one, IndexPrice))
-    return [*commands[: last_listing + 1], AdvanceTime(0), *commands[last_listing + 1 :]]
-
-
-class WideExchange(RunningExchange):
-    """An exchange with eight contracts."""
-
-    def _fill(self) -> None:
-        with Client(self.address) as client:
-            commands = wide_opening()
-            for place in range(0, len(commands), 100):
-                client.call_all(commands[place : place + 100], PATIENCE_SECONDS)
-
-
 class WideFlow(Flow):
     """The flow of `bench.services` spread over all contracts."""
 
@@ -276,7 +235,7 @@ def shards(args: argparse.Namespace) -> dict[int, Figures]:
             with tempfile.TemporaryDirectory(prefix="seawall-bench-") as temporary:
                 settings = f"matching_shards = {count}"
                 folder = Path(temporary) / "run"
-                with WideExchange(folder, "process", build, settings) as exchange:
+                with RunningExchange(folder, "process", build, settings, INSTRUMENTS) as exchange:
                     figures = load(exchange, args.seconds, args.batch)
             for name, value in figures.items():
                 found[count].setdefault(name, []).append(value)

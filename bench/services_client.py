@@ -13,7 +13,8 @@ import time
 from collections import Counter, OrderedDict, deque
 from time import perf_counter_ns
 
-from bench.services_exchange import START_TICKS, accounts_of
+from bench.services_exchange import accounts_of
+from bench.worlds import START_TICKS
 from engine.commands import BUY, GTC, IOC, LIMIT, SELL, CancelOrder, Command, SubmitOrder
 from engine.events import CommandRejected, OrderAccepted, OrderClosed
 from engine.reasons import Reason

@@ -9,31 +9,18 @@ import time
 from pathlib import Path
 from typing import Final
 
-from engine.commands import (
-    AddAsset,
-    AddInstrument,
-    AdvanceTime,
-    Command,
-    Deposit,
-    IndexPrice,
-    OpenAccount,
-    SetLeverage,
-    SetRulebook,
-)
-from engine.instruments import LINEAR, AssetSpec, build_instrument_spec
+from bench.worlds import USD, market_commands
+from engine.commands import Command, Deposit, OpenAccount, SetLeverage
 from gateway.client import Address, Client
 from risk.accounts import FIRST_TRADER
-from risk.rulebook_file import load_rulebook
 
 Environment = dict[str, str]
 ROOT: Final[Path] = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS: Final[int] = 60
-START_TICKS: Final[int] = 10_000
 ACCOUNTS_PER_CLIENT: Final[int] = 100
 LEVERAGE: Final[int] = 3
 CLIENTS: Final[int] = 2
 DEPOSIT_Q: Final[int] = 10**15
-USD: Final = AssetSpec(0, "USD", 6)
 _HERTZ: Final[int] = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,31 +36,15 @@ def accounts_of(client: int) -> list[int]:
     return list(range(first, first + ACCOUNTS_PER_CLIENT))
 
 
-def opening() -> list[Command]:
-    """A contract marked at `START_TICKS` and rich accounts for every client."""
-    loaded = load_rulebook("teaching-default")
-    spec = build_instrument_spec(
-        instrument_id=0,
-        symbol="SIM-PERP",
-        kind=LINEAR,
-        asset=USD,
-        tick="0.01",
-        lot="1",
-        margin=loaded.margin_spec(USD, "SIM-PERP", "1"),
-        max_open_orders=100_000,
-    )
-    commands: list[Command] = [
-        AddAsset(0, USD),
-        SetRulebook(0, loaded.rulebook.to_json()),
-        AddInstrument(0, spec),
-        IndexPrice(0, 0, 1, START_TICKS),
-        AdvanceTime(0),
-    ]
+def opening(instruments: int = 1) -> list[Command]:
+    """Contracts marked at `START_TICKS` and rich accounts for every client."""
+    numbers = range(instruments)
+    commands = market_commands(numbers, max_open_orders=100_000)
     for client in range(CLIENTS):
         for account_id in accounts_of(client):
             commands.append(OpenAccount(0, account_id))
             commands.append(Deposit(0, account_id, USD.asset_id, DEPOSIT_Q))
-            commands.append(SetLeverage(0, account_id, 0, LEVERAGE))
+            commands += [SetLeverage(0, account_id, number, LEVERAGE) for number in numbers]
     return commands
 
 
@@ -92,12 +63,18 @@ class RunningExchange:
     """`seawall up` with the doors on tcp://127.0.0.1; leaving the block stops it by process id."""
 
     def __init__(
-        self, folder: Path, durability: str, build: Path | None, settings: str = ""
+        self,
+        folder: Path,
+        durability: str,
+        build: Path | None,
+        settings: str = "",
+        instruments: int = 1,
     ) -> None:
         commands, market_data = free_ports(2)
         self.address = Address(f"tcp://127.0.0.1:{commands}", f"tcp://127.0.0.1:{market_data}")
         self.environment = environment_of(build)
         self._folder = folder
+        self._instruments = instruments
         folder.mkdir(parents=True)
         self._file = folder / "services.toml"
         self._file.write_text(
@@ -132,7 +109,7 @@ class RunningExchange:
 
     def _fill(self) -> None:
         with Client(self.address) as client:
-            commands = opening()
+            commands = opening(self._instruments)
             for place in range(0, len(commands), 100):
                 client.call_all(commands[place : place + 100], PATIENCE_SECONDS)
 

@@ -1,6 +1,6 @@
 """Exchanges to measure: built by commands, or by hand where commands would take too long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from bench import flow
@@ -22,39 +22,55 @@ from engine.commands import (
     SetRulebook,
     SubmitOrder,
 )
-from engine.instruments import LINEAR, AssetSpec, build_instrument_spec
+from engine.instruments import LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
 from engine.links import BookTop
 from risk.accounts import FIRST_TRADER, Position, Trader
-from risk.rulebook_file import load_rulebook
+from risk.rulebook_file import RulebookFile, load_rulebook
 from seawall.exchange import Exchange
 
 USD: Final = AssetSpec(0, "USD", 6)
-START_TICKS: Final[int] = 10_000
+START_TICKS: Final[int] = flow.START_TICKS
 UNIT_Q: Final[int] = 10_000
 """Quanta per lot and tick: tick 0.01, lot 1."""
 
 
-def new_exchange(instruments: int = 1, rulebook: str = "teaching-default") -> Exchange:
-    """An exchange with so many alike contracts, all marked at `START_TICKS`."""
+def contract(
+    number: int, rules: RulebookFile, lot: str = "1", max_open_orders: int = 10_000
+) -> InstrumentSpec:
+    """A linear contract in `USD` with the rulebook's own margin."""
+    symbol = f"SIM{number}-PERP"
+    return build_instrument_spec(
+        instrument_id=number,
+        symbol=symbol,
+        kind=LINEAR,
+        asset=USD,
+        tick="0.01",
+        lot=lot,
+        margin=rules.margin_spec(USD, symbol, lot),
+        max_open_orders=max_open_orders,
+    )
+
+
+def market_commands(
+    numbers: Iterable[int] = (0,),
+    rulebook: str = "teaching-default",
+    lot: str = "1",
+    max_open_orders: int = 10_000,
+) -> list[Command]:
+    """Lists alike contracts, all marked at `START_TICKS`."""
+    rules = load_rulebook(rulebook)
+    commands: list[Command] = [AddAsset(0, USD), SetRulebook(0, rules.rulebook.to_json())]
+    for number in numbers:
+        commands.append(AddInstrument(0, contract(number, rules, lot, max_open_orders)))
+        commands.append(IndexPrice(0, number, 1, START_TICKS))
+    return [*commands, AdvanceTime(0)]
+
+
+def new_exchange(instruments: int = 1) -> Exchange:
+    """An exchange with so many contracts."""
     exchange = Exchange()
-    loaded = load_rulebook(rulebook)
-    exchange.send(AddAsset(0, USD))
-    exchange.send(SetRulebook(0, loaded.rulebook.to_json()))
-    for number in range(instruments):
-        symbol = f"SIM{number}-PERP"
-        spec = build_instrument_spec(
-            instrument_id=number,
-            symbol=symbol,
-            kind=LINEAR,
-            asset=USD,
-            tick="0.01",
-            lot="1",
-            margin=loaded.margin_spec(USD, symbol, "1"),
-            max_open_orders=10_000,
-        )
-        exchange.send(AddInstrument(0, spec))
-        exchange.send(IndexPrice(0, number, 1, START_TICKS))
-    exchange.send(AdvanceTime(0))
+    for command in market_commands(range(instruments)):
+        exchange.send(command)
     return exchange
 
 
