@@ -166,8 +166,8 @@ def extensions() -> list[Extension]:
     except (Exception, SystemExit) as error:
         notice(f"mypyc failed: {error}")
         return []
-    for module in modules:
-        module.extra_compile_args += EXACT_FLOATS + DIRECT_CALLS
+    for module in modules:  # mypyc gives all of them one list
+        module.extra_compile_args = [*module.extra_compile_args, *EXACT_FLOATS, *DIRECT_CALLS]
     return modules
 
 
