@@ -5,7 +5,7 @@ What two runs are compared by and what a snapshot keeps. Lists that matter in th
 everything else is sorted by id.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from engine.commands import AddAsset, AddInstrument
 from engine.messages import decode_command, encode
@@ -15,6 +15,26 @@ from risk.health import evaluate
 from risk.listing import Listing
 from risk.risk_engine import RiskEngine
 from risk.rulebook import rulebook_from_json
+
+_RECORD_FIELDS: Final[tuple[str, ...]] = (
+    "liquidation_id",
+    "asset_id",
+    "equity_before_q",
+    "last_equity_q",
+    "target_ppb",
+    "awaits_cancels",
+    "call_expired",
+    "started_ns",
+    "stage",
+    "price_q",
+    "slippage_q",
+    "fee_q",
+    "funding_q",
+    "surrender_q",
+    "adl_q",
+    "haircut_q",
+    "transfer_q",
+)
 
 
 def risk_state(engine: RiskEngine) -> list[Any]:
@@ -125,25 +145,7 @@ def _call(call: MarginCall | None) -> list[int] | None:
 def _record(record: LiquidationRecord | None) -> list[Any] | None:
     if record is None:
         return None
-    return [
-        record.liquidation_id,
-        record.asset_id,
-        record.equity_before_q,
-        record.last_equity_q,
-        record.target_ppb,
-        record.awaits_cancels,
-        record.call_expired,
-        record.started_ns,
-        record.stage,
-        record.price_q,
-        record.slippage_q,
-        record.fee_q,
-        record.funding_q,
-        record.surrender_q,
-        record.adl_q,
-        record.haircut_q,
-        record.transfer_q,
-    ]
+    return [getattr(record, name) for name in _RECORD_FIELDS]
 
 
 def restore_risk(state: list[Any]) -> RiskEngine:
@@ -234,20 +236,9 @@ def _restore_account(core: RiskCore, row: list[Any]) -> None:
 
 
 def _restored_record(row: list[Any]) -> LiquidationRecord:
-    record = LiquidationRecord(row[0], row[1], row[2], row[4], row[7])
-    record.last_equity_q = row[3]
-    record.awaits_cancels, record.call_expired = row[5:7]
-    (
-        record.stage,
-        record.price_q,
-        record.slippage_q,
-        record.fee_q,
-        record.funding_q,
-        record.surrender_q,
-        record.adl_q,
-        record.haircut_q,
-        record.transfer_q,
-    ) = row[8:]
+    record = LiquidationRecord(0, 0, 0, 0, 0)
+    for name, value in zip(_RECORD_FIELDS, row, strict=True):
+        setattr(record, name, value)
     return record
 
 
