@@ -7,11 +7,13 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench bench-long bench-peers bench-services bench-instructions bench-check clean
+.PHONY: help demo test test-compiled lint bench bench-long bench-peers bench-services bench-instructions bench-check clean
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
-SOURCES := $(wildcard engine/*.py gateway/*.py matching/*.py risk/*.py risk/*/*.py seawall/*.py seawall/*/*.py)
+PACKAGES := engine gateway matching risk seawall
+SOURCES := $(wildcard $(PACKAGES:%=%/*.py) $(PACKAGES:%=%/*/*.py) $(PACKAGES:%=%/*/*.toml))
+TREE := build/tree
 ROUNDS ?= 5
 BENCH := $(BIN)/python -m bench.run --build $(COMPILED) --rounds $(ROUNDS)
 CURVE := PYTHONPATH=$(COMPILED):. $(BIN)/python -P -m bench.curve --picture docs/tick_cost.svg
@@ -25,6 +27,19 @@ demo: $(VENV)/.installed ## Run a flash crash and write a report to out/demo
 
 test: $(VENV)/.installed-dev ## Run all tests
 	$(BIN)/python -m pytest
+
+# A copy of everything with the compiled modules beside their sources, so that tests and the
+# programs they start find nothing else.
+test-compiled: $(COMPILED)/.built ## Run all tests on the compiled engine
+	rm -rf $(TREE)
+	mkdir -p $(TREE)
+	cp -R $(COMPILED)/. $(TREE)
+	tar -c $(addprefix --exclude=,./.git ./$(VENV) ./build ./out *.egg-info *_cache __pycache__) . \
+	    | tar -x -C $(TREE)
+	cd $(TREE) && export PYTHONPATH="$$PWD" && \
+	    export SEAWALL_SHARED="$${SEAWALL_SHARED:-$(abspath ../shared)}" && \
+	    $(abspath $(BIN))/python -P -m seawall.cli --version | grep compiled && \
+	    $(abspath $(BIN))/python -P -m pytest
 
 lint: $(VENV)/.installed-dev ## Check style, format and types
 	$(BIN)/ruff check .

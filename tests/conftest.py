@@ -7,6 +7,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from engine.build_info import build_kind
+
 _COMMON = {
     "deadline": None,
     "print_blob": True,
@@ -15,3 +17,7 @@ _COMMON = {
 settings.register_profile("quick", max_examples=50, derandomize=True, **_COMMON)
 settings.register_profile("long", max_examples=2_000, **_COMMON)
 settings.load_profile(os.environ.get("SEAWALL_PROFILE", "quick"))
+
+
+def pytest_report_header() -> str:
+    return f"engine: {build_kind()}"

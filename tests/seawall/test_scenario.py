@@ -215,6 +215,7 @@ def test_paths_are_relative_to_the_file_and_the_shared_folder_can_move(
         'kind = "trades_csv"\nfile = "../shared/a.csv"',
     )
     path = write(tmp_path, text)
+    monkeypatch.delenv("SEAWALL_SHARED", raising=False)
     source = load_scenario(path).indices["perp"].sources[0]
     assert source.file == tmp_path / "../shared/a.csv"
     monkeypatch.setenv("SEAWALL_SHARED", "/elsewhere")
