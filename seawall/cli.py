@@ -71,8 +71,9 @@ On a terminal the picture is drawn over and over until q or Ctrl-C; n and p chan
 Without a terminal every frame is printed as plain text. --once prints one frame as soon as it is
 complete, or fails with exit status 1 when no gateway answers.
 
-The key needs the right to read; one that is limited to accounts sees those. Keys are in Z85. Who
-can list this machine's processes can read --secret: prefer the [clock] table of --config.
+The key needs the right to read; one that is limited to accounts sees those. Keys are in Z85, which
+has quoting marks of the shell and may begin with a minus sign: write --public='KEY'. Who can list
+this machine's processes can read --secret: prefer the [clock] table of --config.
 
 examples:
   seawall watch --config examples/services.toml

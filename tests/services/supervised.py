@@ -7,11 +7,14 @@ from pathlib import Path
 
 from gateway.client import Address
 from tests.services.endpoints import free_port
-from tests.services.processes import ROOT, toml_of
+from tests.services.processes import PATIENCE_SECONDS, ROOT, toml_of
 
 
 class Running:
-    """`seawall up` with what it printed; what its children complain of is in `errors`."""
+    """`seawall up` with what it printed; what its children complain of is in `errors`.
+
+    Entering the block waits until it is ready, leaving it stops it if it still runs.
+    """
 
     def __init__(
         self, folder: Path, address: Address | None = None, env: dict[str, str] | None = None
@@ -36,6 +39,19 @@ class Running:
             text=True,
         )
         self.lines: list[str] = []
+
+    def __enter__(self) -> "Running":
+        try:
+            self.wait_for("ready")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.child.poll() is None:
+            self.child.terminate()
+        self.child.wait(PATIENCE_SECONDS)
 
     def wait_for(self, text: str) -> None:
         assert self.child.stdout is not None

@@ -41,14 +41,8 @@ POISON = c.Withdraw(0, 100, 1, 1_000)
 @pytest.fixture
 def faulty(tmp_path: Path) -> Iterator[Running]:
     (tmp_path / "sitecustomize.py").write_text(FAULT)
-    up = Running(tmp_path / "up", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
-    try:
-        up.wait_for("ready")
+    with Running(tmp_path / "up", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"}) as up:
         yield up
-    finally:
-        if up.child.poll() is None:
-            up.child.terminate()
-        up.child.wait(PATIENCE_SECONDS)
 
 
 def test_a_poison_command_stops_the_exchange_and_a_repaired_one_goes_on(
@@ -68,21 +62,21 @@ def test_a_poison_command_stops_the_exchange_and_a_repaired_one_goes_on(
         with pytest.raises(NoAnswer):
             client.call(c.QueryAccount(0, 100), timeout_s=0.5)
 
-        repaired = Running(tmp_path / "up", faulty.address)
-        repaired.wait_for("ready")
-        replies = {}
-        limit = time.monotonic() + PATIENCE_SECONDS
-        while len(replies) < len(numbers):
-            assert time.monotonic() < limit, "the repaired exchange does not answer"
-            found = client.take_replies(0.2)
-            replies.update({reply.request_id: reply for reply in found})
-        assert not any(isinstance(event, CommandRejected) for event in replies[numbers[0]].events)
-        assert isinstance(replies[numbers[1]].events[0], OrderAccepted)
-        report = client.call(c.QueryAccount(0, 100)).events[0]
-        assert isinstance(report, AccountReport)
-        assert report.open_order_ids == [bid.order_id, replies[numbers[1]].order_id]
-        repaired.child.terminate()
-        assert repaired.child.wait(PATIENCE_SECONDS) == 0
+        with Running(tmp_path / "up", faulty.address) as repaired:
+            replies = {}
+            limit = time.monotonic() + PATIENCE_SECONDS
+            while len(replies) < len(numbers):
+                assert time.monotonic() < limit, "the repaired exchange does not answer"
+                found = client.take_replies(0.2)
+                replies.update({reply.request_id: reply for reply in found})
+            answers = replies[numbers[0]].events
+            assert not any(isinstance(event, CommandRejected) for event in answers)
+            assert isinstance(replies[numbers[1]].events[0], OrderAccepted)
+            report = client.call(c.QueryAccount(0, 100)).events[0]
+            assert isinstance(report, AccountReport)
+            assert report.open_order_ids == [bid.order_id, replies[numbers[1]].order_id]
+            repaired.child.terminate()
+            assert repaired.child.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_hub_names_the_message_its_component_raised_on(monkeypatch: pytest.MonkeyPatch) -> None:

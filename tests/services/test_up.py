@@ -22,14 +22,8 @@ from tests.services.supervised import Running
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
-    up = Running(tmp_path)
-    try:
-        up.wait_for("ready")
+    with Running(tmp_path) as up:
         yield up
-    finally:
-        if up.child.poll() is None:
-            up.child.terminate()
-        up.child.wait(PATIENCE_SECONDS)
 
 
 def open_market(client: Client) -> None:

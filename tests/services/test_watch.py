@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -40,14 +41,8 @@ its steps."""
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    up = Running(tmp_path_factory.mktemp("up"))
-    try:
-        up.wait_for("ready")
+    with Running(tmp_path_factory.mktemp("up")) as up:
         yield up
-    finally:
-        if up.child.poll() is None:
-            up.child.terminate()
-        up.child.wait(PATIENCE_SECONDS)
 
 
 def doors(address: Address) -> list[str]:
@@ -204,7 +199,8 @@ def test_a_single_frame_on_a_terminal_is_plain_text_cut_at_its_width(running: Ru
 
 
 def test_keys_come_from_the_services_file_or_the_command_line(tmp_path: Path) -> None:
-    pairs = {name: new_pair() for name in ("server", "admin", "ann")}
+    pairs = {name: new_pair() for name in ("server", "admin")}
+    pairs["ann"] = next(pair for _ in count() if (pair := new_pair())[0].startswith("-"))
     keys = [f'[server]\npublic = "{pairs["server"][0]}"\nsecret = "{pairs["server"][1]}"']
     for name, rights in (
         ("admin", '["admin", "trade", "read"]'),
@@ -228,8 +224,9 @@ def test_keys_come_from_the_services_file_or_the_command_line(tmp_path: Path) ->
         seen = once("--config", str(processes.file), "--instrument", "7")
         own = once(
             *doors(plain),
-            *("--server-public", pairs["server"][0]),
-            *("--public", pairs["ann"][0], "--secret", pairs["ann"][1]),
+            f"--server-public={pairs['server'][0]}",
+            f"--public={pairs['ann'][0]}",
+            f"--secret={pairs['ann'][1]}",
         )
     assert seen.returncode == 0, seen.stderr
     assert "LIN-PERP  mark 100.00" in seen.stdout
