@@ -58,6 +58,7 @@ from risk.rulebook import (
 )
 from risk.rulebook_file import load_rulebook
 from seawall.exchange import Exchange
+from tests.market import checked_parts
 
 SECOND = 10**9
 USD = AssetSpec(0, "USD", 4)
@@ -322,17 +323,7 @@ class World:
 
     def _check_parts(self, ended: LiquidationEnded) -> None:
         self.seen[f"ended {ended.outcome}"] += 1
-        parts = (
-            ended.price_q
-            + ended.slippage_q
-            + ended.fee_q
-            + ended.funding_q
-            + ended.surrender_q
-            + ended.adl_q
-            + ended.haircut_q
-            + ended.transfer_q
-        )
-        assert ended.equity_after_q - ended.equity_before_q == parts, ended
+        checked_parts(ended)
         assert ended.haircut_q >= 0, f"a deficit was socialised twice: {ended}"
 
     def _check_debt(self, events: list[Any], debt_before: list[int]) -> None:

@@ -14,6 +14,7 @@ from engine.bus import Latency
 from engine.events import (
     AccountReport,
     CommandRejected,
+    LiquidationEnded,
     MarginAccountReport,
     OrderAccepted,
     OrderFilled,
@@ -45,6 +46,18 @@ BTC = AssetSpec(1, "BTC", 8)
 ETH = AssetSpec(2, "ETH", 9)
 ASSETS = {asset.symbol: asset for asset in (USD, BTC, ETH)}
 INDEX_SOURCE = 1
+
+EQUITY_PARTS = (
+    "price_q",
+    "slippage_q",
+    "fee_q",
+    "funding_q",
+    "surrender_q",
+    "adl_q",
+    "haircut_q",
+    "transfer_q",
+)
+"""Where the equity of an account in liquidation can go."""
 
 ALL_STAGES = ["cancel", "reduce", "close", "fund", "adl", "socialise"]
 
@@ -124,6 +137,13 @@ def rules(**settings: Any) -> Rulebook:
         "market_slippage_ppb": 0,
     }
     return Rulebook(**(plain | settings))
+
+
+def checked_parts(ended: LiquidationEnded) -> dict[str, int]:
+    """The parts that are not zero; checks that they are all of the change."""
+    found = {name: getattr(ended, name) for name in EQUITY_PARTS}
+    assert sum(found.values()) == ended.equity_after_q - ended.equity_before_q, ended
+    return {name: value for name, value in found.items() if value}
 
 
 class Market:

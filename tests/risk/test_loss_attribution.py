@@ -7,28 +7,10 @@ import pytest
 
 from engine.events import LiquidationEnded
 from risk.rulebook import AdlRule, FeeRule, FundingRule, MarkRule
-from tests.market import FUND, Market, liquidation, ppb, rules, usd
+from tests.market import FUND, Market, checked_parts, liquidation, ppb, rules, usd
 
 ALICE, BOB, CAROL = 100, 101, 102
 HOUR_NS = 3_600 * 10**9
-
-PARTS = (
-    "price_q",
-    "slippage_q",
-    "fee_q",
-    "funding_q",
-    "surrender_q",
-    "adl_q",
-    "haircut_q",
-    "transfer_q",
-)
-
-
-def parts(ended: LiquidationEnded) -> dict[str, int]:
-    """The parts that are not zero; checks that they are all of the change."""
-    found = {name: getattr(ended, name) for name in PARTS}
-    assert sum(found.values()) == ended.equity_after_q - ended.equity_before_q
-    return {name: value for name, value in found.items() if value}
 
 
 def long_ten(fund: str = "0", **settings: object) -> Market:
@@ -47,7 +29,10 @@ def test_slippage_and_fee_of_the_book_stage() -> None:
     m = long_ten(fees=FeeRule(liquidation_ppb=ppb("0.01")))
     m.buy(CAROL, "10", "92")
     m.index("94")
-    assert parts(m.only(LiquidationEnded)) == {"slippage_q": -usd("20"), "fee_q": -usd("9.20")}
+    assert checked_parts(m.only(LiquidationEnded)) == {
+        "slippage_q": -usd("20"),
+        "fee_q": -usd("9.20"),
+    }
 
 
 def test_a_fill_above_the_mark_is_a_gain() -> None:
@@ -56,26 +41,26 @@ def test_a_fill_above_the_mark_is_a_gain() -> None:
     m.buy(CAROL, "10", "95")
     m.index("94")
     ended = m.only(LiquidationEnded)
-    assert parts(ended) == {"slippage_q": usd("10")}
+    assert checked_parts(ended) == {"slippage_q": usd("10")}
     assert (ended.equity_before_q, ended.equity_after_q) == (usd("40"), usd("50"))
 
 
 def test_surrender_at_takeover() -> None:
     m = long_ten("1000")
     m.index("94")
-    assert parts(m.only(LiquidationEnded)) == {"surrender_q": -usd("40")}
+    assert checked_parts(m.only(LiquidationEnded)) == {"surrender_q": -usd("40")}
 
 
 def test_deficit_passed_to_the_fund() -> None:
     m = long_ten("1000")
     m.index("89")
-    assert parts(m.only(LiquidationEnded)) == {"surrender_q": usd("10")}
+    assert checked_parts(m.only(LiquidationEnded)) == {"surrender_q": usd("10")}
 
 
 def test_deficit_passed_to_counterparties() -> None:
     m = long_ten()
     m.index("89")
-    assert parts(m.only(LiquidationEnded)) == {"adl_q": usd("10")}
+    assert checked_parts(m.only(LiquidationEnded)) == {"adl_q": usd("10")}
 
 
 def test_slippage_then_haircut() -> None:
@@ -84,7 +69,10 @@ def test_slippage_then_haircut() -> None:
     m = long_ten(liquidation=rule)
     m.buy(CAROL, "10", "80")
     m.index("85")
-    assert parts(m.only(LiquidationEnded)) == {"slippage_q": -usd("50"), "haircut_q": usd("100")}
+    assert checked_parts(m.only(LiquidationEnded)) == {
+        "slippage_q": -usd("50"),
+        "haircut_q": usd("100"),
+    }
 
 
 BOOK_ONLY = liquidation(["cancel", "close", "socialise"])
@@ -100,7 +88,7 @@ def test_price_moves_and_deposits_while_it_lasts() -> None:
     m.buy(CAROL, "10", "92")
     m.wait("1")
     ended = m.only(LiquidationEnded)
-    assert parts(ended) == {
+    assert checked_parts(ended) == {
         "price_q": -usd("10"),
         "transfer_q": usd("5"),
         "slippage_q": -usd("10"),
@@ -116,7 +104,7 @@ def test_funding_while_it_lasts() -> None:
     m.wait("3600")
     m.buy(CAROL, "10", "94")
     m.wait("1")
-    assert parts(m.only(LiquidationEnded)) == {"funding_q": -usd("0.94")}
+    assert checked_parts(m.only(LiquidationEnded)) == {"funding_q": -usd("0.94")}
 
 
 @pytest.mark.parametrize("price", ["94.73", "93.21", "90", "87.65", "80.01", "60"])
@@ -143,6 +131,6 @@ def test_a_mixture_adds_up_too(price: str, ranking: str, at: str) -> None:
     for _ in range(3):
         m.wait("1")
     for ended in m.all(LiquidationEnded):
-        parts(ended)
+        checked_parts(ended)
     assert m.all(LiquidationEnded)
     assert m.exchange.residues_q() == {"USD": 0, "BTC": 0}

@@ -33,6 +33,7 @@ from tests.market import (
     USD,
     Market,
     btc,
+    checked_parts,
     collateral,
     levels,
     liquidation,
@@ -409,19 +410,6 @@ def fund_of(m: Market) -> tuple[int, int, int]:
     return m.wallet(FUND), m.wallet(FUND, "BTC"), m.equity(FUND)
 
 
-def parts(ended: LiquidationEnded) -> int:
-    return (
-        ended.price_q
-        + ended.slippage_q
-        + ended.fee_q
-        + ended.funding_q
-        + ended.surrender_q
-        + ended.adl_q
-        + ended.haircut_q
-        + ended.transfer_q
-    )
-
-
 def test_takeover_worked_by_hand() -> None:
     """Mark 90, coins at 30,000: equity 700 of 900. The fund takes the long 200 at 17,300, so
     Alice owes 2,700: exactly what 0.1 coins count for."""
@@ -439,7 +427,7 @@ def test_takeover_worked_by_hand() -> None:
     assert fund_of(m) == (usd("7300"), btc("0.1"), usd("10700"))
     ended = m.only(LiquidationEnded)
     assert (ended.surrender_q, ended.equity_after_q) == (-usd("700"), 0)
-    assert ended.equity_after_q - ended.equity_before_q == parts(ended)
+    checked_parts(ended)
     assert not m.all(BadDebtBooked)
 
 
@@ -456,7 +444,7 @@ def test_takeover_of_a_bankrupt_account_costs_the_fund_only_what_the_coins_do_no
     assert fund_of(m) == (usd("8200"), btc("0.1"), usd("9800"))
     ended = m.only(LiquidationEnded)
     assert ended.surrender_q == usd("200")
-    assert ended.equity_after_q - ended.equity_before_q == parts(ended)
+    checked_parts(ended)
 
 
 def test_the_backstop_takes_the_coins_of_whom_it_takes_over() -> None:
@@ -524,7 +512,7 @@ def test_socialised_is_only_what_coins_and_fund_did_not_cover() -> None:
     assert m.wallet(ALICE, "BTC") == 0
     ended = m.only(LiquidationEnded)
     assert ended.haircut_q == usd("150")
-    assert ended.equity_after_q - ended.equity_before_q == parts(ended)
+    checked_parts(ended)
 
 
 def test_collateral_is_locked_in_a_liquidation_and_a_deposit_of_it_is_a_transfer() -> None:
