@@ -19,7 +19,7 @@ BENCH := $(BIN)/python -m bench.run --build $(COMPILED) --rounds $(ROUNDS)
 CURVE := PYTHONPATH=$(COMPILED):. $(BIN)/python -P -m bench.curve --picture docs/tick_cost.svg
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Run a flash crash and write a report to out/demo
 	$(BIN)/seawall run flash_crash --out $(OUT) --overwrite
