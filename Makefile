@@ -34,7 +34,7 @@ test-compiled: $(COMPILED)/.built ## Run all tests on the compiled engine
 	rm -rf $(TREE)
 	mkdir -p $(TREE)
 	cp -R $(COMPILED)/. $(TREE)
-	tar -c $(addprefix --exclude=,./.git ./$(VENV) ./build ./out *.egg-info *_cache __pycache__) . \
+	tar -c $(addprefix --exclude=,./.git ./$(VENV) ./build ./out ./run *.egg-info *_cache __pycache__) . \
 	    | tar -x -C $(TREE)
 	cd $(TREE) && export PYTHONPATH="$$PWD" && \
 	    export SEAWALL_SHARED="$${SEAWALL_SHARED:-$(abspath ../shared)}" && \

@@ -1,7 +1,7 @@
 """Seawall: a margin engine simulator. What a notebook needs is here.
 
-`Market` builds a market and trades on it, `run` runs a scenario, `load_run` reads a run back as
-data frames, `replay` verifies one, `calculate` answers margin questions.
+`Market` builds a market and trades on it, `run_scenario` runs a scenario, `load_run` reads a run
+back as data frames, `replay` verifies one, `calculate` answers margin questions.
 """
 
 from seawall.calc import Question, calculate

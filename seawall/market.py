@@ -277,17 +277,19 @@ class Market:
 
     def set_index(self, price: str) -> list[Event]:
         """A new index price, and a clock tick so that the mark follows."""
-        self._index_ticks = to_grid(price, self.instrument.tick_size, "price")
-        return self._publish_index()
+        ticks = to_grid(price, self.instrument.tick_size, "price")
+        return self._publish_index(self.time_ns, ticks)
 
     def tick(self, seconds: str | int = 1) -> list[Event]:
         """Let time pass; the index keeps its price, and stays fresh."""
-        self.time_ns += to_ns(seconds, "seconds")
-        return self._publish_index()
+        time_ns = self.time_ns + to_ns(seconds, "seconds")
+        return self._publish_index(time_ns, self._index_ticks)
 
-    def _publish_index(self) -> list[Event]:
-        index = IndexPrice(self.time_ns, _INSTRUMENT_ID, _INDEX_SOURCE, self._index_ticks)
-        return self.send(index) + self.send(AdvanceTime(self.time_ns))
+    def _publish_index(self, time_ns: int, index_ticks: int) -> list[Event]:
+        caused = self.send(IndexPrice(time_ns, _INSTRUMENT_ID, _INDEX_SOURCE, index_ticks))
+        # Only now: a price or time that was refused must not stand in the way of the next one.
+        self.time_ns, self._index_ticks = time_ns, index_ticks
+        return caused + self.send(AdvanceTime(time_ns))
 
     # looking at it
 

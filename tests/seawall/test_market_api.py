@@ -11,10 +11,12 @@ from engine.events import (
     LiquidationEnded,
     MarginCallEnded,
     MarginCallIssued,
+    MarkUpdated,
     OrderClosed,
     Trade,
 )
 from engine.reasons import Reason
+from engine.units import SECOND_NS
 from seawall import Market, Rejected
 
 
@@ -215,6 +217,19 @@ def test_the_index_stays_fresh_while_time_passes() -> None:
     market.tick(3_600)
     assert market.exchange.index_ticks(0) == 9_500
     assert market.mark == "95"
+
+
+def test_a_refused_price_or_time_leaves_the_market_as_it_was() -> None:
+    market = Market(rulebook="teaching-default", price="100")
+    market.tick(5)
+    with pytest.raises(Rejected):
+        market.set_index("0")
+    with pytest.raises(Rejected):
+        market.tick("-1")
+    assert market.time_ns == 5 * SECOND_NS
+    (mark,) = market.tick()
+    assert isinstance(mark, MarkUpdated)
+    assert (mark.time_ns, mark.index_ticks) == (6 * SECOND_NS, 10_000)
 
 
 def test_funding_is_settled_every_eight_hours() -> None:
