@@ -49,7 +49,9 @@ def read_toml(path: Path) -> Table:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: cannot be read: {error}") from None
     try:
         table: Table = tomllib.loads(text, parse_float=WrittenFloat)

@@ -14,8 +14,7 @@ import time
 from types import FrameType
 from typing import Final, TextIO
 
-from engine.journal import JournalError
-from engine.service_config import CLOCK, ConfigError, ServiceConfig
+from engine.service_config import CLOCK, ServiceConfig
 from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway.front_door import require_safe
@@ -152,16 +151,14 @@ class Supervisor:
 
 
 def up(arguments: argparse.Namespace) -> int:
-    """`seawall up [--config FILE]`; returns the exit code."""
-    try:
-        supervisor = Supervisor(arguments.config, sys.stdout)
-        check(supervisor.config)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except JournalError as error:
-        print(error, file=sys.stderr)
-        return 1
+    """`seawall up [--config FILE]`; returns the exit code.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+        JournalError: risk's journal cannot be read.
+    """
+    supervisor = Supervisor(arguments.config, sys.stdout)
+    check(supervisor.config)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         supervisor.stopping = True

@@ -201,7 +201,7 @@ def test_up_starts_every_shard_and_refuses_another_number_later(tmp_path: Path) 
     said, _ = again.communicate(timeout=PATIENCE_SECONDS)
     assert again.returncode == 2
     assert said.strip() == (
-        f"{tmp_path}/run/risk.journal: begun with matching_shards = 2, not 3; "
+        f"seawall: {tmp_path}/run/risk.journal: begun with matching_shards = 2, not 3; "
         "go back to 2, or begin in another run_dir"
     )
 
