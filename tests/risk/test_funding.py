@@ -8,15 +8,14 @@ from hypothesis import strategies as st
 
 from engine.instruments import INVERSE, LINEAR, Instrument, InstrumentSpec, MarginSpec
 from engine.units import PPB
+from risk.formulas.funding import dampened_rate_ppb, time_weighted_sum
 from risk.funding import (
     PremiumWindow,
-    dampened_rate_ppb,
     divide_towards_zero,
     funding_payment_q,
     funding_rate_ppb,
     position_funding_q,
     premium_ppb,
-    time_weighted_sum,
 )
 from risk.rulebook import FundingRule
 

@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from risk.formulas.mark import decay_e18, ema_step
 from risk.mark import (
     MarkPrice,
     average_basis_price_ticks,
-    decay_e18,
-    ema_step,
     funding_basis_price_ticks,
     mark_price_ticks,
 )

@@ -8,27 +8,19 @@ from typing import Any
 import pytest
 
 from engine.units import PPB, to_ppb
-from risk.funding import (
-    clamp,
+from risk.formulas.funding import (
     dampened_rate_ppb,
     dydx_funding_cap_ppb,
     dydx_index_delta,
-    funding_payment_q,
-    funding_rate_ppb,
     impact_notional_q,
     interest_difference_ppb,
-    premium_ppb,
     time_weighted_sum,
     vega_funding_payment,
     vega_funding_rate_ppb,
 )
-from risk.mark import (
-    average_basis_price_ticks,
-    ema_step,
-    funding_basis_price_ticks,
-    hyperliquid_mark_ticks,
-    mark_price_ticks,
-)
+from risk.formulas.mark import ema_step, hyperliquid_mark_ticks
+from risk.funding import clamp, funding_payment_q, funding_rate_ppb, premium_ppb
+from risk.mark import average_basis_price_ticks, funding_basis_price_ticks, mark_price_ticks
 from risk.rulebook import FundingRule
 from tests.risk.venue_vectors import VECTORS_FILE, Vector, all_vectors, parameters
 
