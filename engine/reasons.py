@@ -12,7 +12,6 @@ class Reason(IntEnum):
 
     NONE = 0
     # the message
-    MALFORMED = 100
     UNKNOWN_INSTRUMENT = 101
     UNKNOWN_ACCOUNT = 102
     UNKNOWN_ORDER = 103

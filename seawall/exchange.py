@@ -18,7 +18,6 @@ from engine.topology import LIQUIDATION, MATCHING, RISK
 from engine.units import PPB
 from matching.book import Book
 from matching.matching_engine import MatchingEngine
-from risk.accounts import owner_of
 from risk.health import evaluate, position_notional_q
 from risk.liquidation.engine import FIRST_ORDER_ID, LiquidationEngine
 from risk.listing import Listing
@@ -193,10 +192,6 @@ class Exchange(Sink):
                 evaluate(account)
                 ratios.append(account.equity_q * PPB // notional_q)
         return ratios
-
-    def trader_of(self, margin_account_id: int) -> int:
-        """Account id of the trader a margin account belongs to."""
-        return owner_of(margin_account_id)
 
     def state(self) -> list[Any]:
         """The canonical state of all components."""

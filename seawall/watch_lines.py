@@ -10,7 +10,6 @@ GOOD: Final[str] = "good"
 WARN: Final[str] = "warn"
 BAD: Final[str] = "bad"
 ALARM: Final[str] = "alarm"
-STYLES: Final[tuple[str, ...]] = (PLAIN, DIM, BOLD, GOOD, WARN, BAD, ALARM)
 
 LEFT: Final[str] = "<"
 RIGHT: Final[str] = ">"
