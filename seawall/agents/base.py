@@ -87,24 +87,33 @@ class Agent:
         """Something (an `engine.events.Event`) happened to the agent's account."""
         kind = type(event)  # an `isinstance` of a message costs many times this comparison
         if kind is OrderAmended:
-            order = self.orders.get(event.order_id)
-            if order is not None:
-                order.price_ticks = event.price_ticks
-                order.qty_lots = event.remaining_lots
+            self._amended(event)
         elif kind is OrderFilled:
             self._filled(event)
         elif kind is OrderAccepted:
-            self.orders[event.order_id] = RestingOrder(
-                event.order_id, event.side, event.price_ticks, event.qty_lots
-            )
+            self._accepted(event)
         elif kind is OrderClosed:
-            self.orders.pop(event.order_id, None)
+            self._closed(event)
         elif kind is LiquidationStarted:
             self.locked = True
         elif kind is LiquidationEnded:
             self.locked = False
         elif kind is Deleveraged or kind is TakenOver:
             self.position_lots = shrink(self.position_lots, event.qty_lots)
+
+    def _accepted(self, event: OrderAccepted) -> None:
+        self.orders[event.order_id] = RestingOrder(
+            event.order_id, event.side, event.price_ticks, event.qty_lots
+        )
+
+    def _amended(self, event: OrderAmended) -> None:
+        order = self.orders.get(event.order_id)
+        if order is not None:
+            order.price_ticks = event.price_ticks
+            order.qty_lots = event.remaining_lots
+
+    def _closed(self, event: OrderClosed) -> None:
+        self.orders.pop(event.order_id, None)
 
     def _filled(self, event: OrderFilled) -> None:
         self.position_lots = event.position_lots

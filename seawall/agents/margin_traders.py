@@ -17,6 +17,7 @@ from engine.events import (
     LiquidationStarted,
     MarginCallEnded,
     MarginCallIssued,
+    OrderAccepted,
     OrderClosed,
     OrderFilled,
     TakenOver,
@@ -152,8 +153,9 @@ class Trader:
         if kind is OrderFilled:
             self._filled(event)
         elif kind is OrderClosed:
-            if event.order_id == self._entry_order:
-                self._entry_order = 0
+            self._closed(event)
+        elif kind is OrderAccepted:
+            return  # what counts is its fills
         elif kind is MarginCallIssued:
             self._called(event)
         elif kind is MarginCallEnded:
@@ -168,6 +170,10 @@ class Trader:
             self.locked = False
         elif kind is Deleveraged or kind is TakenOver:
             self.position_lots = shrink(self.position_lots, event.qty_lots)
+
+    def _closed(self, event: OrderClosed) -> None:
+        if event.order_id == self._entry_order:
+            self._entry_order = 0
 
     def _filled(self, event: OrderFilled) -> None:
         opening = not self.entered
