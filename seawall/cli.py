@@ -259,12 +259,13 @@ def _add_watch(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from seawall.run import run_scenario
+    from seawall.run import rare_collections, run_scenario
     from seawall.scenario import load_scenario
 
     # The seed goes the way of every other value, so that it is checked like them.
     overrides = args.set if args.seed is None else [*args.set, f"seed={args.seed}"]
-    scenario = load_scenario(args.scenario, overrides)
+    with rare_collections():
+        scenario = load_scenario(args.scenario, overrides)
     out = args.out if args.out is not None else Path("out") / scenario.name
     print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
     with _termination_interrupts():

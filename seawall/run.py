@@ -37,7 +37,7 @@ CHECKPOINT_COMMANDS: Final[int] = 50_000
 AT_REST_NS: Final[int] = 2**62
 """Later than anything under way: what is still on a link when a run ends arrives."""
 
-COLLECT_OBJECTS: Final[int] = 1_000_000
+COLLECT_OBJECTS: Final[int] = 2_000_000
 """New objects between two looks for unreachable cycles. A run keeps most of what it makes and makes
 hardly any cycles; the interpreter's own setting (700) costs a tenth of the run."""
 
