@@ -1,7 +1,7 @@
 """What is to be done when: actions by time, rank and the order in which they came."""
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 Action = Callable[[], None]
@@ -9,6 +9,9 @@ Action = Callable[[], None]
 _NUMBER_BITS: Final[int] = 40
 _STAMP_BITS: Final[int] = _NUMBER_BITS + 2
 _STAMP_MASK: Final[int] = (1 << _STAMP_BITS) - 1
+_SPAN_BITS: Final[int] = 30
+"""A span of time is a little over a second, as long as the clock's ticks are apart."""
+_BEFORE_ALL: Final[int] = -(2**60)
 RANKS: Final[int] = 4
 """Ranks are below this."""
 
@@ -16,36 +19,55 @@ RANKS: Final[int] = 4
 class Agenda:
     """Hands out actions in the order of (time, rank, coming), also while new ones come in.
 
-    `time_ns` and `rank` are those of the action handed out last. The heap holds one int per action
-    with the time in front, then the rank and the number: an int is compared in a fraction of the
-    time of a tuple.
+    `time_ns` and `rank` are those of the action handed out last. An action waits as one int, the
+    time in front, then the rank and the number: an int is compared in a fraction of the time of a
+    tuple. What lies up to the end of the present span of time is a heap (`_near`), which so stays
+    small; what comes later waits unsorted by span (`_later`) until its turn comes.
     """
 
-    __slots__ = ("_actions", "_added", "_heap", "rank", "time_ns")
+    __slots__ = ("_actions", "_added", "_later", "_near", "_span", "_spans", "rank", "time_ns")
 
     def __init__(self) -> None:
         self.time_ns = 0
         self.rank = 0
-        self._heap: list[int] = []
         self._actions: dict[int, Action] = {}
         self._added = 0
+        self._near: list[int] = []
+        self._later: dict[int, list[int]] = {}
+        self._spans: list[int] = []
+        self._span = _BEFORE_ALL
 
     def add(self, time_ns: int, rank: int, action: Action) -> None:
         """Do ``action`` at that time; at one time the lower rank comes first."""
         stamp = rank << _NUMBER_BITS | self._added
         self._added += 1
         self._actions[stamp] = action
-        heappush(self._heap, time_ns << _STAMP_BITS | stamp)
+        waiting = time_ns << _STAMP_BITS | stamp
+        span = time_ns >> _SPAN_BITS
+        if span <= self._span:
+            heappush(self._near, waiting)
+            return
+        later = self._later.get(span)
+        if later is None:
+            self._later[span] = [waiting]
+            heappush(self._spans, span)
+        else:
+            later.append(waiting)
 
     def take(self, until_ns: int) -> Action | None:
         """The next action whose time is at most ``until_ns``; None if there is none."""
-        heap = self._heap
-        if not heap:
-            return None
-        time_ns = heap[0] >> _STAMP_BITS
+        near = self._near
+        if not near:
+            if not self._spans:
+                return None
+            self._span = heappop(self._spans)
+            near = self._later.pop(self._span)
+            heapify(near)
+            self._near = near
+        time_ns = near[0] >> _STAMP_BITS
         if time_ns > until_ns:
             return None
-        stamp = heappop(heap) & _STAMP_MASK
+        stamp = heappop(near) & _STAMP_MASK
         self.time_ns = time_ns
         self.rank = stamp >> _NUMBER_BITS
         return self._actions.pop(stamp)

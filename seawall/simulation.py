@@ -108,7 +108,8 @@ class Simulation:
         self._on_ready = on_ready
         self._progress = progress and sys.stderr.isatty()
         self._agenda = Agenda()
-        self._owners: dict[int, Agent | Trader] = {}
+        # By account id from `FIRST_TRADER` on: there are no gaps.
+        self._owners: list[Agent | Trader] = []
         self._desk = Desk(self)
         self.views: dict[str, MarketView] = {}
         self._by_instrument: dict[int, MarketView] = {}
@@ -154,7 +155,7 @@ class Simulation:
         self._start_clock()
         self._loop(started)
         self.market.run_until(self.scenario.time.end_ns)
-        traders = [owner for owner in self._owners.values() if isinstance(owner, Trader)]
+        traders = [owner for owner in self._owners if isinstance(owner, Trader)]
         return SimulationResult(
             scenario=self.scenario,
             seed=self.seed,
@@ -273,7 +274,7 @@ class Simulation:
             trader = Trader(
                 profile, self._crowd, dice, view.asset.asset_id, entry.reserve_q, entry.target_lots
             )
-            self._owners[profile.account_id] = trader
+            self._owners.append(trader)
             # the book needs a moment to fill before the first entry
             share = 0.04 + 0.92 * profile.entry_share
             self.schedule(plan.begin_ns + int(share * plan.warm_up_ns), trader.enter)
@@ -291,7 +292,7 @@ class Simulation:
             ticks = first_ticks[names[agent.view.instrument_id]]
             for command in agent_commands(agent, ticks, opening_ns):
                 self.send(command)
-            self._owners[agent.account_id] = agent
+            self._owners.append(agent)
             self.schedule(agent.first_wake(begin_ns), self._waker(agent))
 
     def _waker(self, agent: Agent) -> Callable[[], None]:
@@ -363,20 +364,24 @@ class Simulation:
         if route is not None:
             route(event)
 
+    def _owner(self, account_id: int) -> Agent | Trader | None:
+        place = account_id - FIRST_TRADER
+        return self._owners[place] if 0 <= place < len(self._owners) else None
+
     def _to_owner(self, event: Event) -> None:
-        owner = self._owners.get(event.account_id)  # type: ignore[union-attr]
+        owner = self._owner(event.account_id)  # type: ignore[union-attr]
         if owner is not None:
             owner.on_event(event)
 
     def _to_margin_owner(self, event: Event) -> None:
-        owner = self._owners.get(owner_of(event.margin_account_id))  # type: ignore[union-attr]
+        owner = self._owner(owner_of(event.margin_account_id))  # type: ignore[union-attr]
         if owner is not None:
             owner.on_event(event)
 
     def _on_deleveraged(self, event: Event) -> None:
         assert isinstance(event, Deleveraged)
         for margin_account_id in (event.margin_account_id, event.bankrupt_account_id):
-            owner = self._owners.get(owner_of(margin_account_id))
+            owner = self._owner(owner_of(margin_account_id))
             if owner is not None:
                 owner.on_event(event)
 
