@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -259,13 +259,12 @@ def _add_watch(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from seawall.run import rare_collections, run_scenario
+    from seawall.run import run_scenario
     from seawall.scenario import load_scenario
 
     # The seed goes the way of every other value, so that it is checked like them.
     overrides = args.set if args.seed is None else [*args.set, f"seed={args.seed}"]
-    with rare_collections():
-        scenario = load_scenario(args.scenario, overrides)
+    scenario = load_scenario(args.scenario, overrides)
     out = args.out if args.out is not None else Path("out") / scenario.name
     print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
     with _termination_interrupts():
@@ -407,7 +406,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Bad input is one line on standard error that says what was wrong and what is allowed.
     """
-    args = build_parser().parse_args(arguments)
+    return _perform(build_parser().parse_args(arguments))
+
+
+def _perform(args: argparse.Namespace) -> int:
     action: Callable[[argparse.Namespace], int] = args.action
     try:
         status = action(args)
@@ -433,8 +435,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def main_of_process() -> int:
     """`main` for a process that ends with it: what is left goes with the process, unsearched."""
-    status = main()
-    gc.freeze()
+    args = build_parser().parse_args()
+    from seawall.run import rare_collections
+
+    with rare_collections() if args.action is _run else nullcontext():
+        status = _perform(args)
+        # Still inside: after a run the usual setting would look through all that the run has made.
+        gc.freeze()
     return status
 
 

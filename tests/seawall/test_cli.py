@@ -83,6 +83,25 @@ def test_a_process_that_ends_leaves_its_objects_alone(
     assert "flash_crash" in capsys.readouterr().out
 
 
+def test_a_run_is_not_searched_for_cycles_when_it_is_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not even at the moment when the usual setting is in force again."""
+    looks: list[str] = []
+    monkeypatch.setattr(sys, "argv", ["seawall", "run", SMALL, *TINY, "--out", str(tmp_path / "r")])
+    before = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(10_000, *before[1:])
+    gc.callbacks.append(lambda phase, info: looks.append(phase))
+    try:
+        assert cli.main_of_process() == EXIT_OK
+        assert looks == []
+    finally:
+        gc.callbacks.pop()
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
 def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([])
