@@ -92,8 +92,9 @@ $(VENV)/.installed-peers: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[peers]'
 	@touch $@
 
+# From nothing: setuptools would install again what an older build compiled and this one does not.
 $(COMPILED)/.built: $(VENV)/.installed-dev setup.py $(SOURCES)
-	rm -rf $(COMPILED)
+	rm -rf build
 	SEAWALL_COMPILE=1 $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	    --no-deps --target $(COMPILED) .
 	@touch $@
