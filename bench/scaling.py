@@ -21,15 +21,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-import msgspec
-
 from bench.cases import calm_world, pipeline_exchange
 from bench.run import Figures, conditions, spread
 from bench.services_client import BATCHES_UNDER_WAY, Flow
 from bench.services_exchange import RunningExchange, accounts_of
 from engine.build_info import build_kind
 from engine.bus import Bus
-from engine.commands import SubmitOrder
 from engine.rounds import Batch, Hub, Leaf, Outputs, encode_frame
 from engine.snapshot import pack, unpack
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
@@ -183,9 +180,8 @@ ONCE: Final[dict[str, Callable[[], dict[str, float]]]] = {
 class WideFlow(Flow):
     """The flow of `bench.services` spread over all contracts."""
 
-    def _order(self, accounts: list[int]) -> SubmitOrder:
-        number = self._rng.randrange(INSTRUMENTS)
-        return msgspec.structs.replace(super()._order(accounts), instrument_id=number)
+    def _instrument_id(self) -> int:
+        return self._rng.randrange(INSTRUMENTS)
 
 
 def load(exchange: RunningExchange, seconds: float, batch: int) -> dict[str, float]:

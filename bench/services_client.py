@@ -68,8 +68,19 @@ class Flow:
         price = START_TICKS + side * ticks if crossing else START_TICKS - side * ticks
         tif = IOC if crossing else GTC
         return SubmitOrder(
-            0, rng.choice(accounts), 0, 0, side, rng.randint(1, 5), price, LIMIT, tif
+            0,
+            rng.choice(accounts),
+            self._instrument_id(),
+            0,
+            side,
+            rng.randint(1, 5),
+            price,
+            LIMIT,
+            tif,
         )
+
+    def _instrument_id(self) -> int:
+        return 0
 
     def send(self) -> None:
         """One batch; every third message cancels the order that rests longest."""

@@ -28,6 +28,7 @@ from tests.exchange_world import (
     World,
     replay_over_the_wire,
 )
+from tests.messages import field_names, fields_of
 
 LONG = os.environ.get("SEAWALL_PROFILE") == "long"
 ROUNDS = 3
@@ -71,7 +72,7 @@ def garbage(kind: type) -> st.SearchStrategy[Any]:
     }
     if kind in known:
         return st.builds(kind, st.just(0), *known[kind])
-    fields = [st.booleans() if f in BOOLEANS else WEIRD for f in kind.__struct_fields__[1:]]
+    fields = [st.booleans() if f in BOOLEANS else WEIRD for f in field_names(kind)[1:]]
     return st.builds(kind, st.just(0), *fields)
 
 
@@ -376,7 +377,7 @@ class Driver(RuleBasedStateMachine):
 
     @rule(command=GARBAGE, back=st.integers(0, 8))
     def absurd(self, command: c.Command, back: int) -> None:
-        fields = [getattr(command, name) for name in command.__struct_fields__[1:]]
+        fields = list(fields_of(command).values())[1:]
         time_ns = self.now - SECOND if back == 0 else self.now
         self.send(type(command)(time_ns, *fields))
 

@@ -26,6 +26,7 @@ from engine.events import (
 from engine.forms import struct_form
 from engine.messages import EVENT_TYPES
 from seawall.event_table import SCHEMA, EventTable
+from tests.messages import fields_of
 
 MARK = MarkUpdated(
     1, instrument_id=3, mark_ticks=500, index_ticks=501, last_ticks=499, open_interest_lots=7
@@ -114,7 +115,7 @@ def test_no_field_of_any_event_is_lost(event_type: type) -> None:
     assert row["type"] == event_type.__name__
     kept = json.loads(row["detail"] or "{}")
     common = [row[name] for name in SCHEMA.names() if name not in ("seq", "command_seq", "detail")]
-    for name, value in msgspec.structs.asdict(event).items():
+    for name, value in fields_of(event).items():
         if name in kept:
             assert kept.pop(name) == value
         else:

@@ -17,6 +17,7 @@ from seawall import load_run, load_scenario, replay, run_scenario
 from seawall import run as run_module
 from seawall.cli import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, main
 from seawall.run_directory import JOURNAL
+from tests.messages import changed
 
 SMALL = Path(__file__).parents[2] / "examples" / "small_crash.toml"
 CHECKPOINT_EVERY = 500
@@ -117,7 +118,7 @@ def changed_order(run_dir: Path) -> tuple[int, Command]:
         lambda c: isinstance(c, SubmitOrder) and c.tif == IOC and filled.get(c.order_id) == 0,
     )
     assert isinstance(order, SubmitOrder)
-    return seq, msgspec.structs.replace(order, qty_lots=order.qty_lots - 1)
+    return seq, changed(order, qty_lots=order.qty_lots - 1)
 
 
 def filled_orders(run_dir: Path) -> dict[int, int]:

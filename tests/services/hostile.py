@@ -10,6 +10,7 @@ from engine import commands as c
 from engine.link_header import Header
 from engine.messages import COMMAND_TYPES
 from gateway.protocol import DepthRequest, Hello, Ping, Submit, encode
+from tests.messages import field_names
 from tests.services.streams import USD, instruments
 
 NOT_UTF8 = "\ue000\ue000"
@@ -63,10 +64,8 @@ def sample_commands() -> list[c.Command]:
     }
     for kind in COMMAND_TYPES:
         if kind not in made:
-            fields = msgspec.structs.fields(kind)
-            made[kind] = kind(
-                *(HOSTILE_ACCOUNT if field.name == "account_id" else 1 for field in fields)
-            )
+            names = field_names(kind)
+            made[kind] = kind(*(HOSTILE_ACCOUNT if name == "account_id" else 1 for name in names))
     return [made[kind] for kind in COMMAND_TYPES]
 
 

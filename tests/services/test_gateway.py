@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 import zmq
 
@@ -19,6 +18,7 @@ from engine.events import (
     OrderFilled,
     Trade,
 )
+from engine.messages import at_time
 from engine.reasons import Reason
 from engine.service_config import SERVICES
 from gateway.client import Client
@@ -36,11 +36,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 def changing(commands: list[Command]) -> list[Command]:
     """Commands without their times, and without queries: these may be asked more than once."""
-    return [
-        msgspec.structs.replace(command, time_ns=0)
-        for command in commands
-        if not isinstance(command, c.QueryAccount)
-    ]
+    return [at_time(command, 0) for command in commands if not isinstance(command, c.QueryAccount)]
 
 
 def open_market(client: Client) -> None:

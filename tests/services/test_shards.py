@@ -23,6 +23,7 @@ from engine.shards import MAX_SHARDS, Shards, component_of
 from engine.snapshot import pack, unpack
 from engine.topology import BOOK_OF, GATEWAY, LIQUIDATION, MATCHING, RISK, ROUTES
 from gateway.parts import risk_hub
+from tests.messages import changed
 from tests.services.streams import RULEBOOKS, START_NS, Stream, instruments, rankless
 from tests.services.test_rounds import Wires, cut, on_the_bus
 
@@ -61,7 +62,7 @@ def moved(command: Command, rng: random.Random) -> Command:
         return command
     if command.instrument_id != 7 or rng.random() < 0.3:
         return command
-    return msgspec.structs.replace(command, instrument_id=rng.choice(FAR_IDS))
+    return changed(command, instrument_id=rng.choice(FAR_IDS))
 
 
 def merged(states: list[Any]) -> list[Any]:

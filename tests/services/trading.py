@@ -7,10 +7,12 @@ import msgspec
 from engine import commands as c
 from engine.commands import Command
 from engine.events import OrderAccepted
+from engine.messages import at_time
 from gateway.client import Client
 from gateway.clock import SOURCE_ID
 from gateway.protocol import Reply
 from seawall.exchange import Exchange
+from tests.messages import changed
 from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.streams import Stream
 
@@ -126,5 +128,5 @@ def only_new(command: Command) -> Command | None:
 def unstamped(command: Command) -> Command:
     """Without what the gateway stamps."""
     if isinstance(command, c.SubmitOrder):
-        return msgspec.structs.replace(command, time_ns=0, order_id=0)
-    return msgspec.structs.replace(command, time_ns=0)
+        return changed(command, time_ns=0, order_id=0)
+    return at_time(command, 0)
