@@ -63,8 +63,10 @@ class Instrument:
         self.band_ppb: int = spec.band_ppb
         self.max_open_orders: int = spec.max_open_orders
 
-    def _linear_q(self, lots: int, price_ticks: int) -> int:
-        """``unit * lots * price``, exact; see `engine.units.WORD`."""
+    def linear_q(self, lots: int, price_ticks: int) -> int:
+        """`position_value_q` of a linear contract, ``unit * lots * price``."""
+        if not COMPILED:
+            return self.unit_q * lots * price_ticks
         if -_USUAL_LOTS < lots < _USUAL_LOTS and 0 < price_ticks < _USUAL_TICKS:
             word_lots: i64 = lots
             word_price: i64 = price_ticks
@@ -74,6 +76,7 @@ class Instrument:
         return self._large_linear_q(lots, price_ticks)
 
     def _large_linear_q(self, lots: int, price_ticks: int) -> int:
+        """The same at any size; see `engine.units.WORD`."""
         limit = self._word_lots
         if -limit < lots < limit and 0 < price_ticks < WORD:
             word_unit: i64 = self.unit_q
@@ -104,7 +107,7 @@ class Instrument:
         if self.inverse:
             return -self._inverse_q(lots, price_ticks)
         if COMPILED:
-            return self._linear_q(lots, price_ticks)
+            return self.linear_q(lots, price_ticks)
         return self.unit_q * lots * price_ticks
 
     def position_value_q(self, qty_lots: int, price_ticks: int) -> int:
@@ -112,7 +115,7 @@ class Instrument:
         if self.inverse:
             return self._inverse_q(-qty_lots, price_ticks)
         if COMPILED:
-            return self._linear_q(qty_lots, price_ticks)
+            return self.linear_q(qty_lots, price_ticks)
         return self.unit_q * qty_lots * price_ticks
 
     def notional_of_value_q(self, value_q: int, qty_lots: int, price_ticks: int) -> int:
@@ -131,5 +134,5 @@ class Instrument:
         if self.inverse:
             return -self._inverse_q(-lots, price_ticks)
         if COMPILED:
-            return self._linear_q(lots, price_ticks)
+            return self.linear_q(lots, price_ticks)
         return self.unit_q * lots * price_ticks

@@ -143,18 +143,22 @@ class Rate:
 
     def up(self, amount: int) -> int:
         """``amount * rate`` rounded up (towards plus infinity)."""
-        if COMPILED and -self._most <= amount <= self._most:
+        if not COMPILED:
+            return -(-amount * self.ppb // PPB)
+        if -self._most <= amount <= self._most:
             word: i64 = amount
             raised: i64 = word * self._numerator + self._denominator - 1
             return raised // self._denominator
-        return -(-amount * self.ppb // PPB)
+        return scale_up(amount, self.ppb, PPB)
 
     def down(self, amount: int) -> int:
         """``amount * rate`` rounded down (towards minus infinity)."""
-        if COMPILED and -self._most <= amount <= self._most:
+        if not COMPILED:
+            return amount * self.ppb // PPB
+        if -self._most <= amount <= self._most:
             word: i64 = amount
             return word * self._numerator // self._denominator
-        return amount * self.ppb // PPB
+        return scale_down(amount, self.ppb, PPB)
 
     def is_above(self, part: int, whole: int) -> bool:
         """Whether ``whole * rate`` is more than ``part``; nothing is rounded."""

@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from engine.instruments import Instrument
-from engine.units import PPB, scale_down
+from engine.units import PPB, Rate, scale_down
 
 if TYPE_CHECKING:
     from risk.accounts import Holding, MarginAccount, Position
@@ -22,20 +22,24 @@ NO_THRESHOLD: Final[int] = -1
 ROUNDING_SLACK_Q: Final[int] = 16
 """Quanta per position held back from the headroom, more than all its roundings together."""
 
-_MILLION: Final[int] = 1_000_000
+_THOUSANDTH_PPB: Final[int] = PPB // 1_000
 _MIN_HEAP: Final[int] = 64
 _SLOTS: Final[int] = 2**24
 """More than the positions of one instrument; a power of two keeps the arithmetic cheap."""
 
 
-def _sloped_room_q(share_q: int, factor_ppb: int, slope_ppb: int) -> int:
+def _sloped_room_q(frontier: "Frontier", share_q: int, factor_ppb: int, slope_ppb: int) -> int:
     """How far a notional may move before it can have used up ``share_q`` (rounded down), where the
     requirement moves against the account too, by at most ``factor x slope``; -1 for -1."""
     if share_q < 0:
         return -1
-    # In few digits, so that the product fits a machine word: a band a millionth narrower is safe.
-    kept_ppm = PPB * _MILLION // (PPB + scale_down(factor_ppb, slope_ppb, PPB) + 1)
-    return scale_down(share_q, kept_ppm, _MILLION)
+    if frontier.kept_factor_ppb != factor_ppb or frontier.kept_slope_ppb != slope_ppb:
+        frontier.kept_factor_ppb = factor_ppb
+        frontier.kept_slope_ppb = slope_ppb
+        # In thousandths, for a product within a machine word: a band a little narrower is safe.
+        most_ppb = PPB + scale_down(factor_ppb, slope_ppb, PPB) + 1
+        frontier.kept = Rate(PPB * 1_000 // most_ppb * _THOUSANDTH_PPB)
+    return frontier.kept.down(share_q)
 
 
 def _low_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) -> int:
@@ -79,11 +83,27 @@ class Frontier:
     edge times `_SLOTS` plus the slot: half the memory of a pair and cheaper to compare. Entries
     that no longer say what their position says are stale and dropped when they surface. New ones
     wait in a list until a price asks: with many fills between two prices most are stale by then.
+    `kept` is the part of a headroom that a requirement growing with the notional leaves, for the
+    factor and slope it was last asked with: mostly the same ones.
     """
 
-    __slots__ = ("_count", "_free", "_highs", "_lows", "_members", "_new_highs", "_new_lows")
+    __slots__ = (
+        "_count",
+        "_free",
+        "_highs",
+        "_lows",
+        "_members",
+        "_new_highs",
+        "_new_lows",
+        "kept",
+        "kept_factor_ppb",
+        "kept_slope_ppb",
+    )
 
     def __init__(self) -> None:
+        self.kept = Rate(PPB)
+        self.kept_factor_ppb = 0
+        self.kept_slope_ppb = 0
         self._lows: list[int] = []
         self._highs: list[int] = []
         self._new_lows: list[int] = []
@@ -338,8 +358,9 @@ def _place_position(
     if is_long == instrument.inverse:
         # The notional grows when the position loses, and the requirement with it.
         slope_ppb = listing.model.slope_bound_ppb(position.qty_lots)
-        worse_room_q = _sloped_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
-        better_room_q = _sloped_room_q(better_share_q, better_factor_ppb, slope_ppb)
+        frontier = listing.frontier
+        worse_room_q = _sloped_room_q(frontier, worse_share_q, worse_factor_ppb, slope_ppb)
+        better_room_q = _sloped_room_q(frontier, better_share_q, better_factor_ppb, slope_ppb)
     down_q = worse_room_q if is_long else better_room_q
     up_q = better_room_q if is_long else worse_room_q
     low_ticks = NO_THRESHOLD

@@ -24,13 +24,15 @@ def evaluate(account: MarginAccount) -> None:
             mark_ticks = listing.mark_ticks
             instrument = listing.instrument
             entry_q = position.entry_value_q
-            value_q = instrument.position_value_q(qty_lots, mark_ticks)
+            if instrument.inverse:
+                value_q = instrument.position_value_q(qty_lots, mark_ticks)
+                notional_q = instrument.notional_q(qty_lots, mark_ticks)
+            else:
+                value_q = instrument.linear_q(qty_lots, mark_ticks)
+                notional_q = value_q if value_q >= 0 else -value_q
             equity_q += value_q - entry_q
             maintenance_q += listing.model.maintenance_q(
-                qty_lots,
-                instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
-                entry_q if entry_q >= 0 else -entry_q,
-                position.leverage,
+                qty_lots, notional_q, entry_q if entry_q >= 0 else -entry_q, position.leverage
             )
         position = position.next
     account.equity_q = equity_q
@@ -131,16 +133,18 @@ def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[i
             instrument = listing.instrument
             mark_ticks = listing.mark_ticks
             entry_q = position.entry_value_q
-            value_q = instrument.position_value_q(qty_lots, mark_ticks)
+            if instrument.inverse:
+                value_q = instrument.position_value_q(qty_lots, mark_ticks)
+                notional_q = instrument.notional_q(qty_lots, mark_ticks)
+            else:
+                value_q = instrument.linear_q(qty_lots, mark_ticks)
+                notional_q = value_q if value_q >= 0 else -value_q
             gain_q = value_q - entry_q
             if profit_counts or gain_q < 0:
                 equity_q += gain_q
             if not ordered:
                 required_q += listing.model.initial_q(
-                    qty_lots,
-                    instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
-                    entry_q if entry_q >= 0 else -entry_q,
-                    position.leverage,
+                    qty_lots, notional_q, entry_q if entry_q >= 0 else -entry_q, position.leverage
                 )
         if ordered:
             required_q += initial_q(position, position.listing.mark_ticks)

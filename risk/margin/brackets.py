@@ -58,19 +58,20 @@ class BracketMargin(MarginModel):
     def _bracket_of(self, notional_q: int) -> _Bracket:
         """The tier that owns this notional."""
         found = self._first
-        if notional_q >= self._first_cap_q:
-            # Tables have about ten rows and most positions sit low: a scan beats bisection.
-            for bracket in self._brackets:
-                if notional_q < bracket.floor_q:
-                    break
-                found = bracket
+        # Tables have about ten rows and most positions sit low: a scan beats bisection.
+        for bracket in self._brackets:
+            if notional_q < bracket.floor_q:
+                break
+            found = bracket
         return found
 
     def maintenance_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
     ) -> int:
         """``ceil(notional x rate) - deduction``, in quanta; the product is rounded up."""
-        bracket = self._bracket_of(notional_q)
+        bracket = self._first
+        if notional_q >= self._first_cap_q:
+            bracket = self._bracket_of(notional_q)
         return bracket.rate.up(notional_q) - bracket.deduction_q
 
     def initial_q(
@@ -79,7 +80,9 @@ class BracketMargin(MarginModel):
         """``ceil(notional / leverage)``, at least one quantum above maintenance; 0 for 0."""
         if notional_q == 0:
             return 0
-        bracket = self._bracket_of(notional_q)
+        bracket = self._first
+        if notional_q >= self._first_cap_q:
+            bracket = self._bracket_of(notional_q)
         limit = bracket.max_leverage
         if leverage < limit:
             limit = leverage
