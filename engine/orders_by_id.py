@@ -111,12 +111,19 @@ class OrderTable(OrdersById[AnOrder]):
     def add(self, order: AnOrder) -> bool:
         """Keep an order; False, and nothing is changed, if there is one with its id."""
         places = self._places
-        place = self._place_of(order.order_id)
-        if places[place] is not None:
-            return False
+        mask = self._mask
+        word: i64 = order.order_id
+        place = _home(word, mask)
+        found = places[place]
+        while found is not None:
+            if found.order_id == word:
+                return False
+            place = (place + 1) & mask
+            found = places[place]
         places[place] = order
-        self._count += 1
-        if self._count * 2 > self._mask:
+        count: i64 = self._count + 1
+        self._count = count
+        if count * 2 > mask:
             self._grow()
         return True
 
@@ -124,8 +131,14 @@ class OrderTable(OrdersById[AnOrder]):
         """Forget the order with this id and return it, or None if there is none."""
         if not -WORD < order_id < WORD:
             return None
-        place = self._place_of(order_id)
-        order = self._places[place]
+        word: i64 = order_id
+        places = self._places
+        mask = self._mask
+        place = _home(word, mask)
+        order = places[place]
+        while order is not None and order.order_id != word:
+            place = (place + 1) & mask
+            order = places[place]
         if order is not None:
             self._count -= 1
             self._close(place)
@@ -134,17 +147,6 @@ class OrderTable(OrdersById[AnOrder]):
     def values(self) -> list[AnOrder]:
         """All orders."""
         return [order for order in self._places if order is not None]
-
-    def _place_of(self, order_id: "i64") -> "i64":
-        """Where the order with this id stands, or the free place it would get."""
-        places = self._places
-        mask = self._mask
-        place = _home(order_id, mask)
-        order = places[place]
-        while order is not None and order.order_id != order_id:
-            place = (place + 1) & mask
-            order = places[place]
-        return place
 
     def _close(self, gap: "i64") -> None:
         """Free a place: what stands behind it and would not be found across it moves back."""
@@ -166,8 +168,9 @@ class OrderTable(OrdersById[AnOrder]):
         orders = self.values()
         self._mask = 2 * self._mask + 1
         self._places = [None] * (self._mask + 1)
+        self._count = 0
         for order in orders:
-            self._places[self._place_of(order.order_id)] = order
+            self.add(order)
 
 
 def new_orders_by_id() -> OrdersById[AnOrder]:

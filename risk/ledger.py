@@ -83,6 +83,8 @@ class Ledger:
             while places < len(self.traders):
                 places *= 2
             self._near = [None] * places
+            for each in self.traders.values():
+                self._near[each.account_id & (places - 1)] = each
         self._near[trader.account_id & (places - 1)] = trader
 
     def books_of(self, asset_id: int) -> AssetBooks:
