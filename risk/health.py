@@ -65,11 +65,12 @@ def unrealised_q(position: Position) -> int:
     return value_q - position.entry_value_q
 
 
-def initial_q(position: Position, mark_ticks: int) -> int:
+def initial_q(position: Position, value_q: int, mark_ticks: int) -> int:
     """Initial margin of a position with its open orders, on the worse side.
 
     The larger of "all buys fill" and "all sells fill" is what must be margined; orders priced
-    through the mark also need the loss they would start with.
+    through the mark also need the loss they would start with. ``value_q`` is the position's value
+    at the mark.
     """
     qty_lots = position.qty_lots
     buys = position.buy_lots
@@ -83,24 +84,21 @@ def initial_q(position: Position, mark_ticks: int) -> int:
         open_loss_q = position.buy_value_q - buys_q
     if sells and sells_q > position.sell_value_q:
         open_loss_q += sells_q - position.sell_value_q
-    long_side = qty_lots + buys
+    worst_lots = qty_lots + buys
     short_side = sells - qty_lots
     entry_q = position.entry_value_q if position.entry_value_q >= 0 else -position.entry_value_q
-    if long_side >= short_side:
-        worst_lots = long_side
+    if worst_lots >= short_side:
+        worst_q = value_q + buys_q
         if qty_lots >= 0:
             entry_q += magnitude(position.buy_value_q)
     else:
         worst_lots = -short_side
+        worst_q = value_q - sells_q
         if qty_lots <= 0:
             entry_q += magnitude(position.sell_value_q)
-    if qty_lots:
-        notional_q = instrument.notional_q(worst_lots, mark_ticks)
-    elif worst_lots:
-        worst_q = buys_q if worst_lots > 0 else sells_q
-        notional_q = instrument.notional_of_value_q(worst_q, worst_lots, mark_ticks)
-    else:
+    if not worst_lots:
         return open_loss_q
+    notional_q = instrument.notional_of_value_q(worst_q, worst_lots, mark_ticks)
     return open_loss_q + listing.model.initial_q(worst_lots, notional_q, entry_q, position.leverage)
 
 
@@ -109,8 +107,11 @@ def initial_requirement_q(account: MarginAccount) -> int:
     total_q = account.held_q
     position = account.first_position
     while position is not None:
-        if position.qty_lots or position.buy_lots or position.sell_lots:
-            total_q += initial_q(position, position.listing.mark_ticks)
+        qty_lots = position.qty_lots
+        if qty_lots or position.buy_lots or position.sell_lots:
+            listing = position.listing
+            value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
+            total_q += initial_q(position, value_q, listing.mark_ticks)
         position = position.next
     return total_q
 
@@ -128,10 +129,11 @@ def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[i
     while position is not None:
         qty_lots = position.qty_lots
         ordered = position.buy_lots != 0 or position.sell_lots != 0
+        value_q = 0
+        listing = position.listing
+        mark_ticks = listing.mark_ticks
         if qty_lots:
-            listing = position.listing
             instrument = listing.instrument
-            mark_ticks = listing.mark_ticks
             entry_q = position.entry_value_q
             if instrument.inverse:
                 value_q = instrument.position_value_q(qty_lots, mark_ticks)
@@ -147,7 +149,7 @@ def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[i
                     qty_lots, notional_q, entry_q if entry_q >= 0 else -entry_q, position.leverage
                 )
         if ordered:
-            required_q += initial_q(position, position.listing.mark_ticks)
+            required_q += initial_q(position, value_q, mark_ticks)
         position = position.next
     return required_q, equity_q
 

@@ -225,7 +225,7 @@ class Reports:
             position.entry_value_q,
             mark_ticks,
             gain_q,
-            initial_q(position, mark_ticks),
+            initial_q(position, position.entry_value_q + gain_q, mark_ticks),
             position_maintenance_q(position),
             position.leverage,
             liquidation_ticks,
