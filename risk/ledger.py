@@ -88,7 +88,11 @@ class Ledger:
         self._near[trader.account_id & (places - 1)] = trader
 
     def books_of(self, asset_id: int) -> AssetBooks:
-        """The books of an asset that was added."""
+        """The books of an asset.
+
+        Raises:
+            KeyError: it was never added.
+        """
         for books in self._books_in_order:
             if books.asset_id == asset_id:
                 return books
@@ -205,6 +209,7 @@ class Ledger:
             closing_value_q = share_down(value_q, closed_lots, traded)
             released_q = share_down(entry_before_q, closed_lots, held)
             realised_q = -closing_value_q - released_q
+            # Both shares leave the entry value; what they leave behind is the profit.
             entry_q += realised_q
             account.wallet_q += realised_q
             if closed_lots < traded:
