@@ -94,6 +94,8 @@ class BracketMargin(MarginModel):
 
     def max_leverage(self, notional_q: int) -> int:
         """Maximum leverage of the tier that owns the notional."""
+        if notional_q < self._first_cap_q:
+            return self._first.max_leverage
         return self._bracket_of(notional_q).max_leverage
 
     def tier_floor_q(self, notional_q: int) -> int:
