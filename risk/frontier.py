@@ -24,6 +24,8 @@ ROUNDING_SLACK_Q: Final[int] = 16
 
 _THOUSANDTH_PPB: Final[int] = PPB // 1_000
 _MIN_HEAP: Final[int] = 64
+_MOST_WAITING: Final[int] = 1_024
+"""New edges that may wait for a price, so that no price pays for more than these."""
 _SLOTS: Final[int] = 2**24
 """More than the positions of one instrument; a power of two keeps the arithmetic cheap."""
 
@@ -82,7 +84,8 @@ class Frontier:
     A position in it has a slot, its place in ``_members``. A heap entry is one whole number, the
     edge times `_SLOTS` plus the slot: half the memory of a pair and cheaper to compare. Entries
     that no longer say what their position says are stale and dropped when they surface. New ones
-    wait in a list until a price asks: with many fills between two prices most are stale by then.
+    wait in a list until a price asks, or are too many: with many fills between two prices most are
+    stale by then.
     `kept` is the part of a headroom that a requirement growing with the notional leaves, for the
     factor and slope it was last asked with: mostly the same ones.
     """
@@ -137,8 +140,10 @@ class Frontier:
             position.high_ticks = high_ticks
             if high_ticks != NO_THRESHOLD:
                 self._new_highs.append(slot + high_ticks * _SLOTS)
-        entries = len(self._lows) + len(self._highs) + len(self._new_lows) + len(self._new_highs)
-        if entries > _MIN_HEAP + 8 * self._count:
+        waiting = len(self._new_lows) + len(self._new_highs)
+        if waiting > _MOST_WAITING:
+            self._take_in()
+        if len(self._lows) + len(self._highs) + waiting > _MIN_HEAP + 8 * self._count:
             self._rebuild()
 
     def remove(self, position: Banded) -> None:

@@ -405,3 +405,15 @@ def test_the_heaps_do_not_grow_with_the_number_of_fills() -> None:
     waiting = len(frontier._new_lows) + len(frontier._new_highs)
     assert len(frontier._lows) + len(frontier._highs) + waiting <= 64 + 8 * len(market.accounts) * 3
     market.check_against_everybody()
+
+
+def test_few_new_edges_wait_for_a_price_and_none_is_lost() -> None:
+    frontier = Frontier()
+    account = MarginAccount(1, Trader(100), 0, False)
+    members = [Banded(account) for _ in range(3_000)]
+    for number, member in enumerate(members):
+        frontier.place(member, 1_000 + number, 10_000 + number, widen=False)
+        assert len(frontier._new_lows) + len(frontier._new_highs) <= 1_024 + 2
+    assert frontier.crossed(5_000) == []
+    assert set(frontier.crossed(2_500)) == set(members[1_501:])
+    assert set(frontier.crossed(11_500)) == set(members[:1_500])
