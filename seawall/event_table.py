@@ -74,7 +74,7 @@ class _Layout:
     """Which fields of one event type are columns (`columns`, by the name of the column) and which
     go to ``detail`` (`rest`)."""
 
-    __slots__ = ("columns", "event_type", "fields", "flat", "name", "rest")
+    __slots__ = ("columns", "event_type", "fields", "flat", "name", "rest", "texts")
 
     def __init__(self, event_type: type) -> None:
         self.event_type = event_type
@@ -82,6 +82,7 @@ class _Layout:
         fields = msgspec.structs.fields(struct_form(event_type))
         self.fields = [field.name for field in fields]
         self.flat = all(field.type in _FLAT for field in fields)
+        self.texts = any(field.type is str for field in fields)
         self.columns: dict[str, str] = {"time_ns": "time_ns"}
         for column, candidates in _COLUMN_FIELDS.items():
             field = next((name for name in candidates if name in self.fields), None)
@@ -150,9 +151,10 @@ class _FlatRows(_Rows):
         """The columns that come from the fields of all ``count`` events, which are forgotten."""
         lines = bytes(self._lines)
         self._lines.clear()
-        commas = count * len(self.layout.fields)
-        if lines.count(b"]") != count or lines.count(b",") != commas:
-            return self._taken_apart(lines.decode())
+        if self.layout.texts:
+            commas = count * len(self.layout.fields)
+            if lines.count(b"]") != count or lines.count(b",") != commas:
+                return self._taken_apart(lines.decode())
         table = pl.read_csv(
             lines,
             has_header=False,
