@@ -108,9 +108,10 @@ DIRECT_CALLS = ["-fno-semantic-interposition", "-fvisibility=hidden"]
 """Compiled functions call each other directly, and small ones are put in place: nobody outside the
 library may replace them."""
 
-NO_WARNINGS = ["-w"]
+NO_WARNINGS = ["-Wno-all", "-w"]
 """The C is generated. Looking at its indentation alone takes GCC 12 two fifths of the compilation,
-and mypyc makes errors of warnings, of which a newer compiler may have more."""
+even if it is not to say what it sees (-w without -Wno-all); and mypyc makes errors of warnings, of
+which a newer compiler may have more."""
 
 C_FLAGS = [] if sys.platform == "win32" else [*EXACT_FLOATS, *DIRECT_CALLS, *NO_WARNINGS]
 
