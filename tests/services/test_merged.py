@@ -10,6 +10,7 @@ import pytest
 from engine import commands as c
 from engine.events import Event, OrderAccepted, OrderClosed
 from engine.hashing import state_hash
+from engine.kernel import from_wire
 from engine.link import NotAFrame
 from engine.rounds import Batch, Unhandled, encode_frame
 from engine.service_config import ConfigError, parse_config
@@ -73,7 +74,7 @@ def test_a_merged_hub_equals_the_bus(seed: int) -> None:
         for event in answer
     ]
     told += [event for one in outcomes for _, events in one.private for event in events]
-    mine = by_account(told)
+    mine = by_account(from_wire(told))
     for account_id, events in by_account(of_risk).items():
         if account_id >= 0:
             found = sorted(mine.pop(account_id), key=encode_frame)
@@ -87,6 +88,7 @@ def test_a_merged_hub_equals_the_bus(seed: int) -> None:
         for event in events
         if topic.startswith(("depth.", "trade."))
     ]
+    published = from_wire(published)
     assert sorted(published, key=encode_frame) == sorted(of_matching, key=encode_frame)
 
 
