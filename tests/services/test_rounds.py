@@ -3,14 +3,21 @@
 import random
 from typing import Any
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.bus import Bus
 from engine.commands import Command
 from engine.events import Event
-from engine.rounds import Batch, Hub, Leaf, Outcome, Published, encode_frame
+from engine.rounds import (
+    Batch,
+    Hub,
+    Leaf,
+    Outcome,
+    encode_frame,
+    read_outcome,
+    read_published,
+)
 from engine.snapshot import pack, unpack
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 from gateway.parts import leaf_of, risk_hub
@@ -87,9 +94,9 @@ class Wires:
             body = self.queues[(sender, receiver)].pop(0)
             if receiver == GATEWAY:
                 if sender == RISK:
-                    self.outcomes.append(msgspec.msgpack.decode(body, type=Outcome))
+                    self.outcomes.append(read_outcome(body))
                 else:
-                    self.public += msgspec.msgpack.decode(body, type=Published).events
+                    self.public += read_published(body)
                 continue
             out: list[tuple[str, bytes]] = []
             self.parts[receiver].handle(sender, body, out)

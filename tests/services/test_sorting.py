@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from engine.commands import Command
+from engine.kernel import from_wire
 from engine.rounds import Batch, encode_frame
 from engine.topology import GATEWAY
 from gateway.frames import SortedOutcome
@@ -44,10 +45,16 @@ def test_answers_are_put_together_by_parcel(seed: int) -> None:
         assert [len(answers) for answers in found.direct] == sizes
         assert list(chain.from_iterable(found.direct)) == whole.direct[0]
         assert (found.private, found.public) == (whole.private, whole.public)
-        assert sort_outcome(number, whole.direct[0], [], sizes).concerns == found.concerns
+        assert (
+            sort_outcome(
+                number, [from_wire(events) for events in whole.direct[0]], [], sizes
+            ).concerns
+            == found.concerns
+        )
         for answers, concerns in zip(found.direct, found.concerns, strict=True):
             several += SEVERAL in concerns
-            accounts = {account_of(event) for event in chain.from_iterable(answers)} - {NOBODY}
+            told = from_wire(chain.from_iterable(answers))
+            accounts = {account_of(event) for event in told} - {NOBODY}
             if SEVERAL not in concerns:
                 assert set(concerns) - {NOBODY} == accounts
     assert several, "no answer told of two accounts"
