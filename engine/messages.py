@@ -37,6 +37,12 @@ _message_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(WireMes
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+def fields_of(message: Message) -> dict[str, Any]:
+    """The fields of a message by name, in order; the time comes first."""
+    names = struct_form(type(message)).__struct_fields__
+    return {name: getattr(message, name) for name in names}
+
+
 def at_time(message: Any, time_ns: int) -> Any:
     """The same message at another time."""
     if isinstance(message, KernelMessage):

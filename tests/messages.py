@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 from engine.forms import struct_form
+from engine.messages import fields_of as fields_of
 
 Message = TypeVar("Message")
 
@@ -10,11 +11,6 @@ Message = TypeVar("Message")
 def field_names(kind: type) -> tuple[str, ...]:
     """The fields of a message type in order, the time first."""
     return struct_form(kind).__struct_fields__
-
-
-def fields_of(message: Any) -> dict[str, Any]:
-    """The fields of a message by name, in order."""
-    return {name: getattr(message, name) for name in field_names(type(message))}
 
 
 def changed(message: Message, **fields: Any) -> Message:
