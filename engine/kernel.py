@@ -4,7 +4,8 @@ A struct's fields are objects found by name; making, reading and freeing one cos
 thousand instructions and more. The messages of an order's life are therefore defined as classes:
 `engine.kernel_commands`, `engine.kernel_links` and `engine.kernel_events`. Plain Python makes and
 reads structs faster, so there `engine.forms` turns the same definitions into structs. The wire form
-is the same, and so is what a user sees, but that a class does not refuse to be changed.
+is the same, and so is what a user sees, but that a class does not refuse to be changed and is no
+struct to msgspec's functions: `engine.messages.fields_of` takes both apart.
 """
 
 import inspect
@@ -81,7 +82,9 @@ def ready_for_wire(messages: list[Any]) -> list[Any]:
 
 
 def from_wire(decoded: Iterable[Any]) -> list[Any]:
-    """Messages from what a decoder made of them."""
+    """Messages from what a decoder made of them; in plain Python they are messages already."""
+    if not COMPILED:
+        return list(decoded)
     messages: list[Any] = []
     for struct in decoded:
         maker = _MAKERS.get(type(struct))
