@@ -15,7 +15,7 @@ import zmq
 from bench.services_exchange import PATIENCE_SECONDS, Environment
 from engine.commands import BUY, SubmitOrder
 from engine.events import OrderAccepted
-from engine.kernel import from_wire
+from engine.kernel import message_of
 from gateway.protocol import (
     Delivery,
     Replies,
@@ -41,7 +41,7 @@ def echo(address: str) -> None:
         message = decode_from_client(frame)
         assert isinstance(message, Submit)
         request_id, command = message.requests[0]
-        [order] = from_wire([command])
+        order = message_of(command)
         assert isinstance(order, SubmitOrder)
         number += 1
         accepted = OrderAccepted(

@@ -81,12 +81,17 @@ def ready_for_wire(messages: list[Any]) -> list[Any]:
     return ready
 
 
+def message_of(decoded: Any) -> Any:
+    """A message from what a decoder made of it; in plain Python it is one already."""
+    maker = _MAKERS.get(type(decoded))
+    return decoded if maker is None else maker(_fields_of(decoded))
+
+
 def from_wire(decoded: Iterable[Any]) -> list[Any]:
     """Messages from what a decoder made of them; in plain Python they are messages already."""
     if not COMPILED:
         return list(decoded)
     messages: list[Any] = []
     for struct in decoded:
-        maker = _MAKERS.get(type(struct))
-        messages.append(struct if maker is None else maker(_fields_of(struct)))
+        messages.append(message_of(struct))
     return messages

@@ -12,7 +12,7 @@ import msgspec
 from engine.commands import Command
 from engine.events import Event
 from engine.forms import struct_form
-from engine.kernel import KernelMessage, from_wire, to_wire
+from engine.kernel import KernelMessage, message_of, to_wire
 from engine.links import Link
 
 Message = Command | Link | Event
@@ -63,7 +63,7 @@ def decode_command(data: bytes) -> Command:
         ValueError: the bytes are no command; the message says what is wrong.
     """
     try:
-        command: Command = from_wire([_command_decoder.decode(data)])[0]
+        command: Command = message_of(_command_decoder.decode(data))
     except _MALFORMED as error:
         raise ValueError(f"not a command: {error}") from None
     return command
@@ -76,7 +76,7 @@ def decode_message(data: bytes) -> Message:
         ValueError: the bytes are no message; the message says what is wrong.
     """
     try:
-        message: Message = from_wire([_message_decoder.decode(data)])[0]
+        message: Message = message_of(_message_decoder.decode(data))
     except _MALFORMED as error:
         raise ValueError(f"not a message: {error}") from None
     return message
