@@ -1,14 +1,13 @@
 """How accounts are found and what they hold is chained: against a dictionary and a list."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import worlds
 from risk.accounts import FIRST_TRADER, FUND, MAX_ACCOUNT_ID, MarginAccount, Position, Trader
 from risk.ledger import Ledger
+from risk.listing import Listing
 from tests.market import Market, rules
 
 NEAR = st.integers(FIRST_TRADER, FIRST_TRADER + 40)
@@ -43,10 +42,15 @@ def test_a_contract_that_was_not_listed_is_unknown(instrument_id: int) -> None:
     assert core.listing(instrument_id) is core.listing(0) is core.listings[0]
 
 
+def contracts(count: int) -> list[Listing]:
+    exchange = worlds.new_exchange(count)
+    return [exchange.listing(number) for number in range(count)]
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 7)), max_size=60))
 def test_the_chain_of_positions_is_the_list_of_them(steps: list[tuple[bool, int]]) -> None:
     account = MarginAccount(1, Trader(FIRST_TRADER), 0, False)
-    listings: list[Any] = [SimpleNamespace(instrument_id=number) for number in range(8)]
+    listings = contracts(8)
     held: list[Position] = []
     for adds, number in steps:
         found = account.position(number, 0)
@@ -66,7 +70,7 @@ def test_the_chain_of_positions_is_the_list_of_them(steps: list[tuple[bool, int]
 def test_a_position_of_another_account_cannot_be_dropped() -> None:
     trader = Trader(FIRST_TRADER)
     account, other = MarginAccount(1, trader, 0, False), MarginAccount(2, trader, 1, False)
-    listing: Any = SimpleNamespace(instrument_id=0)
+    [listing] = contracts(1)
     account.add_position(Position(account, listing, 0, 1))
     with pytest.raises(AssertionError, match="of the account"):
         account.drop_position(Position(other, listing, 0, 1))
