@@ -63,8 +63,8 @@ class Instrument:
         self.band_ppb: int = spec.band_ppb
         self.max_open_orders: int = spec.max_open_orders
 
-    def linear_q(self, lots: int, price_ticks: int) -> int:
-        """`position_value_q` of a linear contract, ``unit * lots * price``."""
+    def _linear_q(self, lots: int, price_ticks: int) -> int:
+        """``unit * lots * price``, exact."""
         if not COMPILED:
             return self.unit_q * lots * price_ticks
         if -_USUAL_LOTS < lots < _USUAL_LOTS and 0 < price_ticks < _USUAL_TICKS:
@@ -106,17 +106,13 @@ class Instrument:
         """
         if self.inverse:
             return -self._inverse_q(lots, price_ticks)
-        if COMPILED:
-            return self.linear_q(lots, price_ticks)
-        return self.unit_q * lots * price_ticks
+        return self._linear_q(lots, price_ticks)
 
     def position_value_q(self, qty_lots: int, price_ticks: int) -> int:
         """Signed value of a position at a price, rounded down (against the account)."""
         if self.inverse:
             return self._inverse_q(-qty_lots, price_ticks)
-        if COMPILED:
-            return self.linear_q(qty_lots, price_ticks)
-        return self.unit_q * qty_lots * price_ticks
+        return self._linear_q(qty_lots, price_ticks)
 
     def notional_of_value_q(self, value_q: int, qty_lots: int, price_ticks: int) -> int:
         """`notional_q` of a position whose `position_value_q` at this price is known already.
@@ -133,6 +129,4 @@ class Instrument:
             lots = -lots
         if self.inverse:
             return -self._inverse_q(-lots, price_ticks)
-        if COMPILED:
-            return self.linear_q(lots, price_ticks)
-        return self.unit_q * lots * price_ticks
+        return self._linear_q(lots, price_ticks)

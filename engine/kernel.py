@@ -17,7 +17,7 @@ from msgspec.structs import astuple
 from engine.native import mypyc_attr
 from engine.units import COMPILED
 
-_fields_of: Final[Callable[[Any], Any]] = astuple
+_values_of: Final[Callable[[Any], Any]] = astuple
 
 
 @mypyc_attr(acyclic=True)
@@ -84,7 +84,7 @@ def ready_for_wire(messages: list[Any]) -> list[Any]:
 def message_of(decoded: Any) -> Any:
     """A message from what a decoder made of it; in plain Python it is one already."""
     maker = _MAKERS.get(type(decoded))
-    return decoded if maker is None else maker(_fields_of(decoded))
+    return decoded if maker is None else maker(_values_of(decoded))
 
 
 def from_wire(decoded: Iterable[Any]) -> list[Any]:

@@ -1,6 +1,6 @@
 """The messages on an order's way between risk and matching, as this build makes them."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from engine import kernel_links
 from engine.forms import Word, form_of
@@ -21,13 +21,3 @@ else:
     OrderGone = form_of(kernel_links.OrderGone, Word)
     OrderChanged = form_of(kernel_links.OrderChanged, Word)
     PullFailed = form_of(kernel_links.PullFailed, Word)
-
-ORDER_LINKS: Final[tuple[type, ...]] = (
-    PlaceOrder,
-    PullOrder,
-    ChangeOrder,
-    Fill,
-    OrderGone,
-    OrderChanged,
-    PullFailed,
-)

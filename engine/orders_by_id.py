@@ -72,6 +72,8 @@ class OrdersById(Generic[AnOrder]):
 class OrderTable(OrdersById[AnOrder]):
     """A hash table with open addressing: an order stands at its home, the place its id leads to, or
     at the next free place after it. At most half of the places are taken.
+
+    The search is written out in each of `get`, `add` and `pop`: a call was a sixth of `add`.
     """
 
     __slots__ = ("_count", "_mask", "_places")

@@ -298,10 +298,7 @@ class Position(Banded):
     )
 
     def __init__(self, account: MarginAccount, listing: Listing, leg: int, leverage: int) -> None:
-        self.account = account
-        self.frontier_slot = -1
-        self.low_ticks = NO_THRESHOLD
-        self.high_ticks = NO_THRESHOLD
+        super().__init__(account)
         self.listing = listing
         self.leg = leg
         self.leverage = leverage

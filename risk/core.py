@@ -26,7 +26,7 @@ from risk.listing import Listing
 from risk.pretrade import Verdict
 from risk.rulebook import NO_RULES, Rulebook
 
-fields_of: Final[Callable[[Any], Any]] = astuple
+values_of: Final[Callable[[Any], Any]] = astuple
 """All fields of a message in their order, in one call: compiled, much cheaper than one by one."""
 _NEAR_LISTINGS: Final[int] = 1_024
 

@@ -30,20 +30,6 @@ _SLOTS: Final[int] = 2**24
 """More than the positions of one instrument; a power of two keeps the arithmetic cheap."""
 
 
-def _sloped_room_q(frontier: "Frontier", share_q: int, factor_ppb: int, slope_ppb: int) -> int:
-    """How far a notional may move before it can have used up ``share_q`` (rounded down), where the
-    requirement moves against the account too, by at most ``factor x slope``; -1 for -1."""
-    if share_q < 0:
-        return -1
-    if frontier.kept_factor_ppb != factor_ppb or frontier.kept_slope_ppb != slope_ppb:
-        frontier.kept_factor_ppb = factor_ppb
-        frontier.kept_slope_ppb = slope_ppb
-        # In thousandths, for a product within a machine word: a band a little narrower is safe.
-        most_ppb = PPB + scale_down(factor_ppb, slope_ppb, PPB) + 1
-        frontier.kept = Rate(PPB * 1_000 // most_ppb * _THOUSANDTH_PPB)
-    return frontier.kept.down(share_q)
-
-
 def _low_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) -> int:
     """Lowest price within ``room_q`` of notional below the mark (rounded up)."""
     if instrument.inverse:
@@ -86,27 +72,26 @@ class Frontier:
     that no longer say what their position says are stale and dropped when they surface. New ones
     wait in a list until a price asks, or are too many: with many fills between two prices most are
     stale by then.
-    `kept` is the part of a headroom that a requirement growing with the notional leaves, for the
-    factor and slope it was last asked with: mostly the same ones.
     """
 
     __slots__ = (
         "_count",
+        "_factor_ppb",
         "_free",
         "_highs",
+        "_kept",
         "_lows",
         "_members",
         "_new_highs",
         "_new_lows",
-        "kept",
-        "kept_factor_ppb",
-        "kept_slope_ppb",
+        "_slope_ppb",
     )
 
     def __init__(self) -> None:
-        self.kept = Rate(PPB)
-        self.kept_factor_ppb = 0
-        self.kept_slope_ppb = 0
+        # What `sloped_room_q` was last asked with, mostly the same, and the part it then leaves.
+        self._factor_ppb = 0
+        self._slope_ppb = 0
+        self._kept = Rate(PPB)
         self._lows: list[int] = []
         self._highs: list[int] = []
         self._new_lows: list[int] = []
@@ -180,6 +165,19 @@ class Frontier:
                 position.high_ticks = NO_THRESHOLD
                 found.append(position)
         return found
+
+    def sloped_room_q(self, share_q: int, factor_ppb: int, slope_ppb: int) -> int:
+        """How far a notional may move before it can have used up ``share_q`` (rounded down), where
+        the requirement moves against the account too, by at most ``factor x slope``; -1 for -1."""
+        if share_q < 0:
+            return -1
+        if self._factor_ppb != factor_ppb or self._slope_ppb != slope_ppb:
+            self._factor_ppb = factor_ppb
+            self._slope_ppb = slope_ppb
+            # In thousandths, for a product within a machine word: a narrower band is safe.
+            most_ppb = PPB + scale_down(factor_ppb, slope_ppb, PPB) + 1
+            self._kept = Rate(PPB * 1_000 // most_ppb * _THOUSANDTH_PPB)
+        return self._kept.down(share_q)
 
     def _at_low(self, entry: int) -> Banded | None:
         """Whose low edge an entry is; None if it is stale."""
@@ -364,8 +362,8 @@ def _place_position(
         # The notional grows when the position loses, and the requirement with it.
         slope_ppb = listing.model.slope_bound_ppb(position.qty_lots)
         frontier = listing.frontier
-        worse_room_q = _sloped_room_q(frontier, worse_share_q, worse_factor_ppb, slope_ppb)
-        better_room_q = _sloped_room_q(frontier, better_share_q, better_factor_ppb, slope_ppb)
+        worse_room_q = frontier.sloped_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
+        better_room_q = frontier.sloped_room_q(better_share_q, better_factor_ppb, slope_ppb)
     down_q = worse_room_q if is_long else better_room_q
     up_q = better_room_q if is_long else worse_room_q
     low_ticks = NO_THRESHOLD

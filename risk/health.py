@@ -24,12 +24,8 @@ def evaluate(account: MarginAccount) -> None:
             mark_ticks = listing.mark_ticks
             instrument = listing.instrument
             entry_q = position.entry_value_q
-            if instrument.inverse:
-                value_q = instrument.position_value_q(qty_lots, mark_ticks)
-                notional_q = instrument.notional_q(qty_lots, mark_ticks)
-            else:
-                value_q = instrument.linear_q(qty_lots, mark_ticks)
-                notional_q = value_q if value_q >= 0 else -value_q
+            value_q = instrument.position_value_q(qty_lots, mark_ticks)
+            notional_q = instrument.notional_of_value_q(value_q, qty_lots, mark_ticks)
             equity_q += value_q - entry_q
             maintenance_q += listing.model.maintenance_q(
                 qty_lots, notional_q, entry_q if entry_q >= 0 else -entry_q, position.leverage
@@ -135,12 +131,8 @@ def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[i
         if qty_lots:
             instrument = listing.instrument
             entry_q = position.entry_value_q
-            if instrument.inverse:
-                value_q = instrument.position_value_q(qty_lots, mark_ticks)
-                notional_q = instrument.notional_q(qty_lots, mark_ticks)
-            else:
-                value_q = instrument.linear_q(qty_lots, mark_ticks)
-                notional_q = value_q if value_q >= 0 else -value_q
+            value_q = instrument.position_value_q(qty_lots, mark_ticks)
+            notional_q = instrument.notional_of_value_q(value_q, qty_lots, mark_ticks)
             gain_q = value_q - entry_q
             if profit_counts or gain_q < 0:
                 equity_q += gain_q

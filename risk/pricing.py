@@ -10,7 +10,7 @@ from engine.links import BookTop, HouseInventory
 from engine.reasons import Reason
 from risk.accounts import BACKSTOP, FUND, RESIDUE, MarginAccount
 from risk.collateral import MAX_PRICE_PPB, CollateralAsset
-from risk.core import RiskCore, fields_of
+from risk.core import RiskCore, values_of
 from risk.frontier import Banded
 from risk.funding import position_funding_q
 from risk.listing import Listing
@@ -30,7 +30,7 @@ class Pricing:
     def index_price(self, command: IndexPrice) -> None:
         """Take one source's price; the first one gives an instrument its first mark."""
         core = self._core
-        fields: tuple[int, int, int, int] = fields_of(command)
+        fields: tuple[int, int, int, int] = values_of(command)
         time_ns, instrument_id, source_id, price_ticks = fields
         listing = core.listings.get(instrument_id)
         if listing is None:
@@ -53,7 +53,7 @@ class Pricing:
     def asset_price(self, command: AssetPrice) -> None:
         """Take one source's price of a collateral asset; the index of all is in force at once."""
         core = self._core
-        fields: tuple[int, int, int, int] = fields_of(command)
+        fields: tuple[int, int, int, int] = values_of(command)
         time_ns, asset_id, source_id, price_ppb = fields
         asset = core.ledger.collateral.get(asset_id)
         if asset is None:
@@ -64,7 +64,7 @@ class Pricing:
             detail = f"price_ppb {price_ppb}; allowed: 1 to {MAX_PRICE_PPB}"
             core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
             return
-        total_q = asset.value_at_q(core.ledger.books[asset_id].deposited_q, price_ppb)
+        total_q = asset.value_at_q(core.ledger.books_of(asset_id).deposited_q, price_ppb)
         total_q += core.ledger.collateral_value_q(asset.margin_asset_id, asset_id)
         if total_q > MAX_AMOUNT_Q:
             detail = "all collateral at this price"
@@ -93,7 +93,7 @@ class Pricing:
 
     def book_top(self, message: BookTop) -> None:
         """Best prices at a tick: sample the basis and the premium, renew the mark."""
-        fields: tuple[int, int, int, int] = fields_of(message)
+        fields: tuple[int, int, int, int] = values_of(message)
         time_ns, instrument_id, bid_ticks, ask_ticks = fields
         core = self._core
         listing = core.listings[instrument_id]

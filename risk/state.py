@@ -51,7 +51,7 @@ def risk_state(engine: RiskEngine) -> list[Any]:
         [_listing(core.listings[key]) for key in core.listings],
         [_trader(ledger.traders[key]) for key in sorted(ledger.traders)],
         [_account(ledger.accounts[key]) for key in sorted(ledger.accounts)],
-        sorted([key, books.deposited_q] for key, books in ledger.books.items()),
+        sorted([books.asset_id, books.deposited_q] for books in ledger.books),
         engine.watch.state(),
         engine.queues.state(),
     ]
@@ -174,7 +174,7 @@ def restore_risk(state: list[Any]) -> RiskEngine:
     for row in state[6]:
         _restore_orders(core, row)
     for asset_id, deposited_q in state[8]:
-        books = core.ledger.books[asset_id]
+        books = core.ledger.books_of(asset_id)
         books.deposited_q = deposited_q
         books.booked_q = deposited_q + core.ledger.residue_q(asset_id)
     engine.watch.restore([(due_ns, call_id, key) for due_ns, call_id, key in state[9]])

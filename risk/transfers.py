@@ -86,7 +86,7 @@ class Transfers:
         asset = ledger.collateral.get(command.asset_id)
         if asset is None:
             return False
-        held_q = ledger.books[command.asset_id].deposited_q + command.amount_q
+        held_q = ledger.books_of(command.asset_id).deposited_q + command.amount_q
         total_q = asset.full_value_q(held_q)
         total_q += ledger.collateral_value_q(asset.margin_asset_id, command.asset_id)
         return total_q > MAX_AMOUNT_Q

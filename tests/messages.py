@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from engine.forms import struct_form
-from engine.messages import fields_of as fields_of
+from engine.messages import fields_of
 
 Message = TypeVar("Message")
 

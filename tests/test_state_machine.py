@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from engine import commands as c
 from engine.bus import Latency
 from engine.instruments import AssetSpec, InstrumentSpec, MarginSpec
+from engine.messages import fields_of
 from risk.liquidation import engine as liquidation_engine
 from tests.exchange_world import (
     ASSET_PRICES_PPB,
@@ -28,7 +29,7 @@ from tests.exchange_world import (
     World,
     replay_over_the_wire,
 )
-from tests.messages import field_names, fields_of
+from tests.messages import field_names
 
 LONG = os.environ.get("SEAWALL_PROFILE") == "long"
 ROUNDS = 3

@@ -4,11 +4,9 @@ Pure functions from the account's facts to one step. A step of None means the po
 (more) to reduce and the waterfall goes on.
 """
 
-from math import gcd
-
 from engine.instruments import Instrument
 from engine.links import AccountFacts, PositionFacts
-from engine.units import PPB, apply_rate_up, magnitude, scale_down
+from engine.units import Rate, apply_rate_up, magnitude, scale_down
 from risk.margin.model import MarginModel
 from risk.rulebook import Rulebook
 
@@ -44,14 +42,13 @@ class _Reduction:
     __slots__ = (
         "_contract",
         "_cost_ppb",
-        "_denominator",
         "_entry_q",
         "_equity_q",
         "_is_long",
         "_leverage",
         "_mark_ticks",
-        "_numerator",
         "_others_q",
+        "_target",
         "total",
     )
 
@@ -72,10 +69,7 @@ class _Reduction:
         self._leverage: int = position.leverage
         self._others_q: int = facts.maintenance_q - position.maintenance_q
         self._equity_q: int = facts.equity_q
-        # The target as a fraction in lowest terms: the products fit a machine word.
-        common = gcd(target_ppb, PPB)
-        self._numerator = target_ppb // common
-        self._denominator = PPB // common
+        self._target = Rate(target_ppb)
         self._cost_ppb = cost_ppb
 
     def restores(self, lots: int) -> bool:
@@ -84,7 +78,7 @@ class _Reduction:
         closed_q = instrument.notional_q(lots, self._mark_ticks)
         equity_q = self._equity_q - apply_rate_up(closed_q, self._cost_ppb)
         maintenance_q = self._others_q + self._maintenance_q(lots)
-        return equity_q * self._denominator >= self._numerator * maintenance_q
+        return not self._target.is_above(equity_q, maintenance_q)
 
     def _maintenance_q(self, lots: int) -> int:
         """Maintenance of what is left of the position; its entry value shrinks in proportion

@@ -24,9 +24,8 @@ from engine.events import (
     Trade,
 )
 from engine.forms import struct_form
-from engine.messages import EVENT_TYPES
+from engine.messages import EVENT_TYPES, fields_of
 from seawall.event_table import SCHEMA, EventTable
-from tests.messages import fields_of
 
 MARK = MarkUpdated(
     1, instrument_id=3, mark_ticks=500, index_ticks=501, last_ticks=499, open_interest_lots=7
