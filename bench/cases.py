@@ -74,7 +74,7 @@ def play_per_call(book: Book, rows: list[flow.Row]) -> list[tuple[int, int]]:
         else:
             change(order_id, price, lots)
         if book.steps:
-            trades.extend((step[1].order_id, step[2]) for step in book.steps)
+            trades.extend((step.maker_id, step.lots) for step in book.steps)
     return trades
 
 

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 from engine.commands import BUY, GTC, IOC, SELL, STP_CANCEL_NEWEST
 from matching.batch import AMEND, CANCEL, LIMIT, MARKET
-from matching.book import RESTED, STEP_FILL, Book
+from matching.book import RESTED, Book
+from matching.step import STEP_FILL
 
 START_TICKS: Final[int] = 10_000
 LOWEST_TICKS: Final[int] = 1
@@ -44,13 +45,14 @@ class _Builder:
         # Ids that may rest, with lazy deletion, so that a random one is drawn in constant time.
         self.ids: list[int] = []
         self.resting_of: Counter[tuple[int, int]] = Counter()
+        self.account_of: dict[int, int] = {}
 
     def draw_resting(self) -> int:
         """A random resting order's id, 0 if none rests."""
         while self.ids:
             place = self.rng.randrange(len(self.ids))
             order_id = self.ids[place]
-            if order_id in self.book.resting:
+            if order_id in self.book:
                 return order_id
             self.ids[place] = self.ids[-1]
             self.ids.pop()
@@ -71,6 +73,7 @@ class _Builder:
     def submit(self, kind: int, order_id: int, side: int, price: int, lots: int) -> None:
         """Send a new order to the book and write the row."""
         account = self.account_for(side)
+        self.account_of[order_id] = account
         tif = GTC if kind == LIMIT else IOC
         outcome = self.book.submit(
             order_id, account, side, price, lots, tif, False, STP_CANCEL_NEWEST, False
@@ -82,14 +85,16 @@ class _Builder:
 
     def cancel(self, order_id: int) -> None:
         """Cancel a resting order."""
-        order = self.book.cancel(order_id)
+        order = self.book.order(order_id)
         assert order is not None
+        self.book.cancel(order_id)
         self.resting_of[(order.account_id, order.side)] -= 1
         self.rows.append(Row(CANCEL, order_id, order.account_id, order.side, 0, 0))
 
     def amend(self, order_id: int) -> None:
         """Move a resting order, or enlarge it."""
-        order = self.book.resting[order_id]
+        order = self.book.order(order_id)
+        assert order is not None
         account, side = order.account_id, order.side
         price = self.price(side)
         lots = order.remaining_lots
@@ -101,10 +106,10 @@ class _Builder:
         self.rows.append(Row(AMEND, order_id, account, side, price, lots))
 
     def _after(self, rested: bool, account: int, side: int) -> None:
-        for kind, maker, _ in self.book.steps:
-            assert kind == STEP_FILL, "an account met itself"
-            if maker.remaining_lots == 0:
-                self.resting_of[(maker.account_id, maker.side)] -= 1
+        for step in self.book.steps:
+            assert step.kind == STEP_FILL, "an account met itself"
+            if step.left_lots == 0:
+                self.resting_of[(self.account_of[step.maker_id], -side)] -= 1
         if rested:
             self.resting_of[(account, side)] += 1
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.commands import GTC, IOC
-from matching.book import STEP_FILL, Book
+from engine.words import i64
+from matching.book import Book
+from matching.step import STEP_FILL
 
 LIMIT: Final[int] = 0
 CANCEL: Final[int] = 1
@@ -31,25 +33,24 @@ def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[Bat
         ValueError: a size or price is not positive, or an order id rests already.
     """
     trades: list[BatchTrade] = []
-    resting = book.resting
     # The numbers are taken out one by one: a cancel needs two of the six.
     for row in list(rows):
-        kind = row[0]
-        order_id = row[1]
+        kind: i64 = row[0]
+        order_id: i64 = row[1]
         if kind == CANCEL:
             book.cancel(order_id)
             continue
-        price_ticks = row[4]
-        lots = row[5]
+        price_ticks: i64 = row[4]
+        lots: i64 = row[5]
         if kind == AMEND:
-            if order_id not in resting:
+            if order_id not in book:
                 continue
             book.change(order_id, price_ticks, lots)
         else:
-            tif = GTC if kind == LIMIT else IOC
+            tif: i64 = GTC if kind == LIMIT else IOC
             book.submit(order_id, row[2], row[3], price_ticks, lots, tif, False, stp, False)
         if book.steps:
-            for step, maker, filled in book.steps:
-                if step == STEP_FILL:
-                    trades.append((order_id, maker.order_id, maker.price_ticks, filled))
+            for step in book.steps:
+                if step.kind == STEP_FILL:
+                    trades.append((order_id, step.maker_id, step.price_ticks, step.lots))
     return trades

@@ -1,7 +1,7 @@
 """The limit order book of one instrument: price-time priority, integers in and out."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from engine.commands import (
     BUY,
@@ -15,15 +15,29 @@ from engine.commands import (
     STP_CANCEL_OLDEST,
     STP_DECREMENT,
 )
-from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.reasons import Reason
 from engine.units import WORD
-from matching.book_side import BookSide, Level
-from matching.book_side import Order as Order
-from matching.book_side import OrderRow as OrderRow
-
-if TYPE_CHECKING:
-    from mypy_extensions import i64
+from engine.words import i64
+from matching.book_side import NO_LEVEL, BookSide
+from matching.levels import FIRST, KEY, LAST, LEVEL_LOTS, ORDERS, Levels
+from matching.resting_orders import (
+    ACCOUNT_ID,
+    BEFORE,
+    BEHIND,
+    LEVEL,
+    LOTS,
+    MODES,
+    NOBODY,
+    ORDER_ID,
+    Order,
+    OrderRow,
+    RestingOrders,
+    is_liquidation,
+    is_post_only,
+    modes_of,
+    stp_of,
+)
+from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL, Step
 
 RESTED: Final[int] = Reason.NONE.value
 """Outcome of a submit or change: the order (or what is left of it) rests in the book."""
@@ -36,21 +50,14 @@ _POST_ONLY_WOULD_CROSS: Final[int] = Reason.POST_ONLY_WOULD_CROSS.value
 _SELF_TRADE: Final[int] = Reason.SELF_TRADE.value
 _NO_LIQUIDITY: Final[int] = Reason.NO_LIQUIDITY.value
 
-STEP_FILL: Final[int] = 0
-"""The taker traded with a resting order at that order's price."""
-STEP_CANCEL: Final[int] = 1
-"""Self-trade prevention cancelled a resting order; nothing traded."""
-STEP_DECREMENT: Final[int] = 2
-"""Self-trade prevention lowered taker and resting order by the same size; nothing traded."""
-
 
 class Book:
     """Price-time priority matching for one instrument.
 
     `submit` and `change` return an outcome (`RESTED`, `FILLED` or the reason the remainder was
     dropped) and leave two facts behind, valid until the next call: ``steps``, what happened to
-    resting orders in order of time, as ``(step kind, resting order, lots)``, and ``left_lots``,
-    what is resting or was dropped.
+    resting orders in order of time, and ``left_lots``, what is resting or was dropped. An order
+    that rests is ``in`` the book, `order` tells about it.
 
     Self-trade prevention: two orders of one account never trade; the taker's mode decides.
 
@@ -64,28 +71,53 @@ class Book:
     because there the taker could not trade its whole size. A killed order changes nothing.
     """
 
-    __slots__ = ("_stopped", "asks", "bids", "left_lots", "resting", "steps")
+    __slots__ = ("_stopped", "asks", "bids", "left_lots", "levels", "resting", "steps")
 
     def __init__(self) -> None:
-        self.bids = BookSide(BUY)
-        self.asks = BookSide(SELL)
-        self.resting: OrdersById[Order] = new_orders_by_id()
-        self.steps: list[tuple[int, Order, int]] = []
+        self.resting = RestingOrders()
+        self.levels = Levels(self.resting)
+        self.bids = BookSide(BUY, self.levels)
+        self.asks = BookSide(SELL, self.levels)
+        self.steps: list[Step] = []
         self.left_lots: i64 = 0
         self._stopped = False
 
+    def __len__(self) -> int:
+        return len(self.resting.slots)
+
+    def __contains__(self, order_id: i64) -> bool:
+        return self.slot_of(order_id) >= 0
+
+    def slot_of(self, order_id: i64) -> i64:
+        """Where an order is kept in ``resting``, `NOBODY` if it does not rest."""
+        return self.resting.slots.get(order_id)
+
+    def side_of(self, slot: i64) -> BookSide:
+        """The side an order rests on."""
+        level = self.resting.cells[slot + LEVEL]
+        return self.bids if self.levels.cells[level + KEY] > 0 else self.asks
+
+    def price_ticks(self, slot: i64) -> i64:
+        """The price an order rests at."""
+        return self.levels.price_ticks(self.resting.cells[slot + LEVEL])
+
+    def order(self, order_id: i64) -> Order | None:
+        """A resting order as it is now, or None."""
+        slot = self.slot_of(order_id)
+        return None if slot < 0 else self._order_in(slot)
+
     def submit(
         self,
-        order_id: int,
-        account_id: int,
-        side: int,
-        price_ticks: int,
-        lots: int,
-        tif: int = GTC,
+        order_id: i64,
+        account_id: i64,
+        side: i64,
+        price_ticks: i64,
+        lots: i64,
+        tif: i64 = GTC,
         post_only: bool = False,
-        stp: int = STP_CANCEL_NEWEST,
+        stp: i64 = STP_CANCEL_NEWEST,
         liquidation: bool = False,
-    ) -> int:
+    ) -> i64:
         """Match a limit order and rest what its time in force allows; returns the outcome.
 
         A post-only order that would meet any order, its own account's included, is dropped. An
@@ -93,6 +125,7 @@ class Book:
 
         Raises:
             ValueError: size or price not positive or too large, or the order id already rests.
+            OverflowError: compiled, a number of more than 63 bits.
         """
         if (
             not 0 < lots <= MAX_LOTS
@@ -102,18 +135,17 @@ class Book:
         ):
             raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
         if self.steps:
-            self.steps.clear()
-        left: i64 = lots
-        price: i64 = price_ticks
+            self.steps = []
+        left = lots
         opposite = self.asks if side > 0 else self.bids
         best = opposite.best
-        limit_key: i64 = -price if side > 0 else price
-        crosses = best is not None and best.key >= limit_key
+        limit_key = -price_ticks if side > 0 else price_ticks
+        crosses = best >= 0 and self.levels.cells[best + KEY] >= limit_key
         # What goes straight to its queue is looked for when it is entered.
-        if (crosses or tif != GTC) and order_id in self.resting:
+        if (crosses or tif != GTC) and order_id in self:
             raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
         if crosses:
-            self.left_lots = lots
+            self.left_lots = left
             if post_only:
                 return _POST_ONLY_WOULD_CROSS
             if tif == FOK and not self._fillable(opposite, limit_key, account_id, left, stp):
@@ -129,27 +161,27 @@ class Book:
         if tif != GTC:
             if tif == FOK:
                 return _FOK_NOT_FILLABLE
-            return _NO_LIQUIDITY if best is None else _IOC_REMAINDER
-        order = Order(order_id, account_id, side, price, left, stp, post_only, liquidation)
-        if not self.resting.add(order):
+            return _NO_LIQUIDITY if best < 0 else _IOC_REMAINDER
+        slot = self.resting.add(order_id, account_id, left, modes_of(stp, post_only, liquidation))
+        if slot < 0:
             raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
         if side > 0:
-            self.bids.append(order)
+            self.bids.queue(slot, price_ticks)
         else:
-            self.asks.append(order)
+            self.asks.queue(slot, price_ticks)
         return RESTED
 
-    def cancel(self, order_id: int) -> Order | None:
-        """Take a resting order out; returns it with what was left, None if it does not rest."""
-        order = self.resting.pop(order_id)
-        if order is not None:
-            if order.side > 0:
-                self.bids.remove(order)
-            else:
-                self.asks.remove(order)
-        return order
+    def cancel(self, order_id: i64) -> i64:
+        """Take a resting order out; returns the lots it had left, 0 if it does not rest."""
+        slot = self.slot_of(order_id)
+        if slot < 0:
+            return 0
+        lots = self.resting.cells[slot + LOTS]
+        self.side_of(slot).remove(slot)
+        self.resting.drop(slot)
+        return lots
 
-    def change(self, order_id: int, price_ticks: int, lots: int) -> int:
+    def change(self, order_id: i64, price_ticks: i64, lots: i64) -> i64:
         """Give a resting order a new price and remaining size; returns the outcome.
 
         At the same price and no larger, it keeps its place in the queue. Otherwise it leaves and
@@ -160,36 +192,41 @@ class Book:
             KeyError: the order does not rest.
             ValueError: size or price not positive or too large.
         """
-        order = self.resting[order_id]
+        slot = self.slot_of(order_id)
+        if slot < 0:
+            raise KeyError(order_id)
+        orders = self.resting.cells
+        account_id = orders[slot + ACCOUNT_ID]
         if not 0 < lots <= MAX_LOTS or not 0 < price_ticks <= MAX_TICKS:
-            raise ValueError(self._refusal(order_id, order.account_id, price_ticks, lots))
-        if price_ticks == order.price_ticks and lots <= order.remaining_lots:
-            self.steps.clear()
-            self._shrink(order, order.remaining_lots - lots)
+            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
+        left = orders[slot + LOTS]
+        if price_ticks == self.price_ticks(slot) and lots <= left:
+            self.steps = []
+            self._shrink(slot, left - lots)
             self.left_lots = lots
             return RESTED
+        side = self.side_of(slot).side
+        modes = orders[slot + MODES]
         self.cancel(order_id)
         return self.submit(
             order_id,
-            order.account_id,
-            order.side,
+            account_id,
+            side,
             price_ticks,
             lots,
             GTC,
-            order.post_only,
-            order.stp,
-            order.liquidation,
+            is_post_only(modes),
+            stp_of(modes),
+            is_liquidation(modes),
         )
 
     def best_bid_ticks(self) -> int:
         """Highest bid, 0 if there is none."""
-        best = self.bids.best
-        return 0 if best is None else best.price_ticks
+        return self.bids.best_ticks()
 
     def best_ask_ticks(self) -> int:
         """Lowest ask, 0 if there is none."""
-        best = self.asks.best
-        return 0 if best is None else best.price_ticks
+        return self.asks.best_ticks()
 
     def level_lots(self, side: int, price_ticks: int) -> int:
         """Total size resting at a price, 0 if nothing does."""
@@ -197,44 +234,51 @@ class Book:
 
     def depth(self, side: int, levels: int = 0) -> list[tuple[int, int, int]]:
         """L2: (price_ticks, lots, orders) of the best ``levels`` prices, best first (0: all)."""
-        book_side = self.bids if side > 0 else self.asks
+        known = self.levels.cells
         return [
-            (level.price_ticks, level.lots, level.count)
-            for level in book_side.sorted_levels(levels)
+            (self.levels.price_ticks(level), known[level + LEVEL_LOTS], known[level + ORDERS])
+            for level in (self.bids if side > 0 else self.asks).best_first(levels)
         ]
 
-    def orders(self, side: int) -> Iterator[Order]:
-        """L3: the resting orders of a side in priority order. Do not change the book meanwhile."""
-        book_side = self.bids if side > 0 else self.asks
-        for level in book_side.sorted_levels():
-            order = level.head
-            while order is not None:
-                yield order
-                order = order.next
+    def orders(self, side: int = 0) -> list[Order]:
+        """L3: the resting orders of a side in priority order; with 0 bids, then asks."""
+        sides = (side,) if side else (BUY, SELL)
+        return [self._order_in(slot) for each in sides for slot in self._slots(each)]
 
     def state(self) -> tuple[list[OrderRow], list[OrderRow]]:
         """Bids and asks as plain integers in priority order: all there is to a book."""
-        return (
-            [order.row() for order in self.orders(BUY)],
-            [order.row() for order in self.orders(SELL)],
-        )
+        return [_row(bid) for bid in self.orders(BUY)], [_row(ask) for ask in self.orders(SELL)]
 
     def restore(self, side: int, rows: Sequence[Sequence[int]]) -> None:
         """Rest orders of one side, given as `OrderRow` in priority order, without matching."""
         book_side = self.bids if side > 0 else self.asks
         for order_id, account_id, price_ticks, lots, stp, post_only, liquidation in rows:
-            order = Order(
-                order_id,
-                account_id,
-                side,
-                price_ticks,
-                lots,
-                stp,
-                bool(post_only),
-                bool(liquidation),
-            )
-            self.resting.add(order)
-            book_side.append(order)
+            modes = modes_of(stp, bool(post_only), bool(liquidation))
+            book_side.queue(self.resting.add(order_id, account_id, lots, modes), price_ticks)
+
+    def _slots(self, side: int) -> list[int]:
+        """Slots of a side's orders in priority order."""
+        slots: list[int] = []
+        for level in (self.bids if side > 0 else self.asks).best_first():
+            slot = self.levels.cells[level + FIRST]
+            while slot >= 0:
+                slots.append(slot)
+                slot = self.resting.cells[slot + BEHIND]
+        return slots
+
+    def _order_in(self, slot: i64) -> Order:
+        orders = self.resting.cells
+        modes = orders[slot + MODES]
+        return Order(
+            orders[slot + ORDER_ID],
+            orders[slot + ACCOUNT_ID],
+            self.side_of(slot).side,
+            self.price_ticks(slot),
+            orders[slot + LOTS],
+            stp_of(modes),
+            is_post_only(modes),
+            is_liquidation(modes),
+        )
 
     def check(self) -> None:
         """Assert every structural fact of the book, in O(orders).
@@ -246,78 +290,75 @@ class Book:
             bid, ask = self.best_bid_ticks(), self.best_ask_ticks()
             assert not (bid and ask and bid >= ask), f"crossed: bid {bid}, ask {ask}"
             counted = self._check_side(self.bids) + self._check_side(self.asks)
-            assert counted == len(self.resting), (
-                f"{counted} orders are queued, {len(self.resting)} are indexed"
-            )
+            assert counted == len(self), f"{counted} orders are queued, {len(self)} are indexed"
         except AssertionError as error:
             raise AssertionError(f"{error}\nbids, asks: {self.state()}") from None
 
     def _check_side(self, book_side: BookSide) -> int:
-        levels = book_side.levels
-        keys = [level.key for level in levels]
+        cells = self.levels.cells
+        levels = [book_side.sorted[place] for place in range(book_side.start, book_side.end)]
+        keys = [cells[level + KEY] for level in levels]
         assert keys == sorted(set(keys)), "the levels are not sorted"
-        empty = sum(1 for level in levels if level.count == 0)
+        empty = sum(1 for level in levels if cells[level + ORDERS] == 0)
         assert empty == book_side.empty, f"{empty} empty levels, {book_side.empty} counted"
         best = book_side.best
-        assert best is (levels[-1] if levels else None), "the cached best level is wrong"
-        assert best is None or best.count, "an empty level stands best"
+        assert best == (levels[-1] if levels else NO_LEVEL), "the cached best level is wrong"
+        assert best < 0 or cells[best + ORDERS], "an empty level stands best"
         return sum(self._check_level(book_side.side, level) for level in levels)
 
-    def _check_level(self, side: int, level: Level) -> int:
-        price = level.price_ticks
-        assert level.key == side * price, f"level {price} is filed under {level.key}"
+    def _check_level(self, side: int, level: i64) -> int:
+        cells = self.levels.cells
+        orders = self.resting.cells
+        price = self.levels.price_ticks(level)
+        assert cells[level + KEY] == side * price, f"level {price} is filed on the wrong side"
         lots = count = 0
-        before: Order | None = None
-        order = level.head
-        while order is not None:
-            name = f"order {order.order_id}"
-            assert self.resting.get(order.order_id) is order, f"{name} is not indexed"
-            assert order.level is level and order.side == side, f"{name} is in a wrong queue"
-            assert order.price_ticks == price, f"{name} is queued at another price"
-            assert order.remaining_lots > 0, f"{name} rests with nothing left"
-            assert order.prev is before, f"{name} has a broken link"
-            lots += order.remaining_lots
+        before: i64 = NOBODY
+        slot = cells[level + FIRST]
+        while slot >= 0:
+            order_id = orders[slot + ORDER_ID]
+            name = f"order {order_id}"
+            assert self.slot_of(order_id) == slot, f"{name} is not indexed"
+            assert orders[slot + LEVEL] == level, f"{name} is in a wrong queue"
+            assert orders[slot + LOTS] > 0, f"{name} rests with nothing left"
+            assert orders[slot + BEFORE] == before, f"{name} has a broken link"
+            lots += orders[slot + LOTS]
             count += 1
-            before = order
-            order = order.next
-        assert level.tail is before, f"level {price} has a broken tail"
-        assert level.lots == lots, f"level {price} holds {lots} lots, its total says {level.lots}"
-        assert level.count == count, f"level {price} holds {count} orders, not {level.count}"
+            before = slot
+            slot = orders[slot + BEHIND]
+        assert cells[level + LAST] == before, f"level {price} ends with another order"
+        total = cells[level + LEVEL_LOTS]
+        assert total == lots, f"level {price} holds {lots} lots, its total says {total}"
+        counted = cells[level + ORDERS]
+        assert counted == count, f"level {price} holds {count} orders, not {counted}"
         return count
 
     def _match(
-        self, opposite: BookSide, limit_key: "i64", account_id: "i64", left: "i64", stp: "i64"
-    ) -> "i64":
+        self, opposite: BookSide, limit_key: i64, account_id: i64, left: i64, stp: i64
+    ) -> i64:
         """Trade down the opposite side to the limit; returns the lots that found nobody."""
-        steps = self.steps
+        levels = self.levels.cells
+        orders = self.resting.cells
         best = opposite.best
-        while best is not None and best.key >= limit_key:
-            maker = best.head
-            assert maker is not None
-            lots = maker.remaining_lots
-            if maker.account_id == account_id:
+        while best >= 0 and levels[best + KEY] >= limit_key:
+            maker = levels[best + FIRST]
+            lots = orders[maker + LOTS]
+            if orders[maker + ACCOUNT_ID] == account_id:
                 left = self._prevent_self_trade(opposite, maker, left, stp)
                 if self._stopped:
                     return left
             elif lots > left:
-                maker.remaining_lots = lots - left
-                best.lots -= left
-                steps.append((STEP_FILL, maker, left))
+                self._shrink(maker, left)
+                self._note(STEP_FILL, maker, left, lots - left)
                 return 0
             else:
                 left -= lots
-                opposite.remove(maker)
-                maker.remaining_lots = 0
-                self.resting.pop(maker.order_id)
-                steps.append((STEP_FILL, maker, lots))
+                self._take(opposite, STEP_FILL, maker, lots)
                 if left == 0:
                     return 0
             best = opposite.best
         return left
 
-    def _prevent_self_trade(
-        self, opposite: BookSide, maker: Order, left: "i64", stp: "i64"
-    ) -> "i64":
+    def _prevent_self_trade(self, opposite: BookSide, maker: i64, left: i64, stp: i64) -> i64:
         """Apply the taker's mode; returns its remaining lots, ``_stopped`` says it is over.
 
         A taker decremented away keeps its last size in the result: that much stays unfilled.
@@ -325,46 +366,57 @@ class Book:
         if stp == STP_CANCEL_NEWEST:
             self._stopped = True
             return left
-        lots = maker.remaining_lots
-        if stp == STP_DECREMENT and lots > left:
+        lots = self.resting.cells[maker + LOTS]
+        if stp != STP_DECREMENT:
+            self._take(opposite, STEP_CANCEL, maker, lots)
+            self._stopped = stp == STP_CANCEL_BOTH
+            return left
+        if lots > left:
             self._shrink(maker, left)
-            self.steps.append((STEP_DECREMENT, maker, left))
+            self._note(STEP_DECREMENT, maker, left, lots - left)
             self._stopped = True
             return left
+        self._take(opposite, STEP_DECREMENT, maker, lots)
+        self._stopped = lots == left
+        return left if self._stopped else left - lots
+
+    def _take(self, opposite: BookSide, kind: i64, maker: i64, lots: i64) -> None:
+        """Let a resting order go in a step that concerns all of it."""
+        self._note(kind, maker, lots, 0)
         opposite.remove(maker)
-        self.resting.pop(maker.order_id)
-        if stp == STP_DECREMENT:
-            maker.remaining_lots = 0
-            self.steps.append((STEP_DECREMENT, maker, lots))
-            self._stopped = lots == left
-            return left if self._stopped else left - lots
-        self.steps.append((STEP_CANCEL, maker, lots))
-        self._stopped = stp == STP_CANCEL_BOTH
-        return left
+        self.resting.drop(maker)
+
+    def _note(self, kind: i64, maker: i64, lots: i64, left_lots: i64) -> None:
+        orders = self.resting.cells
+        price_ticks = self.price_ticks(maker)
+        liquidation = is_liquidation(orders[maker + MODES])
+        maker_id = orders[maker + ORDER_ID]
+        self.steps.append(Step(kind, maker_id, price_ticks, lots, left_lots, liquidation))
+
+    def _shrink(self, slot: i64, lots: i64) -> None:
+        orders = self.resting.cells
+        orders[slot + LOTS] -= lots
+        self.levels.cells[orders[slot + LEVEL] + LEVEL_LOTS] -= lots
 
     def _fillable(
-        self, opposite: BookSide, limit_key: "i64", account_id: "i64", lots: "i64", stp: "i64"
+        self, opposite: BookSide, limit_key: i64, account_id: i64, lots: i64, stp: i64
     ) -> bool:
         """Whether the whole size can trade at once; see the class docstring for own orders."""
-        for level in opposite.sorted_levels():
-            if level.key < limit_key:
+        levels = self.levels.cells
+        orders = self.resting.cells
+        for level in opposite.best_first():
+            if levels[level + KEY] < limit_key:
                 return False
-            order = level.head
-            while order is not None:
-                if order.account_id != account_id:
-                    lots -= order.remaining_lots
+            slot = levels[level + FIRST]
+            while slot >= 0:
+                if orders[slot + ACCOUNT_ID] != account_id:
+                    lots -= orders[slot + LOTS]
                     if lots <= 0:
                         return True
                 elif stp != STP_CANCEL_OLDEST:
                     return False
-                order = order.next
+                slot = orders[slot + BEHIND]
         return False
-
-    def _shrink(self, order: Order, lots: "i64") -> None:
-        level = order.level
-        assert level is not None
-        order.remaining_lots -= lots
-        level.lots -= lots
 
     def _refusal(self, order_id: int, account_id: int, price_ticks: int, lots: int) -> str:
         if not 0 < lots <= MAX_LOTS:
@@ -372,6 +424,19 @@ class Book:
         if not 0 < price_ticks <= MAX_TICKS:
             allowed = f"must be positive, at most {MAX_TICKS}"
             return f"order {order_id}: price {price_ticks} ticks {allowed}"
-        if order_id in self.resting:
+        if order_id in self:
             return f"order {order_id} rests already"
         return f"order {order_id} of account {account_id}: ids must be below {WORD}"
+
+
+def _row(order: Order) -> OrderRow:
+    """An order as plain integers, for state hashes and snapshots."""
+    return (
+        order.order_id,
+        order.account_id,
+        order.price_ticks,
+        order.remaining_lots,
+        order.stp,
+        int(order.post_only),
+        int(order.liquidation),
+    )

@@ -1,208 +1,173 @@
-"""One side of an order book: resting orders, queued by price and time.
+"""One side of an order book: its price levels, sorted.
 
-A side keeps its price levels in a list, the best one last, and finds a price by halving it. Emptied
-levels are dropped only when nothing better is left (or when half of them are empty), for prices
-come back. A level is a doubly linked queue of orders. Submitting costs O(log levels), cancelling
-and filling O(1); a new price moves the list's pointers to the better levels along.
+The levels stand in a row, the best one last, and a price is found by halving it. Emptied levels are
+dropped only when nothing better is left (or when half of them are empty), for prices come back.
+Submitting costs O(log levels), cancelling and filling O(1); a new price moves the better levels or
+the worse ones along, whichever are fewer.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from engine.native import mypyc_attr
-from engine.orders_by_id import Identified
+from engine.words import i64, vec
+from matching.levels import KEY, LEVEL_LOTS, ORDERS, Levels
+from matching.resting_orders import LEVEL
 
-if TYPE_CHECKING:
-    from mypy_extensions import i64
+NO_LEVEL: Final[int] = -1
+"""In place of a level: the side is empty."""
 
 _MIN_EMPTY_LEVELS: Final[int] = 64
-
-OrderRow = tuple[int, int, int, int, int, int, int]
-"""A resting order as plain integers: order id, account id, price, remaining lots, self-trade
-mode, post-only (0 or 1), liquidation (0 or 1)."""
-
-
-@mypyc_attr(free_list_len=1)
-class Level:
-    """All orders of one side at one price, oldest first. ``key`` is ``side * price_ticks``, so that
-    the best price has the highest."""
-
-    __slots__ = ("count", "head", "key", "lots", "price_ticks", "tail")
-
-    def __init__(self, key: "i64", price_ticks: "i64") -> None:
-        self.key = key
-        self.price_ticks = price_ticks
-        self.lots = 0
-        self.count: i64 = 0
-        self.head: Order | None = None
-        self.tail: Order | None = None
-
-
-@mypyc_attr(free_list_len=1)
-class Order(Identified):
-    """A resting order. ``remaining_lots`` is 0 once it has been filled or decremented away."""
-
-    __slots__ = (
-        "account_id",
-        "level",
-        "liquidation",
-        "next",
-        "post_only",
-        "prev",
-        "price_ticks",
-        "remaining_lots",
-        "side",
-        "stp",
-    )
-
-    def __init__(
-        self,
-        order_id: "i64",
-        account_id: "i64",
-        side: "i64",
-        price_ticks: "i64",
-        remaining_lots: "i64",
-        stp: "i64",
-        post_only: bool,
-        liquidation: bool,
-    ) -> None:
-        self.order_id = order_id
-        self.account_id = account_id
-        self.side = side
-        self.price_ticks = price_ticks
-        self.remaining_lots = remaining_lots
-        self.stp = stp
-        self.post_only = post_only
-        self.liquidation = liquidation
-        self.level: Level | None = None
-        self.prev: Order | None = None
-        self.next: Order | None = None
-
-    def row(self) -> OrderRow:
-        """The order as plain integers, for state hashes and snapshots."""
-        return (
-            self.order_id,
-            self.account_id,
-            self.price_ticks,
-            self.remaining_lots,
-            self.stp,
-            int(self.post_only),
-            int(self.liquidation),
-        )
+_MIN_ROOM: Final[int] = 16
 
 
 class BookSide:
-    """One side's levels, sorted by key: the best one last, and never empty.
+    """The levels of one side by key; the best one, ``best``, is never empty.
 
-    Emptied levels below it stay, counted in ``empty``, until it is their turn or half are empty.
+    They stand in ``sorted`` from ``start`` on and before ``end``; around them is room. Emptied
+    levels below the best stay, counted in ``empty``, until it is their turn or half are empty.
     """
 
-    __slots__ = ("best", "empty", "levels", "side")
+    __slots__ = ("best", "empty", "end", "levels", "side", "sorted", "start")
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, levels: Levels) -> None:
         self.side: i64 = side
-        self.levels: list[Level] = []
-        self.best: Level | None = None
+        self.levels = levels
+        self.sorted: vec[i64] = vec[i64]()
+        self.start: i64 = 0
+        self.end: i64 = 0
+        self.best: i64 = NO_LEVEL
         self.empty: i64 = 0
 
-    def append(self, order: Order) -> None:
+    def queue(self, slot: i64, price_ticks: i64) -> None:
         """Queue an order last at its price."""
-        price_ticks = order.price_ticks
-        level = self._level_for(price_ticks if self.side > 0 else -price_ticks, price_ticks)
-        order.level = level
-        tail = level.tail
-        if tail is None:
-            level.head = order
-        else:
-            tail.next = order
-            order.prev = tail
-        level.tail = order
-        level.lots += order.remaining_lots
-        level.count += 1
-
-    def _level_for(self, key: "i64", price_ticks: "i64") -> Level:
-        """The level of a price, made if there is none; the caller queues an order in it."""
-        levels = self.levels
+        key = price_ticks if self.side > 0 else -price_ticks
         place = self._place_of(key)
-        if place < len(levels):
-            level = levels[place]
-            if level.key == key:
-                if level.count == 0:
-                    self.empty -= 1
-                return level
-        level = Level(key, price_ticks)
-        if place == len(levels):
-            levels.append(level)
-            self.best = level
-        else:
-            levels.insert(place, level)
-        return level
-
-    def _place_of(self, key: "i64") -> "i64":
-        """How many levels have a lower key: the place of the level with this one, or of a new
-        one."""
         levels = self.levels
-        low: i64 = 0
-        high: i64 = len(levels)
+        if place < self.end:
+            level = self.sorted[place]
+            if levels.cells[level + KEY] == key:
+                if levels.cells[level + ORDERS] == 0:
+                    self.empty -= 1
+                levels.join(level, slot)
+                return
+        levels.join(self._insert(place, key), slot)
+
+    def _place_of(self, key: i64) -> i64:
+        """The place of the first level whose key is not lower: the level with this key, or where a
+        new one belongs."""
+        sorted_levels = self.sorted
+        cells = self.levels.cells
+        low = self.start
+        high = self.end
         while low < high:
             middle: i64 = (low + high) >> 1
-            if levels[middle].key < key:
+            if cells[sorted_levels[middle] + KEY] < key:
                 low = middle + 1
             else:
                 high = middle
         return low
 
-    def remove(self, order: Order) -> None:
-        """Take an order out of its queue, wherever it stands; ``remaining_lots`` is untouched."""
-        level = order.level
-        assert level is not None
-        before = order.prev
-        after = order.next
-        if before is None:
-            level.head = after
+    def _insert(self, place: i64, key: i64) -> i64:
+        """A new level at a place; the fewer of its worse and its better neighbours move along."""
+        if self.start == 0 or self.end == len(self.sorted):
+            place += self._make_room()
+        level = self.levels.new(key)
+        sorted_levels = self.sorted
+        if place - self.start < self.end - place:
+            self.start -= 1
+            place -= 1
+            spot = self.start
+            while spot < place:
+                sorted_levels[spot] = sorted_levels[spot + 1]
+                spot += 1
         else:
-            before.next = after
-        if after is None:
-            level.tail = before
-        else:
-            after.prev = before
-        order.level = None
-        order.prev = None
-        order.next = None
-        level.lots -= order.remaining_lots
-        level.count -= 1
-        if level.count == 0:
-            self._emptied(level)
+            spot = self.end
+            self.end += 1
+            while spot > place:
+                sorted_levels[spot] = sorted_levels[spot - 1]
+                spot -= 1
+            if place == self.end - 1:
+                self.best = level
+        sorted_levels[place] = level
+        return level
 
-    def _emptied(self, level: Level) -> None:
-        levels = self.levels
-        if level is self.best:
-            levels.pop()
-            while levels and levels[-1].count == 0:
-                levels.pop()
-                self.empty -= 1
-            self.best = levels[-1] if levels else None
+    def _make_room(self) -> i64:
+        """A longer row with the levels in the middle; returns by how many places they moved."""
+        count = self.end - self.start
+        room: i64 = count + _MIN_ROOM
+        places = 2 * room + count
+        wider = vec[i64]([NO_LEVEL] * places)
+        place: i64 = 0
+        while place < count:
+            wider[room + place] = self.sorted[self.start + place]
+            place += 1
+        moved = room - self.start
+        self.sorted = wider
+        self.start = room
+        self.end = room + count
+        return moved
+
+    def remove(self, slot: i64) -> None:
+        """Take an order out of its queue, wherever it stands, with the lots it has."""
+        if self.levels.leave(slot) == 0:
+            self._emptied(self.levels.resting.cells[slot + LEVEL])
+
+    def _emptied(self, level: i64) -> None:
+        if level != self.best:
+            self.empty += 1
+            if self.empty > _MIN_EMPTY_LEVELS and self.empty * 2 > self.end - self.start:
+                self._sweep()
             return
-        self.empty += 1
-        if self.empty > _MIN_EMPTY_LEVELS and self.empty * 2 > len(levels):
-            self.levels = [kept for kept in levels if kept.count]
-            self.empty = 0
+        levels = self.levels
+        levels.drop(level)
+        end = self.end - 1
+        while end > self.start:
+            level = self.sorted[end - 1]
+            if levels.cells[level + ORDERS]:
+                self.best = level
+                self.end = end
+                return
+            levels.drop(level)
+            self.empty -= 1
+            end -= 1
+        self.best = NO_LEVEL
+        self.end = end
+
+    def _sweep(self) -> None:
+        """Drop all empty levels."""
+        end = self.start
+        place = self.start
+        while place < self.end:
+            level = self.sorted[place]
+            if self.levels.cells[level + ORDERS]:
+                self.sorted[end] = level
+                end += 1
+            else:
+                self.levels.drop(level)
+            place += 1
+        self.end = end
+        self.empty = 0
 
     def level_lots(self, price_ticks: int) -> int:
         """Total size resting at a price, 0 if nothing does."""
-        key = price_ticks if self.side > 0 else -price_ticks
+        key: i64 = price_ticks if self.side > 0 else -price_ticks
         place = self._place_of(key)
-        if place < len(self.levels):
-            level = self.levels[place]
-            if level.key == key:
-                return level.lots
+        if place < self.end:
+            level = self.sorted[place]
+            if self.levels.cells[level + KEY] == key:
+                return self.levels.cells[level + LEVEL_LOTS]
         return 0
 
-    def sorted_levels(self, limit: int = 0) -> list[Level]:
+    def best_ticks(self) -> int:
+        """The best price, 0 if nothing rests."""
+        return 0 if self.best < 0 else self.levels.price_ticks(self.best)
+
+    def best_first(self, limit: int = 0) -> list[int]:
         """The non-empty levels, best first; at most ``limit`` of them (0: all)."""
-        found: list[Level] = []
-        for level in reversed(self.levels):
-            if level.count:
+        found: list[int] = []
+        place = self.end
+        while place > self.start and (limit == 0 or len(found) < limit):
+            place -= 1
+            level = self.sorted[place]
+            if self.levels.cells[level + ORDERS]:
                 found.append(level)
-                if len(found) == limit:
-                    break
         return found

@@ -4,7 +4,7 @@ It trusts the risk engine: an order that arrives here has been checked, and its 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.commands import BUY, SELL, AdvanceTime
 from engine.component import Component
@@ -20,20 +20,11 @@ from engine.order_links import (
     PullOrder,
 )
 from engine.reasons import Reason
-from matching.book import (
-    FILLED,
-    RESTED,
-    STEP_CANCEL,
-    STEP_DECREMENT,
-    STEP_FILL,
-    Book,
-    Order,
-    OrderRow,
-)
+from engine.words import i64
+from matching.book import FILLED, RESTED, Book
 from matching.market_data import DepthSnapshot, depth_snapshot
-
-if TYPE_CHECKING:
-    from mypy_extensions import i64
+from matching.resting_orders import LOTS, MODES, NOBODY, OrderRow, is_liquidation
+from matching.step import STEP_DECREMENT, STEP_FILL, Step
 
 BookState = tuple[int, int, int, list[OrderRow], list[OrderRow]]
 """Instrument id, last trade id, last depth sequence, bids and asks in priority order."""
@@ -52,20 +43,22 @@ class _Market:
         # side * price of the levels the current command touched, in order of first touch.
         self.touched: list[int] = []
 
-    def touch(self, order: Order) -> None:
-        """Note the level of an order.
+    def touch(self, side: int, price_ticks: int) -> None:
+        """Note a level of a side.
 
         A command goes through its own level, then level by level through the other side's, then
         again to one of its own: so a level noted already is the last one or the first.
         """
-        self.touch_price(order.side, order.price_ticks)
-
-    def touch_price(self, side: int, price_ticks: int) -> None:
-        """Note a level of a side."""
         key = price_ticks if side > 0 else -price_ticks
         touched = self.touched
         if not touched or (touched[-1] != key and touched[0] != key):
             touched.append(key)
+
+    def touch_order(self, order_id: int) -> None:
+        """Note the level of an order, if it rests."""
+        slot = self.book.slot_of(order_id)
+        if slot >= 0:
+            self.touch(self.book.side_of(slot).side, self.book.price_ticks(slot))
 
 
 class MatchingEngine(Component):
@@ -136,7 +129,7 @@ class MatchingEngine(Component):
         market = self._markets[instrument_id]
         return depth_snapshot(market.book, instrument_id, market.depth_sequence)
 
-    def _market(self, instrument_id: "i64") -> _Market | None:
+    def _market(self, instrument_id: i64) -> _Market | None:
         """The market of an instrument; that of the message before is at hand."""
         latest = self._latest
         if latest is None or latest.instrument_id != instrument_id:
@@ -192,18 +185,21 @@ class MatchingEngine(Component):
         self._report_outcome(market, time_ns, order_id, side, price_ticks, outcome, out)
 
     def _pull(self, order: PullOrder, out: list[Any]) -> None:
+        time_ns = order.time_ns
+        order_id = order.order_id
         instrument_id = order.instrument_id
         market = self._market(instrument_id)
-        pulled = None if market is None else market.book.cancel(order.order_id)
-        if market is None or pulled is None:
-            failed = PullFailed(order.time_ns, order.order_id, instrument_id, order.account_id)
-            out.append(failed)
+        left = 0
+        if market is not None:
+            if self.publish_depth:
+                market.touch_order(order_id)
+            left = market.book.cancel(order_id)
+        if market is None or left == 0:
+            out.append(PullFailed(time_ns, order_id, instrument_id, order.account_id))
             return
-        left = pulled.remaining_lots
-        out.append(OrderGone(order.time_ns, order.order_id, instrument_id, left, order.reason))
+        out.append(OrderGone(time_ns, order_id, instrument_id, left, order.reason))
         if self.publish_depth:
-            market.touch(pulled)
-            self._publish_depth(market, order.time_ns, out)
+            self._publish_depth(market, time_ns, out)
 
     def _change(self, order: ChangeOrder, out: list[Any]) -> None:
         time_ns = order.time_ns
@@ -211,24 +207,24 @@ class MatchingEngine(Component):
         price_ticks = order.price_ticks
         lots = order.qty_lots
         market = self._market(order.instrument_id)
-        before = None if market is None else market.book.resting.get(order_id)
-        if market is None or before is None:
+        slot: i64 = NOBODY if market is None else market.book.slot_of(order_id)
+        if market is None or slot < 0:
             failed = PullFailed(time_ns, order_id, order.instrument_id, order.account_id)
             out.append(failed)
             return
-        side = before.side
+        book = market.book
+        side = book.side_of(slot).side
+        liquidation = is_liquidation(book.resting.cells[slot + MODES])
         if order.shrink_only:
             # A reduction must not move the order, nor bring back what has filled meanwhile.
-            price_ticks = before.price_ticks
-            lots = min(lots, before.remaining_lots)
+            price_ticks = book.price_ticks(slot)
+            lots = min(lots, book.resting.cells[slot + LOTS])
         if self.publish_depth:
-            market.touch(before)
-        outcome = market.book.change(order_id, price_ticks, lots)
+            market.touch(side, book.price_ticks(slot))
+        outcome = book.change(order_id, price_ticks, lots)
         out.append(OrderChanged(time_ns, order_id, order.instrument_id, price_ticks, lots))
-        if market.book.steps:
-            self._report_steps(
-                market, time_ns, order_id, side, price_ticks, lots, before.liquidation, out
-            )
+        if book.steps:
+            self._report_steps(market, time_ns, order_id, side, price_ticks, lots, liquidation, out)
         self._report_outcome(market, time_ns, order_id, side, price_ticks, outcome, out)
 
     def _report_steps(
@@ -244,12 +240,14 @@ class MatchingEngine(Component):
     ) -> None:
         """Tell what the taker met in the book, in the order it happened."""
         instrument_id = market.instrument_id
-        for kind, maker, lots in market.book.steps:
+        for step in market.book.steps:
+            lots = step.lots
+            price = step.price_ticks
             if self.publish_depth:
-                market.touch(maker)
-            if kind != STEP_FILL:
-                out.append(_self_trade_answer(instrument_id, time_ns, kind, maker, lots))
-                if kind == STEP_DECREMENT:
+                market.touch(-side, price)
+            if step.kind != STEP_FILL:
+                out.append(_self_trade_answer(instrument_id, time_ns, step))
+                if step.kind == STEP_DECREMENT:
                     left -= lots
                     if left > 0:
                         changed = OrderChanged(time_ns, order_id, instrument_id, price_ticks, left)
@@ -258,12 +256,11 @@ class MatchingEngine(Component):
             left -= lots
             trade_id = market.last_trade_id + 1
             market.last_trade_id = trade_id
-            price = maker.price_ticks
-            maker_id = maker.order_id
+            maker_id = step.maker_id
             out.append(
                 Fill(time_ns, instrument_id, trade_id, price, lots, side, order_id, maker_id)
             )
-            forced = liquidation or maker.liquidation
+            forced = liquidation or step.liquidation
             out.append(Trade(time_ns, instrument_id, trade_id, price, lots, side, forced))
 
     def _report_outcome(
@@ -282,7 +279,7 @@ class MatchingEngine(Component):
             out.append(OrderGone(time_ns, order_id, market.instrument_id, left, outcome))
         if self.publish_depth:
             if outcome == RESTED:
-                market.touch_price(side, price_ticks)
+                market.touch(side, price_ticks)
             self._publish_depth(market, time_ns, out)
 
     def _publish_depth(self, market: _Market, time_ns: int, out: list[Any]) -> None:
@@ -296,12 +293,9 @@ class MatchingEngine(Component):
         market.touched.clear()
 
 
-def _self_trade_answer(
-    instrument_id: int, time_ns: int, kind: int, maker: Order, lots: int
-) -> OrderGone | OrderChanged:
-    """What self-trade prevention did to the resting order; a gone one left ``lots`` unfilled."""
-    if kind == STEP_CANCEL or maker.remaining_lots == 0:
-        return OrderGone(time_ns, maker.order_id, instrument_id, lots, Reason.SELF_TRADE.value)
-    return OrderChanged(
-        time_ns, maker.order_id, instrument_id, maker.price_ticks, maker.remaining_lots
-    )
+def _self_trade_answer(instrument_id: int, time_ns: int, step: Step) -> OrderGone | OrderChanged:
+    """What self-trade prevention did to the resting order; a gone one left its lots unfilled."""
+    if step.left_lots == 0:
+        reason = Reason.SELF_TRADE.value
+        return OrderGone(time_ns, step.maker_id, instrument_id, step.lots, reason)
+    return OrderChanged(time_ns, step.maker_id, instrument_id, step.price_ticks, step.left_lots)

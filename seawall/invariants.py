@@ -74,7 +74,7 @@ def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
     resting = {
         order.order_id: order.remaining_lots
         for book in matching.books.values()
-        for order in book.resting.values()
+        for order in book.orders()
     }
     known = {order.order_id: order.remaining_lots for order in risk.core.orders.values()}
     require(resting == known, RESERVATIONS, f"book {resting}, risk {known}")

@@ -1,6 +1,7 @@
 """The book and its naive twin get the same commands and must agree after each one."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,8 @@ from engine.commands import (
     STP_CANCEL_OLDEST,
     STP_DECREMENT,
 )
-from matching.book import FILLED, RESTED, STEP_CANCEL, STEP_DECREMENT, STEP_FILL, Book
+from matching.book import FILLED, RESTED, Book
+from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL
 from tests.matching.naive_book import NaiveBook, Result
 
 MODES = (STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, STP_CANCEL_BOTH, STP_DECREMENT)
@@ -49,8 +51,7 @@ class Pair:
         self.compare_result(order_id, outcome, self.naive.submit(*arguments))
 
     def cancel(self, order_id: int) -> None:
-        removed = self.book.cancel(order_id)
-        left = 0 if removed is None else removed.remaining_lots
+        left = self.book.cancel(order_id)
         assert left == self.naive.cancel(order_id)
         self.count("cancel" if left else "cancel of nothing")
         self.compare_books()
@@ -66,14 +67,12 @@ class Pair:
 
     def compare_result(self, taker_id: int, outcome: int, expected: Result) -> None:
         steps = self.book.steps
-        trades = [(o.order_id, o.price_ticks, lots) for k, o, lots in steps if k == STEP_FILL]
+        trades = [(s.maker_id, s.price_ticks, s.lots) for s in steps if s.kind == STEP_FILL]
         assert trades == expected.trades
-        assert [
-            (o.order_id, lots) for k, o, lots in steps if k == STEP_CANCEL
-        ] == expected.cancelled
-        assert [
-            (o.order_id, lots) for k, o, lots in steps if k == STEP_DECREMENT
-        ] == expected.decremented
+        cancelled = [(s.maker_id, s.lots) for s in steps if s.kind == STEP_CANCEL]
+        assert cancelled == expected.cancelled
+        decremented = [(s.maker_id, s.lots) for s in steps if s.kind == STEP_DECREMENT]
+        assert decremented == expected.decremented
         if expected.reason is not None:
             assert outcome == expected.reason
             assert self.book.left_lots == expected.unfilled
@@ -85,13 +84,12 @@ class Pair:
             assert self.book.left_lots == 0
         for maker_id, _, _ in trades:
             assert self.accounts[maker_id] != self.accounts[taker_id], "an account met itself"
-        for kind, maker, _ in steps:
-            if kind != STEP_CANCEL:
-                still_resting = self.naive.find(maker.order_id)
-                assert maker.remaining_lots == (still_resting.lots if still_resting else 0)
+        for step in steps:
+            still_resting = self.naive.find(step.maker_id)
+            assert step.left_lots == (still_resting.lots if still_resting else 0)
         self.count(str(outcome))
-        for kind, _, _ in steps:
-            self.count(("fill", "stp cancel", "stp decrement")[kind])
+        for step in steps:
+            self.count(("fill", "stp cancel", "stp decrement")[step.kind])
         self.compare_books()
 
     def compare_books(self) -> None:
@@ -179,5 +177,26 @@ def test_levels_that_emptied_behind_the_best_are_swept_out() -> None:
     for number in range(2, 5_000):
         book.submit(number, 1, BUY, 10_000 - number, 1)
         book.cancel(number)
-        assert len(book.bids.levels) <= 130
+        assert book.bids.end - book.bids.start <= 130
     book.check()
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [range(1, 150), range(150, 1, -1), [100 + n * (-1) ** n for n in range(99)]],
+    ids=["rising", "falling", "outwards"],
+)
+def test_levels_come_in_any_order_and_go_in_order_of_price(prices: Sequence[int]) -> None:
+    book = Book()
+    for number, price in enumerate(prices, start=1):
+        book.submit(number, 1, BUY, price, 2)
+        book.submit(-number, 2, SELL, 1_000 - price, 2)
+        book.check()
+    best_first = sorted(prices, reverse=True)
+    assert book.depth(BUY) == [(price, 2, 1) for price in best_first]
+    assert book.depth(SELL) == [(1_000 - price, 2, 1) for price in best_first]
+    for price in best_first:
+        assert (book.best_bid_ticks(), book.best_ask_ticks()) == (price, 1_000 - price)
+        assert book.submit(10_000 + price, 3, SELL, 1, 2, IOC) == FILLED
+        assert book.submit(20_000 + price, 3, BUY, 1_000, 2, IOC) == FILLED
+        book.check()

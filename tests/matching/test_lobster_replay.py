@@ -24,7 +24,8 @@ from pathlib import Path
 import pytest
 
 from engine.commands import BUY, IOC, SELL
-from matching.book import FILLED, RESTED, STEP_FILL, Book
+from matching.book import FILLED, RESTED, Book
+from matching.step import STEP_FILL
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("SEAWALL_SHARED", REPOSITORY.parent / "shared"))
@@ -73,7 +74,7 @@ class Replay:
         assert self.book.submit(order_id, MAKER, side, price, lots) == RESTED
 
     def named(self, order_id: int, side: int, price: int) -> int:
-        return order_id if order_id in self.book.resting else self.anonymous[side, price]
+        return order_id if order_id in self.book else self.anonymous[side, price]
 
     def apply(self, kind: int, order_id: int, lots: int, price: int, side: int) -> None:
         book = self.book
@@ -82,11 +83,14 @@ class Replay:
         if kind == NEW:
             assert book.submit(order_id, MAKER, side, price, lots) == RESTED
             return
-        resting = book.resting[self.named(order_id, side, price)]
+        resting = book.order(self.named(order_id, side, price))
+        assert resting is not None
         assert (resting.side, resting.price_ticks) == (side, price)
         if kind == VISIBLE_EXECUTION:
             assert book.submit(self.next_id(), TAKER, -side, price, lots, IOC) == FILLED
-            assert book.steps == [(STEP_FILL, resting, lots)]
+            (step,) = book.steps
+            assert (step.kind, step.maker_id, step.lots) == (STEP_FILL, resting.order_id, lots)
+            assert (step.price_ticks, step.left_lots) == (price, resting.remaining_lots - lots)
             self.named_executions += resting.order_id > 0
         elif resting.remaining_lots > lots:
             assert kind == PARTIAL_CANCEL or resting.order_id < 0

@@ -159,7 +159,7 @@ def test_a_dropped_order_is_told_with_its_reason(
     engine: MatchingEngine, order: PlaceOrder, expected: list[Any]
 ) -> None:
     assert ask(engine, order) == expected
-    assert 9 not in engine.books[COIN].resting
+    assert 9 not in engine.books[COIN]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_changing_is_answered_first_and_its_fills_follow(engine: MatchingEngine)
         fill(1, 101, 5, 9, 1),
         trade(1, 101, 5),
     ]
-    assert engine.books[COIN].resting[9].remaining_lots == 2
+    assert engine.books[COIN].order(9).remaining_lots == 2
     assert ask(engine, ChangeOrder(T, 8, COIN, 101, 7)) == [PullFailed(T, 8, COIN)]
     assert ask(engine, ChangeOrder(T, 9, COIN + 1, 1, 7, 9)) == [PullFailed(T, 9, COIN + 1, 9)]
 
@@ -380,7 +380,7 @@ def test_the_messages_alone_are_enough_to_know_every_open_order(seed: int) -> No
         for answer in ask(engine, message):
             owner.heard(answer)
         book = engine.books[COIN]
-        assert owner.open == {o.order_id: o.remaining_lots for o in book.resting.values()}
+        assert owner.open == {o.order_id: o.remaining_lots for o in book.orders()}
 
 
 @pytest.mark.parametrize("seed", range(3))

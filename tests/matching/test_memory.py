@@ -24,7 +24,7 @@ def _book() -> None:
     for order_id in range(1, 601, 7):
         book.cancel(order_id)
     book.submit(601, 1, BUY, 1_100, 333)
-    assert len(book.resting) > 400
+    assert len(book) > 400
 
 
 def _exchange() -> None:

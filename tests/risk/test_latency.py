@@ -41,8 +41,8 @@ def crash(latency: Latency | None = None) -> Market:
     m.wait("10")
     for price in range(99, 79, -1):
         m.now_ns += SECOND_NS
-        for order_id in list(m.exchange.book(0).resting):
-            m.cancel(CAROL, order_id)
+        for order in m.exchange.book(0).orders():
+            m.cancel(CAROL, order.order_id)
         m.buy(CAROL, "20", str(price - 1))
         m.index(str(price))
     m.wait("100")

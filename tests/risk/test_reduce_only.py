@@ -21,8 +21,7 @@ def close(m: Market, qty: str, price: str) -> int:
 
 
 def resting(m: Market) -> dict[int, int]:
-    resting = m.exchange.book(0).resting.values()
-    return {order.order_id: order.remaining_lots for order in resting}
+    return {order.order_id: order.remaining_lots for order in m.exchange.book(0).orders()}
 
 
 def test_it_is_cut_to_the_position_when_it_arrives() -> None:

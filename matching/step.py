@@ -1,0 +1,37 @@
+"""What a taker met in the book, one resting order at a time."""
+
+from typing import Final
+
+from engine.native import mypyc_attr
+from engine.words import i64
+
+STEP_FILL: Final[int] = 0
+"""The taker traded with a resting order at that order's price."""
+STEP_CANCEL: Final[int] = 1
+"""Self-trade prevention cancelled a resting order; nothing traded."""
+STEP_DECREMENT: Final[int] = 2
+"""Self-trade prevention lowered taker and resting order by the same size; nothing traded."""
+
+
+@mypyc_attr(acyclic=True)
+class Step:
+    """One of the three kinds, with the resting order it happened to: ``lots`` were filled,
+    cancelled or taken off, ``left_lots`` still rest; ``liquidation`` is the resting order's own."""
+
+    __slots__ = ("kind", "left_lots", "liquidation", "lots", "maker_id", "price_ticks")
+
+    def __init__(
+        self,
+        kind: i64,
+        maker_id: i64,
+        price_ticks: i64,
+        lots: i64,
+        left_lots: i64,
+        liquidation: bool,
+    ) -> None:
+        self.kind = kind
+        self.maker_id = maker_id
+        self.price_ticks = price_ticks
+        self.lots = lots
+        self.left_lots = left_lots
+        self.liquidation = liquidation
