@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import flow, worlds
+from bench.quiet import reference_loop
 from engine.commands import BUY, IOC, SELL, STP_CANCEL_NEWEST, Command
 from engine.journal import Journal
 from engine.messages import decode_command, encode
@@ -63,6 +64,7 @@ def play_per_call(book: Book, rows: list[flow.Row]) -> list[tuple[int, int]]:
     """Run a flow on a book, one call per message; returns the trades (maker id, lots)."""
     submit, cancel, change = book.submit, book.cancel, book.change
     trades: list[tuple[int, int]] = []
+    append = trades.append
     for kind, order_id, account_id, side, price, lots in rows:
         if kind == flow.LIMIT:
             submit(order_id, account_id, side, price, lots)
@@ -73,8 +75,8 @@ def play_per_call(book: Book, rows: list[flow.Row]) -> list[tuple[int, int]]:
             submit(order_id, account_id, side, price, lots, IOC)
         else:
             change(order_id, price, lots)
-        if book.steps:
-            trades.extend((step.maker_id, step.lots) for step in book.steps)
+        for step in book.steps:
+            append((step.maker_id, step.lots))
     return trades
 
 
@@ -84,7 +86,7 @@ def _book_per_call(small: bool) -> tuple[Work, int]:
 
 
 def _book_batch(small: bool) -> tuple[Work, int]:
-    rows = [tuple(row) for row in shared_flow(small)]
+    rows = shared_flow(small)
     return lambda: run_batch(Book(), rows, STP_CANCEL_NEWEST), len(rows)
 
 
@@ -316,16 +318,8 @@ def _open_accounts(accounts: int) -> Prepare:
 
 def _reference(small: bool) -> tuple[Work, int]:
     """A loop of plain Python, to compare machines and loads by."""
-    rounds = 1_000 if small else 1_000_000
-
-    def work() -> int:
-        total = 0
-        table = {number: number for number in range(16)}
-        for number in range(rounds):
-            total += table[number & 15]
-        return total
-
-    return work, rounds
+    turns = 1_000 if small else 1_000_000
+    return lambda: reference_loop(turns), turns
 
 
 CASES: Final[list[Case]] = [

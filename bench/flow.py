@@ -9,7 +9,7 @@ itself, so every price-time priority book must print the same trades.
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from engine.commands import BUY, GTC, IOC, SELL, STP_CANCEL_NEWEST
 from matching.batch import AMEND, CANCEL, LIMIT, MARKET
@@ -23,15 +23,9 @@ ACCOUNTS: Final[int] = 4_000
 FIRST_ACCOUNT: Final[int] = 100
 
 
-class Row(NamedTuple):
-    """One message; a cancel uses ``order_id`` only, an amend also price and lots."""
-
-    kind: int
-    order_id: int
-    account_id: int
-    side: int
-    price_ticks: int
-    lots: int
+Row = tuple[int, int, int, int, int, int]
+"""One message: kind, order id, account id, side, price in ticks, lots. A cancel uses the order id
+only, an amend also price and lots. Plain tuples, which Python unpacks without an iterator."""
 
 
 class _Builder:
@@ -81,7 +75,7 @@ class _Builder:
         self._after(outcome == RESTED, account, side)
         if outcome == RESTED:
             self.ids.append(order_id)
-        self.rows.append(Row(kind, order_id, account, side, price, lots))
+        self.rows.append((kind, order_id, account, side, price, lots))
 
     def cancel(self, order_id: int) -> None:
         """Cancel a resting order."""
@@ -89,7 +83,7 @@ class _Builder:
         assert order is not None
         self.book.cancel(order_id)
         self.resting_of[(order.account_id, order.side)] -= 1
-        self.rows.append(Row(CANCEL, order_id, order.account_id, order.side, 0, 0))
+        self.rows.append((CANCEL, order_id, order.account_id, order.side, 0, 0))
 
     def amend(self, order_id: int) -> None:
         """Move a resting order, or enlarge it."""
@@ -103,7 +97,7 @@ class _Builder:
         self.resting_of[(account, side)] -= 1
         outcome = self.book.change(order_id, price, lots)
         self._after(outcome == RESTED, account, side)
-        self.rows.append(Row(AMEND, order_id, account, side, price, lots))
+        self.rows.append((AMEND, order_id, account, side, price, lots))
 
     def _after(self, rested: bool, account: int, side: int) -> None:
         for step in self.book.steps:
@@ -151,4 +145,8 @@ def write_flow(rows: list[Row], path: Path) -> None:
 
 def read_flow(path: Path) -> list[Row]:
     """What `write_flow` wrote."""
-    return [Row(*map(int, line.split())) for line in path.read_text().splitlines()]
+    rows: list[Row] = []
+    for line in path.read_text().splitlines():
+        kind, order_id, account_id, side, price_ticks, lots = map(int, line.split())
+        rows.append((kind, order_id, account_id, side, price_ticks, lots))
+    return rows

@@ -7,20 +7,28 @@ of which one can be imported first.
 import argparse
 import gc
 import json
+import math
 import resource
 import sys
+from functools import partial
 from time import perf_counter_ns, process_time_ns
-from typing import Any
 
-from bench.cases import CASES, LATENCIES, Case, calm_world
+from bench.cases import CASES, LATENCIES, Case, Work, calm_world
+from bench.quiet import QuietMoments
 from engine.build_info import build_kind
 
 
-def time_case(case: Case, small: bool) -> float:
-    """Nanoseconds of processor time per operation (other processes' share does not count)."""
-    work, operations = case.prepare(small)
+def prepare_case(case: Case, small: bool) -> tuple[Work, int]:
+    """A case's work and its number of operations; the collector leaves its world alone."""
+    prepared = case.prepare(small)
     gc.collect()
     gc.freeze()
+    return prepared
+
+
+def time_work(prepared: tuple[Work, int]) -> float:
+    """Nanoseconds of processor time per operation (other processes' share does not count)."""
+    work, operations = prepared
     start = process_time_ns()
     work()
     elapsed = process_time_ns() - start
@@ -28,7 +36,7 @@ def time_case(case: Case, small: bool) -> float:
     return elapsed / operations
 
 
-def latencies_ns(call: Any, samples: int) -> dict[str, float]:
+def latencies_ns(call: Work, samples: int) -> dict[str, float]:
     """Percentiles of single calls, less the median cost of timing nothing."""
     clock = perf_counter_ns
     times = [0] * samples
@@ -69,7 +77,14 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny worlds, to see that it works")
     parser.add_argument("--long", action="store_true", help="also the cases of a million accounts")
     parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument(
+        "--quiet-turn-ns",
+        type=float,
+        default=math.inf,
+        help="wait until a turn of the reference loop takes at most this (default: do not wait)",
+    )
     args = parser.parse_args()
+    quiet = QuietMoments(args.quiet_turn_ns)
     figures: dict[str, float] = {}
     if args.only in "memory of an account with one position":
         figures["memory of an account with one position"] = bytes_per_account(
@@ -77,15 +92,19 @@ def main() -> None:
         )
     for case in CASES:
         if args.only in case.name and (args.long or not case.long):
-            figures[case.name] = time_case(case, args.small)
+            prepare = partial(prepare_case, case, args.small)
+            figures[case.name] = quiet.measure(case.name, prepare, time_work)
             print(f"{figures[case.name]:12,.0f} ns  {case.name}", file=sys.stderr)
+    samples = 1_000 if args.small else 100_000
     for latency in LATENCIES:
         if args.only in latency.name:
-            found = latencies_ns(latency.prepare(), 1_000 if args.small else 100_000)
+            found = quiet.measure(
+                latency.name, latency.prepare, partial(latencies_ns, samples=samples)
+            )
             for name, value in found.items():
                 figures[f"{latency.name}, {name}"] = value
             print(f"{found['p50']:12,.0f} ns  {latency.name}", file=sys.stderr)
-    print(json.dumps({"build": build_kind(), "figures": figures}))
+    print(json.dumps({"build": build_kind(), "figures": figures, "missed": quiet.missed}))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -22,8 +23,9 @@ from time import process_time_ns
 from typing import Any, Final
 
 from bench.flow import Row, make_flow, read_flow, write_flow
+from bench.quiet import QuietMoments, note, quiet_turn_ns
 from bench.run import ROOT, conditions, write_between
-from matching.batch import AMEND, CANCEL, LIMIT, MARKET
+from matching.batch import CANCEL, LIMIT, MARKET
 
 BEGIN: Final[str] = "<!-- peers: begin -->"
 END: Final[str] = "<!-- peers: end -->"
@@ -42,6 +44,7 @@ def run_seawall(rows: list[Row]) -> Result:
 
     book = Book()
     fills: list[Fill] = []
+    append = fills.append
     submit, cancel, change = book.submit, book.cancel, book.change
     for kind, order_id, account, side, price, lots in rows:
         if kind == LIMIT:
@@ -53,9 +56,8 @@ def run_seawall(rows: list[Row]) -> Result:
             submit(order_id, account, side, price, lots, IOC)
         else:
             change(order_id, price, lots)
-        if book.steps:
-            for _, maker, filled in book.steps:
-                fills.append((maker.price_ticks, filled))
+        for step in book.steps:
+            append((step.price_ticks, step.lots))
     return fills, (book.best_bid_ticks(), book.best_ask_ticks())
 
 
@@ -115,24 +117,31 @@ def run_limit_order_book(rows: list[Row]) -> Result:
 
 
 def run_lightmatchingengine(rows: list[Row]) -> Result:
-    """Pure Python; trades come in pairs, the taker's sum first."""
+    """Pure Python; the trades at a price are the taker's sum and then its makers'."""
     from lightmatchingengine.lightmatchingengine import LightMatchingEngine
 
     book = LightMatchingEngine()
     ids: dict[int, int] = {}
     fills: list[Fill] = []
+    append = fills.append
+    submit, cancel = book.add_order, book.cancel_order
     for kind, order_id, _, side, price, lots in rows:
-        if kind in (CANCEL, AMEND):
-            book.cancel_order(ids[order_id], "X")
-            if kind == CANCEL:
-                continue
-        order, trades = book.add_order("X", price, lots, 1 if side > 0 else 2)
-        ids[order_id] = order.order_id
+        if kind == LIMIT:
+            order, trades = submit("X", price, lots, 1 if side > 0 else 2)
+        elif kind == CANCEL:
+            cancel(ids[order_id], "X")
+            continue
+        elif kind == MARKET:
+            order, trades = submit("X", price, lots, 1 if side > 0 else 2)
+            if order.leaves_qty:
+                cancel(order.order_id, "X")
+        else:
+            cancel(ids[order_id], "X")
+            order, trades = submit("X", price, lots, 1 if side > 0 else 2)
+        own_id = ids[order_id] = order.order_id
         for trade in trades:
-            if trade.order_id != order.order_id:
-                fills.append((trade.trade_price, trade.trade_qty))
-        if kind == MARKET and order.leaves_qty:
-            book.cancel_order(order.order_id, "X")
+            if trade.order_id != own_id:
+                append((trade.trade_price, trade.trade_qty))
     held = book.order_books["X"]
     return fills, (max(held.bids, default=0), min(held.asks, default=0))
 
@@ -152,19 +161,31 @@ BOOKS: Final[dict[str, tuple[str, str, Callable[[list[Row]], Result]]]] = {
 """By key: name shown, distribution (empty: ours), and the run."""
 
 
-def measure_one(key: str, flow_path: Path) -> dict[str, Any]:
+def measure_one(key: str, flow_path: Path, limit_ns: float) -> dict[str, Any]:
     """Run one book here; nanoseconds per message and what came out."""
     rows = read_flow(flow_path)
     run = BOOKS[key][2]
     run(rows[:2_000])
-    gc.collect()
-    gc.freeze()
-    start = process_time_ns()
-    fills, best = run(rows)
-    elapsed = process_time_ns() - start
+
+    def timed(_: None) -> tuple[int, Result]:
+        start = process_time_ns()
+        result = run(rows)
+        return process_time_ns() - start, result
+
+    def collect() -> None:
+        gc.collect()
+        gc.freeze()
+
+    quiet = QuietMoments(limit_ns)
+    elapsed, (fills, best) = quiet.measure(key, collect, timed)
     digest = "" if fills is None else blake2b(repr(fills).encode(), digest_size=8).hexdigest()
-    count = -1 if fills is None else len(fills)
-    return {"ns": elapsed / len(rows), "fills": count, "digest": digest, "best": list(best)}
+    return {
+        "ns": elapsed / len(rows),
+        "fills": -1 if fills is None else len(fills),
+        "digest": digest,
+        "best": list(best),
+        "missed": quiet.missed,
+    }
 
 
 def installed(key: str) -> str | None:
@@ -190,12 +211,14 @@ def verdict(found: dict[str, Any], ours: dict[str, Any]) -> str:
 
 
 def compare(build: Path, rounds: int, messages: int) -> str:
-    """Run all installed books in turns and return the Markdown table."""
+    """Run all installed books in turns; the conditions and the Markdown table."""
     keys = [key for key in BOOKS if installed(key) is not None]
     for key in BOOKS:
         if key not in keys:
             print(f"{key} is not installed", file=sys.stderr)
     found: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
+    missed: Counter[str] = Counter()
+    limit_ns = quiet_turn_ns()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "flow.txt"
         write_flow(make_flow(messages), path)
@@ -204,13 +227,18 @@ def compare(build: Path, rounds: int, messages: int) -> str:
             for key in keys:
                 paths = [str(ROOT)] if key == "seawall-plain" else [str(build), str(ROOT)]
                 done = subprocess.run(
-                    [sys.executable, "-P", "-m", "bench.peers", "--one", key, "--flow", str(path)],
+                    [
+                        *(sys.executable, "-P", "-m", "bench.peers", "--one", key),
+                        *("--flow", str(path), "--quiet-turn-ns", str(limit_ns)),
+                    ],
                     env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
                     stdout=subprocess.PIPE,
                     check=True,
                     text=True,
                 )
-                found[key].append(json.loads(done.stdout))
+                run = json.loads(done.stdout)
+                found[key].append(run)
+                missed.update(run["missed"])
     ours = found["seawall"][0]
     fastest = median(run["ns"] for run in found["seawall"])
     lines = [
@@ -225,7 +253,7 @@ def compare(build: Path, rounds: int, messages: int) -> str:
             f"| {middle:,.0f} ({min(times):,.0f}-{max(times):,.0f}) | {1e9 / middle:,.0f} "
             f"| {middle / fastest:.2f} | {verdict(found[key][0], ours)} |"
         )
-    return "\n".join(lines)
+    return f"{conditions(rounds)} {note(limit_ns, missed)}\n\n" + "\n".join(lines)
 
 
 def main() -> None:
@@ -237,14 +265,14 @@ def main() -> None:
     parser.add_argument("--document", type=Path, help="file to write the table into")
     parser.add_argument("--one", choices=sorted(BOOKS), help=argparse.SUPPRESS)
     parser.add_argument("--flow", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--quiet-turn-ns", type=float, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one is not None:
-        print(json.dumps(measure_one(args.one, args.flow)))
+        print(json.dumps(measure_one(args.one, args.flow, args.quiet_turn_ns)))
         return
     if args.build is None:
         parser.error("--build is missing")
-    table = compare(args.build.resolve(), args.rounds, args.messages)
-    text = f"{conditions(args.rounds)}\n\n{table}"
+    text = compare(args.build.resolve(), args.rounds, args.messages)
     print(text)
     if args.document is not None:
         write_between(args.document, text, BEGIN, END)

@@ -1,7 +1,7 @@
 """`make bench`: measure compiled and interpreted in turns, and write the table and the picture.
 
-Every round runs both builds in fresh processes, one after the other, so that a disturbance of the
-machine hits both; the table shows medians over the rounds.
+Every round runs both builds in fresh processes, one after the other; each case waits for a quiet
+moment of the machine (`bench.quiet`); the table shows medians over the rounds.
 """
 
 import argparse
@@ -11,11 +11,14 @@ import platform
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Final
+
+from bench.quiet import note, quiet_turn_ns
 
 ROOT: Final[Path] = Path(__file__).resolve().parent.parent
 BEGIN: Final[str] = "<!-- figures: begin -->"
@@ -24,12 +27,15 @@ END: Final[str] = "<!-- figures: end -->"
 Figures = dict[str, list[float]]
 
 
-def measure(build: Path | None, module: str, *arguments: str) -> dict[str, float]:
-    """Run a measuring module in a fresh process; ``build`` goes before the sources."""
+def measure(build: Path | None, *arguments: str) -> tuple[dict[str, float], list[str]]:
+    """Run `bench.measure` in a fresh process; ``build`` goes before the sources.
+
+    Returns the figures, and which of them were measured while the machine was not quiet.
+    """
     paths = [str(ROOT)] if build is None else [str(build), str(ROOT)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", module, *arguments],
+        [sys.executable, "-P", "-m", "bench.measure", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         check=True,
@@ -39,23 +45,27 @@ def measure(build: Path | None, module: str, *arguments: str) -> dict[str, float
     wanted = "interpreted" if build is None else "compiled"
     if answer["build"] != wanted:
         raise SystemExit(f"the {wanted} engine was asked for, the {answer['build']} one ran")
-    figures: dict[str, float] = answer["figures"]
-    return figures
+    return answer["figures"], answer["missed"]
 
 
-def rounds_of(build: Path, rounds: int, arguments: list[str]) -> tuple[Figures, Figures]:
-    """Figures of each round, compiled and interpreted."""
+def rounds_of(
+    build: Path, rounds: int, arguments: list[str]
+) -> tuple[Figures, Figures, Counter[str]]:
+    """Figures of each round, compiled and interpreted, and what no quiet moment was found for."""
     compiled: Figures = {}
     interpreted: Figures = {}
+    missed: Counter[str] = Counter()
     for number in range(rounds):
         for kind, place, into in (
             ("compiled", build, compiled),
             ("interpreted", None, interpreted),
         ):
             print(f"round {number + 1} of {rounds}, {kind}", file=sys.stderr)
-            for name, value in measure(place, "bench.measure", *arguments).items():
+            figures, unquiet = measure(place, *arguments)
+            missed.update(f"{name}, {kind}" for name in unquiet)
+            for name, value in figures.items():
                 into.setdefault(name, []).append(value)
-    return compiled, interpreted
+    return compiled, interpreted, missed
 
 
 def conditions(rounds: int) -> str:
@@ -128,11 +138,14 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny worlds, to see that it works")
     args = parser.parse_args()
     arguments = [flag for flag in ("--long", "--small") if getattr(args, flag[2:])]
-    compiled, interpreted = rounds_of(args.build.resolve(), args.rounds, arguments)
+    limit_ns = quiet_turn_ns()
+    arguments.append(f"--quiet-turn-ns={limit_ns}")
+    compiled, interpreted, missed = rounds_of(args.build.resolve(), args.rounds, arguments)
     with open(ROOT / "bench" / "budgets.toml", "rb") as file:
         loaded = tomllib.load(file)
     budgets = {**loaded["budgets_ns"], **loaded["budgets_bytes"]}
-    text = f"{conditions(args.rounds)}\n\n{table(compiled, interpreted, budgets)}"
+    done = f"{conditions(args.rounds)} {note(limit_ns, missed)}"
+    text = f"{done}\n\n{table(compiled, interpreted, budgets)}"
     print(text)
     if args.document is not None:
         write_between(args.document, text)
