@@ -138,6 +138,7 @@ def mark_tick(exchange: Exchange, instrument_id: int, time_ns: int, ticks: int) 
     """One instrument's tick inside risk: index in, mark out, and who crossed; returns the number
     of messages that followed."""
     out: list[Any] = []
-    exchange.risk.handle(IndexPrice(time_ns, instrument_id, 1, ticks), out)
-    exchange.risk.handle(BookTop(time_ns, instrument_id, ticks - 1, ticks + 1), out)
+    handle = exchange.risk.handle
+    handle(IndexPrice(time_ns, instrument_id, 1, ticks), out)
+    handle(BookTop(time_ns, instrument_id, ticks - 1, ticks + 1), out)
     return len(out)

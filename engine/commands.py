@@ -27,11 +27,13 @@ from engine.kernel_commands import STP_DECREMENT as STP_DECREMENT
 if TYPE_CHECKING:
     from engine.kernel_commands import AmendOrder as AmendOrder
     from engine.kernel_commands import CancelOrder as CancelOrder
+    from engine.kernel_commands import IndexPrice as IndexPrice
     from engine.kernel_commands import SubmitOrder as SubmitOrder
 else:
     SubmitOrder = form_of(kernel_commands.SubmitOrder, maker=kernel_commands.submit_order_of)
     CancelOrder = form_of(kernel_commands.CancelOrder, maker=kernel_commands.cancel_order_of)
     AmendOrder = form_of(kernel_commands.AmendOrder)
+    IndexPrice = form_of(kernel_commands.IndexPrice)
 
 BUY: Final[int] = 1
 SELL: Final[int] = -1
@@ -137,14 +139,6 @@ class CancelAll(_Command, frozen=True, array_like=True, tag=True):
 
     account_id: int
     instrument_id: int = ALL_INSTRUMENTS
-
-
-class IndexPrice(_Command, frozen=True, array_like=True, tag=True):
-    """One source's spot price for an instrument's index (oracle)."""
-
-    instrument_id: int
-    source_id: int
-    price_ticks: int
 
 
 class AssetPrice(_Command, frozen=True, array_like=True, tag=True):

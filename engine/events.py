@@ -14,6 +14,7 @@ from engine.instruments import AssetSpec, InstrumentSpec
 
 if TYPE_CHECKING:
     from engine.kernel_events import BookLevel as BookLevel
+    from engine.kernel_events import MarkUpdated as MarkUpdated
     from engine.kernel_events import OrderAccepted as OrderAccepted
     from engine.kernel_events import OrderAmended as OrderAmended
     from engine.kernel_events import OrderClosed as OrderClosed
@@ -26,6 +27,7 @@ else:
     OrderClosed = form_of(kernel_events.OrderClosed, maker=kernel_events.order_closed_of)
     Trade = form_of(kernel_events.Trade, maker=kernel_events.trade_of)
     BookLevel = form_of(kernel_events.BookLevel, maker=kernel_events.book_level_of)
+    MarkUpdated = form_of(kernel_events.MarkUpdated)
 
 CALL_CURED: Final[str] = "cured"
 CALL_EXPIRED: Final[str] = "expired"
@@ -45,16 +47,6 @@ class CommandRejected(_Event, frozen=True, array_like=True, tag=True):
     required_q: int = 0
     free_q: int = 0
     detail: str = ""
-
-
-class MarkUpdated(_Event, frozen=True, array_like=True, tag=True):
-    """Public mark, index, last price and open interest (lots, one side) of an instrument."""
-
-    instrument_id: int
-    mark_ticks: int
-    index_ticks: int
-    last_ticks: int
-    open_interest_lots: int
 
 
 class FundingSettled(_Event, frozen=True, array_like=True, tag=True):

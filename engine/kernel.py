@@ -1,11 +1,11 @@
 """What compiled code makes of the busiest messages: plain classes, read from memory.
 
 A struct's fields are objects found by name; making, reading and freeing one costs compiled code a
-thousand instructions and more. The messages of an order's life are therefore defined as classes:
-`engine.kernel_commands`, `engine.kernel_links` and `engine.kernel_events`. Plain Python makes and
-reads structs faster, so there `engine.forms` turns the same definitions into structs. The wire form
-is the same, and so is what a user sees, but that a class does not refuse to be changed and is no
-struct to msgspec's functions: `engine.messages.fields_of` takes both apart.
+thousand instructions and more. The messages of an order's life and of a new mark are therefore
+defined as classes: `engine.kernel_commands`, `engine.kernel_links` and `engine.kernel_events`.
+Plain Python makes and reads structs faster, so there `engine.forms` turns the same definitions into
+structs. The wire form is the same, and so is what a user sees, but that a class does not refuse to
+be changed and is no struct to msgspec's functions: `engine.messages.fields_of` takes both apart.
 """
 
 import inspect

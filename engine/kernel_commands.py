@@ -1,4 +1,4 @@
-"""The commands of an order's life: see `engine.kernel`."""
+"""The commands of an order's life, and the index price: see `engine.kernel`."""
 
 from typing import Any, Final
 
@@ -161,4 +161,31 @@ class AmendOrder(KernelMessage):
             self.order_id,
             self.price_ticks,
             self.qty_lots,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class IndexPrice(KernelMessage):
+    """One source's spot price for an instrument's index (oracle)."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        instrument_id: int,
+        source_id: int,
+        price_ticks: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.instrument_id = instrument_id
+        self.source_id = source_id
+        self.price_ticks = price_ticks
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "IndexPrice",
+            self.time_ns,
+            self.instrument_id,
+            self.source_id,
+            self.price_ticks,
         )

@@ -272,3 +272,36 @@ class BookLevel(KernelMessage):
 def book_level_of(values: tuple[int, int, int, int, int, int]) -> BookLevel:
     """The message with these fields, which arrive by the thousand."""
     return BookLevel(values[0], values[1], values[2], values[3], values[4], values[5])
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class MarkUpdated(KernelMessage):
+    """Public mark, index, last price and open interest (lots, one side) of an instrument."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        instrument_id: int,
+        mark_ticks: int,
+        index_ticks: int,
+        last_ticks: int,
+        open_interest_lots: int,
+    ) -> None:
+        self.time_ns = time_ns
+        self.instrument_id = instrument_id
+        self.mark_ticks = mark_ticks
+        self.index_ticks = index_ticks
+        self.last_ticks = last_ticks
+        self.open_interest_lots = open_interest_lots
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "MarkUpdated",
+            self.time_ns,
+            self.instrument_id,
+            self.mark_ticks,
+            self.index_ticks,
+            self.last_ticks,
+            self.open_interest_lots,
+        )

@@ -1,4 +1,4 @@
-"""The messages on an order's way between risk and matching: see `engine.kernel`."""
+"""The messages between risk and matching on an order's way and at a tick: see `engine.kernel`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -264,4 +264,31 @@ class PullFailed(KernelMessage):
             self.order_id,
             self.instrument_id,
             self.account_id,
+        )
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+class BookTop(KernelMessage):
+    """Best prices at a clock tick, in ticks; 0 where a side is empty."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        instrument_id: "i64",
+        bid_ticks: "i64",
+        ask_ticks: "i64",
+    ) -> None:
+        self.time_ns = time_ns
+        self.instrument_id = instrument_id
+        self.bid_ticks = bid_ticks
+        self.ask_ticks = ask_ticks
+
+    def wire(self) -> tuple[Any, ...]:
+        """The class's name and the fields in order."""
+        return (
+            "BookTop",
+            self.time_ns,
+            self.instrument_id,
+            self.bid_ticks,
+            self.ask_ticks,
         )

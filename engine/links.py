@@ -4,8 +4,12 @@ The risk engine is the hub: it sends checked orders to the book, hears of fills,
 below maintenance to the liquidation engine and executes what that one decides.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
+from engine import kernel_links
+from engine.forms import Word, form_of
 from engine.instruments import InstrumentSpec
 from engine.order_links import (
     ChangeOrder,
@@ -17,7 +21,13 @@ from engine.order_links import (
     PullOrder,
 )
 
+if TYPE_CHECKING:
+    from engine.kernel_links import BookTop
+else:
+    BookTop = form_of(kernel_links.BookTop, Word)
+
 __all__ = [
+    "BookTop",
     "ChangeOrder",
     "Fill",
     "OrderChanged",
@@ -45,17 +55,6 @@ class RulesInForce(_Link, frozen=True, array_like=True, tag=True):
     """Risk accepted a rulebook (JSON form); the liquidation engine obeys it from now on."""
 
     rulebook: str
-
-
-# matching -> risk
-
-
-class BookTop(_Link, frozen=True, array_like=True, tag=True):
-    """Best prices at a clock tick, in ticks; 0 where a side is empty."""
-
-    instrument_id: int
-    bid_ticks: int
-    ask_ticks: int
 
 
 # risk -> liquidation

@@ -52,6 +52,17 @@ def weighted_median_ticks(prices: list[tuple[int, int]]) -> int:
     raise AssertionError("cumulative weight never reached half of the total")
 
 
+class Source:
+    """What one source said last, and when."""
+
+    __slots__ = ("price_ticks", "source_id", "time_ns")
+
+    def __init__(self, source_id: int, price_ticks: int, time_ns: int) -> None:
+        self.source_id = source_id
+        self.price_ticks = price_ticks
+        self.time_ns = time_ns
+
+
 class IndexPrice:
     """The index of one instrument, in ticks.
 
@@ -60,6 +71,7 @@ class IndexPrice:
     """
 
     __slots__ = (
+        "_latest",
         "_newest_ns",
         "_newest_ticks",
         "_outlier_ppb",
@@ -74,7 +86,9 @@ class IndexPrice:
         self._outlier_ppb: int = rule.outlier_ppb
         self._weighted: bool = rule.method == WEIGHTED
         self._weights: dict[int, int] = dict(rule.weights)
-        self._sources: dict[int, tuple[int, int]] = {}
+        self._sources: dict[int, Source] = {}
+        # Who spoke last, often the only one.
+        self._latest: Source | None = None
         self._newest_ns: int = -1
         self._newest_ticks: int = 0
 
@@ -88,10 +102,17 @@ class IndexPrice:
             raise ValueError(
                 f"index source {source_id}: price_ticks is {price_ticks}; it must be positive"
             )
-        known = self._sources.get(source_id)
-        if known is not None and known[1] > time_ns:
+        source = self._latest
+        if source is None or source.source_id != source_id:
+            source = self._sources.get(source_id)
+            if source is None:
+                source = Source(source_id, price_ticks, time_ns)
+                self._sources[source_id] = source
+            self._latest = source
+        if source.time_ns > time_ns:
             return
-        self._sources[source_id] = (price_ticks, time_ns)
+        source.price_ticks = price_ticks
+        source.time_ns = time_ns
         self._newest_ticks = price_ticks
         if time_ns > self._newest_ns:
             self._newest_ns = time_ns
@@ -121,8 +142,8 @@ class IndexPrice:
     def sources(self) -> list[tuple[int, int, int]]:
         """``(source_id, price_ticks, time_ns)`` of every source, by id."""
         return [
-            (source, price_ticks, time_ns)
-            for source, (price_ticks, time_ns) in sorted(self._sources.items())
+            (source_id, source.price_ticks, source.time_ns)
+            for source_id, source in sorted(self._sources.items())
         ]
 
     def state(self) -> list[list[int]]:
@@ -132,6 +153,7 @@ class IndexPrice:
     def restore(self, state: list[list[int]]) -> None:
         """Take over what `state` returned."""
         self._sources = {}
+        self._latest = None
         self._newest_ns = -1
         self._newest_ticks = 0
         for source, price_ticks, time_ns in state:
@@ -146,9 +168,9 @@ class IndexPrice:
     def _fresh(self, time_ns: int) -> list[tuple[int, int]]:
         stale_ns = self._stale_ns
         return [
-            (source, price_ticks)
-            for source, (price_ticks, since_ns) in sorted(self._sources.items())
-            if stale_ns == 0 or time_ns - since_ns <= stale_ns
+            (source_id, source.price_ticks)
+            for source_id, source in sorted(self._sources.items())
+            if stale_ns == 0 or time_ns - source.time_ns <= stale_ns
         ]
 
     def _without_outliers(self, fresh: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -7,7 +7,6 @@ in `risk.formulas.mark`.
 from typing import Final
 
 from engine.units import PPB
-from risk.index_price import median_ticks
 from risk.rulebook import MarkRule
 
 INDEX: Final[str] = "index"
@@ -25,9 +24,9 @@ def funding_basis_price_ticks(
     """
     if funding_interval_ns == 0 or funding_rate_ppb == 0:
         return index_ticks
-    one = PPB * funding_interval_ns
-    # Rounded down.
-    return index_ticks * (one + funding_rate_ppb * ns_to_funding) // one
+    # What is added is rounded down; twice in a row is the same as once by the product.
+    added = index_ticks * funding_rate_ppb * ns_to_funding // funding_interval_ns // PPB
+    return index_ticks + added
 
 
 def average_basis_price_ticks(index_ticks: int, twice_basis_sum: int, samples: int) -> int:
@@ -39,7 +38,7 @@ def average_basis_price_ticks(index_ticks: int, twice_basis_sum: int, samples: i
     if samples == 0:
         return index_ticks
     # Rounded down.
-    return (2 * samples * index_ticks + twice_basis_sum) // (2 * samples)
+    return index_ticks + twice_basis_sum // (2 * samples)
 
 
 def mark_price_ticks(funding_price_ticks: int, average_price_ticks: int, last_ticks: int) -> int:
@@ -56,20 +55,24 @@ class MarkPrice:
     """Mark of one instrument, in ticks, with the moving average of the mid's basis."""
 
     __slots__ = (
+        "_index_only",
         "_interval_ns",
         "_known_ticks",
-        "_method",
+        "_last_first",
         "_next",
         "_sampled_ns",
         "_samples",
         "_twice_basis",
         "_twice_basis_sum",
+        "_window_ns",
     )
 
     def __init__(self, rule: MarkRule) -> None:
-        self._method: str = rule.method
+        self._index_only: bool = rule.method == INDEX
+        self._last_first: bool = rule.method == LAST
         self._samples: int = rule.basis_samples
         self._interval_ns: int = rule.basis_interval_ns
+        self._window_ns: int = rule.basis_samples * rule.basis_interval_ns
         self._twice_basis: list[int] = []
         self._twice_basis_sum: int = 0
         self._next: int = 0
@@ -134,7 +137,7 @@ class MarkPrice:
         self._sampled_ns, self._known_ticks = state[1]
 
     def _expired(self, time_ns: int) -> bool:
-        return time_ns - self._sampled_ns > self._samples * self._interval_ns
+        return time_ns - self._sampled_ns > self._window_ns
 
     def _candidate(
         self,
@@ -148,9 +151,9 @@ class MarkPrice:
         """The rule's price at one tick or more; 0 when nothing is known."""
         if index_ticks <= 0:
             return last_ticks
-        if self._method == INDEX:
+        if self._index_only:
             return index_ticks
-        if self._method == LAST:
+        if self._last_first:
             return last_ticks if last_ticks > 0 else index_ticks
         samples = 0 if self._expired(time_ns) else len(self._twice_basis)
         funding_price = funding_basis_price_ticks(
@@ -159,5 +162,6 @@ class MarkPrice:
         average_price = average_basis_price_ticks(index_ticks, self._twice_basis_sum, samples)
         if last_ticks <= 0:
             # A basis far below the index can push both candidates under one tick.
-            return max(1, median_ticks([funding_price, average_price]))
+            # The median of two is their mean, rounded down.
+            return max(1, (funding_price + average_price) // 2)
         return max(1, mark_price_ticks(funding_price, average_price, last_ticks))

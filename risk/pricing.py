@@ -30,9 +30,8 @@ class Pricing:
     def index_price(self, command: IndexPrice) -> None:
         """Take one source's price; the first one gives an instrument its first mark."""
         core = self._core
-        fields: tuple[int, int, int, int] = values_of(command)
-        time_ns, instrument_id, source_id, price_ticks = fields
-        listing = core.listings.get(instrument_id)
+        price_ticks = command.price_ticks
+        listing = core.listing(command.instrument_id)
         if listing is None:
             core.reject(0, 0, Verdict(Reason.UNKNOWN_INSTRUMENT))
             return
@@ -46,7 +45,7 @@ class Pricing:
             verdict = Verdict(Reason.NUMBER_TOO_LARGE, open_interest_q, MAX_AMOUNT_Q, detail)
             core.reject(0, 0, verdict)
             return
-        listing.index.update(source_id, price_ticks, time_ns)
+        listing.index.update(command.source_id, price_ticks, command.time_ns)
         if listing.mark_ticks == 0:
             self._renew_mark(listing, listing.index.value(core.now_ns))
 
@@ -93,10 +92,12 @@ class Pricing:
 
     def book_top(self, message: BookTop) -> None:
         """Best prices at a tick: sample the basis and the premium, renew the mark."""
-        fields: tuple[int, int, int, int] = values_of(message)
-        time_ns, instrument_id, bid_ticks, ask_ticks = fields
         core = self._core
-        listing = core.listings[instrument_id]
+        listing = core.listing(message.instrument_id)
+        assert listing is not None, "the book knows only what risk listed"
+        time_ns = message.time_ns
+        bid_ticks = message.bid_ticks
+        ask_ticks = message.ask_ticks
         listing.bid_ticks = bid_ticks
         listing.ask_ticks = ask_ticks
         index_ticks = listing.index.value(time_ns)
@@ -114,7 +115,7 @@ class Pricing:
         before = listing.mark_ticks
         mark_ticks = listing.mark.value(
             now_ns,
-            listing.index_ticks,
+            index_ticks,
             listing.last_ticks,
             listing.funding_rate_ppb,
             max(0, listing.next_funding_ns - now_ns) if interval_ns else 0,
@@ -128,14 +129,14 @@ class Pricing:
                 now_ns,
                 listing.instrument_id,
                 mark_ticks,
-                listing.index_ticks,
+                index_ticks,
                 listing.last_ticks,
                 listing.long_lots,
             )
         )
         if mark_ticks != before:
             listing.mark_version += 1
-            self._recheck(listing.frontier.crossed(listing.mark_ticks))
+            self._recheck(listing.frontier.crossed(mark_ticks))
 
     def _recheck(self, crossed: list[Banded]) -> None:
         """Recompute the accounts whose band a price has left, by account id."""

@@ -9,10 +9,11 @@ from typing import Any
 
 from engine import commands as c
 from engine import links as k
-from engine.commands import CancelOrder, SubmitOrder
+from engine.commands import CancelOrder, IndexPrice, SubmitOrder
 from engine.component import Component
 from engine.events import SystemChanged
 from engine.instruments import KIND_NAMES
+from engine.links import BookTop
 from engine.order_links import Fill, OrderGone
 from engine.reasons import Reason
 from risk.accounts import MAX_ASSET_ID, MAX_INSTRUMENT_ID
@@ -66,7 +67,6 @@ class RiskEngine(Component):
             c.AdjustIsolatedMargin: transfers.adjust_isolated,
             c.CancelAll: orders.cancel_all,
             c.AmendOrder: orders.amend,
-            c.IndexPrice: pricing.index_price,
             c.AssetPrice: pricing.asset_price,
             c.AdvanceTime: self._advance_time,
             c.QueryAccount: self._query_account,
@@ -74,7 +74,6 @@ class RiskEngine(Component):
             c.QueryRisk: self._query_risk,
             k.OrderChanged: settlement.changed,
             k.PullFailed: settlement.pull_failed,
-            k.BookTop: pricing.book_top,
             k.LiquidateCancel: close_out.cancel_orders,
             k.LiquidateOrder: close_out.place_order,
             k.LiquidateTakeover: close_out.take_over,
@@ -103,6 +102,12 @@ class RiskEngine(Component):
             self.orders.submit(message)
         elif isinstance(message, CancelOrder):
             self.orders.cancel(message)
+        elif isinstance(message, BookTop):
+            core.advance(message.time_ns)
+            self.pricing.book_top(message)
+        elif isinstance(message, IndexPrice):
+            core.advance(message.time_ns)
+            self.pricing.index_price(message)
         else:
             handler = self._handlers.get(type(message))
             if handler is None:

@@ -143,6 +143,17 @@ RULES = st.builds(
 )
 
 
+@given(UPDATES)
+def test_every_source_keeps_its_newest_word(updates: list[tuple[int, int, int]]) -> None:
+    index = IndexPrice(IndexRule())
+    twin: dict[int, tuple[int, int]] = {}
+    for source, price, time in updates:
+        index.update(source, price, time)
+        if source not in twin or twin[source][1] <= time:
+            twin[source] = (price, time)
+        assert index.state() == [[key, *twin[key]] for key in sorted(twin)]
+
+
 @given(UPDATES, RULES, st.integers(0, 200))
 def test_index_never_leaves_the_range_of_its_fresh_sources(
     updates: list[tuple[int, int, int]], rule: IndexRule, later: int

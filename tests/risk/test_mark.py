@@ -1,5 +1,8 @@
 """The mark: formulas by table, the sample window against a naive twin, and its fallbacks."""
 
+from fractions import Fraction
+from math import floor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +42,19 @@ def test_funding_basis_price_moves_with_the_time_left(
     assert price == expected
 
 
+@given(
+    st.integers(1, 10**12),
+    st.integers(-(10**11), 10**11),
+    st.integers(0, 10 * 24 * HOUR),
+    st.integers(1, 10 * 24 * HOUR),
+)
+def test_the_funding_basis_price_is_rounded_down_once(
+    index: int, rate_ppb: int, left_ns: int, interval_ns: int
+) -> None:
+    exact = index * (1 + Fraction(rate_ppb, 10**9) * Fraction(left_ns, interval_ns))
+    assert funding_basis_price_ticks(index, rate_ppb, left_ns, interval_ns) == floor(exact)
+
+
 def test_without_funding_the_funding_basis_price_is_the_index() -> None:
     assert funding_basis_price_ticks(1_234, 999, 5, 0) == 1_234
 
@@ -56,6 +72,14 @@ def test_average_basis_keeps_half_ticks_until_the_end(
     index: int, twice_sum: int, samples: int, expected: int
 ) -> None:
     assert average_basis_price_ticks(index, twice_sum, samples) == expected
+
+
+@given(st.integers(1, 10**12), st.integers(-(10**15), 10**15), st.integers(1, 1_000))
+def test_the_average_basis_price_is_rounded_down_once(
+    index: int, twice_sum: int, samples: int
+) -> None:
+    exact = index + Fraction(twice_sum, 2 * samples)
+    assert average_basis_price_ticks(index, twice_sum, samples) == floor(exact)
 
 
 @given(TICKS, TICKS, TICKS)
@@ -92,6 +116,7 @@ def test_without_a_last_price_the_mark_lies_between_the_other_two_candidates() -
     mark = MarkPrice(MarkRule())
     mark.sample(0, 1_010, 1_010, 1_000)
     assert mark.value(0, 1_000, 0, 4_000_000, 1, 1) == 1_007  # median of 1004 and 1010
+    assert mark.value(0, 1_000, 0, 5_000_000, 1, 1) == 1_007  # of 1005 and 1010, rounded down
 
 
 def test_average_of_the_basis_wins_when_last_price_strays_above_it() -> None:

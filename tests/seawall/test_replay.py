@@ -139,7 +139,8 @@ def changed_index(run_dir: Path) -> tuple[int, Command]:
     """The last index print: an earlier one may be an outlier that leaves no trace."""
     seq, print_ = find(run_dir, lambda c: isinstance(c, IndexPrice), skip=-1)
     assert isinstance(print_, IndexPrice)
-    return seq, msgspec.structs.replace(print_, price_ticks=print_.price_ticks - 200)
+    lower_ticks = print_.price_ticks - 200
+    return seq, IndexPrice(print_.time_ns, print_.instrument_id, print_.source_id, lower_ticks)
 
 
 def test_a_change_that_leaves_the_state_alone_is_a_difference_too(

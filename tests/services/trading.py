@@ -2,8 +2,6 @@
 
 import time
 
-import msgspec
-
 from engine import commands as c
 from engine.commands import Command
 from engine.events import OrderAccepted
@@ -30,7 +28,8 @@ def commands_of(seed: int, count: int) -> list[Command]:
     commands: list[Command] = []
     for command in Stream(seed).take(count):
         if isinstance(command, c.IndexPrice):
-            commands.append(msgspec.structs.replace(command, source_id=OWN_SOURCE))
+            instrument_id, price_ticks = command.instrument_id, command.price_ticks
+            commands.append(c.IndexPrice(command.time_ns, instrument_id, OWN_SOURCE, price_ticks))
         elif not isinstance(command, c.AdvanceTime | QUERIES):
             commands.append(command)
     return commands
