@@ -184,12 +184,23 @@ class Market:
     def open_account(
         self, deposit: str = "0", leverage: int | None = None, isolated: bool = False
     ) -> int:
-        """Open a trader's account with a deposit; returns its id."""
+        """Open a trader's account with a deposit; returns its id.
+
+        Raises:
+            ValueError: the deposit is negative or off the asset's grid, or the contract does not
+                allow the leverage; no account was opened.
+        """
+        amount_q = self._money(deposit, "deposit")
+        if amount_q < 0:
+            raise ValueError(f"deposit {deposit} is negative; it must be 0 or more")
+        limit = self.exchange.listing(_INSTRUMENT_ID).model.max_leverage(1)
+        if leverage is not None and not (isinstance(leverage, int) and 1 <= leverage <= limit):
+            raise ValueError(f"leverage {leverage!r}: allowed are whole numbers from 1 to {limit}")
         account_id = self._next_account
         self._next_account += 1
         self.send(OpenAccount(self.time_ns, account_id))
-        if parse_decimal(deposit, "deposit") > 0:
-            self.deposit(account_id, deposit)
+        if amount_q:
+            self.send(Deposit(self.time_ns, account_id, self.asset.asset_id, amount_q))
         if leverage is not None:
             self.send(SetLeverage(self.time_ns, account_id, _INSTRUMENT_ID, leverage))
         if isolated:
@@ -373,8 +384,8 @@ class Market:
         """Everything that happened, as a data frame."""
         return self._table.frame()
 
-    def _money(self, amount: str) -> int:
-        return to_grid(amount, self.asset.quantum, "amount")
+    def _money(self, amount: str, what: str = "amount") -> int:
+        return to_grid(amount, self.asset.quantum, what)
 
     def _text(self, amount_q: int) -> str:
         return from_grid(amount_q, self.asset.quantum)

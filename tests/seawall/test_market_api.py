@@ -17,6 +17,7 @@ from engine.events import (
 )
 from engine.reasons import Reason
 from engine.units import SECOND_NS
+from risk.accounts import FIRST_TRADER
 from seawall import Market, Rejected
 
 
@@ -127,6 +128,29 @@ def test_a_figure_off_its_grid_does_not_reach_the_exchange(
     with pytest.raises(ValueError, match=problem):
         market.buy(account, qty, price=price)
     assert len(market.events) == seen
+
+
+@pytest.mark.parametrize(
+    ("deposit", "leverage", "problem"),
+    [
+        ("1000", 21, "leverage 21: allowed are whole numbers from 1 to 20"),
+        ("1000", 0, "leverage 0: allowed are whole numbers from 1 to 20"),
+        ("1000", 2.5, "leverage 2.5: allowed are whole numbers from 1 to 20"),
+        ("-1", 10, "deposit -1 is negative"),
+        ("0.0000001", 10, "deposit: .* is not a multiple of 0.000001"),
+    ],
+)
+def test_no_account_is_opened_with_a_deposit_or_leverage_that_is_refused(
+    deposit: str, leverage: int, problem: str
+) -> None:
+    market = Market()
+    seen = len(market.events)
+    with pytest.raises(ValueError, match=problem):
+        market.open_account(deposit=deposit, leverage=leverage)
+    assert len(market.events) == seen
+    account = market.open_account(deposit="1000", leverage=20)
+    assert account == FIRST_TRADER
+    assert market.account(account).wallet == "1000"
 
 
 def test_an_unknown_order_field_is_refused() -> None:
