@@ -6,13 +6,16 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import process_time_ns
-from typing import Final
+from typing import Any, Final
 
 from bench import worlds
 from bench.cases import calm_world, crash, crash_world
+from bench.quiet import QuietMoments, quiet_turn_ns
 from engine.build_info import build_kind
+from seawall.exchange import Exchange
 
 SIZES: Final[tuple[int, ...]] = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 _COLOURS: Final[tuple[str, ...]] = ("#1b6ca8", "#5b9bd5", "#27865a", "#b9770e", "#c0392b")
@@ -21,9 +24,8 @@ Lines = dict[str, dict[int, float]]
 """Nanoseconds by number of accounts, by name of the line."""
 
 
-def tick_ns(accounts: int, instruments: int) -> float:
+def tick_ns(exchange: Exchange) -> float:
     """Median cost of one instrument's tick when nobody is near a level."""
-    exchange = calm_world(accounts, instruments)
     gc.collect()
     gc.freeze()
     costs: list[int] = []
@@ -35,9 +37,8 @@ def tick_ns(accounts: int, instruments: int) -> float:
     return float(sorted(costs)[len(costs) // 2])
 
 
-def falling_tick_ns(accounts: int) -> float:
+def falling_tick_ns(exchange: Exchange) -> float:
     """Mean cost of a tick in a fall of 30 % in 100 ticks that takes most longs past a level."""
-    exchange = crash_world(accounts)
     gc.collect()
     gc.freeze()
     start = process_time_ns()
@@ -80,26 +81,29 @@ def sweep_ns(accounts: int) -> float:
 
 def measure(largest: int) -> Lines:
     """All lines, up to so many accounts."""
-    wanted: list[tuple[str, Callable[[int], float]]] = [
-        ("frontier, calm, 1 instrument", lambda accounts: tick_ns(accounts, 1)),
-        ("frontier, calm, 10 instruments", lambda accounts: tick_ns(accounts, 10)),
-        ("frontier, calm, 100 instruments", lambda accounts: tick_ns(accounts, 100)),
-        ("frontier, mean tick of a fall of 30 % in 100 ticks", falling_tick_ns),
+    wanted: list[tuple[str, Callable[[int], Any], Callable[[Any], float]]] = [
+        ("frontier, calm, 1 instrument", partial(calm_world, instruments=1), tick_ns),
+        ("frontier, calm, 10 instruments", partial(calm_world, instruments=10), tick_ns),
+        ("frontier, calm, 100 instruments", partial(calm_world, instruments=100), tick_ns),
+        ("frontier, mean tick of a fall of 30 % in 100 ticks", crash_world, falling_tick_ns),
     ]
     try:
         import numpy  # noqa: F401
     except ImportError:
         print("NumPy is not installed: no line for the full revaluation", file=sys.stderr)
     else:
-        wanted.append(("revaluation of all accounts (NumPy)", sweep_ns))
+        wanted.append(("revaluation of all accounts (NumPy)", lambda accounts: accounts, sweep_ns))
     lines: Lines = {}
-    for name, cost in wanted:
+    quiet = QuietMoments(quiet_turn_ns())
+    for name, prepare, timed in wanted:
         lines[name] = {}
         for accounts in SIZES:
             if accounts <= largest:
-                lines[name][accounts] = cost(accounts)
-                shown = f"{lines[name][accounts]:14,.0f} ns  {name}, {accounts:,} accounts"
-                print(shown, file=sys.stderr)
+                point = f"{name}, {accounts:,} accounts"
+                lines[name][accounts] = quiet.measure(point, partial(prepare, accounts), timed)
+                print(f"{lines[name][accounts]:14,.0f} ns  {point}", file=sys.stderr)
+    for point in quiet.missed:
+        print(f"no quiet moment: {point}", file=sys.stderr)
     return lines
 
 
