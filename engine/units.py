@@ -38,6 +38,9 @@ _SMALL_FACTOR: Final[int] = 2**20
 _LARGE_AMOUNT: Final[int] = 2**41
 """So is the product of two below these."""
 
+_LONG: Final[int] = 2**48
+"""An int below it, times 4,096, is below `WORD`; three days in nanoseconds are."""
+
 _PPB_WORD: Final[int] = WORD // 1_000
 """An int below it, times a thousand, is below `WORD`."""
 
@@ -78,9 +81,32 @@ def scale_down(amount: int, numerator: int, denominator: int) -> int:
         # Whole and rest apart: the rest is below the denominator.
         whole: i64 = word_amount // word_denominator
         rest: i64 = word_amount - whole * word_denominator
-        if _fits(whole, word_numerator) and _fits(rest, word_numerator):
-            return whole * word_numerator + rest * word_numerator // word_denominator
+        if _fits(whole, word_numerator):
+            if _fits(rest, word_numerator):
+                return whole * word_numerator + rest * word_numerator // word_denominator
+            if word_numerator < _LONG and word_denominator < _LONG:
+                share: i64 = _share_of(rest, word_numerator, word_denominator)
+                return whole * word_numerator + share
     return amount * numerator // denominator
+
+
+def _share_of(rest: "i64", numerator: "i64", denominator: "i64") -> "i64":
+    """``rest * numerator / denominator`` rounded down, for a rest from 0 to below the denominator
+    and all of them below `_LONG`.
+
+    Long multiplication and division, twelve binary digits of the rest at a time: each step fits a
+    word.
+    """
+    result: i64 = 0
+    left: i64 = 0
+    shift: i64 = 36
+    while shift >= 0:
+        left = left * 4_096 + ((rest >> shift) & 4_095) * numerator
+        digits: i64 = left // denominator
+        left -= digits * denominator
+        result = result * 4_096 + digits
+        shift -= 12
+    return result
 
 
 def share_ppb(part: int, whole: int) -> int:

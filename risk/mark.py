@@ -6,7 +6,7 @@ in `risk.formulas.mark`.
 
 from typing import Final
 
-from engine.units import PPB
+from engine.units import PPB, scale_down
 from risk.rulebook import MarkRule
 
 INDEX: Final[str] = "index"
@@ -25,8 +25,8 @@ def funding_basis_price_ticks(
     if funding_interval_ns == 0 or funding_rate_ppb == 0:
         return index_ticks
     # What is added is rounded down; twice in a row is the same as once by the product.
-    added = index_ticks * funding_rate_ppb * ns_to_funding // funding_interval_ns // PPB
-    return index_ticks + added
+    paid = scale_down(index_ticks * funding_rate_ppb, ns_to_funding, funding_interval_ns)
+    return index_ticks + paid // PPB
 
 
 def average_basis_price_ticks(index_ticks: int, twice_basis_sum: int, samples: int) -> int:

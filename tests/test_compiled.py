@@ -60,6 +60,12 @@ for amount, numerator, denominator in product([*edges, *(-edge for edge in edges
         assert scale_up(amount, numerator, denominator) == exact, (amount, numerator, denominator)
         exact = amount * numerator // denominator
         assert scale_down(amount, numerator, denominator) == exact, (amount, numerator, denominator)
+longs = [sign * (2**bits - more) for bits in (25, 36, 47, 48, 49) for more in (0, 1, 12_345_679)
+         for sign in (1, -1)]
+for amount, numerator, denominator in product(longs, longs, longs):
+    if denominator > 0:
+        exact = amount * numerator // denominator
+        assert scale_down(amount, numerator, denominator) == exact, (amount, numerator, denominator)
 rates = [1, 400_000, 777_777_777, PPB, 3 * PPB // 2, *edges[-6:]]
 amounts = [*edges, *(-edge for edge in edges)]
 for ppb, amount in product([*rates, *(-ppb for ppb in rates)], amounts):

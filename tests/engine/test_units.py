@@ -19,6 +19,8 @@ from engine.units import (
     from_grid,
     from_ppb,
     parse_decimal,
+    scale_down,
+    scale_up,
     share_ppb,
     to_grid,
     to_ns,
@@ -50,6 +52,24 @@ def test_a_rate_as_a_fraction_rounds_and_compares_as_the_exact_one(
     for other in (part, math.ceil(exact), math.floor(exact)):
         assert rate.is_above(other, amount) == (other < exact)
         assert rate.is_exactly(other, amount) == (other == exact)
+
+
+@given(st.integers(-(2**62), 2**62), st.integers(-(2**50), 2**50), st.integers(1, 2**50))
+def test_scaling_rounds_once_the_way_its_name_says(
+    amount: int, numerator: int, denominator: int
+) -> None:
+    exact = Fraction(amount * numerator, denominator)
+    assert scale_up(amount, numerator, denominator) == math.ceil(exact)
+    assert scale_down(amount, numerator, denominator) == math.floor(exact)
+
+
+@given(st.data())
+def test_a_share_of_an_amount_is_rounded_down_at_any_length(data: st.DataObject) -> None:
+    denominator = data.draw(st.integers(1, 2**49))
+    numerator = data.draw(st.integers(1, denominator))
+    amount = data.draw(st.integers(-(2**61), 2**61))
+    exact = math.floor(Fraction(amount * numerator, denominator))
+    assert scale_down(amount, numerator, denominator) == exact
 
 
 @given(st.integers(0, 10**20), st.integers(1, 10**20))
