@@ -31,6 +31,7 @@ def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[Bat
 
     Raises:
         ValueError: a size or price is not positive, or an order id rests already.
+        OverflowError: compiled, a number is beyond 63 bits.
     """
     trades: list[BatchTrade] = []
     # The numbers are taken out one by one: a cancel needs two of the six.
@@ -48,7 +49,7 @@ def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[Bat
             book.change(order_id, price_ticks, lots)
         else:
             tif: i64 = GTC if kind == LIMIT else IOC
-            book.submit(order_id, row[2], row[3], price_ticks, lots, tif, False, stp, False)
+            book.enter(order_id, row[2], row[3], price_ticks, lots, tif, False, stp, False)
         if book.steps:
             for step in book.steps:
                 if step.kind == STEP_FILL:

@@ -85,12 +85,12 @@ class Book:
     def __len__(self) -> int:
         return len(self.resting.slots)
 
-    def __contains__(self, order_id: i64) -> bool:
+    def __contains__(self, order_id: int) -> bool:
         return self.slot_of(order_id) >= 0
 
-    def slot_of(self, order_id: i64) -> i64:
+    def slot_of(self, order_id: int) -> i64:
         """Where an order is kept in ``resting``, `NOBODY` if it does not rest."""
-        return self.resting.slots.get(order_id)
+        return self.resting.slots.get(order_id) if -WORD < order_id < WORD else NOBODY
 
     def side_of(self, slot: i64) -> BookSide:
         """The side an order rests on."""
@@ -101,23 +101,23 @@ class Book:
         """The price an order rests at."""
         return self.levels.price_ticks(self.resting.cells[slot + LEVEL])
 
-    def order(self, order_id: i64) -> Order | None:
+    def order(self, order_id: int) -> Order | None:
         """A resting order as it is now, or None."""
         slot = self.slot_of(order_id)
         return None if slot < 0 else self._order_in(slot)
 
     def submit(
         self,
-        order_id: i64,
-        account_id: i64,
-        side: i64,
-        price_ticks: i64,
-        lots: i64,
-        tif: i64 = GTC,
+        order_id: int,
+        account_id: int,
+        side: int,
+        price_ticks: int,
+        lots: int,
+        tif: int = GTC,
         post_only: bool = False,
-        stp: i64 = STP_CANCEL_NEWEST,
+        stp: int = STP_CANCEL_NEWEST,
         liquidation: bool = False,
-    ) -> i64:
+    ) -> int:
         """Match a limit order and rest what its time in force allows; returns the outcome.
 
         A post-only order that would meet any order, its own account's included, is dropped. An
@@ -125,8 +125,31 @@ class Book:
 
         Raises:
             ValueError: size or price not positive or too large, or the order id already rests.
-            OverflowError: compiled, a number of more than 63 bits.
         """
+        if not (
+            -WORD < order_id < WORD
+            and -WORD < account_id < WORD
+            and 0 < price_ticks < WORD
+            and 0 < lots < WORD
+        ):
+            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
+        return self.enter(
+            order_id, account_id, side, price_ticks, lots, tif, post_only, stp, liquidation
+        )
+
+    def enter(
+        self,
+        order_id: i64,
+        account_id: i64,
+        side: i64,
+        price_ticks: i64,
+        lots: i64,
+        tif: i64,
+        post_only: bool,
+        stp: i64,
+        liquidation: bool,
+    ) -> i64:
+        """`submit` for compiled callers, whose numbers are machine words already."""
         if (
             not 0 < lots <= MAX_LOTS
             or not 0 < price_ticks <= MAX_TICKS
@@ -171,7 +194,7 @@ class Book:
             self.asks.queue(slot, price_ticks)
         return RESTED
 
-    def cancel(self, order_id: i64) -> i64:
+    def cancel(self, order_id: int) -> int:
         """Take a resting order out; returns the lots it had left, 0 if it does not rest."""
         slot = self.slot_of(order_id)
         if slot < 0:
@@ -181,7 +204,7 @@ class Book:
         self.resting.drop(slot)
         return lots
 
-    def change(self, order_id: i64, price_ticks: i64, lots: i64) -> i64:
+    def change(self, order_id: int, price_ticks: int, lots: int) -> int:
         """Give a resting order a new price and remaining size; returns the outcome.
 
         At the same price and no larger, it keeps its place in the queue. Otherwise it leaves and
@@ -208,7 +231,7 @@ class Book:
         side = self.side_of(slot).side
         modes = orders[slot + MODES]
         self.cancel(order_id)
-        return self.submit(
+        return self.enter(
             order_id,
             account_id,
             side,

@@ -169,7 +169,7 @@ class MatchingEngine(Component):
             return
         book = market.book
         liquidation = order.liquidation
-        outcome = book.submit(
+        outcome = book.enter(
             order_id,
             order.account_id,
             side,
