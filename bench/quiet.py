@@ -13,10 +13,12 @@ from typing import Final, TypeVar
 
 TURNS: Final[int] = 100_000
 PAUSE_SECONDS: Final[float] = 0.02
-LOOKS: Final[int] = 800
-"""Reference loops before an attempt goes on anyway: some twenty seconds."""
-LOOKS_OF_A_PROCESS: Final[int] = 8_000
-"""The same for all attempts of a process together: some three minutes."""
+FIRST_LOOKS: Final[int] = 800
+"""Reference loops to find out how fast the machine can be: some twenty seconds."""
+LOOKS: Final[int] = 300
+"""Reference loops before an attempt goes on anyway: some eight seconds."""
+LOOKS_OF_A_PROCESS: Final[int] = 2_400
+"""The same for all attempts of a process together: some minute."""
 ATTEMPTS: Final[int] = 4
 TOLERANCE: Final[float] = 1.15
 
@@ -40,7 +42,7 @@ def turn_ns() -> float:
     return (process_time_ns() - start) / TURNS
 
 
-def quiet_turn_ns(looks: int = LOOKS) -> float:
+def quiet_turn_ns(looks: int = FIRST_LOOKS) -> float:
     """The longest turn that counts as quiet: the fastest of so many loops, and 15 %."""
     fastest = math.inf
     for _ in range(looks):
