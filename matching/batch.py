@@ -34,8 +34,9 @@ def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[Bat
         OverflowError: compiled, a number is beyond 63 bits.
     """
     trades: list[BatchTrade] = []
+    listed: list[tuple[int, ...]] = rows if isinstance(rows, list) else list(rows)
     # The numbers are taken out one by one: a cancel needs two of the six.
-    for row in list(rows):
+    for row in listed:
         kind: i64 = row[0]
         order_id: i64 = row[1]
         if kind == CANCEL:
