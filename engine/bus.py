@@ -26,25 +26,8 @@ MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
 
 ORACLE: Final[str] = "oracle"
 
+_NOBODY: Final[list[Component]] = []
 _CUT_AFTER: Final[int] = 1_000
-
-
-class _Receiver:
-    """A component a message goes to, and who hears it next: compiled, a chain is walked without
-    checking what stands in it, as a list's items are."""
-
-    __slots__ = ("component", "then")
-
-    def __init__(self, component: Component, then: "_Receiver | None") -> None:
-        self.component = component
-        self.then = then
-
-
-def _chain(components: Sequence[Component]) -> _Receiver | None:
-    chain: _Receiver | None = None
-    for component in reversed(components):
-        chain = _Receiver(component, chain)
-    return chain
 
 
 class Bus:
@@ -71,8 +54,8 @@ class Bus:
             message: [(name, components[name]) for name in names]
             for message, names in ROUTES.items()
         }
-        self._receivers: dict[type, _Receiver | None] = {
-            message: _chain([component for _, component in found])
+        self._receivers: dict[type, list[Component]] = {
+            message: [component for _, component in found]
             for message, found in self._targets.items()
         }
         self._submit_order = self._receivers[SubmitOrder]
@@ -117,17 +100,16 @@ class Bus:
         while place < len(said):
             message = said[place]
             self.handling = message
-            receiver = self._receiver_of(message)
-            if receiver is None and place < commands:
+            receivers = self._receivers_of(message)
+            if receivers is _NOBODY and place < commands:
                 raise TypeError(f"no component takes a {type(message).__name__}")
-            while receiver is not None:
-                receiver.component.handle(message, said)
+            for component in receivers:
+                component.handle(message, said)
                 while told < len(said):
                     news = said[told]
                     told += 1
-                    if self._receiver_of(news) is None:
+                    if self._receivers_of(news) is _NOBODY:
                         sink.publish(news)
-                receiver = receiver.then
             place += 1
             if place == _CUT_AFTER:
                 del said[:place]
@@ -138,8 +120,8 @@ class Bus:
                 if left < 0:
                     raise RuntimeError(f"{type(message).__name__} did not come to rest")
 
-    def _receiver_of(self, message: Any) -> _Receiver | None:
-        """Who takes a message first; nobody an event. Compiled, the commonest are told by their
+    def _receivers_of(self, message: Any) -> list[Component]:
+        """Who takes a message; `_NOBODY` an event. Compiled, the commonest are told by their
         classes: that is cheaper than the table."""
         if COMPILED:
             if isinstance(message, PlaceOrder):
@@ -155,8 +137,8 @@ class Bus:
             if isinstance(message, CancelOrder):
                 return self._cancel_order
             if isinstance(message, (OrderAccepted, OrderClosed, OrderFilled, Trade, BookLevel)):
-                return None
-        return self._receivers.get(type(message))
+                return _NOBODY
+        return self._receivers.get(type(message), _NOBODY)
 
     def run_until(self, time_ns: int) -> None:
         """Deliver everything that arrives up to and including ``time_ns`` (latencies only)."""

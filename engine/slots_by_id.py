@@ -52,9 +52,8 @@ class SlotsById:
 
 class SlotTable(SlotsById):
     """A hash table with open addressing: an id stands at its home, the place it leads to, or at the
-    next free place after it. At most half of the places are taken.
-
-    A place is two words, id and slot. The search is written out in each of `get`, `add` and `pop`.
+    next free place after it. At most half of the places are taken; a place is two words, id and
+    slot.
     """
 
     __slots__ = ("_count", "_mask", "_words")
@@ -74,44 +73,38 @@ class SlotTable(SlotsById):
 
     def get(self, order_id: i64) -> i64:
         """The slot of an id, or `NO_SLOT`."""
-        words = self._words
-        mask = self._mask
-        place = _home(order_id, mask)
-        slot = words[place + 1]
-        while slot >= 0 and words[place] != order_id:
-            place = (place + 2) & mask
-            slot = words[place + 1]
-        return slot
+        return self._words[self._place_of(order_id) + 1]
 
     def add(self, order_id: i64, slot: i64) -> bool:
         """Note an id's slot; False, and nothing is changed, if it has one."""
         words = self._words
-        mask = self._mask
-        place = _home(order_id, mask)
-        while words[place + 1] >= 0:
-            if words[place] == order_id:
-                return False
-            place = (place + 2) & mask
+        place = self._place_of(order_id)
+        if words[place + 1] >= 0:
+            return False
         words[place] = order_id
         words[place + 1] = slot
         self._count += 1
-        if self._count * 4 > mask:
+        if self._count * 4 > self._mask:
             self._grow()
         return True
 
     def pop(self, order_id: i64) -> i64:
         """Forget an id and return its slot, or `NO_SLOT` if it has none."""
-        words = self._words
-        mask = self._mask
-        place = _home(order_id, mask)
-        slot = words[place + 1]
-        while slot >= 0 and words[place] != order_id:
-            place = (place + 2) & mask
-            slot = words[place + 1]
+        place = self._place_of(order_id)
+        slot = self._words[place + 1]
         if slot >= 0:
             self._count -= 1
             self._close(place)
         return slot
+
+    def _place_of(self, order_id: i64) -> i64:
+        """Where an id stands, or the free place where it would."""
+        words = self._words
+        mask = self._mask
+        place = _home(order_id, mask)
+        while words[place + 1] >= 0 and words[place] != order_id:
+            place = (place + 2) & mask
+        return place
 
     def items(self) -> list[tuple[int, int]]:
         """Every id with its slot, in no particular order."""

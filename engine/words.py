@@ -1,8 +1,8 @@
 """Rows of machine words: `vec` of mypyc's runtime library where compiled, plain lists elsewhere.
 
-Compiled, a word is read or written with one comparison and without an object; a list of ints takes
-ten times as long. Both grow at the end only, and ``append`` and ``extend`` return the row to use
-from then on: ``row = append(row, word)``. This module is never compiled itself.
+Compiled, a word is read or written with one comparison, where a list's items are objects. Both grow
+at the end only, and ``append`` and ``extend`` return the row to use from then on:
+``row = append(row, word)``. This module is never compiled itself.
 """
 
 from typing import TYPE_CHECKING

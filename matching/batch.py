@@ -34,6 +34,7 @@ def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[Bat
         OverflowError: compiled, a number is beyond 63 bits.
     """
     trades: list[BatchTrade] = []
+    # A list is walked as it is: a copy would touch every message once more, cold in memory.
     listed: list[tuple[int, ...]] = rows if isinstance(rows, list) else list(rows)
     # The numbers are taken out one by one: a cancel needs two of the six.
     for row in listed:

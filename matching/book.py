@@ -165,7 +165,7 @@ class Book:
         limit_key = -price_ticks if side > 0 else price_ticks
         crosses = best >= 0 and self.levels.cells[best + KEY] >= limit_key
         # What goes straight to its queue is looked for when it is entered.
-        if (crosses or tif != GTC) and order_id in self:
+        if (crosses or tif != GTC) and self.resting.slots.get(order_id) >= 0:
             raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
         if crosses:
             self.left_lots = left
@@ -270,7 +270,10 @@ class Book:
 
     def state(self) -> tuple[list[OrderRow], list[OrderRow]]:
         """Bids and asks as plain integers in priority order: all there is to a book."""
-        return [_row(bid) for bid in self.orders(BUY)], [_row(ask) for ask in self.orders(SELL)]
+        return (
+            [self._row_in(slot) for slot in self._slots(BUY)],
+            [self._row_in(slot) for slot in self._slots(SELL)],
+        )
 
     def restore(self, side: int, rows: Sequence[Sequence[int]]) -> None:
         """Rest orders of one side, given as `OrderRow` in priority order, without matching."""
@@ -301,6 +304,19 @@ class Book:
             stp_of(modes),
             is_post_only(modes),
             is_liquidation(modes),
+        )
+
+    def _row_in(self, slot: i64) -> OrderRow:
+        orders = self.resting.cells
+        modes = orders[slot + MODES]
+        return (
+            orders[slot + ORDER_ID],
+            orders[slot + ACCOUNT_ID],
+            self.price_ticks(slot),
+            orders[slot + LOTS],
+            stp_of(modes),
+            int(is_post_only(modes)),
+            int(is_liquidation(modes)),
         )
 
     def check(self) -> None:
@@ -450,16 +466,3 @@ class Book:
         if order_id in self:
             return f"order {order_id} rests already"
         return f"order {order_id} of account {account_id}: ids must be below {WORD}"
-
-
-def _row(order: Order) -> OrderRow:
-    """An order as plain integers, for state hashes and snapshots."""
-    return (
-        order.order_id,
-        order.account_id,
-        order.price_ticks,
-        order.remaining_lots,
-        order.stp,
-        int(order.post_only),
-        int(order.liquidation),
-    )

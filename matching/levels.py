@@ -19,7 +19,7 @@ FIRST: Final[int] = 3
 """Slot of the oldest order, or `NOBODY`; of a dropped level, the next dropped one."""
 LAST: Final[int] = 4
 """Slot of the newest order, or `NOBODY`."""
-_LEVEL_CELLS: Final[int] = 8
+_LEVEL_CELLS: Final[int] = 5
 
 
 class Levels:

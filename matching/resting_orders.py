@@ -1,8 +1,7 @@
 """The orders that rest in one book, one after the other in a row of machine words.
 
 An order starts at its slot, and a field of it stands at a fixed distance: ``cells[slot + LOTS]``.
-Compiled code reads that without an object per order or number, and an order is one line of the
-processor's cache.
+Compiled code reads that without an object per order or number.
 """
 
 from typing import Final, NamedTuple
@@ -29,8 +28,7 @@ BEFORE: Final[int] = 5
 """Slot of the next older order at that price, or `NOBODY`."""
 BEHIND: Final[int] = 6
 """Slot of the next newer one, or `NOBODY`; of a free slot, the next free one."""
-_ORDER_CELLS: Final[int] = 8
-"""A power of two, so that no order takes two lines of the cache."""
+_ORDER_CELLS: Final[int] = 7
 _MORE_CELLS: Final[int] = 64 * _ORDER_CELLS
 
 _POST_ONLY: Final[int] = 16
