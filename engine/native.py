@@ -1,7 +1,6 @@
 """How the compiler is told to lay out a class; plain Python hears nothing of it.
 
-`mypyc_attr` comes with mypy, which a machine that only runs the exchange need not have. This module
-is never compiled itself.
+Plain Python does without the package `mypyc_attr` comes from. This module is never compiled itself.
 """
 
 from typing import TYPE_CHECKING
