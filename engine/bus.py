@@ -9,12 +9,26 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.commands import AssetPrice, CancelOrder, Command, IndexPrice, SubmitOrder
+from engine.commands import AmendOrder, AssetPrice, CancelOrder, Command, IndexPrice, SubmitOrder
 from engine.component import Component, FunctionComponent, FunctionSink, Handler, Sink
-from engine.events import BookLevel, OrderAccepted, OrderClosed, OrderFilled, Trade
+from engine.events import (
+    BookLevel,
+    OrderAccepted,
+    OrderAmended,
+    OrderClosed,
+    OrderFilled,
+    Trade,
+)
 from engine.latency import Latency as Latency
 from engine.messages import at_time
-from engine.order_links import Fill, OrderGone, PlaceOrder, PullOrder
+from engine.order_links import (
+    ChangeOrder,
+    Fill,
+    OrderChanged,
+    OrderGone,
+    PlaceOrder,
+    PullOrder,
+)
 from engine.topology import GATEWAY, ROUTES
 from engine.units import COMPILED
 
@@ -60,10 +74,13 @@ class Bus:
         }
         self._submit_order = self._receivers[SubmitOrder]
         self._cancel_order = self._receivers[CancelOrder]
+        self._amend_order = self._receivers[AmendOrder]
         self._place_order = self._receivers[PlaceOrder]
         self._pull_order = self._receivers[PullOrder]
         self._order_gone = self._receivers[OrderGone]
         self._fill = self._receivers[Fill]
+        self._change_order = self._receivers[ChangeOrder]
+        self._order_changed = self._receivers[OrderChanged]
         self._pending: list[tuple[int, int, str, Component, Any]] = []
         self._sequence = 0
         self.now_ns = 0
@@ -72,7 +89,10 @@ class Bus:
     def send(self, command: Command) -> None:
         """Run a command to its end (with latencies: up to its time, then put it on its way)."""
         if self._latency is None:
-            self._run([command])
+            # A list that has grown by itself takes what follows without being moved each time.
+            said: list[Any] = []
+            said.append(command)
+            self._run(said)
             return
         self.run_until(command.time_ns)
         sender = ORACLE if isinstance(command, IndexPrice | AssetPrice) else GATEWAY
@@ -136,8 +156,17 @@ class Bus:
                 return self._submit_order
             if isinstance(message, CancelOrder):
                 return self._cancel_order
-            if isinstance(message, (OrderAccepted, OrderClosed, OrderFilled, Trade, BookLevel)):
+            if isinstance(
+                message,
+                (OrderAccepted, OrderClosed, OrderFilled, Trade, BookLevel, OrderAmended),
+            ):
                 return _NOBODY
+            if isinstance(message, AmendOrder):
+                return self._amend_order
+            if isinstance(message, ChangeOrder):
+                return self._change_order
+            if isinstance(message, OrderChanged):
+                return self._order_changed
         return self._receivers.get(type(message), _NOBODY)
 
     def run_until(self, time_ns: int) -> None:

@@ -106,7 +106,9 @@ class OrderTable(OrdersById[AnOrder]):
 
     def pop(self, order_id: int) -> AnOrder | None:
         """Forget the order with this id and return it, or None if there is none."""
-        slot = self._slot_of.pop(order_id) if -WORD < order_id < WORD else NO_SLOT
+        if not -WORD < order_id < WORD:
+            return None
+        slot = self._slot_of.pop(order_id)
         if slot < 0:
             return None
         order = self._slots[slot]

@@ -90,7 +90,9 @@ class Book:
 
     def slot_of(self, order_id: int) -> i64:
         """Where an order is kept in ``resting``, `NOBODY` if it does not rest."""
-        return self.resting.slots.get(order_id) if -WORD < order_id < WORD else NOBODY
+        if not -WORD < order_id < WORD:
+            return NOBODY
+        return self.resting.slots.get(order_id)
 
     def side_of(self, slot: i64) -> BookSide:
         """The side an order rests on."""
