@@ -111,31 +111,32 @@ class Bus:
 
     def _run(self, said: list[Any]) -> None:
         """Deliver commands and what follows from them in the order of arrival: every message to all
-        its receivers, every event to the sink as soon as its sender is done."""
+        its receivers, every event to the sink as soon as its sender is done, which leaves None in
+        its place."""
         sink = self._sink
         left = MAX_MESSAGES_PER_COMMAND * len(said)
         place: i64 = 0
-        commands: i64 = len(said)
-        told = commands
+        told: i64 = len(said)
         while place < len(said):
             message = said[place]
-            self.handling = message
-            receivers = self._receivers_of(message)
-            if receivers is _NOBODY and place < commands:
-                raise TypeError(f"no component takes a {type(message).__name__}")
-            for component in receivers:
-                component.handle(message, said)
-                while told < len(said):
-                    news = said[told]
-                    told += 1
-                    if self._receivers_of(news) is _NOBODY:
-                        sink.publish(news)
+            if message is not None:
+                self.handling = message
+                receivers = self._receivers_of(message)
+                if receivers is _NOBODY:
+                    raise TypeError(f"no component takes a {type(message).__name__}")
+                for component in receivers:
+                    component.handle(message, said)
+                    while told < len(said):
+                        news = said[told]
+                        if self._receivers_of(news) is _NOBODY:
+                            said[told] = None
+                            sink.publish(news)
+                        told += 1
             place += 1
             if place == _CUT_AFTER:
                 del said[:place]
                 left -= place
                 told -= place
-                commands -= place
                 place = 0
                 if left < 0:
                     raise RuntimeError(f"{type(message).__name__} did not come to rest")

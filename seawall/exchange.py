@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.bus import Bus, Latency
-from engine.commands import Command
+from engine.commands import CancelOrder, Command, SubmitOrder
 from engine.component import Sink
 from engine.events import AccountReport, CommandRejected, Event
 from engine.hashing import state_hash
 from engine.kernel import time_of
 from engine.reasons import Reason
 from engine.topology import LIQUIDATION, MATCHING, RISK
-from engine.units import PPB
+from engine.units import COMPILED, PPB
 from matching.book import Book
 from matching.matching_engine import MatchingEngine
 from risk.health import evaluate, position_notional_q
@@ -93,7 +93,10 @@ class Exchange(Sink):
 
     def _admit(self, command: Command) -> bool:
         """Count a command and show it to `before_command`, unless its time goes back."""
-        time_ns = time_of(command)
+        if COMPILED and isinstance(command, (SubmitOrder, CancelOrder)):
+            time_ns = command.time_ns  # the commonest, cheaper than looking for their base class
+        else:
+            time_ns = time_of(command)
         if time_ns < self.time_ns:
             self.publish(
                 CommandRejected(
