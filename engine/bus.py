@@ -89,7 +89,7 @@ class Bus:
     def send(self, command: Command) -> None:
         """Run a command to its end (with latencies: up to its time, then put it on its way)."""
         if self._latency is None:
-            # A list that has grown by itself takes what follows without being moved each time.
+            # An empty list takes room for four with the first message; a list of one must move.
             said: list[Any] = []
             said.append(command)
             self._run(said)
