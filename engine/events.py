@@ -11,6 +11,7 @@ import msgspec
 from engine import kernel_events
 from engine.forms import form_of
 from engine.instruments import AssetSpec, InstrumentSpec
+from engine.reasons import in_words, shown
 
 if TYPE_CHECKING:
     from engine.kernel_events import BookLevel as BookLevel
@@ -47,6 +48,15 @@ class CommandRejected(_Event, frozen=True, array_like=True, tag=True):
     required_q: int = 0
     free_q: int = 0
     detail: str = ""
+
+    @property
+    def words(self) -> str:
+        """Why, for people: the reason's number and words, and the detail where there is one."""
+        return f"{in_words(self.reason)}: {self.detail}" if self.detail else in_words(self.reason)
+
+    def __repr__(self) -> str:
+        names = self.__struct_fields__
+        return shown("CommandRejected", ((name, getattr(self, name)) for name in names))
 
 
 class FundingSettled(_Event, frozen=True, array_like=True, tag=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from engine.kernel import KernelMessage, Maker, decoded_as
+from engine.reasons import shown
 from engine.units import COMPILED
 
 FLAGS: Final[frozenset[str]] = frozenset(
@@ -39,6 +40,11 @@ def struct_form(kind: type) -> type[msgspec.Struct]:
 _STRUCTS: Final[dict[type, type[msgspec.Struct]]] = {}
 
 
+def _shown(message: msgspec.Struct) -> str:
+    names = type(message).__struct_fields__
+    return shown(type(message).__name__, ((name, getattr(message, name)) for name in names))
+
+
 def _struct_of(kernel: type[KernelMessage], number: Any) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for name, argument in inspect.signature(kernel).parameters.items():
@@ -49,7 +55,7 @@ def _struct_of(kernel: type[KernelMessage], number: Any) -> type[msgspec.Struct]
     return msgspec.defstruct(
         kernel.__name__,
         fields,
-        namespace={"__doc__": kernel.__doc__},
+        namespace={"__doc__": kernel.__doc__, "__repr__": _shown},
         frozen=True,
         array_like=True,
         tag=True,

@@ -15,6 +15,7 @@ from typing import Any, Final
 from msgspec.structs import astuple
 
 from engine.native import mypyc_attr
+from engine.reasons import shown
 from engine.units import COMPILED
 
 _values_of: Final[Callable[[Any], Any]] = astuple
@@ -36,8 +37,7 @@ class KernelMessage:
     def __repr__(self) -> str:
         name, *values = self.wire()
         fields = inspect.signature(type(self)).parameters
-        shown = ", ".join(f"{field}={value!r}" for field, value in zip(fields, values, strict=True))
-        return f"{name}({shown})"
+        return shown(name, zip(fields, values, strict=True))
 
 
 def time_of(message: Any) -> int:

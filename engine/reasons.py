@@ -4,7 +4,9 @@
 500-599 the gateway.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
+from typing import Any
 
 
 class Reason(IntEnum):
@@ -62,3 +64,20 @@ REASON_TEXT: dict[int, str] = {
     reason.value: reason.name.lower().replace("_", " ") for reason in Reason
 }
 """Plain words for each number, for logs and error answers."""
+
+
+def in_words(reason: int) -> str:
+    """A reason's number and its words: ``208 no mark price``; a number of a later version has none
+    here."""
+    return f"{reason} {REASON_TEXT.get(reason, 'of a later version')}"
+
+
+def shown(name: str, fields: Iterable[tuple[str, Any]]) -> str:
+    """How a message is printed: ``Name(field=value, ...)``, a reason with its words."""
+    parts: list[str] = []
+    for field, value in fields:
+        if field == "reason":
+            parts.append(f"reason={value} ({REASON_TEXT.get(value, 'of a later version')})")
+        else:
+            parts.append(f"{field}={value!r}")
+    return f"{name}({', '.join(parts)})"

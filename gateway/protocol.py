@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from engine.events import Event
+from engine.events import CommandRejected, Event
 from engine.kernel import from_wire, to_wire
 from engine.messages import WireCommand, WireEvent
 from matching.market_data import DepthSnapshot
@@ -84,6 +84,15 @@ class Reply(msgspec.Struct, frozen=True):
     request_id: int
     order_id: int
     events: list[Event]
+
+    @property
+    def rejection(self) -> CommandRejected | None:
+        """The refusal among the events; None when the command was carried out. Its ``words`` say
+        why."""
+        for event in self.events:
+            if isinstance(event, CommandRejected):
+                return event
+        return None
 
 
 class Replies(msgspec.Struct, frozen=True, array_like=True):

@@ -40,7 +40,7 @@ from engine.commands import (
 )
 from engine.events import CommandRejected, Event, MarginAccountReport, PositionReport
 from engine.instruments import INVERSE, LINEAR, AssetSpec, build_instrument_spec
-from engine.reasons import REASON_TEXT, Reason
+from engine.reasons import Reason, in_words
 from engine.units import from_grid, from_ppb, parse_decimal, to_grid, to_ns, to_ppb
 from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
 from risk.rulebook_file import load_rulebook
@@ -69,7 +69,7 @@ class Rejected(ValueError):
             required, free = from_grid(event.required_q, unit), from_grid(event.free_q, unit)
             figures = f"; required {required}, there is {free}"
         detail = f" ({event.detail})" if event.detail else ""
-        super().__init__(f"{event.reason} {REASON_TEXT[event.reason]}{detail}{figures}")
+        super().__init__(f"{in_words(event.reason)}{detail}{figures}")
         self.event = event
         self.reason = Reason(event.reason)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.commands import Deposit
-from engine.events import CommandRejected
+from engine.events import CommandRejected, OrderClosed
 from engine.forms import struct_form
 from engine.kernel import KernelMessage, from_wire
 from engine.messages import (
@@ -35,6 +35,7 @@ from engine.topology import (
     SENDERS,
     draw,
 )
+from gateway.protocol import Reply
 
 ROOT = Path(__file__).parents[2]
 ALL_TYPES = COMMAND_TYPES + LINK_TYPES + EVENT_TYPES
@@ -259,3 +260,22 @@ def test_the_picture_in_the_readme_is_the_table() -> None:
     )
     assert block is not None, "README.md has no block between the topology markers"
     assert block[1] == draw(), "README.md: replace the block by engine.topology.draw()"
+
+
+def test_a_refusal_is_printed_with_its_reason_in_words() -> None:
+    rejected = CommandRejected(1, 2, 3, 208, detail="no index yet")
+    assert "reason=208 (no mark price)" in repr(rejected) and rejected.words == (
+        "208 no mark price: no index yet"
+    )
+    closed = OrderClosed(1, 2, 3, 4, 5, 301)
+    assert (
+        repr(closed)
+        == str(closed)
+        == (
+            "OrderClosed(time_ns=1, account_id=2, order_id=3, instrument_id=4, remaining_lots=5, "
+            "reason=301 (cancelled by owner))"
+        )
+    )
+    assert CommandRejected(1, 2, 3, 9_999).words == "9999 of a later version"
+    reply = Reply(7, 0, [closed, rejected])
+    assert reply.rejection is rejected and Reply(7, 0, [closed]).rejection is None
