@@ -210,13 +210,18 @@ def check_cross_margin(
 
 
 def check_leverage(position: Position, side: int, qty_lots: int) -> Verdict:
-    """The position the order could lead to must be allowed at the chosen leverage."""
+    """The position the order could lead to must lie in the margin table, and be allowed there at
+    the chosen leverage."""
     listing = position.listing
     if side == BUY:
         lots = position.qty_lots + position.buy_lots + qty_lots
     else:
         lots = position.qty_lots - position.sell_lots - qty_lots
     notional_q = listing.instrument.notional_q(lots, listing.mark_ticks)
+    cap_q = listing.model.cap_q
+    if notional_q > cap_q:
+        detail = f"a position of {notional_q}; the margin table ends at {cap_q}"
+        return Verdict(Reason.NOTIONAL_ABOVE_MAXIMUM, cap_q, notional_q, detail)
     limit = listing.model.max_leverage(notional_q)
     if position.leverage > limit:
         detail = f"leverage {position.leverage}; at most {limit} at this notional"

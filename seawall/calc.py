@@ -94,6 +94,9 @@ def calculate(question: Question) -> Answer:
     sign = 1 if question.side == "long" else -1
     entry_value_q = sign * instrument.fill_value_q(lots, entry_ticks)
     entry_notional_q = abs(entry_value_q)
+    if instrument.notional_q(lots, entry_ticks) > model.cap_q:
+        end = from_grid(model.cap_q, asset.quantum)
+        raise ValueError(f"no order of this size: the margin table ends at {end} {asset.symbol}")
     limit = model.max_leverage(instrument.notional_q(lots, mark_ticks))
     if not 1 <= question.leverage <= limit:
         raise ValueError(f"leverage {question.leverage}: allowed at this size are 1 to {limit}")

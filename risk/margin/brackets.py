@@ -40,16 +40,16 @@ class BracketMargin(MarginModel):
         ValueError: the table breaks a rule of `risk.margin.tiers.validate_tiers`.
     """
 
-    __slots__ = ("_brackets", "_first", "_first_cap_q", "cap_q")
+    __slots__ = ("_brackets", "_first", "_first_cap_q")
 
     def __init__(self, tiers: list[MarginTier]) -> None:
         validate_tiers(tiers)
+        super().__init__(tiers[-1].cap_q)
         self._brackets: Final[list[_Bracket]] = [
             _Bracket(place, tier) for place, tier in enumerate(tiers)
         ]
         self._first: Final[_Bracket] = self._brackets[0]
         self._first_cap_q: Final[int] = tiers[0].cap_q
-        self.cap_q: Final[int] = tiers[-1].cap_q
 
     def tier_of(self, notional_q: int) -> int:
         """Position in the table, from 0, of the tier that owns this notional."""

@@ -48,6 +48,7 @@ class LinearInSizeMargin(MarginModel):
                 f"linear_in_size: maintenance_slope_ppb {maintenance_slope_ppb} must lie between 0 "
                 f"and initial_slope_ppb {initial_slope_ppb}"
             )
+        super().__init__()
         self._initial_ppb: Final[int] = initial_ppb
         self._maintenance_ppb: Final[int] = maintenance_ppb
         self._initial_slope_ppb: Final[int] = initial_slope_ppb

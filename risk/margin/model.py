@@ -1,12 +1,22 @@
 """What every margin model answers. Models hold a table and no state."""
 
+from typing import Final
+
+from engine.commands import MAX_AMOUNT_Q
+
 
 class MarginModel:
     """Requirement of one position in quanta, rounded up.
 
     ``qty_lots`` is signed; ``notional_q`` is its absolute value at the valuation price,
     ``entry_notional_q`` its absolute value when opened, ``leverage`` the account's choice.
+    ``cap_q`` is the largest notional, in quanta and inclusive, that an order may lead to.
     """
+
+    __slots__ = ("cap_q",)
+
+    def __init__(self, cap_q: int = MAX_AMOUNT_Q) -> None:
+        self.cap_q: Final[int] = cap_q
 
     def maintenance_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int

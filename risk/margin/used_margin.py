@@ -29,6 +29,7 @@ class UsedMargin(MarginModel):
             )
         if max_leverage < 1:
             raise ValueError(f"used_margin: max_leverage {max_leverage} must be 1 or more")
+        super().__init__()
         self._maintenance_of_used_ppb: Final[int] = maintenance_of_used_ppb
         self._max_leverage: Final[int] = max_leverage
 
