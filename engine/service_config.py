@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from engine.link_keys import LinkKeys
+from engine.market_config import AccountEntry, AssetEntry, InstrumentEntry, MarketConfig
 from engine.service_journal import DURABLE_DISK, DURABLE_PROCESS
 from engine.shards import MAX_SHARDS, Shards, component_of
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
@@ -113,6 +114,12 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     directory keeps both as it was begun."""
 
     run_dir: str = "run"
+    rulebook: str = ""
+    assets: list[AssetEntry] = []
+    instruments: list[InstrumentEntry] = []
+    accounts: list[AccountEntry] = []
+    fund: dict[str, str] = {}
+    backstop: dict[str, str] = {}
     matching_shards: int = 1
     merged: bool = False
     durability: str = DURABLE_PROCESS
@@ -124,6 +131,12 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     gateway: GatewayConfig = msgspec.field(default_factory=GatewayConfig)
     clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
     metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
+
+    def market(self) -> MarketConfig:
+        """The market to open with."""
+        return MarketConfig(
+            self.rulebook, self.assets, self.instruments, self.accounts, self.fund, self.backstop
+        )
 
     def shards(self) -> Shards:
         """The matching services."""

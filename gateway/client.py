@@ -151,6 +151,20 @@ class Client(Follower):
         for place in range(0, len(commands), MAX_REQUESTS_PER_FRAME):
             part = list(commands[place : place + MAX_REQUESTS_PER_FRAME])
             numbers += self.connection.request(part)
+        return self._wait_for(numbers, timeout_s)
+
+    def ask(self, first: int, commands: Sequence[Command], timeout_s: float = 10.0) -> list[Reply]:
+        """Send commands under the request numbers from ``first`` on and wait for their answers.
+
+        What was carried out under these numbers before is answered once more and not repeated: for
+        programs that keep their ``run`` over restarts.
+
+        Raises:
+            NoAnswer: one did not come in time.
+        """
+        return self._wait_for(self.connection.ask(first, list(commands)), timeout_s)
+
+    def _wait_for(self, numbers: Sequence[int], timeout_s: float) -> list[Reply]:
         limit = time.monotonic() + timeout_s
         replies = self.connection.replies
         for number in numbers:

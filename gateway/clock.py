@@ -12,13 +12,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import msgspec
+
 from engine.commands import MAX_TICKS, AdvanceTime, AssetPrice, Command, IndexPrice
+from engine.market_config import SOURCE_ID
 from engine.service_config import AssetPriceConfig, ClockConfig, IndexConfig, ServiceConfig
 from engine.units import to_ppb
 from gateway.client import Address, Client, NoAnswer
+from gateway.opening import Opening
+from gateway.opening_market import OpeningMarket
 from risk.collateral import MAX_PRICE_PPB
 
-SOURCE_ID: Final[int] = 1
 MILLION: Final[int] = 1_000_000
 
 
@@ -51,8 +55,13 @@ def _subject(config: IndexConfig | AssetPriceConfig) -> tuple[str, int, int]:
     return f"asset {config.asset_id}", config.asset_id, MAX_PRICE_PPB
 
 
-def run_clock(config: ServiceConfig) -> None:
-    """Tick until SIGTERM or SIGINT. A gateway that is away is waited for."""
+def run_clock(config: ServiceConfig, config_file: str) -> None:
+    """Open the market of the settings if there is one, then tick until SIGTERM or SIGINT. A gateway
+    that is away is waited for.
+
+    Raises:
+        ConfigError: the market cannot be opened.
+    """
     stopping: list[bool] = []
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -62,11 +71,12 @@ def run_clock(config: ServiceConfig) -> None:
     signal.signal(signal.SIGINT, stop)
     clock = config.clock
     keys = (clock.server_public, clock.public, clock.secret)
+    address = Address(config.gateway.commands, config.gateway.market_data, *keys)
+    market = OpeningMarket(config.market(), config_file)
+    Opening(market.steps(), Path(config.run_dir), config_file).carry_out(address, stopping)
     file = Path(config.run_dir) / "index.json"
-    walks = open_walks(file, clock)
-    client = Client(
-        Address(config.gateway.commands, config.gateway.market_data, *keys), accounts=[]
-    )
+    walks = open_walks(file, with_listed(clock, market))
+    client = Client(address, accounts=[])
     announced = False
     due = time.monotonic()
     while not stopping:
@@ -85,6 +95,13 @@ def run_clock(config: ServiceConfig) -> None:
         while not stopping and (left := due - time.monotonic()) > 0:
             client.poll(min(left, 0.2))
     client.close()
+
+
+def with_listed(clock: ClockConfig, market: OpeningMarket) -> ClockConfig:
+    """The clock's settings with a walk for every contract the market opens with at a price."""
+    walked = {walk.instrument_id for walk in clock.index}
+    listed = [walk for walk in market.walks() if walk.instrument_id not in walked]
+    return msgspec.structs.replace(clock, index=[*clock.index, *listed])
 
 
 def keep_prices(file: Path, walks: list[PriceWalk]) -> None:

@@ -94,10 +94,18 @@ class Connection:
         Raises:
             RuntimeError: before the welcome nobody knows which numbers are free.
         """
+        return self.ask(self._next_request, commands)
+
+    def ask(self, first: int, commands: list[Command]) -> list[int]:
+        """The same with numbers from ``first`` on: for a program that keeps its run over restarts,
+        and asks again what it may have asked before.
+
+        Raises:
+            RuntimeError: before the welcome nobody knows which numbers are free.
+        """
         if self.welcome is None:
-            raise RuntimeError("not connected yet: wait for the welcome")
-        first = self._next_request
-        self._next_request += len(commands)
+            raise RuntimeError("not connected yet: use the client in a with block, or connect()")
+        self._next_request = max(self._next_request, first + len(commands))
         numbered = list(enumerate(ready_for_wire(commands), start=first))
         self._pending.update(numbered)
         self._outgoing.append(encode(Submit(self._run, numbered)))

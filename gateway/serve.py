@@ -36,6 +36,10 @@ well as commands, and handling them again is the cheaper part of a restart."""
 READY: Final[str] = "ready"
 """Last word of the line a service prints when it knows all its peers."""
 
+UNUSABLE: Final[int] = 2
+"""Exit code of a service that cannot use its settings; before everything was ready once, starting
+it again is no use."""
+
 BROKEN: Final[int] = 3
 """Exit code of a service that cannot handle an input: started again, it would meet it again."""
 
@@ -158,13 +162,13 @@ def run_service(name: str, config: ServiceConfig) -> None:
 def serve(name: str, config_path: str | None) -> int:
     """Run a service (or the clock) until it is told to stop.
 
-    Returns the exit code: 1 for an unusable journal, 2 for an unusable configuration, `BROKEN` for
-    an input that cannot be handled.
+    Returns the exit code: 1 for an unusable journal, `UNUSABLE` for unusable settings, `BROKEN`
+    for an input that cannot be handled.
     """
     try:
         config = read_config(config_path)
         if name == CLOCK:
-            run_clock(config)
+            run_clock(config, config_path or "the defaults")
         elif name in config.services():
             run_service(name, config)
         else:
@@ -172,7 +176,7 @@ def serve(name: str, config_path: str | None) -> int:
             raise ConfigError(f"{name!r} is no service of this configuration; allowed: {allowed}")
     except ConfigError as error:
         print(error, file=sys.stderr)
-        return 2
+        return UNUSABLE
     except JournalError as error:
         print(error, file=sys.stderr)
         return 1

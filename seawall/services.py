@@ -11,16 +11,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final, TextIO
 
-from engine.service_config import CLOCK, ServiceConfig
+from engine.events import CommandRejected, Event
+from engine.service_config import CLOCK, ConfigError, ServiceConfig
 from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway.front_door import require_safe
 from gateway.keys import read_keys
-from gateway.serve import BROKEN, READY, read_config, require_same_shards
+from gateway.opening import Opening
+from gateway.opening_market import OpeningMarket, Step
+from gateway.serve import BROKEN, READY, UNUSABLE, read_config, require_same_shards
 from gateway.serve import serve as serve_one
+from seawall.exchange import Exchange
 
 WAIT_SECONDS: Final[float] = 0.2
 STOP_SECONDS: Final[float] = 20.0
@@ -120,7 +126,7 @@ class Supervisor:
             self._say("ready")
 
     def _look_after(self) -> int:
-        """Start again what died; 1 when a service cannot be kept alive."""
+        """Start again what died; not 0 when a service cannot be kept alive."""
         now = time.monotonic()
         for name, child in list(self._children.items()):
             code = child.poll()
@@ -129,6 +135,9 @@ class Supervisor:
             if code == BROKEN:
                 self._say(f"{name} cannot handle an input and would meet it again; giving up")
                 return 1
+            if code == UNUSABLE and not self._announced:
+                self._say(f"{name} cannot use its settings; giving up")
+                return UNUSABLE
             if name not in self._start_at:
                 self._say(f"{name} ended with code {code}; starting it again")
                 self._failures[name] += 1
@@ -158,7 +167,7 @@ def up(arguments: argparse.Namespace) -> int:
         JournalError: risk's journal cannot be read.
     """
     supervisor = Supervisor(arguments.config, sys.stdout)
-    check(supervisor.config)
+    check(supervisor.config, arguments.config or "the defaults")
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         supervisor.stopping = True
@@ -168,11 +177,12 @@ def up(arguments: argparse.Namespace) -> int:
     return supervisor.run()
 
 
-def check(config: ServiceConfig) -> None:
-    """Find what a service would refuse before any is started.
+def check(config: ServiceConfig, file: str) -> None:
+    """Find what a service would refuse before any is started; ``file`` has the settings.
 
     Raises:
-        ConfigError: the gateway's doors or keys cannot be used, or the number of shards changed.
+        ConfigError: the gateway's doors or keys cannot be used, the number of shards changed, or
+            the market to open with is refused.
         JournalError: risk's journal cannot be read.
     """
     require_safe(config.gateway)
@@ -184,6 +194,29 @@ def check(config: ServiceConfig) -> None:
             require_same_shards(journal, config)
         finally:
             journal.close()
+    opening = OpeningMarket(config.market(), file).steps()
+    if not Opening(opening, Path(config.run_dir), file).done:
+        rehearse(opening, file)
+
+
+def rehearse(steps: Sequence[Step], file: str) -> None:
+    """Open a market on an exchange that is thrown away, to hear of refusals before anything runs.
+
+    Raises:
+        ConfigError: a command is refused.
+    """
+    exchange = Exchange(check_cheap=False)
+    refused: list[CommandRejected] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, CommandRejected):
+            refused.append(event)
+
+    exchange.subscribe(listen)
+    for step in steps:
+        exchange.send(step.command)
+        if refused:
+            raise ConfigError(f"{file}: {step.place}: refused: {refused[0].words}")
 
 
 def serve(arguments: argparse.Namespace) -> int:

@@ -13,11 +13,18 @@ from tests.services.processes import PATIENCE_SECONDS, ROOT, toml_of
 class Running:
     """`seawall up` with what it printed; what its children complain of is in `errors`.
 
-    Entering the block waits until it is ready, leaving it stops it if it still runs.
+    Entering the block waits until it is ready, leaving it stops it if it still runs. ``top`` and
+    ``tables`` are settings before the first table and behind ``[clock]``.
     """
 
     def __init__(
-        self, folder: Path, address: Address | None = None, env: dict[str, str] | None = None
+        self,
+        folder: Path,
+        address: Address | None = None,
+        env: dict[str, str] | None = None,
+        *,
+        top: str = "",
+        tables: str = "[[clock.index]]\ninstrument_id = 7\nstart_ticks = 10000\n",
     ) -> None:
         self.address = address or Address(
             f"tcp://127.0.0.1:{free_port()}", f"tcp://127.0.0.1:{free_port()}"
@@ -26,10 +33,8 @@ class Running:
         self.errors = folder / "errors.log"
         file = folder / "services.toml"
         gateway = {"commands": self.address.commands, "market_data": self.address.market_data}
-        text = toml_of({"run_dir": str(folder / "run"), "gateway": gateway})
-        text += "[clock]\ntick_ms = 50\n"
-        text += "[[clock.index]]\ninstrument_id = 7\nstart_ticks = 10000\n"
-        file.write_text(text)
+        text = top + toml_of({"run_dir": str(folder / "run"), "gateway": gateway})
+        file.write_text(f"{text}[clock]\ntick_ms = 50\n{tables}")
         self.child = subprocess.Popen(
             [sys.executable, "-m", "seawall.cli", "up", "--config", str(file)],
             cwd=ROOT,
