@@ -35,6 +35,7 @@ from risk.conversion import exchange_for_debt
 from risk.core import RiskCore
 from risk.health import collateral_q, evaluate, position_maintenance_q, unrealised_q
 from risk.liquidation.adl import split_pro_rata, split_value
+from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks, nearer_ticks
 from risk.listing import Listing
 from risk.reservations import Reservations, drop_if_empty
 from risk.settlement import Settlement
@@ -100,7 +101,10 @@ class CloseOut:
             self._core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
 
     def place_order(self, message: LiquidateOrder) -> None:
-        """Send a reducing IOC order for a locked or house account, capped at its position."""
+        """Send a reducing IOC order for a locked or house account, capped at its position.
+
+        Its limit holds for the account as it stands now: the decision may be older than the mark.
+        """
         core = self._core
         account = core.ledger.accounts.get(message.margin_account_id)
         if account is None:
@@ -115,9 +119,8 @@ class CloseOut:
         if position is None or lots == 0:
             self.report(account)
             return
-        order = OpenOrder(
-            message.order_id, position, message.side, lots, message.price_ticks, True, True
-        )
+        limit_ticks = self._limit_ticks(position, message.price_ticks)
+        order = OpenOrder(message.order_id, position, message.side, lots, limit_ticks, True, True)
         value_q = position.listing.instrument.fill_value_q(lots, order.price_ticks)
         self._reservations.register(order, value_q)
         core.emit(
@@ -146,6 +149,23 @@ class CloseOut:
                 True,
             )
         )
+
+    def _limit_ticks(self, position: Position, decided_ticks: int) -> int:
+        """The stricter of the limit decided and the one the account has by now."""
+        account = position.account
+        rulebook = self._core.rulebook
+        instrument = position.listing.instrument
+        facts = self._core.facts(account)
+        (held,) = (
+            each
+            for each in facts.positions
+            if each.instrument_id == position.instrument_id and each.leg == position.leg
+        )
+        if account.trader.is_house():
+            limit_ticks = house_limit_ticks(instrument, held, rulebook.fund)
+        else:
+            limit_ticks = liquidation_limit_ticks(instrument, facts, held, rulebook.liquidation)
+        return nearer_ticks(position.qty_lots > 0, limit_ticks, decided_ticks)
 
     # takeover by fund or backstop
 

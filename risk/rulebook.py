@@ -99,9 +99,10 @@ class LiquidationRule(msgspec.Struct, frozen=True):
     is closed at a time by the ``fraction`` policy, if its notional is at least
     ``fraction_min_notional`` (whole units of the asset); for ``cooldown_ns`` after such a step the
     account either waits (``after_fraction`` = ``wait``) or is closed whole (``whole``).
-    ``order_price`` limits liquidation orders: ``bankruptcy`` (never worse than zero equity) or
-    ``slippage`` (mark minus/plus ``slippage_ppb``). ``residual``: margin left at takeover goes to
-    the ``taker`` or back to the ``account``. ``inclusive``: equity equal to maintenance triggers.
+    Liquidation orders are never sent past the price that uses the equity up (``order_price``
+    ``bankruptcy``); with ``slippage`` no further than ``slippage_ppb`` from the mark either.
+    ``residual``: margin left at takeover goes to the ``taker`` or back to the ``account``.
+    ``inclusive``: equity equal to maintenance triggers.
     """
 
     stages: list[str]
@@ -123,7 +124,8 @@ class FundRule(msgspec.Struct, frozen=True):
     ``notional_cap_ppb``: its positions may not exceed this share of its equity.
     ``loss_cap_ppb``: one takeover may not cost more than this share (0: no limit, for both).
     Every ``disposal_interval_ns`` it offers ``disposal_fraction_ppb`` of each position within
-    ``disposal_slippage_ppb`` of the mark.
+    ``disposal_slippage_ppb`` of the mark, and beyond the mark only as far as it gains on what it
+    gave for it.
     """
 
     notional_cap_ppb: int = 0

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.commands import BUY, MAX_ORDER_ID, MAX_TICKS, SELL, AdvanceTime
+from engine.commands import BUY, MAX_ORDER_ID, SELL, AdvanceTime
 from engine.component import Component
 from engine.instruments import Instrument, InstrumentSpec
 from engine.links import (
@@ -30,13 +30,13 @@ from engine.links import (
     PositionFacts,
     RulesInForce,
 )
-from engine.units import PPB, apply_rate_down, apply_rate_up
+from engine.units import PPB, apply_rate_down
 from risk.accounts import BACKSTOP, FUND
+from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks
 from risk.liquidation.liquidation import Liquidation
 from risk.liquidation.policies import Contract, fraction_lots, next_step, notional_q
 from risk.margin import build_margin_model
 from risk.rulebook import NO_RULES, Rulebook, rulebook_from_json
-from risk.solve import bankruptcy_price_ticks
 
 FIRST_ORDER_ID: Final[int] = MAX_ORDER_ID + 1
 """Order ids from here on belong to the liquidation engine."""
@@ -270,7 +270,10 @@ class LiquidationEngine(Component):
         self._announce(liquidation)
         self._set_busy(liquidation)
         liquidation.orders_sent += 1
-        limit_ticks = self._limit_ticks(liquidation.facts, position)
+        contract = self._contracts[position.instrument_id]
+        limit_ticks = liquidation_limit_ticks(
+            contract.instrument, liquidation.facts, position, self.rulebook.liquidation
+        )
         self._order(liquidation.margin_account_id, position, lots, limit_ticks)
 
     def _order(
@@ -293,26 +296,6 @@ class LiquidationEngine(Component):
     def _set_busy(self, liquidation: Liquidation) -> None:
         liquidation.in_orders = True
         self._busy += 1
-
-    def _limit_ticks(self, facts: AccountFacts, position: PositionFacts) -> int:
-        """Worst price a liquidation order may take.
-
-        ``bankruptcy``: where the account's equity would be used up, each position having its share
-        of it by maintenance (rounded down).
-        """
-        rule = self.rulebook.liquidation
-        if rule.order_price == "slippage":
-            return _slipped_ticks(position, rule.slippage_ppb)
-        instrument = self._contracts[position.instrument_id].instrument
-        value_q = instrument.position_value_q(position.qty_lots, position.mark_ticks)
-        share_q = facts.equity_q * position.maintenance_q // max(1, facts.maintenance_q)
-        other_equity_q = share_q - (value_q - position.entry_value_q)
-        found = bankruptcy_price_ticks(
-            instrument, position.qty_lots, position.entry_value_q, other_equity_q
-        )
-        if found is None:
-            return 1 if position.qty_lots > 0 else MAX_TICKS
-        return found
 
     # takeover, deleveraging, socialisation
 
@@ -433,7 +416,8 @@ class LiquidationEngine(Component):
         self._disposed_ns[account_id] = self._now_ns
         for position in facts.positions:
             lots = fraction_lots(position, rule.disposal_fraction_ppb)
-            limit_ticks = _slipped_ticks(position, rule.disposal_slippage_ppb)
+            instrument = self._contracts[position.instrument_id].instrument
+            limit_ticks = house_limit_ticks(instrument, position, rule)
             self._order(account_id, position, lots, limit_ticks)
 
     def state(self) -> list[Any]:
@@ -469,10 +453,3 @@ class LiquidationEngine(Component):
         for row in state[10]:
             self._add_contract(msgspec.convert(row, InstrumentSpec))
         self._obey(rulebook_from_json(state[11]))
-
-
-def _slipped_ticks(position: PositionFacts, slippage_ppb: int) -> int:
-    """The mark, worsened by the slippage a closing order may take (at least one tick)."""
-    if position.qty_lots > 0:
-        return max(1, apply_rate_up(position.mark_ticks, PPB - slippage_ppb))
-    return max(1, apply_rate_down(position.mark_ticks, PPB + slippage_ppb))

@@ -121,7 +121,7 @@ def test_it_sells_a_slice_per_interval_within_its_slippage() -> None:
 
 
 def test_it_does_not_sell_below_its_limit() -> None:
-    """1 % under 94 is 93.06."""
+    """1 % under 94 is 93.06, and it gave 90."""
     m = long_ten("1000", DISPOSAL)
     m.index("94")
     m.buy(CAROL, "100", "93.05")
@@ -150,7 +150,7 @@ def test_nobody_withdraws_from_it() -> None:
 
 
 def test_its_events_account_for_every_quantum_of_its_wallet() -> None:
-    """Takes over 10 at 90, sells at 85: 50 lost to the disposal, told as such."""
+    """Takes over 10 at 90, sells at the mark of 85: 50 lost to the disposal, told as such."""
     rule = FundRule(
         disposal_fraction_ppb=ppb("1"),
         disposal_interval_ns=SECOND_NS,
@@ -159,6 +159,7 @@ def test_its_events_account_for_every_quantum_of_its_wallet() -> None:
     m = long_ten("1000", rule)
     m.index("86")
     assert fund_took_it(m)
+    m.index("85")
     m.buy(CAROL, "10", "85")
     m.wait("1")
     told = m.all(FundChanged)

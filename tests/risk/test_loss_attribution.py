@@ -63,16 +63,25 @@ def test_deficit_passed_to_counterparties() -> None:
     assert checked_parts(m.only(LiquidationEnded)) == {"adl_q": usd("10")}
 
 
-def test_slippage_then_haircut() -> None:
-    """Sold at 80 when the mark is 85 (equity -50): slippage -50, haircut +100."""
+def test_slippage_then_fee() -> None:
+    """Sold at 92 when the mark is 94 (equity 40): 20 of slippage, 1 % of 920 for the fee."""
+    rule = liquidation(["close", "socialise"], order_price="slippage", slippage_ppb=ppb("0.1"))
+    m = long_ten(liquidation=rule, fees=FeeRule(liquidation_ppb=ppb("0.01")))
+    m.buy(CAROL, "10", "92")
+    m.index("94")
+    assert checked_parts(m.only(LiquidationEnded)) == {
+        "slippage_q": -usd("20"),
+        "fee_q": -usd("9.20"),
+    }
+
+
+def test_haircut_after_a_gap() -> None:
+    """Bids at 80 are under the bankruptcy price of 90: at 85 the winners bear the 50."""
     rule = liquidation(["close", "socialise"], order_price="slippage", slippage_ppb=ppb("0.1"))
     m = long_ten(liquidation=rule)
     m.buy(CAROL, "10", "80")
     m.index("85")
-    assert checked_parts(m.only(LiquidationEnded)) == {
-        "slippage_q": -usd("50"),
-        "haircut_q": usd("100"),
-    }
+    assert checked_parts(m.only(LiquidationEnded)) == {"haircut_q": usd("50")}
 
 
 BOOK_ONLY = liquidation(["cancel", "close", "socialise"])

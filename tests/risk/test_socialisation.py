@@ -1,6 +1,6 @@
 """Socialisation: a deficit nobody else could bear is shared by the winners, by what they won.
 
-Alice's long of 10 at 100 (deposit 100) is sold into the book at 80: 100 are missing. No fund.
+Alice's long of 10 at 100 (deposit 100) is bankrupt at 90: at 80, 100 are missing. No fund.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from risk.accounts import BAD_DEBT
 from tests.market import FUND, Market, liquidation, rules, size, usd
 
 ALICE, BOB, CAROL, DAVE, ERIN = 100, 101, 102, 103, 104
-RULE = liquidation(["close", "fund", "adl", "socialise"], order_price="slippage")
+RULE = liquidation(["close", "fund", "socialise"])
 
 
 def market(*sellers: tuple[int, str]) -> Market:
@@ -44,12 +44,10 @@ def test_winners_share_by_their_gains() -> None:
 
 
 def test_shares_that_do_not_divide_still_add_up() -> None:
-    """100 over three equal gains: cumulative floors 33.333333, 33.333333, 33.333334."""
+    """9 at 80 lack 80: over three equal gains 26.666666, 26.666667 and 26.666667."""
     m = market((BOB, "3"), (CAROL, "3"), (DAVE, "3"))
-    m.trade(ALICE, ERIN, "1", "100")
     m.index("80")
-    # Erin, short 1 and buyer of 10, is long 9 from 80 and so no winner: 20 of gain realised.
-    assert list(shares(m).values()) == [usd("33.333333"), usd("33.333333"), usd("33.333334")]
+    assert list(shares(m).values()) == [usd("26.666666"), usd("26.666667"), usd("26.666667")]
 
 
 def test_the_fund_pays_before_any_winner() -> None:
@@ -58,24 +56,6 @@ def test_the_fund_pays_before_any_winner() -> None:
     m.index("80")
     assert m.wallet(FUND) == 0
     assert shares(m) == {BOB: 1}
-
-
-def test_when_the_position_is_gone_every_winner_in_the_asset_is_asked() -> None:
-    """Bob and Carol won 100 each in PERP, Erin 60 in OTHER (10 sold to Bob at 100, now 94).
-
-    100 x 100 / 260 = 38.461538 (floor), the same, and the remainder 23.076924.
-    """
-    m = market((CAROL, "5"), (BOB, "5"))
-    m.add("OTHER")
-    m.index("100", "OTHER")
-    m.trade(BOB, ERIN, "10", "100", "OTHER")
-    m.index("94", "OTHER")
-    m.index("80")
-    assert shares(m) == {
-        BOB: usd("38.461538"),
-        CAROL: usd("38.461538"),
-        ERIN: usd("23.076924"),
-    }
 
 
 def test_losers_and_bystanders_pay_nothing() -> None:

@@ -178,16 +178,16 @@ def test_backstop_without_money_takes_nothing() -> None:
     assert m.only(TakenOver).taker_account_id == FUND
 
 
-def test_a_deficit_without_position_goes_to_the_fund_then_to_the_winners() -> None:
-    """The position is gone and a deficit is left: the fund pays first, then the winners.
+def test_a_deficit_beyond_the_fund_goes_to_the_fund_then_to_the_winners() -> None:
+    """Nobody bids 90 or more, and 100 are more than the fund's 30; Bob, the only winner, bears 70.
 
-    Alice's position is sold at 80 (slippage order): -100 of deficit. The fund has 30; Bob, the only
-    winner, bears 70.
+    A bid of 80 is past bankruptcy, so it gets nothing of what the winners and the fund pay for.
     """
     rule = liquidation(["close", "fund", "socialise"], order_price="slippage")
     m = long_ten(fund="30", liquidation=rule)
     m.buy(CAROL, "10", "80")
     m.index("80")
+    assert m.lots(CAROL) == 0
     assert m.wallet(ALICE) == 0
     assert [(e.amount_q, e.stage) for e in m.all(BadDebtBooked)] == [
         (usd("30"), "fund"),
