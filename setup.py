@@ -49,6 +49,7 @@ COMPILED = [
     "matching/levels.py",
     "matching/market_data.py",
     "matching/matching_engine.py",
+    "matching/positions.py",
     "matching/resting_orders.py",
     "matching/step.py",
     "risk/accounts.py",

@@ -186,7 +186,8 @@ class LiquidationEnded(_Event, frozen=True, array_like=True, tag=True):
 class TakenOver(_Event, frozen=True, array_like=True, tag=True):
     """A position went to the fund or backstop at its bankruptcy value.
 
-    ``gain_q`` is what the taker gains (or loses) against the mark.
+    ``gain_q`` is what the taker gains (or loses) against the mark. It is 0, and the taker the fund,
+    for what a reduce-only fill closed beyond a position that was deleveraged meanwhile.
     """
 
     margin_account_id: int

@@ -31,6 +31,11 @@ POSITIONS_SUM_TO_ZERO: Final = Invariant(
     LINEAR,
     "per instrument; open interest is the same from both sides",
 )
+POSITIONS_KNOWN_TO_THE_BOOK: Final = Invariant(
+    "positions known to the book",
+    LINEAR,
+    "the positions that bound reduce-only orders in the book are those of the ledger",
+)
 BOOK_SOUND: Final = Invariant(
     "book sound", LINEAR, "never crossed; level totals equal their orders"
 )
@@ -57,6 +62,7 @@ ALL: Final = (
     CONSERVATION,
     CONSERVATION_FULL,
     POSITIONS_SUM_TO_ZERO,
+    POSITIONS_KNOWN_TO_THE_BOOK,
     BOOK_SOUND,
     RESERVATIONS,
     NO_MISSED_CROSSING,

@@ -30,6 +30,8 @@ class PlaceOrder(KernelMessage):
         post_only: bool,
         stp: "i64",
         liquidation: bool = False,
+        reduce_only: bool = False,
+        leg: "i64" = 0,
     ) -> None:
         self.time_ns = time_ns
         self.order_id = order_id
@@ -42,6 +44,8 @@ class PlaceOrder(KernelMessage):
         self.post_only = post_only
         self.stp = stp
         self.liquidation = liquidation
+        self.reduce_only = reduce_only
+        self.leg = leg
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -58,6 +62,8 @@ class PlaceOrder(KernelMessage):
             self.post_only,
             self.stp,
             self.liquidation,
+            self.reduce_only,
+            self.leg,
         )
 
 

@@ -57,6 +57,19 @@ class RulesInForce(_Link, frozen=True, array_like=True, tag=True):
     rulebook: str
 
 
+# risk -> matching
+
+
+class PositionMoved(_Link, frozen=True, array_like=True, tag=True, gc=False):
+    """A position changed by signed lots without a fill: by a takeover, a deleveraging or another
+    close-out. The book counts fills itself; both together bound reduce-only orders."""
+
+    instrument_id: int
+    account_id: int
+    leg: int
+    qty_lots: int
+
+
 # risk -> liquidation
 
 
@@ -187,6 +200,7 @@ Link = (
     | PlaceOrder
     | PullOrder
     | ChangeOrder
+    | PositionMoved
     | Fill
     | OrderGone
     | OrderChanged

@@ -47,6 +47,7 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     k.PlaceOrder: (MATCHING,),
     k.PullOrder: (MATCHING,),
     k.ChangeOrder: (MATCHING,),
+    k.PositionMoved: (MATCHING,),
     # matching -> risk
     k.Fill: (RISK,),
     k.OrderGone: (RISK,),
@@ -72,6 +73,7 @@ BOOK_OF: Final[dict[type, Callable[[Any], int]]] = {
     k.PlaceOrder: attrgetter("instrument_id"),
     k.PullOrder: attrgetter("instrument_id"),
     k.ChangeOrder: attrgetter("instrument_id"),
+    k.PositionMoved: attrgetter("instrument_id"),
 }
 """The instrument whose book a message for matching concerns; what is not here concerns all books,
 and is answered instrument by instrument in the order of their ids."""
@@ -83,6 +85,7 @@ SENDERS: Final[dict[type, str]] = {
     k.PlaceOrder: RISK,
     k.PullOrder: RISK,
     k.ChangeOrder: RISK,
+    k.PositionMoved: RISK,
     k.LiquidationRequired: RISK,
     k.LiquidationReport: RISK,
     k.HouseInventory: RISK,

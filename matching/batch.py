@@ -6,7 +6,7 @@ A call from interpreted Python costs as much as the book's own work; here the lo
 from collections.abc import Sequence
 from typing import Final
 
-from engine.commands import GTC, IOC
+from engine.commands import GTC, IOC, LEG_NET
 from engine.words import i64
 from matching.book import Book
 from matching.step import STEP_FILL
@@ -51,7 +51,9 @@ def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[Bat
             book.change(order_id, price_ticks, lots)
         else:
             tif: i64 = GTC if kind == LIMIT else IOC
-            book.enter(order_id, row[2], row[3], price_ticks, lots, tif, False, stp, False)
+            book.enter(
+                order_id, row[2], row[3], price_ticks, lots, tif, False, stp, False, False, LEG_NET
+            )
         if book.steps:
             for step in book.steps:
                 if step.kind == STEP_FILL:

@@ -7,6 +7,7 @@ from engine.commands import (
     BUY,
     FOK,
     GTC,
+    LEG_NET,
     MAX_LOTS,
     MAX_TICKS,
     SELL,
@@ -20,6 +21,7 @@ from engine.units import WORD
 from engine.words import i64
 from matching.book_side import NO_LEVEL, BookSide
 from matching.levels import FIRST, KEY, LAST, LEVEL_LOTS, ORDERS, Levels
+from matching.positions import Positions
 from matching.resting_orders import (
     ACCOUNT_ID,
     BEFORE,
@@ -34,10 +36,13 @@ from matching.resting_orders import (
     RestingOrders,
     is_liquidation,
     is_post_only,
+    is_reduce_only,
+    leg_of,
     modes_of,
+    row_of,
     stp_of,
 )
-from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL, Step
+from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL, STEP_TRIM, Step
 
 RESTED: Final[int] = Reason.NONE.value
 """Outcome of a submit or change: the order (or what is left of it) rests in the book."""
@@ -49,15 +54,18 @@ _FOK_NOT_FILLABLE: Final[int] = Reason.FOK_NOT_FILLABLE.value
 _POST_ONLY_WOULD_CROSS: Final[int] = Reason.POST_ONLY_WOULD_CROSS.value
 _SELF_TRADE: Final[int] = Reason.SELF_TRADE.value
 _NO_LIQUIDITY: Final[int] = Reason.NO_LIQUIDITY.value
+_NOTHING_TO_REDUCE: Final[int] = Reason.NOTHING_TO_REDUCE.value
+_REDUCE_ONLY_TRIMMED: Final[int] = Reason.REDUCE_ONLY_TRIMMED.value
 
 
 class Book:
     """Price-time priority matching for one instrument.
 
     `submit` and `change` return an outcome (`RESTED`, `FILLED` or the reason the remainder was
-    dropped) and leave two facts behind, valid until the next call: ``steps``, what happened to
-    resting orders in order of time, and ``left_lots``, what is resting or was dropped. An order
-    that rests is ``in`` the book, `order` tells about it.
+    dropped) and leave three facts behind, valid until the next call: ``steps``, what happened to
+    resting orders in order of time, ``left_lots``, what is resting or was dropped, and
+    ``trimmed_lots``, what a reduce-only order lost on arrival. An order that rests is ``in`` the
+    book, `order` tells about it.
 
     Self-trade prevention: two orders of one account never trade; the taker's mode decides.
 
@@ -69,17 +77,33 @@ class Book:
     A fill-or-kill order is filled only if it can trade its whole size: own resting orders are no
     liquidity. They are passed over with cancel oldest, and end the search in every other mode,
     because there the taker could not trade its whole size. A killed order changes nothing.
+
+    A reduce-only order trades at most what closes its account's position, by ``positions``, at the
+    moment of the match. It is cut to that when it arrives (fill-or-kill asks for what is left of
+    it) and again when a taker meets it: what could only open leaves the book there and then.
     """
 
-    __slots__ = ("_stopped", "asks", "bids", "left_lots", "levels", "resting", "steps")
+    __slots__ = (
+        "_stopped",
+        "asks",
+        "bids",
+        "left_lots",
+        "levels",
+        "positions",
+        "resting",
+        "steps",
+        "trimmed_lots",
+    )
 
     def __init__(self) -> None:
         self.resting = RestingOrders()
         self.levels = Levels(self.resting)
         self.bids = BookSide(BUY, self.levels)
         self.asks = BookSide(SELL, self.levels)
+        self.positions = Positions()
         self.steps: list[Step] = []
         self.left_lots: i64 = 0
+        self.trimmed_lots: i64 = 0
         self._stopped = False
 
     def __len__(self) -> int:
@@ -119,11 +143,14 @@ class Book:
         post_only: bool = False,
         stp: int = STP_CANCEL_NEWEST,
         liquidation: bool = False,
+        reduce_only: bool = False,
+        leg: int = LEG_NET,
     ) -> int:
         """Match a limit order and rest what its time in force allows; returns the outcome.
 
         A post-only order that would meet any order, its own account's included, is dropped. An
-        IOC order that finds the other side empty is dropped for want of liquidity.
+        IOC order that finds the other side empty is dropped for want of liquidity. ``leg`` is the
+        position of the account that the order changes.
 
         Raises:
             ValueError: size or price not positive or too large, or the order id already rests.
@@ -136,7 +163,17 @@ class Book:
         ):
             raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
         return self.enter(
-            order_id, account_id, side, price_ticks, lots, tif, post_only, stp, liquidation
+            order_id,
+            account_id,
+            side,
+            price_ticks,
+            lots,
+            tif,
+            post_only,
+            stp,
+            liquidation,
+            reduce_only,
+            leg,
         )
 
     def enter(
@@ -150,6 +187,8 @@ class Book:
         post_only: bool,
         stp: i64,
         liquidation: bool,
+        reduce_only: bool,
+        leg: i64,
     ) -> i64:
         """`submit` for compiled callers, whose numbers are machine words already."""
         if (
@@ -161,33 +200,40 @@ class Book:
             raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
         if self.steps:
             self.steps = []
-        left = lots
+        self.trimmed_lots = 0
+        self.left_lots = lots
         opposite = self.asks if side > 0 else self.bids
         best = opposite.best
         limit_key = -price_ticks if side > 0 else price_ticks
         crosses = best >= 0 and self.levels.cells[best + KEY] >= limit_key
         # What goes straight to its queue is looked for when it is entered.
-        if (crosses or tif != GTC) and self.resting.slots.get(order_id) >= 0:
+        if (crosses or tif != GTC or reduce_only) and self.resting.slots.get(order_id) >= 0:
             raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
+        left = lots
+        if reduce_only:
+            left = min(lots, self.positions.closable(account_id, leg, side))
+            if left == 0:
+                return _NOTHING_TO_REDUCE
+            self.trimmed_lots = lots - left
         if crosses:
-            self.left_lots = left
             if post_only:
                 return _POST_ONLY_WOULD_CROSS
-            if tif == FOK and not self._fillable(opposite, limit_key, account_id, left, stp):
+            if tif == FOK and not self._fillable(opposite, limit_key, account_id, leg, left, stp):
                 return _FOK_NOT_FILLABLE
-            left = self._match(opposite, limit_key, account_id, left, stp)
-            self.left_lots = left
+            left = self._match(opposite, limit_key, account_id, leg, left, stp)
+            self.left_lots = left + self.trimmed_lots
             if self._stopped:
                 self._stopped = False
                 return _SELF_TRADE
             if left == 0:
-                return FILLED
-        self.left_lots = left
+                return _REDUCE_ONLY_TRIMMED if self.trimmed_lots else FILLED
         if tif != GTC:
             if tif == FOK:
                 return _FOK_NOT_FILLABLE
             return _NO_LIQUIDITY if best < 0 else _IOC_REMAINDER
-        slot = self.resting.add(order_id, account_id, left, modes_of(stp, post_only, liquidation))
+        self.left_lots = left
+        modes = modes_of(stp, post_only, liquidation, reduce_only, leg)
+        slot = self.resting.add(order_id, account_id, left, modes)
         if slot < 0:
             raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
         if side > 0:
@@ -227,6 +273,7 @@ class Book:
         left = orders[slot + LOTS]
         if price_ticks == self.price_ticks(slot) and lots <= left:
             self.steps = []
+            self.trimmed_lots = 0
             self._shrink(slot, left - lots)
             self.left_lots = lots
             return RESTED
@@ -243,6 +290,8 @@ class Book:
             is_post_only(modes),
             stp_of(modes),
             is_liquidation(modes),
+            is_reduce_only(modes),
+            leg_of(modes),
         )
 
     def best_bid_ticks(self) -> int:
@@ -271,17 +320,19 @@ class Book:
         return [self._order_in(slot) for each in sides for slot in self._slots(each)]
 
     def state(self) -> tuple[list[OrderRow], list[OrderRow]]:
-        """Bids and asks as plain integers in priority order: all there is to a book."""
+        """Bids and asks as plain integers in priority order: all there is to a book, but for its
+        ``positions``."""
         return (
-            [self._row_in(slot) for slot in self._slots(BUY)],
-            [self._row_in(slot) for slot in self._slots(SELL)],
+            [row_of(self._order_in(slot)) for slot in self._slots(BUY)],
+            [row_of(self._order_in(slot)) for slot in self._slots(SELL)],
         )
 
     def restore(self, side: int, rows: Sequence[Sequence[int]]) -> None:
         """Rest orders of one side, given as `OrderRow` in priority order, without matching."""
         book_side = self.bids if side > 0 else self.asks
-        for order_id, account_id, price_ticks, lots, stp, post_only, liquidation in rows:
-            modes = modes_of(stp, bool(post_only), bool(liquidation))
+        for order_id, account_id, price_ticks, lots, stp, *flags, leg in rows:
+            post_only, liquidation, reduce_only = flags
+            modes = modes_of(stp, bool(post_only), bool(liquidation), bool(reduce_only), leg)
             book_side.queue(self.resting.add(order_id, account_id, lots, modes), price_ticks)
 
     def _slots(self, side: int) -> list[int]:
@@ -306,19 +357,8 @@ class Book:
             stp_of(modes),
             is_post_only(modes),
             is_liquidation(modes),
-        )
-
-    def _row_in(self, slot: i64) -> OrderRow:
-        orders = self.resting.cells
-        modes = orders[slot + MODES]
-        return (
-            orders[slot + ORDER_ID],
-            orders[slot + ACCOUNT_ID],
-            self.price_ticks(slot),
-            orders[slot + LOTS],
-            stp_of(modes),
-            int(is_post_only(modes)),
-            int(is_liquidation(modes)),
+            is_reduce_only(modes),
+            leg_of(modes),
         )
 
     def check(self) -> None:
@@ -374,7 +414,7 @@ class Book:
         return count
 
     def _match(
-        self, opposite: BookSide, limit_key: i64, account_id: i64, left: i64, stp: i64
+        self, opposite: BookSide, limit_key: i64, account_id: i64, leg: i64, left: i64, stp: i64
     ) -> i64:
         """Trade down the opposite side to the limit; returns the lots that found nobody."""
         levels = self.levels.cells
@@ -382,22 +422,41 @@ class Book:
         best = opposite.best
         while best >= 0 and levels[best + KEY] >= limit_key:
             maker = levels[best + FIRST]
-            lots = orders[maker + LOTS]
-            if orders[maker + ACCOUNT_ID] == account_id:
+            resting = orders[maker + LOTS]
+            lots = self._tradable(opposite, maker, resting)
+            if lots == 0:
+                self._take(opposite, STEP_TRIM, maker, resting)
+            elif orders[maker + ACCOUNT_ID] == account_id:
                 left = self._prevent_self_trade(opposite, maker, left, stp)
                 if self._stopped:
                     return left
-            elif lots > left:
-                self._shrink(maker, left)
-                self._note(STEP_FILL, maker, left, lots - left)
-                return 0
             else:
-                left -= lots
-                self._take(opposite, STEP_FILL, maker, lots)
+                traded: i64 = left if lots > left else lots
+                left -= traded
+                side = -opposite.side
+                self.positions.move(account_id, leg, side * traded)
+                maker_leg = leg_of(orders[maker + MODES])
+                self.positions.move(orders[maker + ACCOUNT_ID], maker_leg, -side * traded)
+                if traded == resting:
+                    self._take(opposite, STEP_FILL, maker, traded)
+                else:
+                    self._shrink(maker, traded)
+                    self._note(STEP_FILL, maker, traded, resting - traded)
+                    if traded == lots:
+                        self._take(opposite, STEP_TRIM, maker, resting - traded)
                 if left == 0:
                     return 0
             best = opposite.best
         return left
+
+    def _tradable(self, book_side: BookSide, slot: i64, lots: i64) -> i64:
+        """How many of its ``lots`` a resting order may trade now."""
+        orders = self.resting.cells
+        modes = orders[slot + MODES]
+        if not is_reduce_only(modes):
+            return lots
+        account_id = orders[slot + ACCOUNT_ID]
+        return min(lots, self.positions.closable(account_id, leg_of(modes), book_side.side))
 
     def _prevent_self_trade(self, opposite: BookSide, maker: i64, left: i64, stp: i64) -> i64:
         """Apply the taker's mode; returns its remaining lots, ``_stopped`` says it is over.
@@ -440,21 +499,36 @@ class Book:
         self.levels.cells[orders[slot + LEVEL] + LEVEL_LOTS] -= lots
 
     def _fillable(
-        self, opposite: BookSide, limit_key: i64, account_id: i64, lots: i64, stp: i64
+        self, opposite: BookSide, limit_key: i64, account_id: i64, leg: i64, lots: i64, stp: i64
     ) -> bool:
-        """Whether the whole size can trade at once; see the class docstring for own orders."""
+        """Whether the whole size can trade at once; see the class docstring for own orders.
+
+        The positions move along as they would, for they bound what reduce-only orders trade.
+        """
         levels = self.levels.cells
         orders = self.resting.cells
+        side = opposite.side
+        moved = Positions()
         for level in opposite.best_first():
             if levels[level + KEY] < limit_key:
                 return False
             slot = levels[level + FIRST]
             while slot >= 0:
-                if orders[slot + ACCOUNT_ID] != account_id:
-                    lots -= orders[slot + LOTS]
+                maker_id = orders[slot + ACCOUNT_ID]
+                modes = orders[slot + MODES]
+                maker_leg = leg_of(modes)
+                traded = orders[slot + LOTS]
+                if is_reduce_only(modes):
+                    held = self.positions.lots(maker_id, maker_leg)
+                    held += moved.lots(maker_id, maker_leg)
+                    traded = min(traded, max(0, -side * held))
+                if maker_id != account_id:
+                    lots -= traded
                     if lots <= 0:
                         return True
-                elif stp != STP_CANCEL_OLDEST:
+                    moved.move(maker_id, maker_leg, side * traded)
+                    moved.move(account_id, leg, -side * traded)
+                elif traded and stp != STP_CANCEL_OLDEST:
                     return False
                 slot = orders[slot + BEHIND]
         return False

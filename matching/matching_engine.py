@@ -9,7 +9,7 @@ from typing import Any
 from engine.commands import BUY, SELL, AdvanceTime
 from engine.component import Component
 from engine.events import BookLevel, Trade
-from engine.links import BookTop, InstrumentListed
+from engine.links import BookTop, InstrumentListed, PositionMoved
 from engine.order_links import (
     ChangeOrder,
     Fill,
@@ -23,11 +23,12 @@ from engine.reasons import Reason
 from engine.words import i64
 from matching.book import FILLED, RESTED, Book
 from matching.market_data import DepthSnapshot, depth_snapshot
+from matching.positions import PositionRow
 from matching.resting_orders import LOTS, MODES, NOBODY, OrderRow, is_liquidation
-from matching.step import STEP_DECREMENT, STEP_FILL, Step
+from matching.step import STEP_DECREMENT, STEP_FILL, STEP_TRIM, Step
 
-BookState = tuple[int, int, int, list[OrderRow], list[OrderRow]]
-"""Instrument id, last trade id, last depth sequence, bids and asks in priority order."""
+BookState = tuple[int, int, int, list[OrderRow], list[OrderRow], list[PositionRow]]
+"""Instrument id, last trade id, last depth sequence, bids and asks in priority order, positions."""
 
 
 class _Market:
@@ -76,6 +77,7 @@ class MatchingEngine(Component):
         self._handlers: dict[type, Callable[[Any, list[Any]], None]] = {
             AdvanceTime: self._advance_time,
             InstrumentListed: self._list_instrument,
+            PositionMoved: self._move_position,
         }
 
     def handle(self, message: Any, out: list[Any]) -> None:
@@ -103,8 +105,10 @@ class MatchingEngine(Component):
         """Everything that decides future behaviour, as plain integers in a fixed order."""
         state: list[BookState] = []
         for instrument_id, market in self._markets.items():
-            bids, asks = market.book.state()
-            state.append((instrument_id, market.last_trade_id, market.depth_sequence, bids, asks))
+            book = market.book
+            bids, asks = book.state()
+            counters = (instrument_id, market.last_trade_id, market.depth_sequence)
+            state.append((*counters, bids, asks, book.positions.state()))
         return state
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
@@ -113,12 +117,13 @@ class MatchingEngine(Component):
         self.books = {}
         self._markets = {}
         self._latest = None
-        for instrument_id, last_trade_id, depth_sequence, bids, asks in state:
+        for instrument_id, last_trade_id, depth_sequence, bids, asks, positions in state:
             market = self._open(instrument_id)
             market.last_trade_id = last_trade_id
             market.depth_sequence = depth_sequence
             market.book.restore(BUY, bids)
             market.book.restore(SELL, asks)
+            market.book.positions.restore(positions)
 
     def depth_snapshot(self, instrument_id: int) -> DepthSnapshot:
         """The instrument's depth, numbered so that the next `BookLevel` continues it.
@@ -150,6 +155,10 @@ class MatchingEngine(Component):
         if listed.spec.instrument_id not in self._markets:
             self._open(listed.spec.instrument_id)
 
+    def _move_position(self, moved: PositionMoved, out: list[Any]) -> None:
+        market = self._markets[moved.instrument_id]
+        market.book.positions.move(moved.account_id, moved.leg, moved.qty_lots)
+
     def _advance_time(self, command: AdvanceTime, out: list[Any]) -> None:
         time_ns = command.time_ns
         for instrument_id, book in self.books.items():
@@ -179,6 +188,8 @@ class MatchingEngine(Component):
             order.post_only,
             order.stp,
             liquidation,
+            order.reduce_only,
+            order.leg,
         )
         if book.steps:
             self._report_steps(market, time_ns, order_id, side, price_ticks, lots, liquidation, out)
@@ -246,7 +257,7 @@ class MatchingEngine(Component):
             if self.publish_depth:
                 market.touch(-side, price)
             if step.kind != STEP_FILL:
-                out.append(_self_trade_answer(instrument_id, time_ns, step))
+                out.append(_maker_answer(instrument_id, time_ns, step))
                 if step.kind == STEP_DECREMENT:
                     left -= lots
                     if left > 0:
@@ -274,9 +285,13 @@ class MatchingEngine(Component):
         out: list[Any],
     ) -> None:
         """Tell what became of the taker unless its fills or its acceptance said so already."""
+        book = market.book
         if outcome != RESTED and outcome != FILLED:
-            left = market.book.left_lots
-            out.append(OrderGone(time_ns, order_id, market.instrument_id, left, outcome))
+            out.append(OrderGone(time_ns, order_id, market.instrument_id, book.left_lots, outcome))
+        elif book.trimmed_lots:
+            instrument_id = market.instrument_id
+            left = book.left_lots
+            out.append(OrderChanged(time_ns, order_id, instrument_id, price_ticks, left))
         if self.publish_depth:
             if outcome == RESTED:
                 market.touch(side, price_ticks)
@@ -293,9 +308,9 @@ class MatchingEngine(Component):
         market.touched.clear()
 
 
-def _self_trade_answer(instrument_id: int, time_ns: int, step: Step) -> OrderGone | OrderChanged:
-    """What self-trade prevention did to the resting order; a gone one left its lots unfilled."""
-    if step.left_lots == 0:
-        reason = Reason.SELF_TRADE.value
-        return OrderGone(time_ns, step.maker_id, instrument_id, step.lots, reason)
-    return OrderChanged(time_ns, step.maker_id, instrument_id, step.price_ticks, step.left_lots)
+def _maker_answer(instrument_id: int, time_ns: int, step: Step) -> OrderGone | OrderChanged:
+    """What became of a resting order without a trade; a gone one left its lots unfilled."""
+    if step.left_lots:
+        return OrderChanged(time_ns, step.maker_id, instrument_id, step.price_ticks, step.left_lots)
+    reason = Reason.REDUCE_ONLY_TRIMMED if step.kind == STEP_TRIM else Reason.SELF_TRADE
+    return OrderGone(time_ns, step.maker_id, instrument_id, step.lots, reason.value)

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from engine.slots_by_id import SlotsById, new_slots_by_id
 from engine.words import extend, i64, vec
 
-OrderRow = tuple[int, int, int, int, int, int, int]
+OrderRow = tuple[int, int, int, int, int, int, int, int, int]
 """A resting order as plain integers: order id, account id, price, remaining lots, self-trade
-mode, post-only (0 or 1), liquidation (0 or 1)."""
+mode, post-only (0 or 1), liquidation (0 or 1), reduce-only (0 or 1), leg."""
 
 NOBODY: Final[int] = -1
 """In place of a slot: there is no such order."""
@@ -21,7 +21,7 @@ ACCOUNT_ID: Final[int] = 1
 LOTS: Final[int] = 2
 """What is left of the order."""
 MODES: Final[int] = 3
-"""Self-trade mode, post-only and liquidation in one word: see `stp_of` and its neighbours."""
+"""Self-trade mode, flags and leg in one word: see `stp_of` and its neighbours."""
 LEVEL: Final[int] = 4
 """The order's price level in `matching.levels`, which sets this and the next two."""
 BEFORE: Final[int] = 5
@@ -33,7 +33,9 @@ _MORE_CELLS: Final[int] = 64 * _ORDER_CELLS
 
 _POST_ONLY: Final[int] = 16
 _LIQUIDATION: Final[int] = 32
+_REDUCE_ONLY: Final[int] = 64
 _STP: Final[int] = 15
+_LEG_SHIFT: Final[int] = 7
 
 
 class Order(NamedTuple):
@@ -47,6 +49,23 @@ class Order(NamedTuple):
     stp: int
     post_only: bool
     liquidation: bool
+    reduce_only: bool = False
+    leg: int = 0
+
+
+def row_of(order: Order) -> OrderRow:
+    """A resting order as plain integers; its side is told by where it stands."""
+    return (
+        order.order_id,
+        order.account_id,
+        order.price_ticks,
+        order.remaining_lots,
+        order.stp,
+        int(order.post_only),
+        int(order.liquidation),
+        int(order.reduce_only),
+        order.leg,
+    )
 
 
 class RestingOrders:
@@ -94,13 +113,15 @@ class RestingOrders:
             self._free = slot
 
 
-def modes_of(stp: i64, post_only: bool, liquidation: bool) -> i64:
-    """The three packed into a word."""
-    modes: i64 = stp
+def modes_of(stp: i64, post_only: bool, liquidation: bool, reduce_only: bool, leg: i64) -> i64:
+    """The five packed into a word."""
+    modes: i64 = stp | leg << _LEG_SHIFT
     if post_only:
         modes |= _POST_ONLY
     if liquidation:
         modes |= _LIQUIDATION
+    if reduce_only:
+        modes |= _REDUCE_ONLY
     return modes
 
 
@@ -117,3 +138,13 @@ def is_post_only(modes: i64) -> bool:
 def is_liquidation(modes: i64) -> bool:
     """Whether the liquidation engine placed the order."""
     return modes & _LIQUIDATION != 0
+
+
+def is_reduce_only(modes: i64) -> bool:
+    """Whether the order may only close what its account holds."""
+    return modes & _REDUCE_ONLY != 0
+
+
+def leg_of(modes: i64) -> i64:
+    """Which position of its account the order belongs to."""
+    return modes >> _LEG_SHIFT

@@ -11,12 +11,15 @@ STEP_CANCEL: Final[int] = 1
 """Self-trade prevention cancelled a resting order; nothing traded."""
 STEP_DECREMENT: Final[int] = 2
 """Self-trade prevention lowered taker and resting order by the same size; nothing traded."""
+STEP_TRIM: Final[int] = 3
+"""Lots of a resting reduce-only order that could not close anything were taken out of the book."""
 
 
 @mypyc_attr(acyclic=True)
 class Step:
-    """One of the three kinds, with the resting order it happened to: ``lots`` were filled,
-    cancelled or taken off, ``left_lots`` still rest; ``liquidation`` is the resting order's own."""
+    """One of the four kinds, with the resting order it happened to: ``lots`` were filled,
+    cancelled, taken off or taken out, ``left_lots`` still rest; ``liquidation`` is the resting
+    order's own."""
 
     __slots__ = ("kind", "left_lots", "liquidation", "lots", "maker_id", "price_ticks")
 

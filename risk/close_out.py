@@ -8,7 +8,7 @@ Every loss the account cannot bear is booked once, as bad debt at the stage that
 from collections.abc import Iterator
 from typing import Final
 
-from engine.commands import BUY, IOC, LEG_LONG, LEG_NET, LEG_SHORT, STP_CANCEL_OLDEST
+from engine.commands import BUY, IOC, LEG_LONG, LEG_SHORT, STP_CANCEL_OLDEST
 from engine.events import (
     BadDebtBooked,
     Deleveraged,
@@ -32,7 +32,7 @@ from engine.units import PPB, apply_rate_down
 from risk.accounts import BAD_DEBT, FUND, MarginAccount, OpenOrder, Position
 from risk.adl_queue import AdlQueues
 from risk.conversion import exchange_for_debt
-from risk.core import RiskCore
+from risk.core import RiskCore, house_position
 from risk.health import collateral_q, evaluate, position_maintenance_q, unrealised_q
 from risk.liquidation.adl import split_pro_rata, split_value
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks, nearer_ticks
@@ -147,6 +147,8 @@ class CloseOut:
                 False,
                 STP_CANCEL_OLDEST,
                 True,
+                True,
+                position.leg,
             )
         )
 
@@ -223,9 +225,9 @@ class CloseOut:
         listing = position.listing
         mark_value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
         account = position.account
-        target = _house_position(taker, listing)
-        core.ledger.settle(position, -qty_lots, -value_q, core.now_ns)
-        realised_q = core.ledger.settle(target, qty_lots, value_q, core.now_ns)
+        target = house_position(taker, listing)
+        core.settle_outside_book(position, -qty_lots, -value_q)
+        realised_q = core.settle_outside_book(target, qty_lots, value_q)
         core.fund_moved(taker, realised_q, "takeover")
         drop_if_empty(position)
         drop_if_empty(target)
@@ -296,8 +298,8 @@ class CloseOut:
             if not lots:
                 continue
             value_q = listing.instrument.position_value_q(lots, listing.mark_ticks)
-            core.ledger.settle(long_leg, -lots, -value_q, core.now_ns)
-            core.ledger.settle(short_leg, lots, value_q, core.now_ns)
+            core.settle_outside_book(long_leg, -lots, -value_q)
+            core.settle_outside_book(short_leg, lots, value_q)
             self._told_deleveraged(long_leg, short_leg, lots, value_q, OWN_LEG_RANK, 0)
             drop_if_empty(long_leg)
             drop_if_empty(short_leg)
@@ -341,8 +343,8 @@ class CloseOut:
             evaluate(account)
             if account.equity_q + gain_q < 0:
                 return False
-        core.ledger.settle(position, -qty_lots, -value_q, core.now_ns)
-        realised_q = core.ledger.settle(target, qty_lots, value_q, core.now_ns)
+        core.settle_outside_book(position, -qty_lots, -value_q)
+        realised_q = core.settle_outside_book(target, qty_lots, value_q)
         core.fund_moved(account, realised_q, "deleveraged")
         self._told_deleveraged(position, target, qty_lots, value_q, rank, gain_q)
         self._reservations.trim_reduce_only(target)
@@ -473,12 +475,3 @@ class CloseOut:
             move_collateral(self._core.ledger, account, cross, account.wallet_q)
             self._watch.refresh(cross, widen=True)
         self._watch.refresh(account, widen=True)
-
-
-def _house_position(account: MarginAccount, listing: Listing) -> Position:
-    """The house's net position in a contract, opened empty if needed."""
-    position = account.position(listing.instrument_id, LEG_NET)
-    if position is None:
-        position = Position(account, listing, LEG_NET, 1)
-        account.add_position(position)
-    return position

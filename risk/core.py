@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from msgspec.structs import astuple
 
-from engine.commands import MAX_WIRE, AddAsset
+from engine.commands import LEG_NET, MAX_WIRE, AddAsset
 from engine.events import CommandRejected, FundChanged
 from engine.instruments import AssetSpec
-from engine.links import AccountFacts, HouseFacts, PositionFacts
+from engine.links import AccountFacts, HouseFacts, PositionFacts, PositionMoved
 from engine.order_links import PullOrder
 from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.units import Rate, magnitude
-from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Trader
+from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Position, Trader
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
     Levels,
@@ -101,6 +101,17 @@ class RiskCore:
             self.out.append(
                 FundChanged(self.now_ns, account.asset_id, amount_q, account.wallet_q, cause)
             )
+
+    def settle_outside_book(self, position: Position, qty_lots: int, value_q: int) -> int:
+        """Book a change of a position that no fill made, tell the book, and return the profit it
+        realised. Lots and value are signed as in `Ledger.settle`."""
+        realised_q = self.ledger.settle(position, qty_lots, value_q, self.now_ns)
+        account_id = position.account.trader.account_id
+        instrument_id = position.listing.instrument_id
+        self.out.append(
+            PositionMoved(self.now_ns, instrument_id, account_id, position.leg, qty_lots)
+        )
+        return realised_q
 
     def pull(self, order: OpenOrder, reason: int, account_id: int = 0) -> None:
         """Send a cancel to the book; the order ends when the book answers."""
@@ -242,3 +253,12 @@ class RiskCore:
             backstop.equity_q,
             position_notional_q(backstop),
         )
+
+
+def house_position(account: MarginAccount, listing: Listing) -> Position:
+    """The house's net position in a contract, opened empty if needed."""
+    position = account.position(listing.instrument_id, LEG_NET)
+    if position is None:
+        position = Position(account, listing, LEG_NET, 1)
+        account.add_position(position)
+    return position

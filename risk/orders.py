@@ -166,6 +166,9 @@ class Orders:
                 tif,
                 command.post_only,
                 command.stp,
+                False,
+                reduce_only,
+                command.leg,
             )
         )
         return PASSED

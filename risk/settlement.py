@@ -5,13 +5,13 @@ Both sides of a fill are settled before anyone is re-evaluated, so the books bal
 
 from typing import Final
 
-from engine.events import OrderAmended, OrderClosed, OrderFilled
+from engine.events import OrderAmended, OrderClosed, OrderFilled, TakenOver
 from engine.links import LiquidationReport
 from engine.order_links import Fill, OrderChanged, OrderGone, PullFailed
 from engine.reasons import Reason
 from engine.units import apply_rate_up, magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
-from risk.core import RiskCore
+from risk.core import RiskCore, house_position
 from risk.health import collateral_q, evaluate
 from risk.pretrade import Verdict, opening_lots
 from risk.reservations import Reservations, drop_if_empty, isolated_hold_q, isolated_margin_q
@@ -67,8 +67,14 @@ class Settlement:
         own_value_q = value_q
         if side < 0:
             qty_lots, own_value_q = -qty_lots, -value_q
-        opened = opening_part(position.qty_lots, qty_lots) if account.isolated else 0
+        opened = excess = 0
+        if account.isolated or order.reduce_only:
+            opened = opening_part(position.qty_lots, qty_lots)
         realised_q = core.ledger.settle(position, qty_lots, own_value_q, core.now_ns)
+        if order.reduce_only and opened and account.trader.account_id != FUND:
+            excess = side * opened
+            opened = 0
+            realised_q += self._give_to_fund(position, excess)
         if realised_q:
             core.fund_moved(account, realised_q, "disposal")
         if account.isolated and not order.liquidation:
@@ -99,6 +105,46 @@ class Settlement:
                 fee_q,
                 realised_q,
                 position.qty_lots,
+            )
+        )
+        if excess:
+            self._told_given_to_fund(position, excess)
+
+    def _give_to_fund(self, position: Position, qty_lots: int) -> int:
+        """What a reduce-only fill opened goes to the fund at the mark; returns what the trader
+        realises by its price against the mark.
+
+        The book bounds such fills by the position it knows. A takeover or a deleveraging that it
+        had not heard of yet made that position smaller.
+        """
+        core = self._core
+        account = position.account
+        listing = position.listing
+        fund = core.ledger.house(FUND, account.asset_id)
+        target = house_position(fund, listing)
+        value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
+        realised_q = core.settle_outside_book(position, -qty_lots, -value_q)
+        core.fund_moved(fund, core.settle_outside_book(target, qty_lots, value_q), "takeover")
+        drop_if_empty(target)
+        if account.isolated and account.wallet_q < 0:
+            cross = core.cross_of(account)
+            present_q = max(0, cross.wallet_q + collateral_q(cross))
+            move_collateral(core.ledger, cross, account, min(-account.wallet_q, present_q))
+        return realised_q
+
+    def _told_given_to_fund(self, position: Position, qty_lots: int) -> None:
+        core = self._core
+        listing = position.listing
+        core.emit(
+            TakenOver(
+                core.now_ns,
+                position.account.margin_account_id,
+                FUND,
+                listing.instrument_id,
+                qty_lots,
+                listing.instrument.position_value_q(qty_lots, listing.mark_ticks),
+                listing.mark_ticks,
+                0,
             )
         )
 

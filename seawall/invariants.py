@@ -9,6 +9,7 @@ from engine.invariants import (
     NO_MISSED_CROSSING,
     NOT_NEGATIVE,
     ONE_STAGE,
+    POSITIONS_KNOWN_TO_THE_BOOK,
     POSITIONS_SUM_TO_ZERO,
     RESERVATIONS,
     require,
@@ -37,6 +38,7 @@ def check_full(risk: RiskEngine, matching: MatchingEngine, liquidation: Liquidat
         residue_q = core.ledger.residue_q(asset_id)
         require(residue_q == 0, CONSERVATION_FULL, f"residue {residue_q} in asset {asset_id}")
     _check_positions(risk)
+    _check_books_positions(risk, matching)
     for instrument_id, book in matching.books.items():
         try:
             book.check()
@@ -68,6 +70,21 @@ def _check_positions(risk: RiskEngine) -> None:
             POSITIONS_SUM_TO_ZERO,
             f"{listing.instrument.symbol}: longs {longs}, open interest {listing.long_lots}",
         )
+
+
+def _check_books_positions(risk: RiskEngine, matching: MatchingEngine) -> None:
+    held: dict[int, list[tuple[int, int, int]]] = {known: [] for known in matching.books}
+    for account in risk.core.ledger.accounts.values():
+        for position in account.positions:
+            if position.qty_lots:
+                row = (account.trader.account_id, position.leg, position.qty_lots)
+                held[position.listing.instrument_id].append(row)
+    for instrument_id, book in matching.books.items():
+        known = book.positions.state()
+        expected = sorted(held[instrument_id])
+        if known != expected:
+            figures = f"instrument {instrument_id}: book {known}, risk {expected}"
+            require(False, POSITIONS_KNOWN_TO_THE_BOOK, figures)
 
 
 def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:

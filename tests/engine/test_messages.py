@@ -101,7 +101,7 @@ def test_messages_cannot_be_changed(message_type: type) -> None:
 def test_the_wire_form_is_the_name_and_the_fields_in_order() -> None:
     assert msgspec.msgpack.decode(encode(Deposit(5, 100, 1, -7))) == ["Deposit", 5, 100, 1, -7]
     order = PlaceOrder(5, 1, 100, 2, -1, 7, 9_000, 1, True, 3)
-    wire = ["PlaceOrder", 5, 1, 100, 2, -1, 7, 9_000, 1, True, 3, False]
+    wire = ["PlaceOrder", 5, 1, 100, 2, -1, 7, 9_000, 1, True, 3, False, False, 0]
     assert msgspec.msgpack.decode(encode(order)) == wire
 
 
@@ -111,7 +111,7 @@ def test_messages_are_equal_when_all_their_fields_are() -> None:
     assert order != PlaceOrder(5, 1, 100, 2, -1, 7, 9_000, 1, True, 3, True)
     assert order != "PlaceOrder"
     assert repr(order).startswith("PlaceOrder(time_ns=5, order_id=1, account_id=100, ")
-    assert repr(order).endswith("post_only=True, stp=3, liquidation=False)")
+    assert repr(order).endswith("stp=3, liquidation=False, reduce_only=False, leg=0)")
 
 
 @pytest.mark.parametrize("message_type", ALL_TYPES, ids=named)

@@ -3,7 +3,9 @@
 Written from the rules, not from `matching.book`; slow and obviously right.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass, field
 
 from engine.commands import (
     BUY,
@@ -29,25 +31,30 @@ class NaiveOrder:
     stp: int
     post_only: bool
     arrival: int
+    reduce_only: bool = False
+    leg: int = 0
 
 
 @dataclass
 class Result:
     """What a command did: ``trades`` are (maker id, price, lots), ``cancelled`` and ``decremented``
-    (maker id, lots) are the work of self-trade prevention, ``reason`` why a remainder was dropped
-    (None if it rests or nothing is left), ``unfilled`` what rests or was dropped."""
+    (maker id, lots) are the work of self-trade prevention, ``trimmed`` (maker id, lots) what could
+    only have opened, ``reason`` why a remainder was dropped (None if it rests or nothing is left),
+    ``unfilled`` what rests or was dropped."""
 
     trades: list[tuple[int, int, int]]
     cancelled: list[tuple[int, int]]
     decremented: list[tuple[int, int]]
     reason: Reason | None
     unfilled: int
+    trimmed: list[tuple[int, int]] = field(default_factory=list)
 
 
 class NaiveBook:
     def __init__(self) -> None:
         self.orders: list[NaiveOrder] = []
         self.arrivals = 0
+        self.held: Counter[tuple[int, int]] = Counter()
 
     def queue(self, side: int) -> list[NaiveOrder]:
         """The orders of a side by price, then time."""
@@ -81,60 +88,75 @@ class NaiveBook:
         tif: int,
         post_only: bool,
         stp: int,
+        liquidation: bool = False,
+        reduce_only: bool = False,
+        leg: int = 0,
     ) -> Result:
+        taker = NaiveOrder(
+            order_id, account_id, side, price, lots, stp, post_only, 0, reduce_only, leg
+        )
         crossing = self.crossing(side, price)
         other_side_empty = not self.queue(-side)
+        able = self.able(taker)
+        if not able:
+            return Result([], [], [], Reason.NOTHING_TO_REDUCE, lots)
         if post_only and crossing:
             return Result([], [], [], Reason.POST_ONLY_WOULD_CROSS, lots)
-        if tif == FOK and self.tradable(crossing, account_id, stp) < lots:
-            return Result([], [], [], Reason.FOK_NOT_FILLABLE, lots)
-        result = Result([], [], [], None, lots)
+        if tif == FOK:
+            trial = deepcopy(self).submit(
+                order_id, account_id, side, price, able, IOC, False, stp, False, False, leg
+            )
+            if trial.decremented or trial.unfilled:
+                return Result([], [], [], Reason.FOK_NOT_FILLABLE, lots)
+        result = Result([], [], [], None, able)
         for maker in crossing:
             if result.unfilled == 0:
                 break
-            if maker.account_id == account_id:
+            if not self.able(maker):
+                self.trim(maker, result)
+            elif maker.account_id == account_id:
                 if self.self_trade(maker, stp, result):
                     result.reason = Reason.SELF_TRADE
+                    result.unfilled += lots - able
                     return result
             else:
-                self.trade(maker, result)
+                self.trade(taker, maker, result)
         if result.unfilled == 0:
-            return result
-        if tif == GTC:
+            if able < lots:
+                result.reason = Reason.REDUCE_ONLY_TRIMMED
+                result.unfilled = lots - able
+        elif tif == GTC:
             self.arrivals += 1
-            self.orders.append(
-                NaiveOrder(
-                    order_id,
-                    account_id,
-                    side,
-                    price,
-                    result.unfilled,
-                    stp,
-                    post_only,
-                    self.arrivals,
-                )
-            )
+            taker.arrival = self.arrivals
+            taker.lots = result.unfilled
+            self.orders.append(taker)
         elif tif == IOC:
             result.reason = Reason.NO_LIQUIDITY if other_side_empty else Reason.IOC_REMAINDER
+            result.unfilled += lots - able
         return result
 
-    def tradable(self, crossing: list[NaiveOrder], account_id: int, stp: int) -> int:
-        """How much an order could trade before it meets an own one that stops or shrinks it."""
-        total = 0
-        for maker in crossing:
-            if maker.account_id != account_id:
-                total += maker.lots
-            elif stp != STP_CANCEL_OLDEST:
-                break
-        return total
+    def able(self, order: NaiveOrder) -> int:
+        """How much of itself an order may trade now."""
+        if not order.reduce_only:
+            return order.lots
+        return min(order.lots, max(0, -order.side * self.held[order.account_id, order.leg]))
 
-    def trade(self, maker: NaiveOrder, result: Result) -> None:
-        size = min(maker.lots, result.unfilled)
+    def trim(self, maker: NaiveOrder, result: Result) -> None:
+        result.trimmed.append((maker.order_id, maker.lots))
+        self.orders.remove(maker)
+
+    def trade(self, taker: NaiveOrder, maker: NaiveOrder, result: Result) -> None:
+        able = self.able(maker)
+        size = min(able, result.unfilled)
         result.trades.append((maker.order_id, maker.price, size))
         result.unfilled -= size
         maker.lots -= size
+        self.held[taker.account_id, taker.leg] += taker.side * size
+        self.held[maker.account_id, maker.leg] += maker.side * size
         if maker.lots == 0:
             self.orders.remove(maker)
+        elif size == able:
+            self.trim(maker, result)
 
     def self_trade(self, maker: NaiveOrder, stp: int, result: Result) -> bool:
         """Apply the taker's mode; whether the taker is finished."""
@@ -163,5 +185,15 @@ class NaiveBook:
             return Result([], [], [], None, lots)
         self.orders.remove(order)
         return self.submit(
-            order_id, order.account_id, order.side, price, lots, GTC, order.post_only, order.stp
+            order_id,
+            order.account_id,
+            order.side,
+            price,
+            lots,
+            GTC,
+            order.post_only,
+            order.stp,
+            False,
+            order.reduce_only,
+            order.leg,
         )

@@ -12,6 +12,9 @@ from engine.commands import (
     FOK,
     GTC,
     IOC,
+    LEG_LONG,
+    LEG_NET,
+    LEG_SHORT,
     SELL,
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
@@ -19,9 +22,10 @@ from engine.commands import (
     STP_DECREMENT,
 )
 from matching.book import FILLED, RESTED, Book
-from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL
+from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL, STEP_TRIM
 from tests.matching.naive_book import NaiveBook, Result
 
+LEGS = (LEG_NET, LEG_LONG, LEG_SHORT)
 MODES = (STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, STP_CANCEL_BOTH, STP_DECREMENT)
 
 
@@ -43,10 +47,24 @@ class Pair:
         tif: int = GTC,
         post_only: bool = False,
         stp: int = STP_CANCEL_NEWEST,
+        reduce_only: bool = False,
+        leg: int = LEG_NET,
     ) -> None:
         order_id = len(self.accounts) + 1
         self.accounts[order_id] = account_id
-        arguments = (order_id, account_id, side, price, lots, tif, post_only, stp)
+        arguments = (
+            order_id,
+            account_id,
+            side,
+            price,
+            lots,
+            tif,
+            post_only,
+            stp,
+            False,
+            reduce_only,
+            leg,
+        )
         outcome = self.book.submit(*arguments)
         self.compare_result(order_id, outcome, self.naive.submit(*arguments))
 
@@ -54,6 +72,11 @@ class Pair:
         left = self.book.cancel(order_id)
         assert left == self.naive.cancel(order_id)
         self.count("cancel" if left else "cancel of nothing")
+        self.compare_books()
+
+    def move(self, account_id: int, leg: int, lots: int) -> None:
+        self.book.positions.move(account_id, leg, lots)
+        self.naive.held[account_id, leg] += lots
         self.compare_books()
 
     def change(self, order_id: int, price: int, lots: int) -> None:
@@ -73,6 +96,8 @@ class Pair:
         assert cancelled == expected.cancelled
         decremented = [(s.maker_id, s.lots) for s in steps if s.kind == STEP_DECREMENT]
         assert decremented == expected.decremented
+        trimmed = [(s.maker_id, s.lots) for s in steps if s.kind == STEP_TRIM]
+        assert trimmed == expected.trimmed
         if expected.reason is not None:
             assert outcome == expected.reason
             assert self.book.left_lots == expected.unfilled
@@ -84,16 +109,19 @@ class Pair:
             assert self.book.left_lots == 0
         for maker_id, _, _ in trades:
             assert self.accounts[maker_id] != self.accounts[taker_id], "an account met itself"
-        for step in steps:
-            still_resting = self.naive.find(step.maker_id)
-            assert step.left_lots == (still_resting.lots if still_resting else 0)
+        left = {step.maker_id: step.left_lots for step in steps}
+        for maker_id, lots in left.items():
+            still_resting = self.naive.find(maker_id)
+            assert lots == (still_resting.lots if still_resting else 0)
         self.count(str(outcome))
         for step in steps:
-            self.count(("fill", "stp cancel", "stp decrement")[step.kind])
+            self.count(("fill", "stp cancel", "stp decrement", "trim")[step.kind])
         self.compare_books()
 
     def compare_books(self) -> None:
         self.book.check()
+        held = [(*key, lots) for key, lots in sorted(self.naive.held.items()) if lots]
+        assert self.book.positions.state() == held
         for side in (BUY, SELL):
             l3 = [
                 (o.order_id, o.account_id, o.price_ticks, o.remaining_lots)
@@ -124,12 +152,15 @@ _submits = st.tuples(
     st.sampled_from((GTC, GTC, GTC, IOC, FOK)),
     st.booleans(),
     st.sampled_from(MODES),
+    st.booleans(),
+    st.sampled_from(LEGS),
 )
+_moves = st.tuples(st.just("move"), st.integers(1, 3), st.sampled_from(LEGS), st.integers(-9, 9))
 _cancels = st.tuples(st.just("cancel"), st.integers(1, 30))
 _changes = st.tuples(st.just("change"), st.integers(1, 30), st.integers(1, 6), st.integers(1, 9))
 
 
-@given(st.lists(st.one_of(_submits, _submits, _cancels, _changes), max_size=60))
+@given(st.lists(st.one_of(_submits, _submits, _cancels, _changes, _moves), max_size=60))
 def test_any_command_sequence_gives_the_fills_and_queues_of_the_naive_book(
     commands: list[tuple[object, ...]],
 ) -> None:
@@ -158,7 +189,11 @@ def test_long_random_flows_agree_with_the_naive_book(seed: int) -> None:
                 rng.choice((GTC, GTC, GTC, GTC, IOC, FOK)),
                 rng.random() < 0.3,
                 rng.choice(MODES),
+                rng.random() < 0.4,
+                rng.choice((LEG_NET, LEG_NET, LEG_LONG)),
             )
+        elif dice < 0.5:
+            pair.move(rng.randint(1, 5), LEG_NET, rng.randint(-50, 50))
         elif dice < 0.85:
             pair.cancel(rng.randint(max(1, known - 150), known))
         else:
@@ -166,8 +201,8 @@ def test_long_random_flows_agree_with_the_naive_book(seed: int) -> None:
             if resting:
                 price = rng.randint(1, prices)
                 pair.change(rng.choice(resting), price, rng.randint(1, 40))
-    expected = {"fill", "stp cancel", "stp decrement", "cancel", "change"}
-    outcomes = {"0", "300", "302", "303", "304", "305"}
+    expected = {"fill", "stp cancel", "stp decrement", "trim", "cancel", "change"}
+    outcomes = {"0", "203", "300", "302", "303", "304", "305", "306"}
     assert expected | outcomes <= pair.seen.keys(), "the flow did not reach every rule"
 
 

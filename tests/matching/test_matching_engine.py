@@ -11,6 +11,8 @@ from engine.commands import (
     FOK,
     GTC,
     IOC,
+    LEG_LONG,
+    LEG_NET,
     SELL,
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
@@ -29,6 +31,7 @@ from engine.links import (
     OrderChanged,
     OrderGone,
     PlaceOrder,
+    PositionMoved,
     PullFailed,
     PullOrder,
 )
@@ -73,9 +76,23 @@ def place(
     stp: int = STP_CANCEL_NEWEST,
     liquidation: bool = False,
     instrument_id: int = COIN,
+    reduce_only: bool = False,
+    leg: int = LEG_NET,
 ) -> PlaceOrder:
     return PlaceOrder(
-        T, order_id, account_id, instrument_id, side, lots, price, tif, post_only, stp, liquidation
+        T,
+        order_id,
+        account_id,
+        instrument_id,
+        side,
+        lots,
+        price,
+        tif,
+        post_only,
+        stp,
+        liquidation,
+        reduce_only,
+        leg,
     )
 
 
@@ -279,6 +296,116 @@ def test_a_live_order_id_used_again_is_a_fault_of_the_caller(engine: MatchingEng
         ask(engine, place(1, 9, BUY, 100, 1))
 
 
+def moved(account_id: int, lots: int, leg: int = LEG_NET) -> PositionMoved:
+    return PositionMoved(T, COIN, account_id, leg, lots)
+
+
+def reducing(
+    order_id: int, account_id: int, side: int, price: int, lots: int, tif: int = GTC, **fields: int
+) -> PlaceOrder:
+    return place(order_id, account_id, side, price, lots, tif, reduce_only=True, **fields)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        pytest.param(
+            reducing(9, 9, BUY, 101, 5, IOC),
+            [fill(1, 101, 3, 9, 1), trade(1, 101, 3), gone(9, 2, Reason.REDUCE_ONLY_TRIMMED)],
+            id="filled as far as it closes",
+        ),
+        pytest.param(
+            reducing(9, 9, BUY, 101, 5, FOK),
+            [fill(1, 101, 3, 9, 1), trade(1, 101, 3), gone(9, 2, Reason.REDUCE_ONLY_TRIMMED)],
+            id="FOK asks for what it closes",
+        ),
+        pytest.param(
+            reducing(9, 9, BUY, 101, 3, FOK),
+            [fill(1, 101, 3, 9, 1), trade(1, 101, 3)],
+            id="filled",
+        ),
+        pytest.param(
+            reducing(9, 9, BUY, 100, 5, IOC), [gone(9, 5, Reason.IOC_REMAINDER)], id="untouched"
+        ),
+        pytest.param(reducing(9, 9, BUY, 100, 5), [changed(9, 100, 3)], id="rests as it closes"),
+        pytest.param(
+            reducing(9, 9, SELL, 100, 5), [gone(9, 5, Reason.NOTHING_TO_REDUCE)], id="would open"
+        ),
+        pytest.param(
+            reducing(9, 8, BUY, 101, 5), [gone(9, 5, Reason.NOTHING_TO_REDUCE)], id="flat"
+        ),
+        pytest.param(
+            reducing(9, 9, BUY, 101, 5, leg=LEG_LONG),
+            [gone(9, 5, Reason.NOTHING_TO_REDUCE)],
+            id="another leg",
+        ),
+    ],
+)
+def test_a_reduce_only_taker_trades_what_closes_its_position(
+    engine: MatchingEngine, order: PlaceOrder, expected: list[Any]
+) -> None:
+    """Account 9 is short 3."""
+    ask(engine, moved(9, -3))
+    assert ask(engine, order) == expected
+
+
+def test_a_resting_reduce_only_order_trades_what_closes_and_leaves() -> None:
+    """Account 5 is long 4 when a buyer of 10 meets its reduce-only offer of 6."""
+    engine = engine_with(COIN)
+    ask(engine, moved(5, 6))
+    ask(engine, reducing(1, 5, SELL, 100, 6))
+    ask(engine, place(2, 6, SELL, 100, 6))
+    ask(engine, moved(5, -2))
+    assert ask(engine, place(3, 7, BUY, 100, 10)) == [
+        fill(1, 100, 4, 3, 1),
+        trade(1, 100, 4),
+        gone(1, 2, Reason.REDUCE_ONLY_TRIMMED),
+        fill(2, 100, 6, 3, 2),
+        trade(2, 100, 6),
+    ]
+
+
+def test_a_resting_reduce_only_order_without_a_position_is_taken_out_when_it_is_met() -> None:
+    engine = engine_with(COIN)
+    ask(engine, moved(5, 6))
+    ask(engine, reducing(1, 5, SELL, 100, 6))
+    ask(engine, moved(5, -6))
+    assert engine.books[COIN].level_lots(SELL, 100) == 6
+    # A killed order changes nothing, and a dead one is no liquidity.
+    assert ask(engine, place(2, 7, BUY, 100, 1, FOK)) == [gone(2, 1, Reason.FOK_NOT_FILLABLE)]
+    assert ask(engine, place(3, 7, BUY, 100, 2)) == [gone(1, 6, Reason.REDUCE_ONLY_TRIMMED)]
+    assert engine.books[COIN].best_bid_ticks() == 100
+
+
+def test_two_orders_of_one_account_close_its_position_once() -> None:
+    """Long 5: a plain offer of 3 is met first, so 2 are left for the reduce-only one behind it."""
+    engine = engine_with(COIN)
+    ask(engine, moved(5, 5))
+    ask(engine, place(1, 5, SELL, 100, 3))
+    ask(engine, reducing(2, 5, SELL, 100, 5))
+    assert ask(engine, place(3, 7, BUY, 100, 6, FOK)) == [gone(3, 6, Reason.FOK_NOT_FILLABLE)]
+    assert ask(engine, place(4, 7, BUY, 100, 5, FOK)) == [
+        fill(1, 100, 3, 4, 1),
+        trade(1, 100, 3),
+        fill(2, 100, 2, 4, 2),
+        trade(2, 100, 2),
+        gone(2, 3, Reason.REDUCE_ONLY_TRIMMED),
+    ]
+
+
+def test_an_amended_reduce_only_order_is_bounded_anew() -> None:
+    engine = engine_with(COIN)
+    ask(engine, moved(5, 6))
+    ask(engine, reducing(1, 5, SELL, 101, 6))
+    ask(engine, moved(5, -2))
+    assert ask(engine, ChangeOrder(T, 1, COIN, 100, 6)) == [changed(1, 100, 6), changed(1, 100, 4)]
+    ask(engine, moved(5, -4))
+    assert ask(engine, ChangeOrder(T, 1, COIN, 101, 4)) == [
+        changed(1, 101, 4),
+        gone(1, 4, Reason.NOTHING_TO_REDUCE),
+    ]
+
+
 def test_clock_ticks_report_the_tops_by_instrument_id() -> None:
     engine = engine_with(30, 2, 11)
     ask(engine, place(1, 1, SELL, 101, 5, instrument_id=30))
@@ -326,6 +453,8 @@ def random_message(rng: random.Random, number: int) -> Any:
         return PullOrder(T, old, instrument_id, Reason.CANCELLED_BY_OWNER.value)
     if dice < 0.4:
         return ChangeOrder(T, old, instrument_id, rng.randint(90, 110), rng.randint(1, 9))
+    if dice < 0.45:
+        return PositionMoved(T, instrument_id, rng.randint(1, 5), LEG_NET, rng.randint(-9, 9))
     side = rng.choice((BUY, SELL))
     return place(
         number,
@@ -338,6 +467,7 @@ def random_message(rng: random.Random, number: int) -> Any:
         rng.randint(0, 3),
         rng.random() < 0.1,
         instrument_id,
+        rng.random() < 0.3,
     )
 
 

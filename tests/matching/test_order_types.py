@@ -427,7 +427,7 @@ def test_depth_shows_totals_and_order_counts_best_first(book: Book) -> None:
 
 
 def _crossed(book: Book) -> None:
-    book.restore(BUY, [(90, 1, 101, 1, 0, 0, 0)])
+    book.restore(BUY, [(90, 1, 101, 1, 0, 0, 0, 0, 0)])
 
 
 def _wrong_total(book: Book) -> None:

@@ -140,6 +140,7 @@ def test_the_streams_reach_every_shard_with_several_messages_at_once() -> None:
         k.PlaceOrder(1, 5, 100, 7, 1, 1, 1, 1, False, 0),
         k.PullOrder(1, 5, 7, 0),
         k.ChangeOrder(1, 5, 7, 1, 1),
+        k.PositionMoved(1, 7, 100, 0, -5),
         k.InstrumentListed(1, instruments()[0]),
     ],
     ids=lambda message: type(message).__name__,
