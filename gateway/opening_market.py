@@ -124,26 +124,9 @@ class OpeningMarket:
         return found
 
     def _instrument(self, instrument_id: int, entry: InstrumentEntry) -> InstrumentSpec:
-        if entry.kind not in KINDS:
-            raise ValueError(f"kind is {entry.kind!r}; allowed: {', '.join(KINDS)}")
         asset = self._asset("settle", entry.settle or next(iter(self.assets), ""))
         assert self.rulebook is not None, "instruments were refused without a rulebook"
-        return build_instrument_spec(
-            instrument_id=instrument_id,
-            symbol=entry.symbol,
-            kind=KINDS[entry.kind],
-            asset=asset,
-            tick=entry.tick,
-            lot=entry.lot,
-            multiplier=entry.multiplier,
-            min_qty=entry.min_qty,
-            max_qty=entry.max_qty,
-            min_notional=entry.min_notional,
-            max_notional=entry.max_notional,
-            band_ppb=to_ppb(entry.band, "band"),
-            max_open_orders=entry.max_open_orders,
-            margin=self.rulebook.margin_spec(asset, entry.margin_symbol or entry.symbol, entry.lot),
-        )
+        return listed_instrument(instrument_id, entry, asset, self.rulebook)
 
     def _asset(self, place: str, symbol: str) -> AssetSpec:
         return _known(place, symbol, self.assets)
@@ -226,6 +209,34 @@ class OpeningMarket:
             spec = _known("leverage", symbol, self.instruments)
             found.append(_leverage(spec.instrument_id, leverage))
         return found
+
+
+def listed_instrument(
+    instrument_id: int, entry: InstrumentEntry, asset: AssetSpec, rulebook: RulebookFile
+) -> InstrumentSpec:
+    """A contract in integers, with its margin table from a rulebook.
+
+    Raises:
+        ValueError: a figure is no decimal or off its grid, or the table does not fit.
+    """
+    if entry.kind not in KINDS:
+        raise ValueError(f"kind is {entry.kind!r}; allowed: {', '.join(KINDS)}")
+    return build_instrument_spec(
+        instrument_id=instrument_id,
+        symbol=entry.symbol,
+        kind=KINDS[entry.kind],
+        asset=asset,
+        tick=entry.tick,
+        lot=entry.lot,
+        multiplier=entry.multiplier,
+        min_qty=entry.min_qty,
+        max_qty=entry.max_qty,
+        min_notional=entry.min_notional,
+        max_notional=entry.max_notional,
+        band_ppb=to_ppb(entry.band, "band"),
+        max_open_orders=entry.max_open_orders,
+        margin=rulebook.margin_spec(asset, entry.margin_symbol or entry.symbol, entry.lot),
+    )
 
 
 def _isolated(instrument_id: int) -> Callable[[int], Command]:

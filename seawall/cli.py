@@ -15,6 +15,7 @@ import msgspec
 from engine.build_info import build_kind
 from engine.service_config import CLOCK, SERVICES
 from risk.rulebook_file import list_rulebooks, load_rulebook
+from seawall.admin_arguments import add_admin, add_gateway
 from seawall.version import __version__
 
 EXIT_OK: Final[int] = 0
@@ -101,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_lists(commands)
     _add_services(commands)
     _add_watch(commands)
+    add_admin(_add, commands)
     return parser
 
 
@@ -239,14 +241,7 @@ def _add_watch(commands: Any) -> None:
         "tape: margin calls, liquidations with their cost, ADL, bad debt, insurance fund.",
         _WATCH_EPILOG,
     )
-    watch.add_argument(
-        "--config", metavar="FILE", help="settings of the services: where and as who"
-    )
-    watch.add_argument("--commands", metavar="ADDRESS", help="the gateway's door for commands")
-    watch.add_argument("--market-data", metavar="ADDRESS", help="its door for market data")
-    watch.add_argument("--server-public", metavar="KEY", help="the gateway's public key")
-    watch.add_argument("--public", metavar="KEY", help="the client's public key")
-    watch.add_argument("--secret", metavar="KEY", help="the client's secret key")
+    add_gateway(watch)
     watch.add_argument("--instrument", default="", help="symbol or id (default: the lowest id)")
     watch.add_argument(
         "--refresh", type=int, default=500, metavar="MS", help="time between frames (default 500)"

@@ -21,7 +21,7 @@ from engine.events import CommandRejected
 from engine.reasons import Reason
 from gateway.client import Address, Client
 from gateway.protocol import READ, Reply
-from gateway.serve import read_config
+from seawall.client_arguments import address_of
 from seawall.watch_frame import Status, View, frame
 from seawall.watch_model import WatchModel
 from seawall.watch_screen import NEXT, PREVIOUS, QUIT, PlainScreen, TerminalScreen, open_screen
@@ -234,27 +234,12 @@ def options_of(arguments: argparse.Namespace) -> Options:
         ConfigError: the file cannot be used.
         ValueError: an argument is outside its range.
     """
-    config = read_config(arguments.config)
-    clock = config.clock
-    given = (
-        arguments.commands or config.gateway.commands,
-        arguments.market_data or config.gateway.market_data,
-        arguments.server_public or clock.server_public,
-        arguments.public or clock.public,
-        arguments.secret or clock.secret,
-    )
-    keys = given[2:]
-    if any(keys) and not all(len(key) == 40 for key in keys):
-        raise ValueError(
-            "keys: server-public, public and secret belong together, 40 characters each"
-        )
+    address = address_of(arguments)
     if arguments.refresh < LEAST_REFRESH_MS:
         raise ValueError(f"--refresh {arguments.refresh}: at least {LEAST_REFRESH_MS} (ms)")
     if not 1 <= arguments.accounts <= MAX_ACCOUNTS:
         raise ValueError(f"--accounts {arguments.accounts}: allowed are 1 to {MAX_ACCOUNTS}")
-    return Options(
-        Address(*given), arguments.instrument, arguments.refresh / 1000, arguments.accounts
-    )
+    return Options(address, arguments.instrument, arguments.refresh / 1000, arguments.accounts)
 
 
 def watch(arguments: argparse.Namespace) -> int:
