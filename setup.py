@@ -39,6 +39,7 @@ COMPILED = [
     "gateway/intake.py",
     "gateway/merged.py",
     "gateway/metered.py",
+    "gateway/one_process.py",
     "gateway/parcels.py",
     "gateway/sessions.py",
     "gateway/sorting.py",

@@ -13,12 +13,12 @@ def test_a_short_round() -> None:
         seconds=0.5,
         batch=50,
         durability=["process"],
-        layout=["merged"],
+        layout=["one"],
     )
     columns: dict[str, dict[str, list[float]]] = {}
     one_round(args, columns)
-    assert list(columns) == ["interpreted, merged, process"]
-    figures = columns["interpreted, merged, process"]
+    assert list(columns) == ["interpreted, one, process"]
+    figures = columns["interpreted, one, process"]
     assert figures["1 client: messages/s"][0] > 0
     assert figures["order p50"][0] > figures["bare tcp p50"][0] > 0
     assert "| order p50, us |" in table(columns)

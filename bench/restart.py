@@ -169,7 +169,7 @@ class History:
     def grow(self, commands: int) -> int:
         """Take commands until there were so many, and on to where risk is due for a snapshot;
         returns how many it came to."""
-        part = GatewayPart(self.config.gateway.remembered_requests, self.config.merged)
+        part = GatewayPart(self.config.gateway.remembered_requests)
         feed = Feed(part, self._flow, self._size, self._clients)
         feed.commands = self._commands
         services = [self._open(name, feed) for name in self.config.services()]
@@ -325,7 +325,7 @@ def main() -> None:
         if free_gib < arguments.max_gib:
             raise SystemExit(f"{folder}: {free_gib} GiB free; --max-gib asks {arguments.max_gib}")
         text = (
-            f'run_dir = "{folder}"\n[gateway]\n'
+            f'run_dir = "{folder}"\nlayout = "separate"\n[gateway]\n'
             f'commands = "ipc://{folder}/c.ipc"\nmarket_data = "ipc://{folder}/d.ipc"\n'
         )
         config_file = folder / "services.toml"

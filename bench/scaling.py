@@ -229,7 +229,7 @@ def shards(args: argparse.Namespace) -> dict[int, Figures]:
         for count in COUNTS:
             print(f"round {number + 1} of {args.rounds}, {count} shards", file=sys.stderr)
             with tempfile.TemporaryDirectory(prefix="seawall-bench-") as temporary:
-                settings = f"matching_shards = {count}"
+                settings = f'layout = "separate"\nmatching_shards = {count}'
                 folder = Path(temporary) / "run"
                 with RunningExchange(folder, "process", build, settings, INSTRUMENTS) as exchange:
                     figures = load(exchange, args.seconds, args.batch)

@@ -1,7 +1,7 @@
 """`make bench-services`: how fast the exchange is as processes over ZeroMQ, beside bare ZeroMQ.
 
 Every round measures, in turns, bare round trips (`bench.services_bare`) and, for each build, layout
-(risk, matching and liquidation merged in one process, or apart) and durability, a fresh `seawall
+(everything in one process, or each service in its own) and durability, a fresh `seawall
 up` with its clock: orders one at a time, then one and two clients with batches. The source that is
 not compiled is measured in the first layout and durability only. The table shows medians over the
 rounds; ratios are taken within a round.
@@ -30,9 +30,10 @@ from bench.services_exchange import (
     environment_of,
     free_ports,
 )
+from engine.service_config import ONE, SEPARATE
 
 DURABILITIES: Final[tuple[str, ...]] = ("process", "disk")
-LAYOUTS: Final[dict[str, str]] = {"merged": "merged = true", "apart": "merged = false"}
+LAYOUTS: Final[tuple[str, ...]] = (ONE, SEPARATE)
 WARM_UP_SECONDS: Final[float] = 1.5
 SECOND_NS: Final[int] = 1_000_000_000
 BEGIN: Final[str] = "<!-- services: begin -->"
@@ -131,7 +132,7 @@ def exchange_figures(
     args: Arguments, folder: Path, build: Path | None, layout: str, durability: str
 ) -> dict[str, float]:
     """Everything measured on one running exchange."""
-    with RunningExchange(folder, durability, build, LAYOUTS[layout]) as exchange:
+    with RunningExchange(folder, durability, build, f'layout = "{layout}"') as exchange:
         figures = latency_figures(exchange, args.samples)
         for clients in (1, 2):
             figures |= throughput_figures(exchange, clients, args)
@@ -204,7 +205,7 @@ def parse() -> Arguments:
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each batch flow")
     parser.add_argument("--batch", type=int, default=250, help="messages per client frame")
     parser.add_argument("--durability", nargs="+", default=DURABILITIES, choices=DURABILITIES)
-    parser.add_argument("--layout", nargs="+", default=tuple(LAYOUTS), choices=tuple(LAYOUTS))
+    parser.add_argument("--layout", nargs="+", default=LAYOUTS, choices=LAYOUTS)
     parser.add_argument("--document", type=Path, help="file to write the table into")
     return parser.parse_args()
 

@@ -27,6 +27,7 @@ rights = ["admin", "trade", "read"]
 CLOCK = """\
 # Settings of the clock. With [[clock.index]] and [[clock.asset]] tables it publishes prices too.
 run_dir = "/var/lib/seawall"
+layout = "separate"
 
 [gateway]
 commands = "tcp://gateway:7400"

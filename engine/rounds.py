@@ -122,8 +122,17 @@ def recorded_batches(inputs: Iterable[Input]) -> Iterator[Batch]:
     """
     for entry in inputs:
         if entry.source == GATEWAY:
-            batch = _batch.decode(entry.body)
-            yield Batch(batch.number, from_wire(batch.commands), batch.parcels)
+            yield batch_of(entry.body)
+
+
+def batch_of(body: bytes) -> Batch:
+    """A batch from its wire form.
+
+    Raises:
+        NotAFrame: the bytes are none.
+    """
+    batch = read_frame(_batch, body)
+    return Batch(batch.number, from_wire(batch.commands), batch.parcels)
 
 
 class Leaf:

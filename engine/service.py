@@ -104,6 +104,7 @@ class Service:
         self._poller = zmq.Poller()
         self._door_poller = zmq.Poller()
         self._door_sockets: list[zmq.Socket[bytes]] = []
+        self._inbox: zmq.Socket[bytes] | None = None
         self._outboxes: dict[str, zmq.Socket[bytes]] = {}
 
     # life
@@ -140,17 +141,26 @@ class Service:
             self.replayed += 1
 
     def open(self) -> None:
-        """Bind the inbox, connect to the peers and greet them."""
+        """Bind the inbox, connect to the peers and greet them; without peers there is no inbox."""
+        if self.links:
+            self._open_links()
+        if self._door is not None:
+            self._door_sockets = list(self._door.bind(self._door_context))
+            for door_socket in self._door_sockets:
+                self._door_poller.register(door_socket, zmq.POLLIN)
+
+    def _open_links(self) -> None:
         if self._link_keys is not None:
             self._guard = Guard(self._context, self._link_keys)
-        self._inbox: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
-        self._inbox.setsockopt(zmq.RCVHWM, SOCKET_QUEUE)
-        self._inbox.setsockopt(zmq.LINGER, 0)
+        inbox: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
+        inbox.setsockopt(zmq.RCVHWM, SOCKET_QUEUE)
+        inbox.setsockopt(zmq.LINGER, 0)
         if self._guard is not None:
-            self._guard.protect_inbox(self._inbox)
-        self._inbox.bind(self._addresses[self.name])
+            self._guard.protect_inbox(inbox)
+        inbox.bind(self._addresses[self.name])
+        self._inbox = inbox
         for poller in (self._poller, self._door_poller):
-            poller.register(self._inbox, zmq.POLLIN)
+            poller.register(inbox, zmq.POLLIN)
         for peer in self.links:
             socket: zmq.Socket[bytes] = self._context.socket(zmq.PUSH)
             socket.setsockopt(zmq.SNDHWM, SOCKET_QUEUE)
@@ -160,10 +170,6 @@ class Service:
             socket.connect(self._addresses[peer])
             self._outboxes[peer] = socket
             self._tell(self.links[peer], resend=True)
-        if self._door is not None:
-            self._door_sockets = list(self._door.bind(self._door_context))
-            for door_socket in self._door_sockets:
-                self._door_poller.register(door_socket, zmq.POLLIN)
 
     @property
     def ready(self) -> bool:
@@ -214,24 +220,12 @@ class Service:
         poller = self._door_poller if room else self._poller
         ready = [socket for socket, _ in poller.poll(wait_ms)]
         idle = not ready
-        inbox = self._inbox
         out: Outputs = []
         if self._door is not None and room and (idle or self._knocked(ready)):
             self._handle_outside(self._door.collect(), out)
             self._flush_all()
-        left = MAX_FRAMES_PER_TURN if inbox in ready else 0
-        while left:
-            left -= 1
-            first = inbox.recv(copy=False)
-            # A second part without asking for a third is half the price of recv_multipart; what is
-            # behind it, if anybody should send that, is the next message and no frame.
-            parts = [first.bytes, inbox.recv()] if first.more else [first.bytes]
-            self._receive(parts, out)
-            # At once: while this service handles the next frame, a peer can work on these.
-            self._flush_all()
-            # Asking is ten times cheaper than an exception when nothing is there.
-            if not int(inbox.get(zmq.EVENTS)) & _POLLIN:
-                break
+        if self._inbox is not None and self._inbox in ready:
+            self._read_inbox(self._inbox, out)
         self._flush_all()
         if idle or len(self._pending) >= JOURNAL_GROUP:
             self._commit()
@@ -246,6 +240,20 @@ class Service:
             self._snapshot()
         if self._door is not None:
             self._door.idle()
+
+    def _read_inbox(self, inbox: "zmq.Socket[bytes]", out: Outputs) -> None:
+        """Handle what peers sent, a turn's share of it at most."""
+        for _ in range(MAX_FRAMES_PER_TURN):
+            first = inbox.recv(copy=False)
+            # A second part without asking for a third is half the price of recv_multipart; what is
+            # behind it, if anybody should send that, is the next message and no frame.
+            parts = [first.bytes, inbox.recv()] if first.more else [first.bytes]
+            self._receive(parts, out)
+            # At once: while this service handles the next frame, a peer can work on these.
+            self._flush_all()
+            # Asking is ten times cheaper than an exception when nothing is there.
+            if not int(inbox.get(zmq.EVENTS)) & _POLLIN:
+                break
 
     def _knocked(self, ready: list[Any]) -> bool:
         """Whether the door has something; one without sockets is always asked."""

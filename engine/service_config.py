@@ -33,10 +33,12 @@ PEERS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Which component has a link with which: `ServiceConfig.peers`."""
 
-MERGED_SERVICES: Final[tuple[str, ...]] = (RISK, GATEWAY)
-MERGED_PEERS: Final[dict[str, tuple[str, ...]]] = {RISK: (GATEWAY,), GATEWAY: (RISK,)}
-"""The same when matching and liquidation run inside risk's process."""
+ONE: Final[str] = "one"
+SEPARATE: Final[str] = "separate"
+"""The layouts: gateway, risk, matching and liquidation in one process, or each in its own."""
 
+ALL: Final[str] = "all"
+"""The one service of the layout `ONE`."""
 
 LOOPBACK: Final[tuple[str, ...]] = ("127.0.0.1", "localhost", "[::1]", "::1")
 """Hosts only this machine reaches."""
@@ -95,23 +97,24 @@ class ClockConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """Where Prometheus finds the services: the gateway at ``base_port``, at the ones after it risk,
-    matching (each shard) and liquidation; 0 is off. Anyone who reaches ``host`` may read."""
+    """Where Prometheus finds the services: at ``base_port`` the gateway (or the one service there
+    is), at the ones after it risk, matching (each shard) and liquidation; 0 is off. Anyone who
+    reaches ``host`` may read."""
 
     host: str = "127.0.0.1"
     base_port: int = 0
 
     def port(self, service: str, shards: Shards | None = None) -> int:
         """The port of a service; 0 when metrics are off."""
-        order = (shards or Shards()).expand(METRICS_ORDER)
+        order = (shards or Shards()).expand(METRICS_ORDER) if service != ALL else (ALL,)
         return self.base_port and self.base_port + order.index(service)
 
 
 class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """Everything the services need to know. ``addresses`` replaces the inbox of a service, for
-    several hosts; the default is a socket file in ``run_dir``. ``matching_shards`` is the number of
-    matching processes; with ``merged`` matching and liquidation run inside risk's process. A run
-    directory keeps both as it was begun."""
+    """Everything the services need to know. ``layout`` is `ONE` or `SEPARATE`. The others are for
+    separate services: ``addresses`` replaces the inbox of one, for several hosts; the default is a
+    socket file in ``run_dir``. ``matching_shards`` is the number of matching processes. A run
+    directory keeps layout and shards as it was begun."""
 
     run_dir: str = "run"
     rulebook: str = ""
@@ -120,8 +123,8 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     accounts: list[AccountEntry] = []
     fund: dict[str, str] = {}
     backstop: dict[str, str] = {}
+    layout: str = ONE
     matching_shards: int = 1
-    merged: bool = False
     durability: str = DURABLE_PROCESS
     snapshot_every: int = 20_000
     snapshot_bytes: int = 2_097_152
@@ -144,12 +147,17 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
 
     def services(self) -> tuple[str, ...]:
         """The services with a journal, as they are started."""
-        return self.shards().expand(MERGED_SERVICES if self.merged else SERVICES)
+        return (ALL,) if self.layout == ONE else self.shards().expand(SERVICES)
+
+    def recorder(self) -> str:
+        """The service whose journal has every batch there ever was."""
+        return ALL if self.layout == ONE else RISK
 
     def peers(self, service: str) -> tuple[str, ...]:
         """Whom a service has a link with."""
-        peers = MERGED_PEERS if self.merged else PEERS
-        return self.shards().expand(peers[component_of(service)])
+        if service == ALL:
+            return ()
+        return self.shards().expand(PEERS[component_of(service)])
 
     def address(self, service: str) -> str:
         """The inbox of a service."""
@@ -157,7 +165,7 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
 
     def inboxes(self) -> dict[str, str]:
         """Every service's inbox."""
-        return {service: self.address(service) for service in self.services()}
+        return {service: self.address(service) for service in self.services() if service != ALL}
 
     def journal(self, service: str) -> Path:
         """The journal of a service."""
@@ -176,6 +184,29 @@ def _check_links(config: ServiceConfig, file: str) -> None:
                 f"{file}: addresses.{name}: {address} can be reached from other machines; "
                 "give [link_keys]"
             )
+
+
+def _check_layout(config: ServiceConfig, file: str) -> None:
+    """Refuse a layout that is none, and settings the layout has no use for."""
+    if config.layout not in (ONE, SEPARATE):
+        raise ConfigError(f"{file}: layout is {config.layout!r}; allowed: {ONE!r}, {SEPARATE!r}")
+    services = config.services()
+    if config.layout == ONE:
+        needs = f'the layout is "{ONE}"; give layout = "{SEPARATE}"'
+        if config.matching_shards != 1:
+            raise ConfigError(
+                f"{file}: matching_shards is {config.matching_shards}, but {needs}, or 1 shard"
+            )
+        if config.addresses:
+            raise ConfigError(
+                f"{file}: addresses.{next(iter(config.addresses))} is the inbox of a separate "
+                f"service, but {needs}, or no [addresses]"
+            )
+    unknown = [name for name in config.addresses if name not in services]
+    if unknown:
+        raise ConfigError(
+            f"{file}: addresses.{unknown[0]} is no service; allowed: {', '.join(services)}"
+        )
 
 
 def _check_clock(config: ServiceConfig, file: str) -> None:
@@ -209,19 +240,9 @@ def parse_config(text: str, file: str) -> ServiceConfig:
         raise ConfigError(
             f"{file}: matching_shards is {config.matching_shards}; allowed: 1 to {MAX_SHARDS}"
         )
-    if config.merged and config.matching_shards != 1:
-        raise ConfigError(
-            f"{file}: matching_shards is {config.matching_shards}, but merged is true: "
-            "matching then runs inside risk's process; allowed: 1"
-        )
+    _check_layout(config, file)
     _check_links(config, file)
     _check_clock(config, file)
-    services = config.services()
-    unknown = [name for name in config.addresses if name not in services]
-    if unknown:
-        raise ConfigError(
-            f"{file}: addresses.{unknown[0]} is no service; allowed: {', '.join(services)}"
-        )
     gateway = config.gateway
     positive = {
         "snapshot_every": config.snapshot_every,
@@ -235,7 +256,7 @@ def parse_config(text: str, file: str) -> ServiceConfig:
     for name, value in positive.items():
         if value < 1:
             raise ConfigError(f"{file}: {name} is {value}; it must be at least 1")
-    last_base = 65_536 - len(services)
+    last_base = 65_536 - len(config.services())
     if not 0 <= config.metrics.base_port <= last_base:
         raise ConfigError(
             f"{file}: metrics.base_port is {config.metrics.base_port}; "

@@ -81,6 +81,7 @@ class RawDelivery(msgspec.Struct, frozen=True, array_like=True, tag="Delivery"):
 LevelRow = tuple[str, int, int, int, int, int, int]
 """`engine.events.BookLevel` on the wire: its name and its fields in order."""
 
+intake_decoder = msgspec.msgpack.Decoder(Intake)
 raw_outcome_decoder = msgspec.msgpack.Decoder(RawOutcome)
 decode_answers = msgspec.msgpack.Decoder(list[list[WireEvent]]).decode
 decode_levels = msgspec.msgpack.Decoder(list[LevelRow]).decode

@@ -6,8 +6,6 @@ everything follows from the intakes and from what risk and matching send.
 
 from typing import Any, Final
 
-import msgspec
-
 from engine.events import BookLevel
 from engine.link import read_frame
 from engine.rounds import Outputs, encode_frame, read_outcome, read_published
@@ -19,6 +17,7 @@ from gateway.frames import (
     RawOutcome,
     Watch,
     decode_levels,
+    intake_decoder,
     raw_outcome_decoder,
 )
 from gateway.parcels import Memory, Parcel
@@ -36,7 +35,6 @@ def requester(client: str, run: int) -> str:
 
 
 _DEPTH: Final[str] = DEPTH_TOPIC.decode()
-_intake = msgspec.msgpack.Decoder(Intake)
 
 
 class Done:
@@ -50,9 +48,11 @@ class Done:
 
 
 class GatewayPart:
-    """Numbers batches and remembers answers; keeps a copy of the depth for snapshots."""
+    """Numbers batches and remembers answers; keeps a copy of the depth for snapshots.
 
-    def __init__(self, remembered_requests: int, merged: bool = False) -> None:
+    With ``sorted_outcomes`` the hub has sorted its outcomes already (`gateway.merged`)."""
+
+    def __init__(self, remembered_requests: int, sorted_outcomes: bool = False) -> None:
         self.batches = 0
         self.next_order_id = 1
         self.time_ns = 0
@@ -61,7 +61,7 @@ class GatewayPart:
         self.depth: dict[int, DepthBook] = {}
         self.watches: dict[str, Watch] = {}
         self._keep = remembered_requests
-        self._merged = merged
+        self._sorted_outcomes = sorted_outcomes
 
     def memory(self, name: str) -> Memory:
         """What is remembered of a requester; of one never heard of, nothing."""
@@ -70,7 +70,7 @@ class GatewayPart:
     def handle(self, source: str, body: bytes, out: Outputs) -> None:
         """Take an intake, an outcome of risk or public events of matching."""
         if source == OUTSIDE:
-            self._take(_intake.decode(body), out)
+            self._take(intake_decoder.decode(body), out)
         elif source == RISK:
             self._finish(self._outcome(body), out)
         else:
@@ -102,8 +102,8 @@ class GatewayPart:
         out.append((RISK, intake.batch))
 
     def _outcome(self, body: bytes) -> RawOutcome:
-        """The outcome sorted, its events in bytes; a merged hub sends it like that."""
-        if not self._merged:
+        """The outcome sorted, its events in bytes; a merged hub hands it over like that."""
+        if not self._sorted_outcomes:
             outcome = read_outcome(body)
             sizes = [len(parcel.request_ids) for parcel in self.in_flight[outcome.number]]
             body = encode_frame(sort_outcome(outcome.number, outcome.direct, outcome.later, sizes))

@@ -16,7 +16,7 @@ from engine.messages import COMMAND_TYPES
 from engine.part import Door
 from engine.rounds import Handler
 from engine.service import Service
-from engine.service_config import ConfigError, ServiceConfig
+from engine.service_config import ALL, ConfigError, ServiceConfig
 from engine.service_journal import DURABLE_PROCESS, Input, ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway import metrics as groups
@@ -30,9 +30,10 @@ from risk.risk_engine import RiskEngine
 Clock = Callable[[], int]
 """A monotonic clock in nanoseconds."""
 
-_GROUP: Final[dict[str, str]] = {
-    GATEWAY: groups.DOOR,
-    RISK: groups.RISK,
+_GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    ALL: (groups.DOOR, groups.RISK),
+    GATEWAY: (groups.DOOR,),
+    RISK: (groups.RISK,),
 }
 
 
@@ -183,10 +184,7 @@ class Meter:
     """
 
     def __init__(self, name: str, config: ServiceConfig, clock: Clock) -> None:
-        shown = [groups.HOST]
-        if name in _GROUP:
-            shown.append(_GROUP[name])
-        self.metrics = Metrics(shown)
+        self.metrics = Metrics([groups.HOST, *_GROUPS.get(name, ())])
         self.metrics.live = False
         self.risk: RiskHolder | None = None
         self._name = name

@@ -15,7 +15,16 @@ from typing import Final
 from engine.journal import JournalError
 from engine.part import Door, Part, PartFailed
 from engine.service import Service
-from engine.service_config import CLOCK, ConfigError, ServiceConfig, parse_config
+from engine.service_config import (
+    ALL,
+    CLOCK,
+    ONE,
+    SEPARATE,
+    SERVICES,
+    ConfigError,
+    ServiceConfig,
+    parse_config,
+)
 from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway.clock import run_clock
@@ -23,6 +32,7 @@ from gateway.front_door import FrontDoor, require_safe
 from gateway.intake import GatewayPart
 from gateway.keys import read_keys
 from gateway.metered import Meter
+from gateway.one_process import OneProcess
 from gateway.parts import RiskHolder, bare, leaf_of
 
 GC_THRESHOLDS: Final[tuple[int, int, int]] = (50_000, 20, 50)
@@ -61,34 +71,47 @@ def read_config(path: str | None) -> ServiceConfig:
     return parse_config(text, path)
 
 
+def build_part(name: str, config: ServiceConfig, meter: Meter | None) -> tuple[Part, Door | None]:
+    """What a service runs, and its door if clients come in there.
+
+    Raises:
+        ConfigError: the gateway's doors or keys cannot be used.
+    """
+    wrap = bare if meter is None else meter.wrap
+    holder = RiskHolder(wrap, config.shards())
+    if meter is not None and name in (ALL, RISK):
+        meter.risk = holder
+    if name == RISK:
+        return holder.hub(), None
+    if name not in (ALL, GATEWAY):
+        return leaf_of(name, config.publish_depth, wrap), None
+    require_safe(config.gateway)
+    keys = read_keys(config.gateway.keys) if config.gateway.keys else None
+    gateway = GatewayPart(config.gateway.remembered_requests, sorted_outcomes=name == ALL)
+    front = FrontDoor(gateway, config.gateway, keys, time.monotonic_ns, time.time_ns)
+    door: Door = front if meter is None else meter.door(front, gateway)
+    if name == GATEWAY:
+        return gateway, door
+    return OneProcess(gateway, holder.merged_hub(config.publish_depth)), door
+
+
 def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) -> Service:
     """A service with its part, journal and sockets, not yet recovered. ``meter`` watches them.
 
     Raises:
-        ConfigError: the gateway's doors or keys cannot be used, or the number of shards changed.
+        ConfigError: the gateway's doors or keys cannot be used, or the run directory was begun with
+            another layout or number of shards.
         JournalError: its journal cannot be opened.
     """
-    part: Part
-    door: Door | None = None
-    wrap = bare if meter is None else meter.wrap
-    if name == GATEWAY:
-        require_safe(config.gateway)
-        keys = read_keys(config.gateway.keys) if config.gateway.keys else None
-        part = GatewayPart(config.gateway.remembered_requests, config.merged)
-        door = front = FrontDoor(part, config.gateway, keys, time.monotonic_ns, time.time_ns)
-        if meter is not None:
-            door = meter.door(front, part)
-    elif name == RISK:
-        holder = RiskHolder(wrap, config.shards())
-        part = holder.merged_hub(config.publish_depth) if config.merged else holder.hub()
-        if meter is not None:
-            meter.risk = holder
-    else:
-        part = leaf_of(name, config.publish_depth, wrap)
+    part, door = build_part(name, config, meter)
     Path(config.run_dir).mkdir(parents=True, exist_ok=True)
+    require_same_layout(config)
     open_journal = ServiceJournal if meter is None else meter.journal
     journal = open_journal(
-        config.journal(name), name, keep_inputs=name == RISK, durability=config.durability
+        config.journal(name),
+        name,
+        keep_inputs=name == config.recorder(),
+        durability=config.durability,
     )
     require_same_shards(journal, config)
     return Service(
@@ -107,23 +130,36 @@ def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) 
 
 
 def require_same_shards(journal: ServiceJournal, config: ServiceConfig) -> None:
-    """Refuse another number of matching shards than the journal was begun with, and books in
-    another process than they were.
+    """Refuse another number of matching shards than the journal was begun with.
 
     Raises:
         ConfigError: it is another; the books of an instrument would have to change hands.
         JournalError: the journal cannot be read.
     """
-    layout = (
-        ("matching_shards", str(config.matching_shards), "1"),
-        ("merged", "true" if config.merged else "false", "false"),
-    )
-    for setting, wanted, unnoted in layout:
-        begun = journal.begun_with(setting, wanted, unnoted)
-        if begun != wanted:
+    wanted = str(config.matching_shards)
+    begun = journal.begun_with("matching_shards", wanted, unnoted="1")
+    if begun != wanted:
+        raise ConfigError(
+            f"{journal.path}: begun with matching_shards = {begun}, not {wanted}; "
+            f"go back to {begun}, or begin in another run_dir"
+        )
+
+
+def require_same_layout(config: ServiceConfig) -> None:
+    """Refuse a run directory that was begun in the other layout: its journals would be left alone
+    and the exchange would begin with nothing.
+
+    Raises:
+        ConfigError: it was.
+    """
+    others = SERVICES if config.layout == ONE else (ALL,)
+    for name in others:
+        journal = config.journal(name)
+        if journal.exists():
+            begun = SEPARATE if config.layout == ONE else ONE
             raise ConfigError(
-                f"{journal.path}: begun with {setting} = {begun}, not {wanted}; "
-                f"go back to {begun}, or begin in another run_dir"
+                f'{journal}: begun with layout = "{begun}", not "{config.layout}"; '
+                f'set layout = "{begun}", or begin in another run_dir'
             )
 
 
@@ -200,7 +236,9 @@ def stop_with_parent() -> None:
 def main() -> int:
     """Entry point of a child process."""
     parser = argparse.ArgumentParser(prog="python -m gateway.serve")
-    parser.add_argument("service", help="risk, matching, matching-0, liquidation, gateway, clock")
+    parser.add_argument(
+        "service", help="all, clock; or risk, matching, matching-0, liquidation, gateway"
+    )
     parser.add_argument("--config", help="TOML file with the services' settings")
     parser.add_argument("--child", action="store_true", help="stop when standard input closes")
     arguments = parser.parse_args()

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.build_info import build_kind
-from engine.service_config import CLOCK, SERVICES
+from engine.service_config import ALL, CLOCK, SERVICES
 from risk.rulebook_file import list_rulebooks, load_rulebook
 from seawall.admin_arguments import add_admin, add_gateway
 from seawall.version import __version__
@@ -213,8 +213,9 @@ def _add_services(commands: Any) -> None:
         commands,
         "up",
         "run the exchange as services on this machine, until Ctrl-C",
-        "Starts gateway, risk, matching, liquidation and clock as processes, prints the addresses\n"
-        "for clients, and starts again what dies. docs/services.md tells the rest.",
+        'Starts the exchange and its clock as two processes, or with layout = "separate" every\n'
+        "component as one, prints the addresses for clients, and starts again what dies.\n"
+        "docs/services.md tells the rest.",
     )
     up.set_defaults(action=_up)
     serve = _add(
@@ -225,7 +226,8 @@ def _add_services(commands: Any) -> None:
     )
     serve.add_argument(
         "service",
-        help=f"{', '.join((*SERVICES, CLOCK))}; with matching_shards matching-0, matching-1, ...",
+        help=f'{ALL}, {CLOCK}; with layout = "separate" {", ".join((*SERVICES, CLOCK))}, and with '
+        "matching_shards matching-0, matching-1, ...",
     )
     serve.set_defaults(action=_serve)
     for parser in (up, serve):

@@ -17,14 +17,21 @@ from types import FrameType
 from typing import Final, TextIO
 
 from engine.events import CommandRejected, Event
-from engine.service_config import CLOCK, ConfigError, ServiceConfig
+from engine.service_config import ALL, CLOCK, ConfigError, ServiceConfig
 from engine.service_journal import ServiceJournal
-from engine.topology import GATEWAY, RISK
+from engine.topology import GATEWAY
 from gateway.front_door import require_safe
 from gateway.keys import read_keys
 from gateway.opening import Opening
 from gateway.opening_market import OpeningMarket, Step
-from gateway.serve import BROKEN, READY, UNUSABLE, read_config, require_same_shards
+from gateway.serve import (
+    BROKEN,
+    READY,
+    UNUSABLE,
+    read_config,
+    require_same_layout,
+    require_same_shards,
+)
 from gateway.serve import serve as serve_one
 from seawall.exchange import Exchange
 
@@ -84,7 +91,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all, first whoever brings in commands; who does not stop in time is killed."""
-        first = (CLOCK, GATEWAY)
+        first = (CLOCK, GATEWAY, ALL)
         for name in (*first, *(name for name in self.names if name not in first)):
             child = self._children.get(name)
             if child is None or child.poll() is not None:
@@ -164,7 +171,7 @@ def up(arguments: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the settings cannot be used.
-        JournalError: risk's journal cannot be read.
+        JournalError: the journal of all batches cannot be read.
     """
     supervisor = Supervisor(arguments.config, sys.stdout)
     check(supervisor.config, arguments.config or "the defaults")
@@ -181,15 +188,17 @@ def check(config: ServiceConfig, file: str) -> None:
     """Find what a service would refuse before any is started; ``file`` has the settings.
 
     Raises:
-        ConfigError: the gateway's doors or keys cannot be used, the number of shards changed, or
-            the market to open with is refused.
-        JournalError: risk's journal cannot be read.
+        ConfigError: the gateway's doors or keys cannot be used, the run directory was begun with
+            another layout or number of shards, or the market to open with is refused.
+        JournalError: the journal of all batches cannot be read.
     """
     require_safe(config.gateway)
     if config.gateway.keys:
         read_keys(config.gateway.keys)
-    if config.journal(RISK).exists():
-        journal = ServiceJournal(config.journal(RISK), RISK, keep_inputs=True)
+    require_same_layout(config)
+    recorder = config.recorder()
+    if config.journal(recorder).exists():
+        journal = ServiceJournal(config.journal(recorder), recorder, keep_inputs=True)
         try:
             require_same_shards(journal, config)
         finally:

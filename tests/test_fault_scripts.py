@@ -1,5 +1,6 @@
 """The scripts of ../shared/faults that stand for a mended kind of fault: each must end without
-error. A script fails by an assertion of its own; a TOML file is run, a JSON file is asked for tiers.
+error. A script fails by an assertion of its own; a TOML file is run, a JSON file is asked for
+tiers.
 """
 
 import os

@@ -22,17 +22,20 @@ from engine.rounds import (
     recorded_batches,
 )
 from engine.service import Service
-from engine.service_config import ServiceConfig, parse_config
+from engine.service_config import ALL, ONE, SEPARATE, ServiceConfig, parse_config
 from engine.service_journal import OUTSIDE, ServiceJournal
 from engine.snapshot import unpack
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 from gateway.client import Address
+from gateway.one_process import taken_in
 from gateway.serve import READY
 from seawall.exchange import Exchange
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
 INNER = (RISK, MATCHING, LIQUIDATION)
+LAYOUTS: list[dict[str, Any]] = [{"layout": ONE}, {}, {"matching_shards": 2}]
+"""Settings of `Processes` that cover every way of running the exchange."""
 
 
 def toml_of(settings: dict[str, Any]) -> str:
@@ -53,9 +56,12 @@ def is_table(value: Any) -> bool:
 
 
 class Processes:
-    """Child processes of one run directory; leaving the block ends every one of them."""
+    """Child processes of one run directory; leaving the block ends every one of them.
 
-    def __init__(self, run_dir: Path, **settings: Any) -> None:
+    Separate services unless ``layout`` says otherwise: most tests are about one of them.
+    """
+
+    def __init__(self, run_dir: Path, layout: str = SEPARATE, **settings: Any) -> None:
         self.file = run_dir / "services.toml"
         run_dir.mkdir(parents=True, exist_ok=True)
         gateway = {
@@ -63,7 +69,7 @@ class Processes:
             "market_data": f"ipc://{run_dir}/data.ipc",
             **settings.pop("gateway", {}),
         }
-        text = toml_of({"run_dir": str(run_dir), **settings, "gateway": gateway})
+        text = toml_of({"run_dir": str(run_dir), "layout": layout, **settings, "gateway": gateway})
         self.file.write_text(text)
         self.config = parse_config(text, str(self.file))
         self.environment: dict[str, str] = {}
@@ -149,10 +155,12 @@ class Processes:
         return Address(self.config.gateway.commands, self.config.gateway.market_data)
 
     def recorded(self) -> list[Batch]:
-        """Every batch in risk's journal."""
-        journal = ServiceJournal(self.config.journal(RISK), RISK, keep_inputs=True)
+        """Every batch there ever was."""
+        recorder = self.config.recorder()
+        read = taken_in if recorder == ALL else recorded_batches
+        journal = ServiceJournal(self.config.journal(recorder), recorder, keep_inputs=True)
         try:
-            return list(recorded_batches(journal.inputs()))
+            return list(read(journal.inputs()))
         finally:
             journal.close()
 
@@ -169,8 +177,9 @@ class Processes:
 
     def state_hash(self) -> str:
         """The exchange's state hash from the snapshots of the stopped services."""
-        if self.config.merged:
-            return state_hash(self.snapshot(RISK)[1:])
+        if self.config.layout == ONE:
+            _, hub = self.snapshot(ALL)
+            return state_hash(hub[1:])
         shards = [self.snapshot(name) for name in self.config.shards().names]
         books = sorted((book for shard in shards for book in shard), key=lambda book: book[0])
         return state_hash([self.snapshot(RISK)[1], books, self.snapshot(LIQUIDATION)])

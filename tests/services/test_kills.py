@@ -9,7 +9,7 @@ import pytest
 
 from engine.service_config import CLOCK
 from gateway.client import Client
-from tests.services.processes import Processes
+from tests.services.processes import LAYOUTS, Processes
 from tests.services.trading import Trader, commands_of
 
 LONG = os.environ.get("SEAWALL_PROFILE") == "long"
@@ -19,7 +19,7 @@ ROUNDS = 12 if LONG else 1
 COMMANDS_PER_KILL = 400
 
 
-@pytest.mark.parametrize("settings", [{}, {"merged": True}, {"matching_shards": 2}], ids=str)
+@pytest.mark.parametrize("settings", LAYOUTS, ids=str)
 def test_killed_at_random_moments_nothing_acknowledged_is_lost_or_done_twice(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:

@@ -105,10 +105,11 @@ def test_client_keys_and_link_keys_do_not_get_in_each_others_way(tmp_path: Path)
 )
 def test_open_or_wrong_links_are_refused(text: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        parse_config(text, "services.toml")
+        parse_config(f"layout = 'separate'\n{text}", "services.toml")
 
 
 def test_reachable_inboxes_with_keys_are_allowed() -> None:
-    text = f'[addresses]\nrisk = "tcp://*:7500"\n[link_keys]\npublic = "{PUBLIC}"\n'
+    addresses = 'layout = "separate"\n[addresses]\nrisk = "tcp://*:7500"\n'
+    text = f'{addresses}[link_keys]\npublic = "{PUBLIC}"\n'
     config = parse_config(text + f'secret = "{SECRET}"', "services.toml")
     assert config.link_keys.given

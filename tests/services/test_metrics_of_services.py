@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.events import CommandRejected, OrderAccepted
-from engine.service_config import METRICS_ORDER, ConfigError, parse_config
+from engine.service_config import ALL, METRICS_ORDER, ONE, SEPARATE, ConfigError, parse_config
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 from gateway.client import Client
 from tests.services.endpoints import Series, free_base_port, scrape, start_all, wait_until_ready
@@ -95,22 +95,23 @@ def test_services_count_what_happens_and_a_killed_one_goes_on_with_its_gauges(
     assert again["seawall_recovery_inputs",] > 0
 
 
-def test_a_merged_process_counts_the_same(tmp_path: Path) -> None:
+def test_one_process_counts_the_same(tmp_path: Path) -> None:
     commands = Stream(1).take(300)
     counted: list[dict[str, float]] = []
-    for merged in (False, True):
+    for layout in (SEPARATE, ONE):
         metrics = {"base_port": free_base_port()}
-        folder = tmp_path / f"merged-{merged}"
-        with Processes(folder, merged=merged, metrics=metrics) as processes:
+        folder = tmp_path / layout
+        with Processes(folder, layout, metrics=metrics) as processes:
             ports = start_all(processes)
             with Client(processes.address) as client:
                 for place in range(0, len(commands), AT_ONCE):
                     client.call_all(commands[place : place + AT_ONCE])
-            found = scrape(ports[RISK])
+            found = scrape(ports[processes.config.recorder()])
             names = (*COUNTED_BY_RISK, *STATE_OF_RISK)
             counted.append({name: total(found, name) for name in names})
             assert total(found, "seawall_margin_check_seconds_count") > 0
-            assert total(scrape(ports[GATEWAY]), "seawall_command_latency_seconds_count") > 0
+            door = scrape(ports[GATEWAY if layout == SEPARATE else ALL])
+            assert total(door, "seawall_command_latency_seconds_count") > 0
     apart, together = counted
     assert together == apart
     assert all(together[name] > 0 for name in COUNTED_BY_RISK)
@@ -129,9 +130,9 @@ def test_a_taken_port_is_said_and_ends_the_service(
 @pytest.mark.parametrize("port", [-1, 65_533, 70_000])
 def test_a_base_port_without_room_for_all_services_is_refused(port: int) -> None:
     with pytest.raises(ConfigError, match=r"services\.toml: metrics\.base_port is .* 1 to 65532"):
-        parse_config(f"[metrics]\nbase_port = {port}", "services.toml")
+        parse_config(f"layout = 'separate'\n[metrics]\nbase_port = {port}", "services.toml")
 
 
 def test_without_a_port_there_are_no_metrics() -> None:
     config = parse_config("", "services.toml")
-    assert [config.metrics.port(name) for name in METRICS_ORDER] == [0, 0, 0, 0]
+    assert [config.metrics.port(name) for name in (ALL, *METRICS_ORDER)] == [0] * 5

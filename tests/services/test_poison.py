@@ -53,10 +53,10 @@ def test_a_poison_command_stops_the_exchange_and_a_repaired_one_goes_on(
         bid = client.call(c.SubmitOrder(0, 100, 7, 0, c.BUY, 5, 9_000))
         assert isinstance(bid.events[0], OrderAccepted)
         numbers = client.send([POISON, c.SubmitOrder(0, 100, 7, 0, c.BUY, 5, 9_100)])
-        faulty.wait_for("risk cannot handle an input")
+        faulty.wait_for("all cannot handle an input")
         assert faulty.child.wait(PATIENCE_SECONDS) == 1
         errors = faulty.errors.read_text()
-        assert "risk: input " in errors
+        assert "all: input " in errors
         assert "Withdraw(" in errors
         assert "ZeroDivisionError: planted" in errors
         with pytest.raises(NoAnswer):

@@ -100,7 +100,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
         ('durability = "never"', "allowed: 'process', 'disk'"),
         ("snapshot_every = 0", "snapshot_every is 0"),
         ("snapshot_bytes = 0", "snapshot_bytes is 0"),
-        ('[addresses]\nbank = "ipc://x"', "addresses.bank is no service"),
+        ('layout = "separate"\n[addresses]\nbank = "ipc://x"', "addresses.bank is no service"),
         ("[gateway]\nmax_batch = 0", "gateway.max_batch is 0"),
         ("[gateway", "services.toml"),
     ],

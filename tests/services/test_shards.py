@@ -231,9 +231,9 @@ def test_a_shard_hears_only_of_its_own_instruments() -> None:
 
 
 def test_one_shard_is_called_as_ever_and_several_are_numbered() -> None:
-    one = parse_config("", "services.toml")
+    one = parse_config('layout = "separate"', "services.toml")
     assert one.services() == (RISK, MATCHING, LIQUIDATION, GATEWAY)
-    three = parse_config("matching_shards = 3", "services.toml")
+    three = parse_config("layout = 'separate'\nmatching_shards = 3", "services.toml")
     shards = ("matching-0", "matching-1", "matching-2")
     assert three.services() == (RISK, *shards, LIQUIDATION, GATEWAY)
     assert three.peers(RISK) == (GATEWAY, *shards, LIQUIDATION)
@@ -244,7 +244,9 @@ def test_one_shard_is_called_as_ever_and_several_are_numbered() -> None:
 
 
 def test_every_shard_has_a_port_of_its_own_for_metrics() -> None:
-    config = parse_config("matching_shards = 2\n[metrics]\nbase_port = 7410", "services.toml")
+    config = parse_config(
+        "layout = 'separate'\nmatching_shards = 2\n[metrics]\nbase_port = 7410", "services.toml"
+    )
     ports = {name: config.metrics.port(name, config.shards()) for name in config.services()}
     assert ports == {
         GATEWAY: 7410,
@@ -254,23 +256,26 @@ def test_every_shard_has_a_port_of_its_own_for_metrics() -> None:
         LIQUIDATION: 7414,
     }
     with pytest.raises(ConfigError, match="1 to 65531"):
-        parse_config("matching_shards = 2\n[metrics]\nbase_port = 65532", "services.toml")
+        parse_config(
+            "layout = 'separate'\nmatching_shards = 2\n[metrics]\nbase_port = 65532",
+            "services.toml",
+        )
 
 
 @pytest.mark.parametrize("count", [-1, 0, MAX_SHARDS + 1])
 def test_a_number_of_shards_that_cannot_be_is_refused(count: int) -> None:
     with pytest.raises(ConfigError, match=rf"x\.toml: matching_shards is {count}; allowed: 1 to"):
-        parse_config(f"matching_shards = {count}", "x.toml")
+        parse_config(f"layout = 'separate'\nmatching_shards = {count}", "x.toml")
     with pytest.raises(ValueError, match="allowed: 1 to"):
         Shards(count)
 
 
 def test_an_address_for_a_shard_that_is_not_there_is_refused() -> None:
     table = '[addresses]\nmatching-1 = "tcp://127.0.0.1:7502"'
-    config = parse_config(f"matching_shards = 2\n{table}", "x.toml")
+    config = parse_config(f"layout = 'separate'\nmatching_shards = 2\n{table}", "x.toml")
     assert config.address("matching-1") == "tcp://127.0.0.1:7502"
     with pytest.raises(ConfigError, match=r"addresses\.matching-1 is no service; allowed: risk, m"):
-        parse_config(table, "x.toml")
+        parse_config(f"layout = 'separate'\n{table}", "x.toml")
 
 
 def test_a_journal_keeps_the_number_of_shards_it_was_begun_with(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def open_market(client: Client) -> None:
 def test_up_prints_its_addresses_and_stops_with_nothing_left(running: Running) -> None:
     assert any(running.address.commands in line for line in running.lines)
     children = running.children()
-    assert sorted(children) == ["clock", "gateway", "liquidation", "matching", "risk"]
+    assert sorted(children) == ["all", "clock"]
     running.child.send_signal(signal.SIGINT)
     assert running.child.wait(PATIENCE_SECONDS) == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in children.values())
@@ -42,14 +42,14 @@ def test_up_prints_its_addresses_and_stops_with_nothing_left(running: Running) -
 def test_up_starts_again_what_was_killed_and_the_client_goes_on(running: Running) -> None:
     with Client(running.address) as client:
         open_market(client)
-        for name in ("risk", "gateway"):
+        for name in ("all", "clock", "all"):
             os.kill(running.children()[name], signal.SIGKILL)
             running.wait_for(f"{name} ended")
             reply = client.call(c.SubmitOrder(0, 100, 7, 0, c.BUY, 1, 9_900), timeout_s=30)
             assert isinstance(reply.events[0], OrderAccepted)
         report = client.call(c.QueryAccount(0, 100)).events[0]
         assert isinstance(report, AccountReport)
-        assert len(report.open_order_ids) == 2
+        assert len(report.open_order_ids) == 3
 
 
 def test_the_example_client_quotes_on_it(running: Running) -> None:

@@ -1,4 +1,4 @@
-"""Risk, matching and liquidation in one process: the same state and events as apart."""
+"""Everything in one process: the same state and events as apart, and after any kill."""
 
 import random
 from pathlib import Path
@@ -9,23 +9,24 @@ import pytest
 
 from engine import commands as c
 from engine.events import Event, OrderAccepted, OrderClosed
-from engine.hashing import state_hash
 from engine.kernel import from_wire
 from engine.link import NotAFrame
+from engine.messages import at_time
 from engine.rounds import Batch, Unhandled, encode_frame
-from engine.service_config import ConfigError, parse_config
+from engine.service_config import ALL, ONE, SEPARATE, SERVICES, ConfigError, parse_config
 from engine.snapshot import pack, unpack
-from engine.topology import GATEWAY, MATCHING, RISK
+from engine.topology import GATEWAY, MATCHING
 from gateway.client import Client
 from gateway.frames import SortedOutcome
 from gateway.merged import MergedHub
 from gateway.parts import RiskHolder
 from gateway.sorting import NOBODY, account_of
-from tests.services.processes import Processes, replayed_hash
-from tests.services.streams import RULEBOOKS, Stream, rankless
+from seawall.exchange import Exchange
+from tests.services.processes import LAYOUTS, Processes, replayed_hash
+from tests.services.streams import RULEBOOKS, START_NS, Stream, rankless
 from tests.services.test_rounds import cut, on_the_bus
+from tests.services.trading import QUERIES
 
-SERVICES = (RISK, GATEWAY)
 PATIENCE_SECONDS = 60
 
 
@@ -125,34 +126,70 @@ def broken(message: Any, out: list[Any]) -> None:
     raise RuntimeError("no room")
 
 
-def test_merged_processes_killed_and_started_end_in_the_state_of_their_journal(
-    tmp_path: Path,
+@pytest.mark.parametrize("snapshot_every", [40, 20_000])
+def test_killed_and_started_again_it_ends_in_the_state_of_its_journal(
+    tmp_path: Path, snapshot_every: int
 ) -> None:
     commands = Stream(5).take(900)
-    with Processes(tmp_path, merged=True, snapshot_every=40) as processes:
-        assert processes.config.services() == SERVICES
+    with Processes(tmp_path, ONE, snapshot_every=snapshot_every) as processes:
+        assert processes.config.services() == (ALL,)
         processes.start_all()
         replies = []
         with Client(processes.address) as client:
             for place in range(0, len(commands), 30):
                 replies += client.call_all(commands[place : place + 30], PATIENCE_SECONDS)
-                if place in (240, 600):
-                    processes.kill(RISK)
-                    processes.start(RISK)
-                if place == 420:
-                    processes.kill(GATEWAY)
-                    processes.start(GATEWAY)
+                if place in (240, 420, 600):
+                    processes.kill(ALL)
+                    processes.start(ALL)
             processes.wait_until_ready()
         assert any(isinstance(event, OrderAccepted) for one in replies for event in one.events)
-        processes.stop_first(GATEWAY)
         processes.stop()
         batches = processes.recorded()
-        assert sum(len(batch.commands) for batch in batches) == len(commands)
-        assert state_hash(processes.snapshot(RISK)[1:]) == replayed_hash(processes)
+        done = [command for batch in batches for command in batch.commands]
+        # A query whose answer was lost is answered anew.
+        assert len(without_queries(done)) == len(without_queries(commands))
+        assert processes.state_hash() == replayed_hash(processes)
+
+
+def without_queries(commands: list[c.Command]) -> list[c.Command]:
+    return [command for command in commands if not isinstance(command, QUERIES)]
+
+
+def test_there_is_no_inbox_to_write_to(tmp_path: Path) -> None:
+    with Processes(tmp_path, ONE) as processes:
+        processes.start_all()
+        processes.wait_until_ready()
+        sockets = sorted(file.name for file in tmp_path.iterdir() if file.is_socket())
+        assert sockets == ["commands.ipc", "data.ipc"]
+
+
+def test_all_layouts_come_to_the_same_state(tmp_path: Path) -> None:
+    commands = [one for one in Stream(9).take(400) if not isinstance(one, c.AdvanceTime)]
+    hashes: set[str] = set()
+    for number, settings in enumerate(LAYOUTS):
+        folder = tmp_path / str(number)
+        with Processes(folder, **settings) as processes:
+            processes.start_all()
+            with Client(processes.address) as client:
+                for place in range(0, len(commands), 20):
+                    client.call_all(commands[place : place + 20], PATIENCE_SECONDS)
+            processes.wait_until_ready()
+            processes.stop()
+            hashes.add(timeless_hash(processes))
+            assert processes.state_hash() == replayed_hash(processes)
+    assert len(hashes) == 1
+
+
+def timeless_hash(processes: Processes) -> str:
+    """The state after the recorded batches with all times the same."""
+    exchange = Exchange(publish_depth=True)
+    for batch in processes.recorded():
+        exchange.send_batch([at_time(command, START_NS) for command in batch.commands])
+    return exchange.state_hash()
 
 
 def test_a_client_hears_of_the_accounts_it_asked_for_and_of_no_others(tmp_path: Path) -> None:
-    with Processes(tmp_path, merged=True) as processes:
+    with Processes(tmp_path, ONE) as processes:
         processes.start_all()
         with (
             Client(processes.address) as trader,
@@ -174,15 +211,20 @@ def test_a_client_hears_of_the_accounts_it_asked_for_and_of_no_others(tmp_path: 
             assert none.poll() == []
 
 
-def test_merged_and_apart_do_not_mix(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"matching_shards is 2, but merged is true"):
-        parse_config("merged = true\nmatching_shards = 2\n", "a.toml")
-    with Processes(tmp_path, merged=True) as processes:
-        processes.start(RISK)
-        processes.start(GATEWAY)
-        processes.wait_until_ready()
-        processes.stop()
-    with Processes(tmp_path) as apart:
-        apart.start(RISK)
-        assert apart.running[RISK].wait(PATIENCE_SECONDS) == 2
-        assert "begun with merged = true, not false" in apart.log(RISK)
+def test_the_layouts_do_not_mix(tmp_path: Path) -> None:
+    for text in ("matching_shards = 2\n", '[addresses]\nrisk = "tcp://127.0.0.1:7500"\n'):
+        with pytest.raises(ConfigError, match=r'but the layout is "one"; give layout = "separate"'):
+            parse_config(text, "a.toml")
+    with pytest.raises(ConfigError, match=r"layout is 'two'; allowed: 'one', 'separate'"):
+        parse_config('layout = "two"\n', "a.toml")
+    for begun, other, services in ((ONE, SEPARATE, SERVICES), (SEPARATE, ONE, (ALL,))):
+        folder = tmp_path / begun
+        with Processes(folder, begun) as processes:
+            processes.start_all()
+            processes.wait_until_ready()
+            processes.stop()
+        with Processes(folder, other) as processes:
+            for name in services:
+                processes.start(name)
+                assert processes.running[name].wait(PATIENCE_SECONDS) == 2
+                assert f'begun with layout = "{begun}", not "{other}"' in processes.log(name)
