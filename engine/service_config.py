@@ -3,7 +3,6 @@
 Times are whole milliseconds, sizes bytes, prices ticks of their instrument.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from engine.link_keys import LinkKeys
 from engine.market_config import AccountEntry, AssetEntry, InstrumentEntry, MarketConfig
 from engine.service_journal import DURABLE_DISK, DURABLE_PROCESS
 from engine.shards import MAX_SHARDS, Shards, component_of
+from engine.toml_text import TomlError, parse_toml
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 from engine.units import to_ppb
 
@@ -228,8 +228,8 @@ def parse_config(text: str, file: str) -> ServiceConfig:
         ConfigError: not TOML, an unknown or wrongly typed field, or a value that is not allowed.
     """
     try:
-        config = msgspec.convert(tomllib.loads(text), ServiceConfig)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        config = msgspec.convert(parse_toml(text), ServiceConfig)
+    except (TomlError, msgspec.ValidationError) as error:
         raise ConfigError(f"{file}: {error}") from None
     if config.durability not in (DURABLE_PROCESS, DURABLE_DISK):
         raise ConfigError(

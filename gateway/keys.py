@@ -5,7 +5,6 @@ The file lists one table per client with its public CURVE key; the server's own 
 look at the file on, also in a running session.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from engine.commands import (
 )
 from engine.forms import struct_form
 from engine.service_config import ConfigError
+from engine.toml_text import TomlError, parse_toml
 from gateway.protocol import ADMIN, READ, RIGHTS, TRADE
 
 ANONYMOUS: Final[str] = "anonymous"
@@ -108,8 +108,8 @@ def read_keys(path: str) -> KeyFile:
         ConfigError: it cannot be read, or a key, right or name is wrong.
     """
     try:
-        found = msgspec.convert(tomllib.loads(Path(path).read_text(encoding="utf-8")), KeyFile)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        found = msgspec.convert(parse_toml(Path(path).read_text(encoding="utf-8")), KeyFile)
+    except (OSError, UnicodeDecodeError, TomlError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from None
     seen: dict[str, str] = {found.server.public: "server"}
     for name, key in found.clients.items():

@@ -5,7 +5,6 @@ The keys follow `risk.rulebook`: a field ``x_ppb`` is the key ``x`` (a decimal f
 quotes, because a TOML float is not exact. ``risk/rulebooks/README.md`` lists them all.
 """
 
-import tomllib
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 
 from engine.instruments import AssetSpec, MarginSpec
+from engine.toml_text import TomlError, parse_toml
 from engine.units import parse_decimal, to_ns, to_ppb
 from risk.margin_table import (
     COUNTS,
@@ -107,8 +107,8 @@ def parse_rulebook(text: str, file: str) -> RulebookFile:
         RulebookError: it is not TOML, or breaks a rule; nothing was half read.
     """
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = parse_toml(text)
+    except TomlError as error:
         raise RulebookError(f"{file}: is not TOML: {error}") from None
     if not data:
         raise RulebookError(f"{file}: is empty; a rulebook needs name, title, sources, levels, ...")

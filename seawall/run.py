@@ -34,7 +34,7 @@ from seawall.version import __version__
 CHECKPOINT_COMMANDS: Final[int] = 50_000
 """How often the journal notes the state hash, so that a broken replay says roughly where."""
 
-AT_REST_NS: Final[int] = 2**62
+AT_REST_NS: Final[int] = 2**63 - 1
 """Later than anything under way: what is still on a link when a run ends arrives."""
 
 COLLECT_OBJECTS: Final[int] = 2_000_000

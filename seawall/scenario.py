@@ -29,8 +29,9 @@ from seawall.agents import AgentPlan, read_agent_plan
 from seawall.index_csv import CANDLES_CSV, TRADES_CSV
 from seawall.index_path import IndexPlan, TimePlan, read_index_plan
 from seawall.population import PopulationPlan, read_population_plan
-from seawall.scenario_fields import Fields, ScenarioError
+from seawall.scenario_fields import MAX_TIME_NS, Fields, ScenarioError
 from seawall.scenario_file import apply_overrides, find_scenario, load_tables
+from seawall.scenario_merge import RULES, without_marks
 from seawall.scenario_rulebook import read_rulebook
 
 KINDS = {"linear": LINEAR, "inverse": INVERSE}
@@ -96,6 +97,10 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     """
     path = find_scenario(name_or_path)
     tables = apply_overrides(load_tables(path), overrides)
+    rules = tables.get(RULES)
+    tables = without_marks(tables)
+    if rules is not None:
+        tables[RULES] = rules  # its marks are for the rulebook that it is laid over
     return parse_scenario(tables, str(path), path.stem)
 
 
@@ -286,6 +291,8 @@ def _read_time(fields: Fields) -> TimePlan:
             raise fields.fail(key, f"{value} ns is not a whole number of ticks of {tick_ns} ns")
     if time.begin_ns < 0:
         raise fields.fail("warm_up", "starts before 1970; choose a later start")
+    if time.end_ns > MAX_TIME_NS:
+        raise fields.fail("start", "the run would end after 2261; choose an earlier start")
     fields.close()
     return time
 

@@ -7,9 +7,11 @@ and stay exact; figures of agents may be floats.
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Final
 
-from engine.units import SECOND_NS
+from engine.units import MAX_DIGITS, SECOND_NS, parse_decimal
+from seawall.scenario_merge import REMOVED
 
 _DURATION_UNITS: tuple[tuple[str, int], ...] = (
     ("ns", 1),
@@ -20,6 +22,11 @@ _DURATION_UNITS: tuple[tuple[str, int], ...] = (
     ("h", 3_600 * SECOND_NS),
 )
 _DURATION_HELP = "a whole or decimal number with ns, us, ms, s, m or h, such as '250ms' or '90m'"
+
+
+MAX_TIME_NS: Final[int] = 9_214_646_400 * SECOND_NS
+"""The last time that is taken, the beginning of 2262: what counts nanoseconds since 1970 in 63 bits
+ends in April of that year."""
 
 
 class ScenarioError(ValueError):
@@ -44,6 +51,12 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f" (did you mean {match[0]!r}?)" if match else ""
 
 
+def shortened(text: str, limit: int = 400) -> str:
+    """The text, without its middle where it is too long for a message."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]} ... {text[-half:]}"
+
+
 def duration_ns(value: object) -> int | None:
     """Nanoseconds of a duration such as ``"1.5s"``; None if it is no whole number of them."""
     if not isinstance(value, str):
@@ -53,10 +66,10 @@ def duration_ns(value: object) -> int | None:
         head = text[: -len(suffix)].strip()
         if text.endswith(suffix) and head[-1:].isdigit():
             try:
-                total = Decimal(head) * factor
-            except InvalidOperation:
+                total = Fraction(parse_decimal(head, "duration")) * factor
+            except ValueError:
                 return None
-            return int(total) if total == total.to_integral_value() else None
+            return int(total) if total.denominator == 1 else None
     return None
 
 
@@ -78,6 +91,7 @@ class Fields:
     def fail(self, key: str, problem: str) -> ScenarioError:
         """The error to raise about a key."""
         place = self.where(key)
+        problem = shortened(problem)
         return ScenarioError(
             f"{self.file}: {place}: {problem}" if place else f"{self.file}: {problem}"
         )
@@ -175,11 +189,10 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise self.fail(key, f"{value!r} must be an exact decimal, such as 0.01")
         try:
-            finite = Decimal(value).is_finite()
-        except InvalidOperation:
-            finite = False
-        if not finite:
-            raise self.fail(key, f"{value!r} must be an exact decimal, such as 0.01")
+            parse_decimal(value, key)
+        except ValueError:
+            problem = f"must be an exact decimal, such as 0.01, of at most {MAX_DIGITS} digits"
+            raise self.fail(key, f"{value!r:.80} {problem}") from None
         return str(value)
 
     def duration(self, key: str, default: str | None = None, *, low_ns: int = 0) -> int:
@@ -190,6 +203,8 @@ class Fields:
             raise self.fail(key, f"{value!r} must be {_DURATION_HELP}")
         if result < low_ns:
             raise self.fail(key, f"{value!r} is too short; the least is {low_ns} ns")
+        if result > MAX_TIME_NS:
+            raise self.fail(key, f"{value!r:.80} is too long; the most is {MAX_TIME_NS} ns")
         return result
 
     def duration_span(self, key: str, default: tuple[str, str]) -> tuple[int, int]:
@@ -200,6 +215,8 @@ class Fields:
             raise self.fail(
                 key, f"{value!r} must be [from, to], from not after to, each {_DURATION_HELP}"
             )
+        if pair[1] > MAX_TIME_NS:
+            raise self.fail(key, f"{value!r:.80} is too long; the most is {MAX_TIME_NS} ns")
         return pair[0], pair[1]
 
     def texts(self, key: str) -> list[str]:
@@ -229,6 +246,8 @@ class Fields:
     def table(self, key: str) -> "Fields":
         """A sub-table; an empty one when absent."""
         value = self._value(key, {})
+        if value == REMOVED:
+            raise self.fail(key, "there is no table of that name to remove")
         if not isinstance(value, dict):
             raise self.fail(key, f"{value!r} must be a table")
         return Fields(value, self.file, self.where(key))

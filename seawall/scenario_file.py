@@ -1,20 +1,21 @@
 """Finding and reading scenario files: built-in names, ``extends`` and ``--set`` overrides.
 
 A scenario may start with ``extends = "NAME"``: the built-in scenario of that name, or a path
-beside the file. Tables merge key by key, everything else is replaced.
+beside the file. `seawall.scenario_merge` says how the two become one.
 """
 
 import os
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from seawall.scenario_fields import ScenarioError, WrittenFloat, nearest
+from engine.toml_text import MAX_DEPTH, TomlError, parse_toml
+from seawall.scenario_fields import ScenarioError, WrittenFloat, nearest, shortened
+from seawall.scenario_merge import MergeError, Table, gives_shape, merge, merge_key
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 _MAX_EXTENDS = 8
-
-Table = dict[str, object]
+_STRUCTURED = ("[", "{", '"', "'")
+"""What begins so is meant as TOML, never as bare text."""
 
 
 def built_in_scenarios() -> list[str]:
@@ -54,24 +55,12 @@ def read_toml(path: Path) -> Table:
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: cannot be read: {error}") from None
     try:
-        table: Table = tomllib.loads(text, parse_float=WrittenFloat)
-    except tomllib.TOMLDecodeError as error:
+        table: Table = parse_toml(text, WrittenFloat)
+    except TomlError as error:
         raise ScenarioError(f"{path}: not valid TOML: {error}") from None
     if not table:
         raise ScenarioError(f"{path}: the file is empty; a scenario needs tables")
     return table
-
-
-def merge(base: Mapping[str, object], over: Mapping[str, object]) -> Table:
-    """``base`` with ``over`` laid on top: tables merge, everything else is replaced."""
-    result: Table = dict(base)
-    for key, value in over.items():
-        old = result.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            result[key] = merge(old, value)
-        else:
-            result[key] = value
-    return result
 
 
 def resolve_shared(path: Path) -> Path:
@@ -125,7 +114,10 @@ def load_tables(path: Path, depth: int = 0) -> Table:
     table = _with_home(read_toml(path), path.parent)
     parent = table.pop("extends", None)
     if parent is None:
-        return table
+        try:
+            return merge({}, table)
+        except MergeError as error:
+            raise ScenarioError(f"{path}: {error}") from None
     if not isinstance(parent, str):
         raise ScenarioError(f"{path}: extends: {parent!r} must be a name or a path")
     beside = path.parent / parent
@@ -135,41 +127,47 @@ def load_tables(path: Path, depth: int = 0) -> Table:
             base = find_scenario(parent)
         except ScenarioError as error:
             raise ScenarioError(f"{path}: extends: {error}") from None
-    return merge(load_tables(base, depth + 1), table)
+    try:
+        return merge(load_tables(base, depth + 1), table)
+    except MergeError as error:
+        raise ScenarioError(f"{path}: {error}") from None
 
 
 def parse_override(text: str) -> tuple[list[str], object]:
     """``key.path=value`` as keys and a TOML value (bare words are taken as texts).
 
     Raises:
-        ScenarioError: no ``=`` or an empty key.
+        ScenarioError: no ``=`` or an empty key, or a list, table or quoted text that is not TOML.
     """
     path, separator, value = text.partition("=")
     keys = [part.strip() for part in path.split(".")]
     if not separator or not all(keys):
-        raise ScenarioError(f"--set {text}: must look like key.path=value")
+        raise ScenarioError(f"--set {shortened(text)}: must look like key.path=value")
+    if len(keys) > MAX_DEPTH:
+        raise ScenarioError(f"--set {shortened(text)}: nested more than {MAX_DEPTH} deep")
+    value = value.strip()
     try:
-        return keys, tomllib.loads(f"value = {value.strip()}", parse_float=WrittenFloat)["value"]
-    except tomllib.TOMLDecodeError:
-        return keys, value.strip()
+        return keys, parse_toml(f"value = {value}", WrittenFloat)["value"]
+    except TomlError as error:
+        if value.startswith(_STRUCTURED):
+            raise ScenarioError(
+                f"--set {shortened(text)}: the value is not TOML: {error}"
+            ) from None
+        return keys, value
 
 
 def apply_overrides(table: Table, overrides: Sequence[str]) -> Table:
-    """The tables with each ``key.path=value`` laid on top.
+    """The tables with each ``key.path=value`` laid on top; their order does not matter.
 
     Raises:
-        ScenarioError: an override is malformed, or its path runs through a value.
+        ScenarioError: an override is malformed, its path runs through a value, or it removes what
+            is not there.
     """
-    for text in overrides:
-        keys, value = parse_override(text)
-        layer: Table = {keys[-1]: value}
-        for key in reversed(keys[:-1]):
-            layer = {key: layer}
-        here: object = table
-        for position, key in enumerate(keys[:-1]):
-            here = here.get(key) if isinstance(here, dict) else None
-            if here is not None and not isinstance(here, dict):
-                place = ".".join(keys[: position + 1])
-                raise ScenarioError(f"--set {text}: {place} is {here!r}, not a table")
-        table = merge(table, layer)
+    parsed = [(text, *parse_override(text)) for text in overrides]
+    parsed.sort(key=lambda each: not gives_shape(each[1]))
+    for text, keys, value in parsed:
+        try:
+            table = merge_key(table, keys, value)
+        except MergeError as error:
+            raise ScenarioError(f"--set {shortened(text)}: {error}") from None
     return table

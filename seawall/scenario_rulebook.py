@@ -1,12 +1,12 @@
 """A scenario's rulebook: one by name or path, with the scenario's own changes laid on top."""
 
 import json
-import tomllib
 from pathlib import Path
 
+from engine.toml_text import parse_toml
 from risk.rulebook_file import SHIPPED, RulebookError, RulebookFile, load_rulebook, parse_rulebook
-from seawall.scenario_fields import Fields, WrittenFloat
-from seawall.scenario_file import Table, merge
+from seawall.scenario_fields import Fields, ScenarioError, WrittenFloat
+from seawall.scenario_merge import RULES, MergeError, Table, merge, without_marks
 
 
 def read_rulebook(fields: Fields) -> RulebookFile:
@@ -28,7 +28,10 @@ def read_rulebook(fields: Fields) -> RulebookFile:
         raise fields.fail("rulebook", str(error)) from None
     if not overrides:
         return plain
-    merged = merge(_tables(name), overrides)
+    try:
+        merged = without_marks(merge(_tables(name), overrides, (RULES,)))
+    except MergeError as error:
+        raise ScenarioError(f"{fields.file}: {error}") from None
     text = "\n".join(f"{json.dumps(key)} = {_inline(value)}" for key, value in merged.items())
     try:
         return parse_rulebook(text, f"{name} with rulebook_overrides")
@@ -39,7 +42,7 @@ def read_rulebook(fields: Fields) -> RulebookFile:
 def _tables(name: str) -> Table:
     is_path = "/" in name or name.endswith(".toml")
     path = Path(name) if is_path else SHIPPED / f"{name}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return parse_toml(path.read_text(encoding="utf-8"))
 
 
 def _inline(value: object) -> str:

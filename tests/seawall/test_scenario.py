@@ -7,9 +7,11 @@ import pytest
 from engine.instruments import INVERSE
 from seawall.agents import AGENT_KINDS
 from seawall.agents.plans import MarketMakerPlan
+from seawall.run import run_scenario
 from seawall.scenario import load_scenario
 from seawall.scenario_fields import ScenarioError, duration_ns
-from seawall.scenario_file import apply_overrides, built_in_scenarios, merge, parse_override
+from seawall.scenario_file import apply_overrides, built_in_scenarios, parse_override
+from seawall.scenario_merge import merge
 
 MINIMAL = """
 rulebook = "teaching-default"
@@ -266,3 +268,49 @@ def test_every_agent_kind_can_be_read(tmp_path: Path) -> None:
     agents = load_scenario(write(tmp_path, text)).agents
     assert [agent.name for agent in agents] == [f"a_{kind}" for kind in AGENT_KINDS]
     assert isinstance(agents[0].settings, MarketMakerPlan)
+
+
+@pytest.mark.parametrize("value", ["2025-06-01T12:00:00Z", '"2025-06-01T12:00:00Z"'])
+def test_a_time_needs_no_quotes(tmp_path: Path, value: str) -> None:
+    text = MINIMAL.replace("[time]\n", f"[time]\nstart = {value}\n")
+    expected = 1_748_779_200 * 10**9
+    assert load_scenario(write(tmp_path, text)).time.start_ns == expected
+    overridden = load_scenario(write(tmp_path, MINIMAL), [f"time.start={value}"])
+    assert overridden.time.start_ns == expected
+
+
+def test_a_byte_order_mark_before_a_scenario_means_nothing(tmp_path: Path) -> None:
+    assert load_scenario(write(tmp_path, "\ufeff" + MINIMAL)).accounts == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("time.start=2300-01-01T00:00:00Z", ["time.start", "would end after 2261"]),
+        ("time.start=9999-12-31T00:00:00Z", ["time.start", "would end after 2261"]),
+        ("time.duration=1e900000s", ["time.duration", "must be a whole or decimal number"]),
+        ("time.duration=9999999999999h", ["time.duration", "too long"]),
+        ("house.fund=1e900000", ["house.fund", "at most 60 digits"]),
+        ('house.fund="1e900000"', ["house.fund", "at most 60 digits"]),
+        ("instruments.perp.tick=1e-900000", ["instruments.perp.tick", "at most 60 digits"]),
+        ('index.perp.sources.one.silences=[["1s", "9999999999999h"]]', ["silences", "too long"]),
+        ("time=" + "[" * 100_000, ["--set time=", "is not TOML", "nested more than 32 deep"]),
+        (".".join("a" * 3_000) + "=1", ["--set", "nested more than 32 deep"]),
+    ],
+)
+def test_numbers_and_times_without_end_are_refused_in_a_line(
+    tmp_path: Path, override: str, parts: list[str]
+) -> None:
+    message = refusal(tmp_path, MINIMAL, (override,))
+    assert "\n" not in message
+    assert len(message) < 800
+    for part in parts:
+        assert part in message
+
+
+def test_the_last_year_that_can_be_counted_runs_to_its_end(tmp_path: Path) -> None:
+    """What is under way at the end of a run arrives, however late the run is."""
+    path = write(tmp_path, MINIMAL + "[latency]\nrisk_to_matching = '10ms'\n")
+    late = load_scenario(path, ["time.start=2261-12-31T23:00:00Z", "time.duration=3s"])
+    summary = run_scenario(late, tmp_path / "out")
+    assert summary["commands"] > 3
