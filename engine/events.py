@@ -33,6 +33,18 @@ else:
 CALL_CURED: Final[str] = "cured"
 CALL_EXPIRED: Final[str] = "expired"
 CALL_OVERTAKEN: Final[str] = "overtaken"
+CALL_OUTCOMES: Final[tuple[str, ...]] = (CALL_CURED, CALL_EXPIRED, CALL_OVERTAKEN)
+
+CURED_BY_DEPOSIT: Final[str] = "deposit"
+CURED_BY_REDUCTION: Final[str] = "reduction"
+CURED_BY_BOTH: Final[str] = "both"
+CURED_BY_PRICE: Final[str] = "price"
+CURES: Final[tuple[str, ...]] = (
+    CURED_BY_DEPOSIT,
+    CURED_BY_REDUCTION,
+    CURED_BY_BOTH,
+    CURED_BY_PRICE,
+)
 
 
 class _Event(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -127,12 +139,21 @@ class MarginCallIssued(_Event, frozen=True, array_like=True, tag=True):
 
 
 class MarginCallEnded(_Event, frozen=True, array_like=True, tag=True):
-    """A call ended cured, expired or overtaken by liquidation after ``open_ns``."""
+    """A call ended cured, expired or overtaken by liquidation after ``open_ns``.
+
+    ``paid_q`` is what the owner brought into the pot since the call, less what it took out;
+    ``reduced_q`` how much less was missing because of its own trades. ``cured_by`` says which of
+    them is above zero: ``deposit``, ``reduction``, ``both``, or ``price`` when neither is; it is
+    empty for other outcomes.
+    """
 
     margin_account_id: int
     call_id: int
     outcome: str
     open_ns: int
+    cured_by: str = ""
+    paid_q: int = 0
+    reduced_q: int = 0
 
 
 class LiquidationStarted(_Event, frozen=True, array_like=True, tag=True):

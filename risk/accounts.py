@@ -130,15 +130,26 @@ class LiquidationRecord:
 
 
 class MarginCall:
-    """An open demand for collateral; `deadline_ns` -1 means none."""
+    """An open demand for collateral; `deadline_ns` -1 means none. `paid_q` and `reduced_q` are what
+    the owner did about it, see `risk.margin_calls`."""
 
-    __slots__ = ("amount_q", "call_id", "deadline_ns", "issued_ns")
+    __slots__ = ("amount_q", "call_id", "deadline_ns", "issued_ns", "paid_q", "reduced_q")
 
-    def __init__(self, call_id: int, amount_q: int, issued_ns: int, deadline_ns: int) -> None:
+    def __init__(
+        self,
+        call_id: int,
+        amount_q: int,
+        issued_ns: int,
+        deadline_ns: int,
+        paid_q: int = 0,
+        reduced_q: int = 0,
+    ) -> None:
         self.call_id = call_id
         self.amount_q = amount_q
         self.issued_ns = issued_ns
         self.deadline_ns = deadline_ns
+        self.paid_q = paid_q
+        self.reduced_q = reduced_q
 
 
 class MarginAccount:

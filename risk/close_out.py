@@ -348,7 +348,7 @@ class CloseOut:
         core.fund_moved(account, realised_q, "deleveraged")
         self._told_deleveraged(position, target, qty_lots, value_q, rank, gain_q)
         self._reservations.trim_reduce_only(target)
-        self._settlement.sweep_isolated(account)
+        self._settlement.sweep_isolated(account, by_owner=False)
         drop_if_empty(target)
         drop_if_empty(position)
         self._watch.refresh(account)
@@ -472,6 +472,6 @@ class CloseOut:
         self._watch.end_liquidation(account, message.outcome)
         if account.isolated and flat and account.wallet_q > 0:
             cross = self._core.cross_of(account)
-            move_collateral(self._core.ledger, account, cross, account.wallet_q)
+            move_collateral(self._core.ledger, account, cross, account.wallet_q, by_owner=False)
             self._watch.refresh(cross, widen=True)
         self._watch.refresh(account, widen=True)

@@ -206,6 +206,13 @@ class Levels:
             level += self._rates[level].is_exactly(equity_q, maintenance_q)
         return level
 
+    def call_limit_q(self, account: MarginAccount) -> int:
+        """The least equity outside the call band of an evaluated account, rounded up; 0 where the
+        rulebook calls nobody."""
+        if self.call_level == self.liquidate_level:
+            return 0
+        return self._rates[self.call_level - 1].up(account.maintenance_q)
+
     def worse_headroom_q(self, account: MarginAccount) -> int:
         """Equity above the next worse level, rounded down; -1 at the last level.
 

@@ -175,12 +175,12 @@ class RiskEngine(Component):
             return
         core.emit(k.RulesInForce(core.now_ns, command.rulebook))
         core.emit(SystemChanged(core.now_ns, "rulebook", rulebook.name))
-        self._refresh_everybody()
+        self._refresh_everybody(new_rules=True)
 
-    def _refresh_everybody(self) -> None:
+    def _refresh_everybody(self, new_rules: bool = False) -> None:
         accounts = self.core.ledger.accounts
         for account_id in sorted(accounts):
-            self.watch.refresh(accounts[account_id], widen=True)
+            self.watch.refresh(accounts[account_id], widen=True, new_rules=new_rules)
 
     def _advance_time(self, command: c.AdvanceTime) -> None:
         self.pricing.advance_time()

@@ -26,6 +26,9 @@ STAGES: Final[tuple[str, ...]] = (
 """Every stage of the waterfall there is; a rulebook lists those it uses, in its order."""
 
 PARTIAL_POLICIES: Final[tuple[str, ...]] = ("restore", "tier_step", "fraction", "fifo", "all")
+ENDS_LEVEL: Final[str] = "level"
+ENDS_MET: Final[str] = "met"
+CALL_ENDS: Final[tuple[str, ...]] = (ENDS_LEVEL, ENDS_MET)
 ADL_RANKINGS: Final[tuple[str, ...]] = ("profit_leverage", "pro_rata")
 
 
@@ -40,12 +43,14 @@ class LevelRule(msgspec.Struct, frozen=True):
 class CallRule(msgspec.Struct, frozen=True):
     """What a margin call demands. The amount lifts equity to ``restore_to`` (``initial`` or
     ``maintenance``) times ``1 + buffer``; ``grace_ns`` -1 means no deadline; ``on_expiry`` is
-    ``liquidate`` or ``notify``."""
+    ``liquidate`` or ``notify``. ``ends``: a call is cured as soon as the account is above the call
+    ``level``, or only when what it asked for is ``met``."""
 
     restore_to: str = "maintenance"
     buffer_ppb: int = 0
     grace_ns: int = -1
     on_expiry: str = "notify"
+    ends: str = ENDS_LEVEL
 
 
 class FeeRule(msgspec.Struct, frozen=True):

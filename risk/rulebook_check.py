@@ -11,6 +11,7 @@ from typing import Final
 from engine.units import PPB, from_ppb
 from risk.rulebook import (
     ADL_RANKINGS,
+    CALL_ENDS,
     LEVEL_ALERT,
     LEVEL_CALL,
     LEVEL_LIQUIDATE,
@@ -153,6 +154,7 @@ def _check_levels(levels: list[LevelRule]) -> None:
 def _check_call(call: CallRule, levels: list[LevelRule]) -> None:
     one_of("call.restore_to", call.restore_to, RESTORE_TARGETS)
     one_of("call.on_expiry", call.on_expiry, EXPIRY_ACTIONS)
+    one_of("call.ends", call.ends, CALL_ENDS)
     _rate("call.buffer", call.buffer_ppb, 0, MAX_FACTOR_PPB)
     if call.grace_ns != -1:
         _duration("call.grace_s", call.grace_ns, 0)

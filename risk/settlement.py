@@ -13,6 +13,7 @@ from engine.units import apply_rate_up, magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore, house_position
 from risk.health import collateral_q, evaluate
+from risk.margin_calls import missing_q, note_trade
 from risk.pretrade import Verdict, opening_lots
 from risk.reservations import Reservations, drop_if_empty, isolated_hold_q, isolated_margin_q
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
@@ -59,6 +60,9 @@ class Settlement:
         position = order.position
         account = position.account
         side = order.side
+        call = account.call
+        paid_q = 0 if call is None else call.paid_q
+        missing_before_q = 0 if call is None else missing_q(core, account)
         sync_record(account)
         self._reservations.release(order, fill.qty_lots)
         if account.isolated and not order.liquidation:
@@ -90,6 +94,8 @@ class Settlement:
         fee_q = self._charge(order, value_q, is_maker)
         if record is not None:
             record.fee_q += changed_equity_q(account)
+        if call is not None:
+            note_trade(core, account, missing_before_q, paid_q)
         core.emit(
             OrderFilled(
                 core.now_ns,
@@ -291,14 +297,14 @@ class Settlement:
             if account.isolated:
                 self._report_cancelled(core.cross_of(account))
 
-    def sweep_isolated(self, account: MarginAccount) -> None:
+    def sweep_isolated(self, account: MarginAccount, by_owner: bool = True) -> None:
         """An isolated account left without a position gives its collateral back to the cross
         account; one in liquidation does so when it is released."""
         if not account.isolated or account.liquidation is not None or account.wallet_q <= 0:
             return
         if not any(position.qty_lots for position in account.positions):
             cross = self._core.cross_of(account)
-            move_collateral(self._core.ledger, account, cross, account.wallet_q)
+            move_collateral(self._core.ledger, account, cross, account.wallet_q, by_owner)
             self._watch.refresh(cross)
 
     def _report_cancelled(self, account: MarginAccount) -> None:

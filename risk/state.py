@@ -52,7 +52,7 @@ def risk_state(engine: RiskEngine) -> list[Any]:
         [_trader(ledger.traders[key]) for key in sorted(ledger.traders)],
         [_account(ledger.accounts[key]) for key in sorted(ledger.accounts)],
         sorted([books.asset_id, books.deposited_q] for books in ledger.books),
-        engine.watch.state(),
+        engine.watch.calls.state(),
         engine.queues.state(),
     ]
     if ledger.collateral:
@@ -139,7 +139,14 @@ def _position(position: Position) -> list[Any]:
 def _call(call: MarginCall | None) -> list[int] | None:
     if call is None:
         return None
-    return [call.call_id, call.amount_q, call.issued_ns, call.deadline_ns]
+    return [
+        call.call_id,
+        call.amount_q,
+        call.issued_ns,
+        call.deadline_ns,
+        call.paid_q,
+        call.reduced_q,
+    ]
 
 
 def _record(record: LiquidationRecord | None) -> list[Any] | None:
@@ -177,7 +184,7 @@ def restore_risk(state: list[Any]) -> RiskEngine:
         books = core.ledger.books_of(asset_id)
         books.deposited_q = deposited_q
         books.booked_q = deposited_q + core.ledger.residue_q(asset_id)
-    engine.watch.restore([(due_ns, call_id, key) for due_ns, call_id, key in state[9]])
+    engine.watch.calls.restore([(due_ns, call_id, key) for due_ns, call_id, key in state[9]])
     engine.queues.restore(state[10])
     for asset_id, _, price_ppb, samples in state[11] if len(state) > 11 else []:
         core.ledger.collateral[asset_id].index.restore(samples)

@@ -31,6 +31,7 @@ from risk.health import (
     unrealised_profit_q,
     unrealised_q,
 )
+from risk.margin_calls import missing_q, note_deposit, note_trade
 from risk.pretrade import OK, PASSED, Verdict, check_leg, margin_equity_q, movable_q
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
@@ -140,6 +141,7 @@ class Transfers:
             )
         )
         core.fund_moved(account, amount_q, cause)
+        note_deposit(account, amount_q)
         self._watch.refresh(pot)
 
     def withdrawable_q(self, account: MarginAccount) -> int:
@@ -170,10 +172,14 @@ class Transfers:
         return account.equity_q - unrealised_profit_q(account)
 
     def _spare_q(self, account: MarginAccount) -> int:
-        """Equity beyond what must stay: initial margin, or a share of notional if that is more."""
+        """Equity beyond what must stay: initial margin, or more where a share of notional or the
+        call level asks for it. Nothing is spare while a call is open."""
+        if account.call is not None:
+            return 0
         rule = self._core.rulebook.withdrawal
         base_q = self._base_q(account)
         floor_q = apply_rate_up(position_notional_q(account), rule.min_notional_ppb)
+        floor_q = max(floor_q, self._core.levels.call_limit_q(account))
         return base_q - max(initial_requirement_q(account), floor_q)
 
     # isolated margin
@@ -221,16 +227,23 @@ class Transfers:
             cross = core.cross_of(account)
             if cross.liquidation is not None:
                 return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-            free_q = movable_q(cross)
+            free_q = self._outside_call_q(cross, movable_q(cross))
         else:
             if account.liquidation is not None:
                 return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
             evaluate(account)
             gain_q = max(0, unrealised_q(position))
             free_q = account.equity_q - gain_q - core.positions_initial_q(account)
+            free_q = self._outside_call_q(account, free_q)
         if abs(amount_q) > free_q:
             return Verdict(Reason.INSUFFICIENT_FREE_COLLATERAL, abs(amount_q), free_q)
         return PASSED
+
+    def _outside_call_q(self, account: MarginAccount, free_q: int) -> int:
+        """How much of ``free_q`` may leave an evaluated account without a call upon it."""
+        if account.call is not None:
+            return 0
+        return min(free_q, account.equity_q - self._core.levels.call_limit_q(account))
 
     # settings
 
@@ -244,6 +257,14 @@ class Transfers:
             core.reject(command.account_id, 0, Verdict(unknown))
             return
         positions = self._positions(trader, command.instrument_id)
+        called = {
+            position.account.margin_account_id: (
+                position.account,
+                missing_q(core, position.account),
+            )
+            for position in positions
+            if position.account.call is not None
+        }
         verdict = PASSED
         largest_q = 1
         for position in positions:
@@ -271,6 +292,9 @@ class Transfers:
                 command.leverage,
             )
         )
+        for account, missing_before_q in called.values():
+            assert account.call is not None, "only a refresh ends a call"
+            note_trade(core, account, missing_before_q, account.call.paid_q)
         for position in positions:
             self._watch.refresh(position.account)
 

@@ -1,11 +1,10 @@
 """The watch over margin levels: alerts, margin calls, and the start and end of liquidations.
 
-`MarginWatch.refresh` follows every change of an account or of a mark that may concern it. A call is
-cured when the account climbs above the call level, expires at its deadline, or is overtaken when
-the account falls to liquidation first.
+`MarginWatch.refresh` follows every change of an account or of a mark that may concern it. Whoever
+comes into the call band, from above or out of a liquidation, has a call. It is cured when the
+rulebook says so, expires at its deadline, or is overtaken when the account falls to liquidation
+first.
 """
-
-from heapq import heappop, heappush
 
 from engine.events import (
     CALL_CURED,
@@ -14,33 +13,34 @@ from engine.events import (
     LiquidationEnded,
     LiquidationStage,
     LiquidationStarted,
-    MarginCallEnded,
-    MarginCallIssued,
     MarginLevelChanged,
 )
 from engine.links import LiquidationRequired
-from engine.units import PPB, apply_rate_up
-from risk.accounts import LiquidationRecord, MarginAccount, MarginCall
+from engine.units import PPB
+from risk.accounts import LiquidationRecord, MarginAccount
 from risk.conversion import exceeds_debt_limit, exchange_for_debt
 from risk.core import RiskCore
 from risk.frontier import place_account
 from risk.health import evaluate, position_notional_q
 from risk.ledger import Ledger
+from risk.margin_calls import MarginCalls, demanded_ppb, note_payment
+from risk.rulebook import ENDS_MET
 
 
 class MarginWatch:
-    """Moves accounts between margin levels and keeps the open calls."""
+    """Moves accounts between margin levels; `calls` are the margin calls that follow."""
 
-    __slots__ = ("_core", "_deadlines")
+    __slots__ = ("_core", "calls")
 
     def __init__(self, core: RiskCore) -> None:
         self._core = core
-        self._deadlines: list[tuple[int, int, int]] = []
+        self.calls = MarginCalls(core)
 
-    def refresh(self, account: MarginAccount, widen: bool = False) -> None:
+    def refresh(self, account: MarginAccount, widen: bool = False, new_rules: bool = False) -> None:
         """Re-evaluate an account, act on a changed level, and put its price bands in force.
 
-        ``widen`` lets the bands move away from the mark, for accounts the frontier just returned.
+        ``widen`` lets the bands move away from the mark, for accounts the frontier just returned;
+        ``new_rules`` says that the levels may mean something else than before.
         """
         if account.liquidation is not None or account.trader.is_house():
             return
@@ -49,10 +49,15 @@ class MarginWatch:
         evaluate(account)
         levels = self._core.levels
         level = levels.level_of(account)
-        if level != account.level:
+        if level != account.level or level >= levels.liquidate_level:
             if self._change_level(account, level):
                 return
             widen = True
+        if account.call is not None and self.calls.is_over(account):
+            self.calls.end(account, CALL_CURED)
+            new_rules = widen = True
+        if new_rules and account.call is None and account.level >= levels.call_level:
+            self.calls.issue(account)
         self.place_bands(account, widen)
 
     def place_bands(self, account: MarginAccount, widen: bool) -> None:
@@ -61,11 +66,15 @@ class MarginWatch:
         level = account.level
         worse_factor_ppb = levels.factors_ppb[level] if level < levels.liquidate_level else 0
         better_factor_ppb = levels.factors_ppb[level - 1] if level else 0
+        better_gap_q = levels.better_gap_q(account)
+        if account.call is not None and self._core.rulebook.call.ends == ENDS_MET:
+            # What a call asks for is no level: look again at every move for the better.
+            better_gap_q = 0
         place_account(
             account,
             levels.worse_headroom_q(account),
             worse_factor_ppb,
-            levels.better_gap_q(account),
+            better_gap_q,
             better_factor_ppb,
             widen,
         )
@@ -75,81 +84,33 @@ class MarginWatch:
         core = self._core
         before = account.level
         account.level = level
-        core.emit(
-            MarginLevelChanged(
-                core.now_ns,
-                account.margin_account_id,
-                level,
-                before,
-                core.levels.names[level],
-                account.equity_q,
-                account.maintenance_q,
+        # Whoever was released below the last level again never left it.
+        if level != before:
+            core.emit(
+                MarginLevelChanged(
+                    core.now_ns,
+                    account.margin_account_id,
+                    level,
+                    before,
+                    core.levels.names[level],
+                    account.equity_q,
+                    account.maintenance_q,
+                )
             )
-        )
         call_level = core.levels.call_level
         if level >= core.levels.liquidate_level:
             self.start_liquidation(account, call_expired=False)
             return True
-        if account.call is not None and level < call_level:
-            self._end_call(account, CALL_CURED)
-        elif account.call is None and before < call_level <= level:
-            self._issue_call(account)
+        from_outside = before < call_level or before >= core.levels.liquidate_level
+        if account.call is None and level >= call_level and from_outside:
+            self.calls.issue(account)
         return False
-
-    # calls
-
-    def _issue_call(self, account: MarginAccount) -> None:
-        core = self._core
-        rule = core.rulebook.call
-        call_limit_q = apply_rate_up(
-            account.maintenance_q, core.levels.factors_ppb[core.levels.call_level - 1]
-        )
-        target_q = account.maintenance_q
-        if rule.restore_to == "initial":
-            target_q = core.positions_initial_q(account)
-        target_q = max(apply_rate_up(target_q, PPB + rule.buffer_ppb), call_limit_q)
-        deadline_ns = -1 if rule.grace_ns < 0 else core.now_ns + rule.grace_ns
-        call = MarginCall(core.next_call_id, target_q - account.equity_q, core.now_ns, deadline_ns)
-        core.next_call_id += 1
-        account.call = call
-        if deadline_ns >= 0:
-            heappush(self._deadlines, (deadline_ns, call.call_id, account.margin_account_id))
-        core.emit(
-            MarginCallIssued(
-                core.now_ns,
-                account.margin_account_id,
-                call.call_id,
-                call.amount_q,
-                deadline_ns,
-                account.equity_q,
-                account.maintenance_q,
-            )
-        )
-
-    def _end_call(self, account: MarginAccount, outcome: str) -> None:
-        core = self._core
-        call = account.call
-        assert call is not None, "only an open call can end"
-        account.call = None
-        core.emit(
-            MarginCallEnded(
-                core.now_ns,
-                account.margin_account_id,
-                call.call_id,
-                outcome,
-                core.now_ns - call.issued_ns,
-            )
-        )
 
     def expire_calls(self) -> None:
         """End the calls whose deadline has come; liquidate where the rulebook says so."""
         core = self._core
-        while self._deadlines and self._deadlines[0][0] <= core.now_ns:
-            _, call_id, account_id = heappop(self._deadlines)
-            account = core.ledger.accounts[account_id]
-            if account.call is None or account.call.call_id != call_id:
-                continue
-            self._end_call(account, CALL_EXPIRED)
+        while (account := self.calls.next_due()) is not None:
+            self.calls.end(account, CALL_EXPIRED)
             if core.rulebook.call.on_expiry == "liquidate" and account.liquidation is None:
                 evaluate(account)
                 self.start_liquidation(account, call_expired=True)
@@ -160,16 +121,12 @@ class MarginWatch:
         """Lock the account and hand it to the liquidation engine."""
         core = self._core
         if account.call is not None:
-            self._end_call(account, CALL_OVERTAKEN)
-        rule = core.rulebook.liquidation
-        factor_ppb = core.levels.factors_ppb[-1]
-        if call_expired:
-            factor_ppb = core.levels.factors_ppb[core.levels.call_level - 1]
+            self.calls.end(account, CALL_OVERTAKEN)
         record = LiquidationRecord(
             core.next_liquidation_id,
             account.asset_id,
             account.equity_q,
-            factor_ppb * (PPB + rule.restore_buffer_ppb) // PPB,
+            self._target_ppb(account, call_expired),
             core.now_ns,
         )
         record.call_expired = call_expired
@@ -201,6 +158,18 @@ class MarginWatch:
             )
         )
 
+    def _target_ppb(self, account: MarginAccount, call_expired: bool) -> int:
+        """The multiple of maintenance a liquidation restores: the level that was missed with the
+        rulebook's buffer, and all an expired call asked for where it had to be met."""
+        core = self._core
+        levels = core.levels
+        factor_ppb = levels.factors_ppb[levels.call_level - 1 if call_expired else -1]
+        buffer_ppb = core.rulebook.liquidation.restore_buffer_ppb
+        target_ppb = factor_ppb * (PPB + buffer_ppb) // PPB
+        if call_expired and core.rulebook.call.ends == ENDS_MET:
+            target_ppb = max(target_ppb, demanded_ppb(core, account))
+        return target_ppb
+
     def enter_stage(self, account: MarginAccount, stage: str) -> None:
         """Publish that a liquidation entered a stage of the waterfall."""
         core = self._core
@@ -226,8 +195,7 @@ class MarginWatch:
         assert record is not None, "only a running liquidation can end"
         sync_record(account)
         account.liquidation = None
-        # A call follows a fall from above; who was just reduced into the call band gets none.
-        account.level = core.levels.liquidate_level - 1
+        account.level = core.levels.liquidate_level
         core.emit(
             LiquidationEnded(
                 core.now_ns,
@@ -249,22 +217,22 @@ class MarginWatch:
             )
         )
 
-    def state(self) -> list[tuple[int, int, int]]:
-        """The pending deadlines, for snapshots."""
-        return sorted(self._deadlines)
-
-    def restore(self, deadlines: list[tuple[int, int, int]]) -> None:
-        """Take over the pending deadlines of a snapshot."""
-        self._deadlines = [(a, b, c) for a, b, c in sorted(deadlines)]
-
 
 def move_collateral(
-    ledger: Ledger, source: MarginAccount, target: MarginAccount, amount_q: int
+    ledger: Ledger,
+    source: MarginAccount,
+    target: MarginAccount,
+    amount_q: int,
+    by_owner: bool = True,
 ) -> None:
-    """Transfer between margin accounts; a locked one books it as a transfer, not as a loss."""
+    """Transfer between a trader's margin accounts; a locked one books it as a transfer, not as a
+    loss, a called one as the owner's payment if it was ``by_owner``."""
     sync_record(source)
     sync_record(target)
     ledger.transfer(source, target, amount_q)
+    if by_owner:
+        note_payment(source, -amount_q)
+        note_payment(target, amount_q)
     for account in (source, target):
         if account.liquidation is not None:
             account.liquidation.transfer_q += changed_equity_q(account)
