@@ -126,7 +126,7 @@ class AsyncClient(Follower):
     async def _hear_market(self) -> None:
         while True:
             parts = await self._sockets.market_data.recv_multipart()
-            self._market_events += self.connection.receive_market_data(parts[-1])
+            self._market_events += self.connection.receive_market_data(parts[0], parts[-1])
             async with self._news:
                 self._news.notify_all()
 

@@ -25,6 +25,7 @@ from gateway.protocol import (
     DEPTH_TOPIC,
     FUNDING_TOPIC,
     MARK_TOPIC,
+    SEQUENCE_TOPIC,
     SYSTEM_TOPIC,
     TRADE_TOPIC,
     Reply,
@@ -65,7 +66,7 @@ class Sockets:
 
     def subscribe(self, instrument_id: int) -> None:
         """Take the market data of an instrument, and news of the system."""
-        for topic in (TRADE_TOPIC, DEPTH_TOPIC, MARK_TOPIC, FUNDING_TOPIC):
+        for topic in (TRADE_TOPIC, DEPTH_TOPIC, SEQUENCE_TOPIC, MARK_TOPIC, FUNDING_TOPIC):
             self.market_data.setsockopt(zmq.SUBSCRIBE, b"%s%d." % (topic, instrument_id))
         self.subscribe_system()
 
@@ -236,7 +237,7 @@ class Client(Follower):
             if socket is self._sockets.commands:
                 self.connection.receive(parts[-1], time.monotonic_ns())
             else:
-                self._market_events += self.connection.receive_market_data(parts[-1])
+                self._market_events += self.connection.receive_market_data(parts[0], parts[-1])
 
     def close(self) -> None:
         """Leave. Open orders stay unless the session was opened with ``cancel_after_ms``."""

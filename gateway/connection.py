@@ -14,6 +14,7 @@ from engine.commands import Command
 from engine.events import BookLevel, Event
 from engine.kernel import from_wire, ready_for_wire
 from gateway.protocol import (
+    SEQUENCE_TOPIC,
     Delivery,
     Depth,
     DepthRequest,
@@ -27,6 +28,7 @@ from gateway.protocol import (
     Welcome,
     decode_events,
     decode_from_server,
+    decode_sequence,
     encode,
 )
 from matching.market_data import DepthBook, DepthSnapshot, SequenceGap
@@ -57,7 +59,8 @@ class Connection:
     `reconnects` counts the greetings after the first, `lost_deliveries` the gaps in what the
     gateway sent: after either, query the accounts to be sure of their state. `new_sessions` counts
     how often the gateway had forgotten the session: what happened meanwhile was told to nobody.
-    `depth_gaps` counts the gaps in the depth, after which it is asked for anew. `last_heard_ns` is
+    `depth_gaps` counts the gaps in the depth, after which it is asked for anew; what was published
+    before the subscription reached the gateway is none. `last_heard_ns` is
     when the gateway was last heard of on the line of the commands, 0 for never. `refusals` are
     texts of messages the gateway did not take.
     """
@@ -79,6 +82,7 @@ class Connection:
         self._run = run
         self._pending: dict[int, Command] = {}
         self._early: dict[int, list[BookLevel]] = {}
+        self._subscribed: set[int] = set()
         self._next_request = 1
         self._outgoing: list[bytes] = [encode(self._hello)]
         self._asked_ns = 0
@@ -204,11 +208,18 @@ class Connection:
             if pending.pop(request_id, None) is not None:
                 found[request_id] = Reply(request_id, order_id, from_wire(events))
 
-    def receive_market_data(self, data: bytes) -> list[Event]:
+    def receive_market_data(self, topic: bytes, data: bytes) -> list[Event]:
         """Take a market data message; depth that is watched is kept up to date.
 
         After a gap the depth is asked for again and missing from `depth` until it comes.
         """
+        if topic.startswith(SEQUENCE_TOPIC):
+            last = decode_sequence(data)
+            book = self.depth.get(last.instrument_id)
+            if book is not None and book.sequence < last.sequence:
+                self._missed_updates(last.instrument_id)
+            self._subscribed.add(last.instrument_id)
+            return []
         events = decode_events(data)
         for event in events:
             if type(event) is BookLevel:
@@ -217,6 +228,7 @@ class Connection:
                     self._update(event)
                 else:
                     early.append(event)
+                self._subscribed.add(event.instrument_id)
         return events
 
     def _take_snapshot(self, snapshot: DepthSnapshot) -> None:
@@ -231,6 +243,10 @@ class Connection:
         try:
             book.apply(update)
         except SequenceGap:
-            self.depth_gaps += 1
-            del self.depth[update.instrument_id]
-            self.watch_depth(update.instrument_id)
+            self._missed_updates(update.instrument_id)
+
+    def _missed_updates(self, instrument_id: int) -> None:
+        """Ask for the depth again; a gap before the first word of the instrument is no loss."""
+        self.depth_gaps += instrument_id in self._subscribed
+        del self.depth[instrument_id]
+        self.watch_depth(instrument_id)

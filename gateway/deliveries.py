@@ -14,6 +14,7 @@ from engine.kernel import from_wire, to_wire
 from engine.rounds import encode_frame
 from gateway.frames import RawDelivery, RawReplies, decode_answers
 from gateway.intake import MAX_REQUESTERS, Done, GatewayPart
+from gateway.protocol import SEQUENCE_TOPIC, DepthSequence
 from gateway.sessions import Session
 from gateway.sorting import NOBODY, SEVERAL, Sorter, account_of
 
@@ -107,6 +108,15 @@ class Deliveries:
             sorter.publish(event)
         for topic, happened in sorter.public():
             self._publish(topic.encode(), encode_frame(happened))
+
+    def sequences(self) -> None:
+        """Publish how far the depth of each instrument is: what was published before somebody's
+        subscription came, or was dropped, shows although nothing follows it."""
+        for instrument_id, book in self._part.depth.items():
+            self._publish(
+                b"%s%d." % (SEQUENCE_TOPIC, instrument_id),
+                _encode(DepthSequence(instrument_id, book.sequence)),
+            )
 
     def _forget_askers(self) -> None:
         """Keep only whose requests are under way."""

@@ -56,6 +56,7 @@ from gateway.sessions import MAX_MALFORMED, Rate, Session
 from gateway.steady_clock import SteadyClock
 
 LOOK_AT_KEYS_NS: Final[int] = 1_000_000_000
+TELL_SEQUENCES_NS: Final[int] = 250_000_000
 RECENT_NS: Final[int] = 10_000_000_000
 SWEEP_NS: Final[int] = 1_000_000_000
 FORGET_SESSION_NS: Final[int] = 3_600_000_000_000
@@ -109,6 +110,7 @@ class FrontDoor:
         # The same as an object, made once a batch and not once a command.
         self._stamped_ns: object = 0
         self._looked_ns = 0
+        self._told_ns = 0
         self._swept_ns = 0
         self.refused: dict[int, int] = {}
         self.malformed = 0
@@ -394,11 +396,17 @@ class FrontDoor:
         self._publisher.send(frame, zmq.NOBLOCK)
 
     def idle(self) -> None:
-        """Look at the key file once a second; who was revoked is out."""
+        """Publish how far the depth is, and look at the key file, each after its time."""
         now_ns = self._clock()
-        if self._keys is None or now_ns - self._looked_ns < LOOK_AT_KEYS_NS:
-            return
-        self._looked_ns = now_ns
+        if now_ns - self._told_ns >= TELL_SEQUENCES_NS:
+            self._told_ns = now_ns
+            self._deliveries.sequences()
+        if self._keys is not None and now_ns - self._looked_ns >= LOOK_AT_KEYS_NS:
+            self._looked_ns = now_ns
+            self._look_at_keys()
+
+    def _look_at_keys(self) -> None:
+        """Who was revoked is out."""
         try:
             keys = read_keys(self._config.keys)
         except ConfigError:

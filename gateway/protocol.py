@@ -128,24 +128,36 @@ class Depth(msgspec.Struct, frozen=True, array_like=True, tag=True):
     snapshot: DepthSnapshot
 
 
+class DepthSequence(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """On `SEQUENCE_TOPIC`, several times a second: the number of the last update of an
+    instrument's depth. Who is behind it has missed updates, or subscribed too late for them, and
+    asks for the depth again."""
+
+    instrument_id: int
+    sequence: int
+
+
 ServerMessage = Welcome | Pong | Delivery | Refused | Depth
 
 TRADE_TOPIC: Final[bytes] = b"trade."
 DEPTH_TOPIC: Final[bytes] = b"depth."
 MARK_TOPIC: Final[bytes] = b"mark."
 FUNDING_TOPIC: Final[bytes] = b"funding."
+SEQUENCE_TOPIC: Final[bytes] = b"sequence."
 SYSTEM_TOPIC: Final[bytes] = b"system"
-"""Topics of the market data; the first four are followed by the instrument id and a full stop, so
-that no instrument is a prefix of another. The second part of each message is a list of events."""
+"""Topics of the market data; all but the last are followed by the instrument id and a full stop, so
+that no instrument is a prefix of another. The second part of each message is a list of events, on
+`SEQUENCE_TOPIC` a `DepthSequence`."""
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
 _client = msgspec.msgpack.Decoder(ClientMessage)
 _server = msgspec.msgpack.Decoder(ServerMessage)
 _events = msgspec.msgpack.Decoder(list[WireEvent])
+_sequence = msgspec.msgpack.Decoder(DepthSequence)
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError)
 
 
-def encode(message: ClientMessage | ServerMessage) -> bytes:
+def encode(message: ClientMessage | ServerMessage | DepthSequence) -> bytes:
     """The wire form of a message."""
     return _encoder.encode(message)
 
@@ -179,3 +191,8 @@ def decode_from_server(data: bytes) -> ServerMessage:
 def decode_events(data: bytes) -> list[Event]:
     """The second part of a market data message."""
     return from_wire(_events.decode(data))
+
+
+def decode_sequence(data: bytes) -> DepthSequence:
+    """The second part of a message on `SEQUENCE_TOPIC`."""
+    return _sequence.decode(data)

@@ -5,9 +5,12 @@ from engine.events import BookLevel
 from engine.rounds import encode_frame
 from gateway.connection import ASK_AGAIN_NS, GREET_AGAIN_NS, Connection
 from gateway.protocol import (
+    DEPTH_TOPIC,
+    SEQUENCE_TOPIC,
     Delivery,
     Depth,
     DepthRequest,
+    DepthSequence,
     Hello,
     Ping,
     Pong,
@@ -21,6 +24,8 @@ from matching.market_data import DepthSnapshot
 
 NOW_NS = 10**12
 ANY: Command = CancelAll(0, 100)
+DEPTH = DEPTH_TOPIC + b"7."
+SEQUENCE = SEQUENCE_TOPIC + b"7."
 
 
 def sent(connection: Connection, now_ns: int) -> list[object]:
@@ -100,7 +105,7 @@ def test_updates_that_overtake_the_snapshot_are_not_lost() -> None:
     connection = connected()
     connection.watch_depth(7)
     for number, lots in ((4, 1), (5, 2), (6, 3)):
-        connection.receive_market_data(update(number, BUY, 100 + number, lots))
+        connection.receive_market_data(DEPTH, update(number, BUY, 100 + number, lots))
     assert connection.depth == {}
     connection.receive(encode(Depth(DepthSnapshot(7, 5, [(99, 1)], [(120, 2)]))), NOW_NS)
     book = connection.depth[7]
@@ -114,7 +119,7 @@ def test_a_gap_in_the_updates_asks_for_a_snapshot() -> None:
     connection.watch_depth(7)
     connection.receive(encode(Depth(DepthSnapshot(7, 5, [], []))), NOW_NS)
     sent(connection, NOW_NS)
-    connection.receive_market_data(update(8, BUY, 100, 1))
+    connection.receive_market_data(DEPTH, update(8, BUY, 100, 1))
     assert connection.depth == {}
     assert sent(connection, NOW_NS) == [DepthRequest(7)]
     connection.receive(encode(Depth(DepthSnapshot(7, 8, [(100, 1)], []))), NOW_NS)
@@ -124,11 +129,32 @@ def test_a_gap_in_the_updates_asks_for_a_snapshot() -> None:
 def test_a_gap_in_the_depth_is_counted() -> None:
     connection = connected()
     connection.receive(encode(Depth(DepthSnapshot(7, 3, [(100, 5)], []))), NOW_NS)
-    connection.receive_market_data(update(4, BUY, 101, 1))
+    connection.receive_market_data(DEPTH, update(4, BUY, 101, 1))
     assert connection.depth_gaps == 0
-    connection.receive_market_data(update(6, BUY, 102, 1))
+    connection.receive_market_data(DEPTH, update(6, BUY, 102, 1))
     assert connection.depth_gaps == 1
     assert 7 not in connection.depth
+
+
+def test_a_change_before_the_subscription_is_asked_for_and_is_no_gap() -> None:
+    connection = connected()
+    connection.receive(encode(Depth(DepthSnapshot(7, 3, [(100, 5)], []))), NOW_NS)
+    connection.receive_market_data(SEQUENCE, encode(DepthSequence(7, 4)))
+    assert sent(connection, NOW_NS) == [DepthRequest(7)]
+    assert connection.depth_gaps == 0
+    connection.receive(encode(Depth(DepthSnapshot(7, 4, [], []))), NOW_NS)
+    connection.receive_market_data(SEQUENCE, encode(DepthSequence(7, 4)))
+    assert connection.depth[7].sequence == 4
+    assert sent(connection, NOW_NS) == []
+
+
+def test_a_dropped_update_shows_although_nothing_follows_it() -> None:
+    connection = connected()
+    connection.receive(encode(Depth(DepthSnapshot(7, 3, [(100, 5)], []))), NOW_NS)
+    connection.receive_market_data(SEQUENCE, encode(DepthSequence(7, 3)))
+    connection.receive_market_data(SEQUENCE, encode(DepthSequence(7, 4)))
+    assert connection.depth_gaps == 1
+    assert sent(connection, NOW_NS) == [DepthRequest(7)]
 
 
 def test_a_session_the_gateway_has_forgotten_is_counted_once() -> None:
