@@ -1,18 +1,21 @@
 """Real prices from CSV files: trades (``timestamp_us, price``) or candles (``open_time_ms, open,
-high, low, close``), plain or gzipped. Further columns are ignored.
+high, low, close``), plain or packed (gzip, zip). Further columns are ignored.
 
 Prices become ticks by rounding to the nearest one: a spot market's grid need not be the contract's.
 """
 
 import csv
-import gzip
-import zlib
-from decimal import Decimal, InvalidOperation
+from collections import Counter
+from decimal import Decimal
+from io import BufferedReader, TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, TextIO
 
-from seawall.scenario_fields import ScenarioError, nearest
+from engine.commands import MAX_TICKS
+from engine.packed_file import PackedError, unpacked
+from engine.units import parse_decimal
+from seawall.scenario_fields import MAX_TIME_NS, ScenarioError, nearest, shortened
 
 TRADES_CSV: Final[str] = "trades_csv"
 CANDLES_CSV: Final[str] = "candles_csv"
@@ -27,15 +30,15 @@ Point = tuple[int, int]
 """Time in nanoseconds and price in ticks."""
 
 
-def _open(path: Path) -> TextIO:
-    if not path.is_file():
-        raise ScenarioError(
-            f"{path}: no such file; prices are read from .csv or .csv.gz "
-            "(set SEAWALL_SHARED if the shared data lies elsewhere)"
-        )
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+_UTF_16: Final[tuple[bytes, ...]] = (b"\xff\xfe", b"\xfe\xff")
+_CANDLE_NS: Final[int] = 60_000_000_000
+"""Width of a candle that is alone in its file."""
+
+
+def _text(stream: BufferedReader) -> TextIO:
+    """The text of a file; a byte order mark says only how it is written."""
+    encoding = "utf-16" if stream.peek(2)[:2] in _UTF_16 else "utf-8-sig"
+    return TextIOWrapper(stream, encoding=encoding, newline="")
 
 
 def _places(path: Path, header: list[str] | None, columns: tuple[str, ...]) -> list[int]:
@@ -49,19 +52,24 @@ def _places(path: Path, header: list[str] | None, columns: tuple[str, ...]) -> l
                 f"{path}: line 1: column {name!r} is missing; found {', '.join(names)}"
                 f"{nearest(name, names)}"
             )
+        if names.count(name) > 1:
+            raise ScenarioError(f"{path}: line 1: column {name!r} is named more than once")
     return [names.index(name) for name in columns]
 
 
 def _price_ticks(path: Path, line: int, name: str, text: str, tick: Decimal) -> int:
     try:
-        price = Decimal(text.strip())
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite() or price <= 0:
-        raise ScenarioError(f"{path}: line {line}: {name} {text!r} must be a finite price above 0")
+        price = parse_decimal(text.strip(), name)
+    except ValueError:
+        price = Decimal(0)
+    place = f"{path}: line {line}: {name} {shortened(repr(text), 80)}"
+    if price <= 0:
+        raise ScenarioError(f"{place} must be a finite price above 0")
+    if price > MAX_TICKS * tick:
+        raise ScenarioError(f"{place} is above {MAX_TICKS} ticks of {tick}, the highest price")
     ticks = int((price / tick).to_integral_value())  # to the nearest tick, half to even
     if ticks <= 0:
-        raise ScenarioError(f"{path}: line {line}: {name} {text!r} is below one tick ({tick})")
+        raise ScenarioError(f"{place} is below one tick ({tick})")
     return ticks
 
 
@@ -85,17 +93,26 @@ class _Prices:
 
 def read_prices(path: Path, kind: str, tick: Decimal) -> list[Point]:
     """All prices of a file as ``(time_ns, price_ticks)``; a candle prints its four prices at
-    quarters of the interval, the extreme nearer to the open first.
+    quarters of its interval, the extreme nearer to the open first.
+
+    A candle's interval goes to the next one, and is at most as wide as most are: one candle that is
+    out of step, or missing, changes nothing else.
 
     Raises:
-        ScenarioError: missing, damaged or empty file, missing column, a time that is no whole
-            number or goes back, a price that is no positive finite number.
+        ScenarioError: missing, damaged or empty file, missing column, a row of another length than
+            the header, a time that is no whole number or goes back, a price that is no positive
+            finite number.
     """
+    if not path.is_file():
+        raise ScenarioError(
+            f"{path}: no such file; prices are read from .csv, plain or packed with gzip or zip "
+            "(set SEAWALL_SHARED if the shared data lies elsewhere)"
+        )
     try:
-        with _open(path) as stream:
-            points = _read(path, kind, _Prices(path, tick), stream)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ScenarioError(f"{path}: damaged gzip file: {error}") from None
+        with unpacked(path) as stream:
+            points = _read(path, kind, _Prices(path, tick), _text(stream))
+    except PackedError as error:
+        raise ScenarioError(f"{path}: {error}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ScenarioError(f"{path}: not a readable CSV file: {error}") from None
     except OSError as error:
@@ -119,7 +136,7 @@ def _read(path: Path, kind: str, prices: _Prices, stream: TextIO) -> list[Point]
         if not row:
             continue
         line = reader.line_num
-        if len(row) < width:
+        if len(row) != width:
             raise ScenarioError(f"{path}: line {line}: {len(row)} fields, but line 1 names {width}")
         time_ns = _time_ns(path, line, columns[0], row[time_place], factor)
         if time_ns < last_ns or (kind == CANDLES_CSV and time_ns == last_ns):
@@ -145,9 +162,10 @@ def _time_ns(path: Path, line: int, name: str, text: str, factor: int) -> int:
         time_ns = int(text) * factor
     except ValueError:
         time_ns = -1
-    if time_ns < 0:
+    if not 0 <= time_ns <= MAX_TIME_NS:
         raise ScenarioError(
-            f"{path}: line {line}: {name} {text!r} must be a whole number, 0 or more"
+            f"{path}: line {line}: {name} {shortened(repr(text), 80)} must be a whole number, 0 or "
+            f"more, to {MAX_TIME_NS // factor} (the end of 2261)"
         )
     return time_ns
 
@@ -166,5 +184,17 @@ def _candle_walk(path: Path, line: int, prices: list[int]) -> list[int]:
 def _spread_candles(points: list[Point], starts: list[int]) -> list[Point]:
     """Give a candle's four prices the times 0, 1/4, 1/2 and 3/4 of its interval."""
     gaps = [later - earlier for earlier, later in pairwise(starts)]
-    width = min(gaps) if gaps else 60_000_000_000
-    return [(time_ns + (i % 4) * width // 4, price) for i, (time_ns, price) in enumerate(points)]
+    usual = usual_width_ns(gaps)
+    widths = [min(gap, usual) for gap in gaps]
+    widths.append(usual)
+    return [
+        (time_ns + (place % 4) * widths[place // 4] // 4, price)
+        for place, (time_ns, price) in enumerate(points)
+    ]
+
+
+def usual_width_ns(gaps: list[int]) -> int:
+    """The commonest gap, of equally common ones the widest; a minute where there is none."""
+    if not gaps:
+        return _CANDLE_NS
+    return max(Counter(gaps).items(), key=lambda each: (each[1], each[0]))[0]

@@ -1,8 +1,10 @@
 """The scripts of ../shared/faults that stand for a mended kind of fault: each ends without error.
 
-A script fails by an assertion of its own; a TOML file is run.
+A script fails by an assertion of its own; a TOML file is run, a JSON file asked for
+its tiers.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -15,24 +17,34 @@ FOLDER = Path(os.environ.get("SEAWALL_SHARED", REPOSITORY.parent / "shared")) / 
 
 SCRIPTS = [
     "09_beyond_the_last_tier.py",
+    "10_one_odd_candle_hides_the_crash.py",
+    "12_sentinel_cap.json",
+    "12_sentinel_cap_is_a_traceback.py",
     "16_native_toml_time.toml",
+    "17_bom.toml",
+    "18_tiers_of_other_venues.json",
     "26_weights_merge.py",
 ]
+
+PROGRAM = [sys.executable, "-P", "-m", "seawall.cli"]
+POSITION = ["--side", "long", "--qty", "1", "--entry", "100", "--leverage", "5"]
 
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason=f"{FOLDER} is absent")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script_of_a_mended_fault_ends_without_error(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, str(FOLDER / name)]
-    if name.endswith(".toml"):
-        program = [sys.executable, "-P", "-m", "seawall.cli"]
-        command = [*program, "run", str(FOLDER / name), "--out", str(tmp_path / "out")]
-    ended = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for command in commands(FOLDER / name, tmp_path / "out"):
+        ended = subprocess.run(
+            command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def commands(file: Path, out: Path) -> list[list[str]]:
+    """What to run of a file, by its kind."""
+    if file.suffix == ".toml":
+        return [[*PROGRAM, "run", str(file), "--out", str(out)]]
+    if file.suffix == ".json":
+        asked = [*PROGRAM, "calc", "--rulebook", "binance-usdm", *POSITION, "--tiers", str(file)]
+        return [[*asked, "--symbol", symbol] for symbol in json.loads(file.read_text())]
+    return [[sys.executable, str(file)]]

@@ -29,7 +29,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 CORE = ("engine", "matching", "risk")
 """Where money is counted and runs are decided."""
 
-DOORS = ("engine/journal.py", "risk/rulebook_file.py", "risk/margin/ccxt_tiers.py")
+DOORS = (
+    "engine/journal.py",
+    "engine/packed_file.py",
+    "risk/rulebook_file.py",
+    "risk/margin/ccxt_tiers.py",
+)
 """Core files that read or write the outside. They may name ``float`` to refuse one."""
 
 EXACT_DIVISION = (

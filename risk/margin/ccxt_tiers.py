@@ -2,35 +2,50 @@
 
 The file maps a symbol to rows ``{tier, minNotional, maxNotional, maintenanceMarginRate,
 maxLeverage, info: {cum}}`` in the quote currency. Numbers are read as decimals, never as floats.
+
+Venues write the same table in different ways, and all of these mean it: a whole leverage or a
+broken one (rounded down, as accounts choose whole ones); a floor equal to the cap before it, a unit
+beside it (OKX), or none; a last cap, none, or a number no amount reaches ("no limit").
 """
 
-import gzip
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
-from engine.units import to_grid, to_ppb
+from engine.packed_file import unpacked
+from engine.units import parse_decimal, to_grid, to_ppb
 from risk.margin.tiers import next_deduction_q, validate_tiers, with_deductions
 
 TierRows = list[dict[str, Any]]
 
+MAX_FILE_BYTES: Final[int] = 100_000_000
+"""Unpacked; the tables of all the contracts of the largest venue are three of them."""
+
 
 def read_ccxt_tables(path: str | Path) -> dict[str, TierRows]:
-    """All tables of a file, ``.gz`` or plain, with every number a `Decimal` or an int.
+    """All tables of a file, plain or packed (gzip, zip), with every number a `Decimal` or an int.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not JSON, or not an object of symbols and lists of rows.
     """
     source = Path(path)
-    raw = source.read_bytes()
     try:
-        text = (gzip.decompress(raw) if source.suffix == ".gz" else raw).decode()
-        tables = json.loads(text, parse_float=Decimal)
-    except (ValueError, OSError, EOFError) as error:
+        with unpacked(source) as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise ValueError(f"longer than {MAX_FILE_BYTES:,} bytes")
+        text = raw.decode(json.detect_encoding(raw))
+        tables = json.loads(text, parse_float=Decimal, parse_constant=Decimal)
+    except InvalidOperation:
+        raise ValueError(f"{source.name}: not a readable JSON file: a number without end") from None
+    except ValueError as error:
         raise ValueError(f"{source.name}: not a readable JSON file: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{source.name}: not a readable JSON file: nested too deeply") from None
     if not isinstance(tables, dict) or not all(isinstance(rows, list) for rows in tables.values()):
         raise ValueError(f"{source.name}: must be an object of symbols, each with a list of tiers")
     return tables
@@ -54,7 +69,8 @@ def ccxt_tiers(rows: TierRows, asset: AssetSpec, where: str) -> list[MarginTier]
     """One table's rows as tiers, validated; ``where`` opens every error message.
 
     ``info.cum`` is the deduction where present; where it is not, the continuous one is computed.
-    The last tier's cap is inclusive: a notional equal to it is still inside the table.
+    The last tier's cap is inclusive: a notional equal to it is still inside the table. The module
+    says what is read as the same.
 
     Raises:
         ValueError: a field is missing, no decimal or off the grid of the asset, or the table
@@ -62,7 +78,8 @@ def ccxt_tiers(rows: TierRows, asset: AssetSpec, where: str) -> list[MarginTier]
     """
     tiers: list[MarginTier] = []
     for index, row in enumerate(rows):
-        tiers.append(_tier(row, tiers, asset, f"{where}: tier {index + 1}"))
+        last = index + 1 == len(rows)
+        tiers.append(_tier(row, tiers, asset, f"{where}: tier {index + 1}", last))
     try:
         validate_tiers(tiers)
     except ValueError as error:
@@ -77,8 +94,9 @@ def inverse_tiers(
 
     An approximation for coin-margined contracts: venues publish their tables in contracts or coins,
     and a bound fixed in coins moves in dollars as the price does. Every bound is
-    ``notional / price`` rounded down to a quantum of the coin, so neighbours still share it; rates
-    and leverages stay, deductions are recomputed so that margin is continuous in coin quanta.
+    ``notional / price`` rounded down to a quantum of the coin, so neighbours still share it; a
+    table without end has none in coin either. Rates and leverages stay, deductions are recomputed
+    so that margin is continuous in coin quanta.
 
     Raises:
         ValueError: the price is not positive, or two bounds fall on one quantum.
@@ -93,7 +111,7 @@ def inverse_tiers(
         [
             MarginTier(
                 tier.floor_q * up // down,
-                tier.cap_q * up // down,
+                _coin_cap_q(tier.cap_q, up, down),
                 tier.maintenance_ppb,
                 tier.max_leverage,
                 0,
@@ -105,26 +123,72 @@ def inverse_tiers(
     return converted
 
 
+def _coin_cap_q(cap_q: int, up: int, down: int) -> int:
+    """A cap in coin, rounded down; no end stays none."""
+    return MAX_AMOUNT_Q if cap_q == MAX_AMOUNT_Q else min(cap_q * up // down, MAX_AMOUNT_Q)
+
+
 def _tier(
-    row: dict[str, Any], before: list[MarginTier], asset: AssetSpec, where: str
+    row: dict[str, Any], before: list[MarginTier], asset: AssetSpec, where: str, last: bool
 ) -> MarginTier:
-    floor_q = _quanta(row, "minNotional", asset, where)
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: {row!r} must be an object with the fields of a tier")
+    floor_q = _floor_q(row, before, asset, where)
     rate_ppb = to_ppb(_text(row, "maintenanceMarginRate", where), f"{where}: maintenanceMarginRate")
     info = row.get("info")
-    if isinstance(info, dict) and info.get("cum") is not None:
+    if isinstance(info, dict) and info.get("cum") not in (None, ""):
         deduction_q = _quanta(info, "cum", asset, where)
     elif before:
-        last = before[-1]
-        deduction_q = next_deduction_q(last.deduction_q, floor_q, last.maintenance_ppb, rate_ppb)
+        below = before[-1]
+        deduction_q = next_deduction_q(below.deduction_q, floor_q, below.maintenance_ppb, rate_ppb)
     else:
         deduction_q = 0
     return MarginTier(
         floor_q=floor_q,
-        cap_q=_quanta(row, "maxNotional", asset, where),
+        cap_q=_cap_q(row, asset, where, last),
         maintenance_ppb=rate_ppb,
-        max_leverage=to_grid(_text(row, "maxLeverage", where), Decimal(1), f"{where}: maxLeverage"),
+        max_leverage=_leverage(row, where),
         deduction_q=deduction_q,
     )
+
+
+def _floor_q(row: dict[str, Any], before: list[MarginTier], asset: AssetSpec, where: str) -> int:
+    """Where the tier begins: at the cap of the one before it, also if it says a unit beside it."""
+    start_q: int = before[-1].cap_q if before else 0
+    if row.get("minNotional") is None:
+        return start_q
+    floor_q = _quanta(row, "minNotional", asset, where)
+    unit_q: int = 10**asset.decimals
+    return start_q if abs(floor_q - start_q) <= unit_q else floor_q
+
+
+def _cap_q(row: dict[str, Any], asset: AssetSpec, where: str, last: bool) -> int:
+    """Where the tier ends; the last one nowhere, if it says so or no amount gets there."""
+    if last and row.get("maxNotional") is None:
+        return MAX_AMOUNT_Q
+    most = MAX_AMOUNT_Q * asset.quantum
+    text = _text(row, "maxNotional", where)
+    if _is_above(text, most):
+        if last:
+            return MAX_AMOUNT_Q
+        raise ValueError(f"{where}: maxNotional {text:.40} is too large; at most {most:f}")
+    return _quanta(row, "maxNotional", asset, where)
+
+
+def _is_above(text: str, most: Decimal) -> bool:
+    try:
+        return Decimal(text) > most
+    except InvalidOperation:
+        return False  # no number at all, or none that compares: refused when it is read
+
+
+def _leverage(row: dict[str, Any], where: str) -> int:
+    """The largest whole leverage not above what the tier says."""
+    place = f"{where}: maxLeverage"
+    value = parse_decimal(_text(row, "maxLeverage", where), place)
+    if value < 1:
+        raise ValueError(f"{place}: {value} must be 1 or more")
+    return int(value)  # rounded down: accounts choose whole leverages
 
 
 def _quanta(row: dict[str, Any], field: str, asset: AssetSpec, where: str) -> int:
@@ -133,8 +197,6 @@ def _quanta(row: dict[str, Any], field: str, asset: AssetSpec, where: str) -> in
 
 def _text(row: dict[str, Any], field: str, where: str) -> str:
     """The field as a decimal string; ccxt passes some numbers through as strings."""
-    if not isinstance(row, dict):
-        raise ValueError(f"{where}: {row!r} must be an object with the fields of a tier")
     value = row.get(field)
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError(f"{where}: {field} is {value!r}; it must be a number")

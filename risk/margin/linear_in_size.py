@@ -11,7 +11,8 @@ class LinearInSizeMargin(MarginModel):
 
     ``slope_ppb`` is what the rate gains with every ``slope_lots`` lots, so that "0.005 % per BTC"
     stays exact whatever the lot. Requirements are ``ceil(notional x rate)``, rounded once. A chosen
-    leverage below what the rate allows raises initial margin to ``ceil(notional / leverage)``.
+    leverage below `max_leverage` raises initial margin to ``ceil(notional / leverage)``; at that
+    largest leverage, which is rounded down to a whole number, the rate alone decides.
     Margin is quadratic in size: two accounts of half the size need less than one.
     Source: Deribit support, "Initial margin and maintenance margin" of linear perpetuals.
 
@@ -23,6 +24,7 @@ class LinearInSizeMargin(MarginModel):
     __slots__ = (
         "_initial_ppb",
         "_initial_slope_ppb",
+        "_largest_leverage",
         "_maintenance_ppb",
         "_maintenance_slope_ppb",
         "_slope_lots",
@@ -50,6 +52,7 @@ class LinearInSizeMargin(MarginModel):
             )
         super().__init__()
         self._initial_ppb: Final[int] = initial_ppb
+        self._largest_leverage: Final[int] = PPB // initial_ppb
         self._maintenance_ppb: Final[int] = maintenance_ppb
         self._initial_slope_ppb: Final[int] = initial_slope_ppb
         self._maintenance_slope_ppb: Final[int] = maintenance_slope_ppb
@@ -66,23 +69,24 @@ class LinearInSizeMargin(MarginModel):
     def initial_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
     ) -> int:
-        """The larger of ``ceil(notional x initial rate)`` and ``ceil(notional / leverage)``,
-        at least one quantum above maintenance; 0 for 0."""
+        """The larger of ``ceil(notional x initial rate)`` and, below the largest leverage,
+        ``ceil(notional / leverage)``; at least one quantum above maintenance; 0 for 0."""
         if notional_q == 0:
             return 0
         lots = qty_lots if qty_lots >= 0 else -qty_lots
         scaled = self._initial_ppb * self._slope_lots + self._initial_slope_ppb * lots
         initial = -(-notional_q * scaled // (PPB * self._slope_lots))
-        chosen = -(-notional_q // leverage)
-        if chosen > initial:
-            initial = chosen
+        if leverage < self._largest_leverage:
+            chosen = -(-notional_q // leverage)
+            if chosen > initial:
+                initial = chosen
         maintenance = self.maintenance_q(qty_lots, notional_q, entry_notional_q, leverage)
         return initial if initial > maintenance else maintenance + 1
 
     def max_leverage(self, notional_q: int) -> int:
         """Leverage of the smallest position, rounded down; larger ones are held back by
         `initial_q` itself."""
-        return PPB // self._initial_ppb
+        return self._largest_leverage
 
     def slope_bound_ppb(self, qty_lots: int) -> int:
         """The maintenance rate at this size, rounded up: price does not change size.

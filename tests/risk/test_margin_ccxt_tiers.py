@@ -83,7 +83,12 @@ def test_last_cap_is_inside_the_table() -> None:
         ({"maintenanceMarginRate": None}, "f: X: tier 2: maintenanceMarginRate is None"),
         ({"maintenanceMarginRate": "0.00500000001"}, "f: X: tier 2: maintenanceMarginRate"),
         ({"maxNotional": True}, "f: X: tier 2: maxNotional is True; it must be a number"),
-        ({"maxLeverage": "12.5"}, "f: X: tier 2: maxLeverage: 12.5 is not a multiple of 1"),
+        ({"maxLeverage": "0.9"}, "f: X: tier 2: maxLeverage: 0.9 must be 1 or more"),
+        (
+            {"minNotional": "50001.000001"},
+            "f: X: margin table row 2: floor 50001000001 leaves a gap",
+        ),
+        ({"minNotional": "49998"}, "f: X: margin table row 2: floor 49998000000 leaves an overlap"),
         ({"maxLeverage": "many"}, "f: X: tier 2: maxLeverage: 'many' is not a decimal"),
         ({"info": {"cum": "51"}}, "f: X: margin table row 2: deduction 51000000 .* 50000000"),
         ({"minNotional": "60000"}, "f: X: margin table row 2: floor 60000000000 leaves a gap"),

@@ -265,3 +265,14 @@ def test_build_makes_the_named_model() -> None:
 def test_build_refuses_a_wrong_specification(spec: MarginSpec, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build_margin_model(spec)
+
+
+@pytest.mark.parametrize("percent", [2, 3, 7, 30, 60, 100])
+def test_linear_in_size_charges_its_rate_at_the_largest_leverage(percent: int) -> None:
+    """3 % is a leverage of 33.3: 33, the largest whole one, asks for 3 %, not for 1/33."""
+    model = LinearInSizeMargin(percent * 10_000_000, 1_000_000, 0, 0, 1)
+    largest = model.max_leverage(10**9)
+    assert largest == 100 // percent
+    assert model.initial_q(1, 10**9, 0, largest) == percent * 10_000_000
+    if largest > 1:
+        assert model.initial_q(1, 10**9, 0, largest - 1) == -(-(10**9) // (largest - 1))
