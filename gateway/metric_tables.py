@@ -6,7 +6,7 @@ asset, contracts), ``_total`` for counters. `docs/metrics.md` has the same list 
 
 from typing import Final
 
-from engine.events import CALL_CURED, CALL_EXPIRED, CALL_OVERTAKEN
+from engine.events import CALL_OUTCOMES, CURES
 from gateway.metric_families import COUNTER, GAUGE, Family, Histogram, steps
 from risk.liquidation.engine import CLOSED, DELEVERAGED, RESTORED, SOCIALISED, TAKEN_OVER
 from risk.rulebook import STAGES
@@ -146,6 +146,12 @@ class MarginTable:
             "Margin calls ended, by outcome.",
             ("outcome",),
         )
+        self.calls_cured = Family(
+            COUNTER,
+            "seawall_margin_calls_cured_total",
+            "Margin calls cured, by what the owner did since the call.",
+            ("by",),
+        )
         self.call_open = Histogram(
             "seawall_margin_call_open_seconds",
             "How long margin calls were open, in the exchange's time.",
@@ -175,6 +181,11 @@ class MarginTable:
         self.takeovers = Family(
             COUNTER, "seawall_takeovers_total", "Positions taken over, by taker.", ("taker",)
         )
+        self._add_losses()
+        self._start()
+
+    def _add_losses(self) -> None:
+        """Who bore what an account could not."""
         self.adl_fills = Family(
             COUNTER,
             "seawall_adl_fills_total",
@@ -205,11 +216,11 @@ class MarginTable:
             "Wallet of the insurance fund, in units of the asset.",
             ("asset",),
         )
-        self._start()
 
     def _start(self) -> None:
         """Values known beforehand are shown from the beginning."""
-        self.calls_ended.start(*((name,) for name in (CALL_CURED, CALL_EXPIRED, CALL_OVERTAKEN)))
+        self.calls_ended.start(*((name,) for name in CALL_OUTCOMES))
+        self.calls_cured.start(*((name,) for name in CURES))
         self.started.start(("level",), ("call_expired",))
         self.stages.start(*((stage,) for stage in STAGES))
         self.ended.start(

@@ -347,6 +347,8 @@ class Metrics:
 
     def _call_ended(self, event: e.MarginCallEnded) -> None:
         self.margin.calls_ended.add((event.outcome,))
+        if event.cured_by:
+            self.margin.calls_cured.add((event.cured_by,))
         self.margin.calls_open.add((), -1)
         self.margin.call_open.observe(event.open_ns)
 

@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
@@ -272,6 +272,7 @@ def _run(args: argparse.Namespace) -> int:
         f"{summary['wall_seconds']:.1f} s ({summary['commands_per_second']:,} commands/s)\n"
         f"  margin calls: {calls['issued']:,} issued, {calls['cured']:,} cured, "
         f"{calls['expired']:,} expired, {calls['overtaken']:,} overtaken by liquidation\n"
+        f"  cured: {_cures(calls['cured_by'])}\n"
         f"  liquidations: {liquidations['accounts']:,} accounts, {liquidations['partial']:,} "
         f"partial, {liquidations['full']:,} full, {liquidations['takeovers']:,} takeovers\n"
         f"  auto-deleveraging: {summary['adl']['fills']:,} fills, "
@@ -281,6 +282,11 @@ def _run(args: argparse.Namespace) -> int:
         f"  report: {out / 'report.html'}"
     )
     return EXIT_OK
+
+
+def _cures(counts: Mapping[str, int]) -> str:
+    """What cured the calls: ``3 by deposit, 1 by price``."""
+    return ", ".join(f"{count:,} by {name}" for name, count in counts.items())
 
 
 @contextmanager

@@ -13,9 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from engine.events import (
-    CALL_CURED,
-    CALL_EXPIRED,
-    CALL_OVERTAKEN,
+    CALL_OUTCOMES,
+    CURES,
     BadDebtBooked,
     CollateralExchanged,
     Deleveraged,
@@ -46,7 +45,8 @@ class SummaryCollector:
         self.events = 0
         self.trades = 0
         self.calls_issued = 0
-        self.calls_ended: dict[str, int] = {CALL_CURED: 0, CALL_EXPIRED: 0, CALL_OVERTAKEN: 0}
+        self.calls_ended: dict[str, int] = dict.fromkeys(CALL_OUTCOMES, 0)
+        self.calls_cured: dict[str, int] = dict.fromkeys(CURES, 0)
         self.liquidated: dict[int, int] = {}
         self.partial = 0
         self.full = 0
@@ -89,6 +89,8 @@ class SummaryCollector:
 
     def _call_ended(self, event: MarginCallEnded) -> None:
         self.calls_ended[event.outcome] += 1
+        if event.cured_by:
+            self.calls_cured[event.cured_by] += 1
 
     def _liquidation_started(self, event: LiquidationStarted) -> None:
         self.liquidated[event.margin_account_id] = 1
@@ -148,7 +150,11 @@ class SummaryCollector:
             "events": self.events,
             "trades": self.trades,
             "accounts": accounts,
-            "margin_calls": {"issued": self.calls_issued, **self.calls_ended},
+            "margin_calls": {
+                "issued": self.calls_issued,
+                **self.calls_ended,
+                "cured_by": dict(self.calls_cured),
+            },
             "liquidations": {
                 "accounts": len(self.liquidated),
                 "partial": self.partial,

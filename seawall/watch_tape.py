@@ -77,7 +77,8 @@ def _call(event: MarginCallIssued | MarginCallEnded, units: Units) -> tuple[str,
     call = f"margin call {event.call_id}"
     if isinstance(event, MarginCallEnded):
         style = GOOD if event.outcome == CALL_CURED else BAD
-        told = f"{call} {event.outcome} after {duration(event.open_ns)}: account {_owner(event)}"
+        how = f"{event.outcome} by {event.cured_by}" if event.cured_by else event.outcome
+        told = f"{call} {how} after {duration(event.open_ns)}: account {_owner(event)}"
         return told, style
     asset_id = units.asset_of_account(event.margin_account_id)
     wanted = units.money(asset_id, event.amount_q)

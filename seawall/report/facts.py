@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
-from engine.events import CALL_CURED
+from engine.events import CALL_CURED, CURES
 
 REPORT_EVENTS: Final[tuple[str, ...]] = (
     "Trade",
@@ -73,14 +73,24 @@ class LossParts(msgspec.Struct):
 class CallFacts(msgspec.Struct):
     """Margin calls by outcome, and how long they lasted.
 
-    ``open_ns`` lists per outcome the time from call to end; ``response_ns`` the time from the last
-    uncured call of an account to the start of its liquidation; ``still_open`` calls had no end.
+    ``open_ns`` lists per outcome (`outcome_of`) the time from call to end; ``response_ns`` the time
+    from the last uncured call of an account to the start of its liquidation; ``still_open`` calls
+    had no end.
     """
 
     issued: int
     open_ns: dict[str, list[int]]
     response_ns: list[int]
     still_open: int
+
+
+def outcome_of(outcome: str, cured_by: str) -> str:
+    """How a call ended, with what cured it: ``cured by deposit``."""
+    return f"{outcome} by {cured_by}" if cured_by else outcome
+
+
+CURED_OUTCOMES: Final[tuple[str, ...]] = tuple(outcome_of(CALL_CURED, by) for by in CURES)
+"""All that `outcome_of` calls a cured call."""
 
 
 def event_columns(events: pl.DataFrame, event_type: str, *fields: str) -> Columns:
@@ -158,10 +168,13 @@ def call_facts(events: pl.DataFrame) -> CallFacts:
     """
     where = ("seq", "time_ns", "account_id")
     issues = event_columns(events, "MarginCallIssued", *where, "call_id")
-    ends = event_columns(events, "MarginCallEnded", *where, "call_id", "outcome", "open_ns")
+    ends = event_columns(
+        events, "MarginCallEnded", *where, "call_id", "outcome", "cured_by", "open_ns"
+    )
     starts = event_columns(events, "LiquidationStarted", *where)
     open_ns: dict[str, list[int]] = {}
-    for outcome, lasted_ns in zip(ends["outcome"], ends["open_ns"], strict=True):
+    outcomes = map(outcome_of, ends["outcome"], ends["cured_by"])
+    for outcome, lasted_ns in zip(outcomes, ends["open_ns"], strict=True):
         open_ns.setdefault(outcome, []).append(lasted_ns)
     cured = [outcome == CALL_CURED for outcome in ends["outcome"]]
     cures = [compress(ends[name], cured) for name in (*where, "call_id")]
@@ -195,11 +208,14 @@ def counts_by_group(
 ) -> dict[str, Counter[int]]:
     """How many events per time bucket (its start, rounded down), split by a text field.
 
-    ``group`` ``outcome`` of a liquidation that left a position standing gets ``(partial)``.
+    ``group`` ``outcome`` of a liquidation that left a position standing gets ``(partial)``, that of
+    a call is `outcome_of`.
     """
     fields = ["time_ns"] if group is None else ["time_ns", group]
     by_size = group == "outcome" and event_type == "LiquidationEnded"
-    columns = event_columns(events, event_type, *fields, *(["partial"] if by_size else []))
+    by_cure = group == "outcome" and event_type == "MarginCallEnded"
+    fields += ["partial"] * by_size + ["cured_by"] * by_cure
+    columns = event_columns(events, event_type, *fields)
     starts = [time_ns // bucket_ns * bucket_ns for time_ns in columns["time_ns"]]
     if group is None:
         return {event_type: Counter(starts)} if starts else {}
@@ -207,6 +223,8 @@ def counts_by_group(
     if by_size:
         partly = columns["partial"]
         names = [f"{name} (partial)" if p else name for name, p in zip(names, partly, strict=True)]
+    if by_cure:
+        names = list(map(outcome_of, names, columns["cured_by"]))
     counts: dict[str, Counter[int]] = {}
     for (name, start_ns), count in Counter(zip(names, starts, strict=True)).items():
         counts.setdefault(name, Counter())[start_ns] = count

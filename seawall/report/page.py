@@ -31,7 +31,10 @@ CARDS: Final[tuple[tuple[str, _Path, tuple[tuple[str, _Path], ...]], ...]] = (
         "Margin calls",
         ("margin_calls", "issued"),
         (
-            ("cured", ("margin_calls", "cured")),
+            ("cured by deposit", ("margin_calls", "cured_by", "deposit")),
+            ("cured by reduction", ("margin_calls", "cured_by", "reduction")),
+            ("cured by both", ("margin_calls", "cured_by", "both")),
+            ("cured by price", ("margin_calls", "cured_by", "price")),
             ("expired", ("margin_calls", "expired")),
             ("overtaken", ("margin_calls", "overtaken")),
         ),

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from engine.events import CALL_CURED, CALL_EXPIRED, CALL_OVERTAKEN
+from engine.events import CALL_EXPIRED, CALL_OVERTAKEN
 from engine.units import MINUTE_NS, SECOND_NS
 from risk.rulebook import STAGES
 from seawall.report.chart import (
@@ -31,6 +31,7 @@ from seawall.report.chart import (
 from seawall.report.data import ReportData
 from seawall.report.downsample import min_max_points
 from seawall.report.facts import (
+    CURED_OUTCOMES,
     CallFacts,
     LossParts,
     call_facts,
@@ -55,8 +56,13 @@ LOSS_NAMES: Final[dict[str, str]] = {
     "haircut_q": "Socialised",
     "transfer_q": "Transfers",
 }
+BY_DEPOSIT, BY_REDUCTION, BY_BOTH, BY_PRICE = CURED_OUTCOMES
+ANSWERED: Final[tuple[str, ...]] = (BY_DEPOSIT, BY_REDUCTION, BY_BOTH)
 OUTCOME_COLOURS: Final[dict[str, str]] = {
-    CALL_CURED: TEAL,
+    BY_DEPOSIT: TEAL,
+    BY_REDUCTION: BLUE,
+    BY_BOTH: PLUM,
+    BY_PRICE: SKY,
     CALL_EXPIRED: AMBER,
     CALL_OVERTAKEN: BRICK,
 }
@@ -230,7 +236,9 @@ def call_charts(data: ReportData, span_ms: Span) -> list[Chart]:
     through_time = Chart(
         "calls",
         "Margin calls and how they ended",
-        "Look for calls overtaken by liquidation: those accounts had no chance to answer in time.",
+        "Look for calls overtaken by liquidation: those accounts had no chance to answer in time. "
+        "A call cured by price was not answered: the price came back before its owner had brought "
+        "collateral or reduced the position.",
         {"data": traces, "layout": look},
         table=call_table(facts),
     )
@@ -252,11 +260,13 @@ def call_table(facts: CallFacts) -> str:
 
 def _window_chart(facts: CallFacts) -> Chart:
     names = [name for _, name in WINDOW_EDGES_NS] + [WINDOW_LAST]
+    answered_ns = [time_ns for name in ANSWERED for time_ns in facts.open_ns.get(name, [])]
     groups = [
         (name, Counter(map(_window, times)), colour)
         for name, times, colour in (
             ("Liquidated after", facts.response_ns, BRICK),
-            ("Cured after", facts.open_ns.get(CALL_CURED, []), TEAL),
+            ("Answered and cured after", answered_ns, TEAL),
+            ("Cured by price after", facts.open_ns.get(BY_PRICE, []), SKY),
         )
     ]
     used = [name for name in names if any(counts[name] for _, counts, _ in groups)]
@@ -287,7 +297,8 @@ def _window_chart(facts: CallFacts) -> Chart:
     return Chart(
         "windows",
         heading,
-        "Look for liquidations left of the cures: the market gave less time than answering takes.",
+        "Look for liquidations left of the answers: the market gave less time than answering "
+        "takes. Calls that the price alone cured say nothing about that.",
         {"data": traces, "layout": look},
         captions=captions,
         time_axis=False,

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from engine.events import (
+    CURES,
     Deleveraged,
     Event,
     FundChanged,
@@ -132,7 +133,16 @@ def cured_call(rng: random.Random, number: int, at_ns: int) -> list[Event]:
     account = 900_000 + number
     return [
         MarginCallIssued(at_ns, account, 900_000 + number, 10, at_ns, 1, 1),
-        MarginCallEnded(at_ns + open_ns, account, 900_000 + number, "cured", open_ns),
+        MarginCallEnded(
+            at_ns + open_ns,
+            account,
+            900_000 + number,
+            "cured",
+            open_ns,
+            CURES[number // 5 % 4],
+            5,
+            0,
+        ),
     ]
 
 
@@ -196,7 +206,13 @@ def synthetic_summary(liquidations: int) -> dict[str, Any]:
         "events": 2_215_903,
         "trades": 188_204,
         "accounts": 20_000,
-        "margin_calls": {"issued": 24_000, "cured": 4_000, "expired": 120, "overtaken": 19_880},
+        "margin_calls": {
+            "issued": 24_000,
+            "cured": 4_000,
+            "expired": 120,
+            "overtaken": 19_880,
+            "cured_by": {"deposit": 1_000, "reduction": 600, "both": 400, "price": 2_000},
+        },
         "liquidations": {
             "accounts": liquidations,
             "partial": 6_000,

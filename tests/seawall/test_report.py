@@ -215,7 +215,7 @@ def test_the_response_window_runs_from_the_uncured_call_to_the_first_liquidation
     table = EventTable()
     started = (1, 5, 5, 100, False)
     table.add(MarginCallIssued(100, 10, 1, 5, 200, 5, 5), 1)
-    table.add(MarginCallEnded(150, 10, 1, "cured", 50), 2)
+    table.add(MarginCallEnded(150, 10, 1, "cured", 50, "deposit", 5), 2)
     table.add(LiquidationStarted(300, 10, 1, *started), 3)
     table.add(MarginCallIssued(400, 11, 1, 5, 500, 5, 5), 4)
     table.add(MarginCallEnded(430, 11, 1, "overtaken", 30), 5)
@@ -224,7 +224,7 @@ def test_the_response_window_runs_from_the_uncured_call_to_the_first_liquidation
     table.add(MarginCallIssued(1_000, 12, 1, 5, 1_100, 5, 5), 8)
     facts = call_facts(table.frame())
     assert facts.response_ns == [30]
-    assert facts.open_ns == {"cured": [50], "overtaken": [30]}
+    assert facts.open_ns == {"cured by deposit": [50], "overtaken": [30]}
     assert (facts.issued, facts.still_open) == (3, 1)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.bus import Latency
 from engine.commands import AdvanceTime, Command, IndexPrice, SubmitOrder
-from engine.events import Event, MarginCallEnded, OrderFilled
+from engine.events import CURES, Event, MarginCallEnded, OrderFilled
 from risk.accounts import FIRST_TRADER, FUND
 from seawall.exchange import Exchange
 from seawall.report.data import SERIES_COLUMNS
@@ -134,6 +134,7 @@ def test_the_summary_counts_what_the_events_say(run: Run) -> None:
     )
     kinds = Counter(type(event).__name__ for event in run.events)
     outcomes = Counter(e.outcome for e in run.events if isinstance(e, MarginCallEnded))
+    cures = Counter(e.cured_by for e in run.events if isinstance(e, MarginCallEnded) and e.cured_by)
     assert summary["events"] == len(run.events) == run.exchange.events
     assert summary["commands"] == len(run.commands) == run.exchange.commands
     assert summary["trades"] == kinds["Trade"]
@@ -143,7 +144,10 @@ def test_the_summary_counts_what_the_events_say(run: Run) -> None:
         "cured": outcomes["cured"],
         "expired": outcomes["expired"],
         "overtaken": outcomes["overtaken"],
+        "cured_by": {name: cures[name] for name in CURES},
     }
+    assert sum(cures.values()) == outcomes["cured"]
+    assert min(cures["deposit"], cures["reduction"], cures["price"]) > 0
     assert summary["adl"]["fills"] == kinds["Deleveraged"]
     assert summary["insurance_fund"]["start"] == {"USDT": "5"}
     assert summary["insurance_fund"]["end"] == {"USDT": "0.000001"}

@@ -175,6 +175,7 @@ def test_a_call_is_open_until_it_is_cured(market: tuple[Market, Metrics]) -> Non
     assert sample(metrics, "seawall_margin_calls_open") == 0
     assert sample(metrics, "seawall_margin_calls_issued_total") == 1
     assert by_label(metrics, "seawall_margin_calls_ended_total") == {"cured": 1}
+    assert by_label(metrics, "seawall_margin_calls_cured_total") == {"deposit": 1}
     assert sample(metrics, "seawall_margin_call_open_seconds_sum") == pytest.approx(20)
     assert sample(metrics, "seawall_margin_call_open_seconds_bucket", le="15") == 0
     assert sample(metrics, "seawall_margin_call_open_seconds_bucket", le="60") == 1
