@@ -237,6 +237,19 @@ class Deleveraged(_Event, frozen=True, array_like=True, tag=True):
     gain_q: int
 
 
+class HouseInsolvent(_Event, frozen=True, array_like=True, tag=True):
+    """The fund or the backstop passed its solvency limit: ``equity_q`` is below ``limit_q``.
+
+    Its positions, worth ``notional_q``, are deleveraged and what it owes is socialised.
+    """
+
+    account_id: int
+    asset_id: int
+    equity_q: int
+    limit_q: int
+    notional_q: int
+
+
 class LossSocialised(_Event, frozen=True, array_like=True, tag=True):
     """A winner bore part of a deficit nobody else could."""
 
@@ -464,6 +477,7 @@ Event = (
     | LiquidationEnded
     | TakenOver
     | Deleveraged
+    | HouseInsolvent
     | LossSocialised
     | BadDebtBooked
     | FundChanged

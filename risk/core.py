@@ -160,6 +160,7 @@ class RiskCore:
         self.slippage_ppb: int = rulebook.market_slippage_ppb
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.funding_interval_ns: int = rulebook.funding.interval_ns
+        self.ledger.gain_window_ns = rulebook.socialisation.window_ns
         for listing in self.listings.values():
             listing.apply_rules(rulebook)
 

@@ -13,6 +13,7 @@ from risk.collateral import MAX_PRICE_PPB, CollateralAsset
 from risk.core import RiskCore, values_of
 from risk.frontier import Banded
 from risk.funding import position_funding_q
+from risk.house_waterfall import HouseWaterfall
 from risk.listing import Listing
 from risk.pretrade import Verdict
 from risk.watch import MarginWatch, changed_equity_q, sync_record
@@ -21,11 +22,12 @@ from risk.watch import MarginWatch, changed_equity_q, sync_record
 class Pricing:
     """Feeds prices to the listings and lets time pass."""
 
-    __slots__ = ("_core", "_watch")
+    __slots__ = ("_core", "_house", "_watch")
 
-    def __init__(self, core: RiskCore, watch: MarginWatch) -> None:
+    def __init__(self, core: RiskCore, watch: MarginWatch, house: HouseWaterfall) -> None:
         self._core = core
         self._watch = watch
+        self._house = house
 
     def index_price(self, command: IndexPrice) -> None:
         """Take one source's price; the first one gives an instrument its first mark."""
@@ -89,6 +91,7 @@ class Pricing:
         else:
             # Nobody has a band yet: until now the asset counted for nothing.
             self._recheck(core.ledger.holdings_in(asset))
+        self._house.check(asset.margin_asset_id)
 
     def book_top(self, message: BookTop) -> None:
         """Best prices at a tick: sample the basis and the premium, renew the mark."""
@@ -137,6 +140,7 @@ class Pricing:
         if mark_ticks != before:
             listing.mark_version += 1
             self._recheck(listing.frontier.crossed(mark_ticks))
+            self._house.check(listing.instrument.settle_asset_id)
 
     def _recheck(self, crossed: list[Banded]) -> None:
         """Recompute the accounts whose band a price has left, by account id."""
@@ -214,3 +218,4 @@ class Pricing:
         if rate_ppb:
             for position in holders:
                 self._watch.refresh(position.account)
+            self._house.check(listing.instrument.settle_asset_id)

@@ -20,6 +20,8 @@ from risk.accounts import MAX_ASSET_ID, MAX_INSTRUMENT_ID
 from risk.adl_queue import AdlQueues
 from risk.close_out import CloseOut
 from risk.core import RiskCore
+from risk.deleveraging import Deleveraging
+from risk.house_waterfall import HouseWaterfall
 from risk.listing import Listing
 from risk.orders import Orders
 from risk.pretrade import Verdict
@@ -29,6 +31,7 @@ from risk.reservations import Reservations
 from risk.rulebook import rulebook_from_json
 from risk.rulebook_check import check_rulebook
 from risk.settlement import Settlement
+from risk.socialisation import Socialisation
 from risk.transfers import Transfers
 from risk.watch import MarginWatch
 
@@ -43,11 +46,16 @@ class RiskEngine(Component):
         self.reservations = Reservations(self.core)
         self.orders = Orders(self.core, self.reservations)
         self.settlement = Settlement(self.core, self.watch, self.reservations)
-        self.pricing = Pricing(self.core, self.watch)
+        deleveraging = Deleveraging(
+            self.core, self.reservations, self.settlement, self.watch, self.queues
+        )
+        socialisation = Socialisation(self.core, self.watch)
+        self.house = HouseWaterfall(self.core, deleveraging, socialisation)
+        self.pricing = Pricing(self.core, self.watch, self.house)
         self.transfers = Transfers(self.core, self.watch)
         self.reports = Reports(self.core, self.queues, self.transfers)
         self.close_out = CloseOut(
-            self.core, self.reservations, self.settlement, self.watch, self.queues
+            self.core, self.reservations, self.watch, deleveraging, socialisation, self.house
         )
         self._handlers = self._routes()
 
