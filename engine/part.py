@@ -12,6 +12,11 @@ class PartFailed(RuntimeError):
     """A part raised on an input. Its state may be half changed, so the service has to end; the
     input is in a journal and will be handled again, by a version that can."""
 
+    def __init__(self, text: str, cause: Exception) -> None:
+        super().__init__(text)
+        # `raise ... from error` loses it where the raising module is compiled.
+        self.__cause__ = cause
+
 
 class Part(Protocol):
     """A component as a service sees it: frames in, frames out, its state, and nothing else."""

@@ -16,12 +16,15 @@ import zmq
 from msgspec.structs import force_setattr
 
 from engine.commands import (
+    AddAsset,
+    AddInstrument,
     CancelAll,
     CancelOrder,
     Command,
     QueryAccount,
     QueryMarket,
     QueryRisk,
+    SetRulebook,
     SubmitOrder,
 )
 from engine.events import (
@@ -54,6 +57,7 @@ from gateway.protocol import (
 )
 from gateway.sessions import MAX_MALFORMED, Rate, Session
 from gateway.steady_clock import SteadyClock
+from risk.admission import fault_of
 
 LOOK_AT_KEYS_NS: Final[int] = 1_000_000_000
 TELL_SEQUENCES_NS: Final[int] = 250_000_000
@@ -76,6 +80,9 @@ HOUSEKEEPING: Final[str] = requester("", 0)
 _SUBMIT: Final[Any] = struct_form(SubmitOrder)
 _CANCEL: Final[Any] = struct_form(CancelOrder)
 """What clients' orders and cancels are decoded as."""
+
+_WITH_TEXT: Final[tuple[type, ...]] = (AddAsset, AddInstrument, SetRulebook)
+"""What has to be read to know whether it is whole."""
 
 _QUERIES: Final[tuple[type, ...]] = (QueryAccount, QueryMarket, QueryRisk)
 
@@ -300,6 +307,9 @@ class FrontDoor:
             if reason is not None:
                 replies.append(self._refusal(request_id, command, reason))
                 continue
+            if type(command) in _WITH_TEXT and (fault := fault_of(command)):
+                replies.append(self._refusal(request_id, command, Reason.INVALID_FIELD, fault))
+                continue
             highest = max(highest, request_id)
             request_ids.append(request_id)
             order_ids.append(self._stamp(command))
@@ -326,10 +336,12 @@ class FrontDoor:
             rate = self._rates[client] = Rate(limit, now_ns)
         return rate
 
-    def _refusal(self, request_id: int, command: Command, reason: Reason) -> RawReplies:
+    def _refusal(
+        self, request_id: int, command: Command, reason: Reason, detail: str = ""
+    ) -> RawReplies:
         self._count(reason)
         account_id: int = getattr(command, "account_id", 0)
-        rejected = CommandRejected(self._time_ns, account_id, 0, int(reason))
+        rejected = CommandRejected(self._time_ns, account_id, 0, int(reason), detail=detail)
         return RawReplies([request_id], [0], msgspec.Raw(encode_frame([[rejected]])))
 
     def _stamp(self, command: Any) -> int:

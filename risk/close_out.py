@@ -5,7 +5,7 @@ the account's equity, so the account ends at exactly zero and the taker holds th
 Every loss the account cannot bear is booked once, as bad debt at the stage that met it.
 """
 
-from engine.commands import BUY, IOC, STP_CANCEL_OLDEST
+from engine.commands import BUY, IOC, MAX_LOTS, STP_CANCEL_OLDEST
 from engine.events import (
     BadDebtBooked,
     OrderAccepted,
@@ -102,7 +102,8 @@ class CloseOut:
             self._core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
 
     def place_order(self, message: LiquidateOrder) -> None:
-        """Send a reducing IOC order for a locked or house account, capped at its position.
+        """Send a reducing IOC order for a locked or house account, capped at its position and at
+        the largest order there is.
 
         Its limit holds for the account as it stands now: the decision may be older than the mark.
         """
@@ -116,7 +117,8 @@ class CloseOut:
         position = account.position(message.instrument_id, message.leg)
         held = 0 if position is None else position.qty_lots
         against = -held if message.side == BUY else held
-        lots = min(message.qty_lots, max(0, against))
+        # A position can have grown beyond what one order may hold; the rest is another order's.
+        lots = min(message.qty_lots, max(0, against), MAX_LOTS)
         if position is None or lots == 0:
             self.report(account)
             return

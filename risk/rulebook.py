@@ -249,5 +249,5 @@ def rulebook_from_json(text: str) -> Rulebook:
     """
     try:
         return msgspec.json.decode(text, type=Rulebook)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"not a rulebook: {error}") from None
