@@ -72,7 +72,11 @@ class CommandRejected(_Event, frozen=True, array_like=True, tag=True):
 
 
 class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
-    """Funding moved between longs and shorts; the residue of rounding went to its account."""
+    """Funding moved between longs and shorts; the residue of rounding went to its account.
+
+    ``rate_ppb`` was paid for each of ``intervals``: more than one after a step of the clock over
+    several.
+    """
 
     instrument_id: int
     rate_ppb: int
@@ -80,6 +84,7 @@ class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
     paid_q: int
     received_q: int
     residue_q: int
+    intervals: int = 1
 
 
 class FundingPaid(_Event, frozen=True, array_like=True, tag=True):

@@ -153,7 +153,8 @@ class MarginCall:
 
 
 class RealisedGains:
-    """What a trader realised in one asset in the present window of time and the one before.
+    """What a trader realised in one asset, by trades and funding, in the present window of time and
+    the one before.
 
     `window` is the number of the present one, counted from time zero.
     """

@@ -8,6 +8,7 @@ from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
 from engine.events import CollateralPriceChanged, FundingPaid, FundingSettled, MarkUpdated
 from engine.links import BookTop, HouseInventory
 from engine.reasons import Reason
+from engine.units import PPB, magnitude
 from risk.accounts import BACKSTOP, FUND, RESIDUE, MarginAccount
 from risk.collateral import MAX_PRICE_PPB, CollateralAsset
 from risk.core import RiskCore, values_of
@@ -164,7 +165,9 @@ class Pricing:
                 if not listing.next_funding_ns:
                     listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
                 elif core.now_ns >= listing.next_funding_ns:
-                    self._settle_funding(listing)
+                    # The intervals that have ended, rounded down, with the first one missed.
+                    ended = (core.now_ns - listing.next_funding_ns) // interval_ns + 1
+                    self._settle_funding(listing, ended)
                     listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
         for asset_id in core.assets:
             for account_id in (FUND, BACKSTOP):
@@ -172,14 +175,18 @@ class Pricing:
                 if any(position.qty_lots for position in account.positions):
                     core.emit(HouseInventory(core.now_ns, core.facts(account)))
 
-    def _settle_funding(self, listing: Listing) -> None:
-        """Every position pays or receives once; the residue of rounding goes to its account.
+    def _settle_funding(self, listing: Listing, ended: int) -> None:
+        """Every position pays or receives for each interval that ended since the last settlement,
+        all at the rate of the samples taken since then, and together no more than its value.
 
-        Payers pay the ceiling and receivers get the floor, so the residue is never negative.
+        Payers pay the ceiling and receivers get the floor, so the residue is never negative. Who
+        pays more than it has falls to liquidation like any other account that owes.
         """
         core = self._core
         rate_ppb = listing.premium.settle()
         listing.funding_rate_ppb = rate_ppb
+        # Rounded down: so many intervals make up the position's value, or nearly.
+        intervals = min(ended, max(1, PPB // max(1, magnitude(rate_ppb))))
         paid_q = 0
         received_q = 0
         holders = listing.sorted_holders()
@@ -187,11 +194,12 @@ class Pricing:
         if rate_ppb and listing.mark_ticks:
             for position in holders:
                 account = position.account
-                amount_q = position_funding_q(
+                amount_q = intervals * position_funding_q(
                     listing.instrument, position.qty_lots, listing.mark_ticks, rate_ppb
                 )
                 sync_record(account)
                 core.ledger.transfer(residue, account, amount_q)
+                core.ledger.note_gain(account, amount_q, core.now_ns)
                 core.fund_moved(account, amount_q, "funding")
                 if account.liquidation is not None:
                     account.liquidation.funding_q += changed_equity_q(account)
@@ -213,6 +221,7 @@ class Pricing:
                 paid_q,
                 received_q,
                 paid_q - received_q,
+                intervals,
             )
         )
         if rate_ppb:
