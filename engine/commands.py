@@ -173,6 +173,16 @@ class QueryRisk(_Command, frozen=True, array_like=True, tag=True):
     count: int
 
 
+class Skipped(_Command, frozen=True, array_like=True, tag=True):
+    """Stands where an operator had a command left out that the exchange could not handle
+    (`seawall skip`): ``digest`` is the BLAKE2b hash of the command, ``note`` the reason. It changes
+    nothing and is answered with a rejection. No client may send one."""
+
+    account_id: int
+    digest: str
+    note: str
+
+
 Command = (
     AddAsset
     | AddInstrument
@@ -194,4 +204,5 @@ Command = (
     | QueryAccount
     | QueryMarket
     | QueryRisk
+    | Skipped
 )

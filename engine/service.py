@@ -321,7 +321,7 @@ class Service:
             raise
         except Exception as error:
             text = f"{self.name}: input {place} (from {source}): {error}"
-            raise PartFailed(text, error) from error
+            raise PartFailed(text, error, place) from error
 
     def _put(self, out: Outputs, deliver: bool) -> None:
         for receiver, body in out:

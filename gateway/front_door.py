@@ -16,15 +16,12 @@ import zmq
 from msgspec.structs import force_setattr
 
 from engine.commands import (
-    AddAsset,
-    AddInstrument,
     CancelAll,
     CancelOrder,
     Command,
     QueryAccount,
     QueryMarket,
     QueryRisk,
-    SetRulebook,
     SubmitOrder,
 )
 from engine.events import (
@@ -80,9 +77,6 @@ HOUSEKEEPING: Final[str] = requester("", 0)
 _SUBMIT: Final[Any] = struct_form(SubmitOrder)
 _CANCEL: Final[Any] = struct_form(CancelOrder)
 """What clients' orders and cancels are decoded as."""
-
-_WITH_TEXT: Final[tuple[type, ...]] = (AddAsset, AddInstrument, SetRulebook)
-"""What has to be read to know whether it is whole."""
 
 _QUERIES: Final[tuple[type, ...]] = (QueryAccount, QueryMarket, QueryRisk)
 
@@ -307,7 +301,8 @@ class FrontDoor:
             if reason is not None:
                 replies.append(self._refusal(request_id, command, reason))
                 continue
-            if type(command) in _WITH_TEXT and (fault := fault_of(command)):
+            kind = type(command)
+            if kind is not _SUBMIT and kind is not _CANCEL and (fault := fault_of(command)):
                 replies.append(self._refusal(request_id, command, Reason.INVALID_FIELD, fault))
                 continue
             highest = max(highest, request_id)

@@ -6,7 +6,14 @@ the same pure functions, so that neither trusts the other.
 
 from typing import Any, Final
 
-from engine.commands import MAX_AMOUNT_Q, MAX_LOTS, AddAsset, AddInstrument, SetRulebook
+from engine.commands import (
+    MAX_AMOUNT_Q,
+    MAX_LOTS,
+    AddAsset,
+    AddInstrument,
+    SetRulebook,
+    Skipped,
+)
 from engine.instruments import KIND_NAMES, AssetSpec, InstrumentSpec
 from engine.units import PPB, parse_decimal
 from risk.accounts import MAX_ASSET_ID, MAX_INSTRUMENT_ID
@@ -73,6 +80,8 @@ def fault_of(command: Any) -> str:
             check_instrument(command.spec)
         elif isinstance(command, SetRulebook):
             read_rulebook(command.rulebook)
+        elif isinstance(command, Skipped):
+            raise ValueError("Skipped stands in a journal; nobody sends one")
     except ValueError as error:
         return str(error)
     return ""

@@ -77,6 +77,7 @@ class RiskEngine(Component):
             c.QueryAccount: self._query_account,
             c.QueryMarket: self._query_market,
             c.QueryRisk: self._query_risk,
+            c.Skipped: self._skipped,
             k.OrderChanged: settlement.changed,
             k.PullFailed: settlement.pull_failed,
             k.LiquidateCancel: close_out.cancel_orders,
@@ -201,6 +202,10 @@ class RiskEngine(Component):
         else:
             detail = f"count 1 to {c.MAX_ROWS}, at most {c.MAX_ROWS} account_ids"
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=detail))
+
+    def _skipped(self, command: c.Skipped) -> None:
+        verdict = Verdict(Reason.SKIPPED_BY_OPERATOR, detail=f"{command.note} {command.digest}")
+        self.core.reject(command.account_id, 0, verdict)
 
     def _answer(self, account_id: int, report: Callable[[], Any]) -> None:
         """Answer a query. One that fails has changed nothing, so it stops nobody: the asker is told
