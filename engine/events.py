@@ -273,7 +273,21 @@ class BadDebtBooked(_Event, frozen=True, array_like=True, tag=True):
 
 
 class FundChanged(_Event, frozen=True, array_like=True, tag=True):
-    """The insurance fund's wallet moved."""
+    """The insurance fund's wallet moved.
+
+    ``cause`` is ``deposit``, ``liquidation fee``, ``deficit`` (paid for an account), ``takeover``,
+    ``deleveraged`` or ``disposal`` (profit realised on positions it holds), ``socialised`` (paid by
+    winners for its own deficit), ``funding`` or ``collateral`` (exchanged for a debt).
+    """
+
+    asset_id: int
+    amount_q: int
+    wallet_q: int
+    cause: str
+
+
+class BackstopChanged(_Event, frozen=True, array_like=True, tag=True):
+    """The backstop's wallet moved; the causes are those of `FundChanged`."""
 
     asset_id: int
     amount_q: int
@@ -486,6 +500,7 @@ Event = (
     | LossSocialised
     | BadDebtBooked
     | FundChanged
+    | BackstopChanged
     | CollateralPriceChanged
     | CollateralExchanged
     | AccountReport

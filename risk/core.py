@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec.structs import astuple
 
 from engine.commands import LEG_NET, AddAsset
-from engine.events import CommandRejected, FundChanged
+from engine.events import BackstopChanged, CommandRejected, FundChanged
 from engine.instruments import AssetSpec
 from engine.links import AccountFacts, HouseFacts, PositionFacts, PositionMoved
 from engine.order_links import PullOrder
@@ -93,11 +93,13 @@ class RiskCore:
         )
 
     def fund_moved(self, account: MarginAccount, amount_q: int, cause: str) -> None:
-        """Publish that the fund's wallet moved; says nothing of other accounts or of nothing."""
-        if amount_q and account.trader.account_id == FUND:
-            self.out.append(
-                FundChanged(self.now_ns, account.asset_id, amount_q, account.wallet_q, cause)
-            )
+        """Publish that the wallet of the fund or the backstop moved; says nothing of other accounts
+        or of nothing."""
+        account_id = account.trader.account_id
+        if not amount_q or account_id > BACKSTOP:
+            return
+        changed = FundChanged if account_id == FUND else BackstopChanged
+        self.out.append(changed(self.now_ns, account.asset_id, amount_q, account.wallet_q, cause))
 
     def settle_outside_book(self, position: Position, qty_lots: int, value_q: int) -> int:
         """Book a change of a position that no fill made, tell the book, and return the profit it
