@@ -36,6 +36,7 @@ from engine.topology import GATEWAY, RISK
 from gateway.frames import Intake
 from gateway.intake import GatewayPart, requester
 from gateway.keys import ANONYMOUS
+from gateway.link_secrets import seals_of
 from gateway.serve import GATEWAY_BYTES, READY, build_service
 from risk.accounts import FIRST_TRADER
 
@@ -207,6 +208,7 @@ class History:
                 config.peers(name),
                 clock=time.monotonic_ns,
                 door=feed,
+                seals=seals_of(name, config.peers(name), Path(config.run_dir), config.link_keys),
                 snapshot_every=config.snapshot_every,
                 snapshot_bytes=config.snapshot_bytes * GATEWAY_BYTES,
             )

@@ -50,9 +50,7 @@ NO_MISSED_CROSSING: Final = Invariant(
     "every account's level is what revaluing it from nothing gives, and lies inside its bands",
 )
 NOT_NEGATIVE: Final = Invariant(
-    "no account negative outside the waterfall",
-    LINEAR,
-    "equity below zero means liquidation; fund and backstop are never below zero",
+    "no account negative outside the waterfall", LINEAR, "equity below zero means liquidation"
 )
 ONE_STAGE: Final = Invariant(
     "one liquidation per account",

@@ -16,6 +16,11 @@ DUPLICATE: Final[int] = 1
 GAP: Final[int] = 2
 
 
+AHEAD: Final[int] = 4_096
+"""Frames a service can have sent in its last life for inputs that were not journaled yet, at most:
+so many more than it remembers may be acknowledged. A turn's inputs times what one of them causes
+is far less."""
+
 _MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -44,7 +49,7 @@ class Link:
     `outbox` ends with frame `sent`; `peer_has` is the last frame the peer acknowledged. `received`
     is the last frame handled here, `safe` the last one journaled, `told` the last acknowledgement
     sent. `met` is false until the peer was heard of since the start: before that nobody knows
-    what it still needs.
+    what it still needs. `reach` is the highest frame that can have been sent in the life before.
     """
 
     __slots__ = (
@@ -52,6 +57,7 @@ class Link:
         "outbox",
         "peer",
         "peer_has",
+        "reach",
         "received",
         "safe",
         "sent",
@@ -69,6 +75,7 @@ class Link:
         self.safe = 0
         self.told = 0
         self.met = False
+        self.reach = AHEAD
 
     def put(self, body: bytes) -> None:
         """Number a frame and keep it until it is acknowledged.
@@ -94,14 +101,22 @@ class Link:
         """Everything not acknowledged has to be sent once more."""
         self.unsent = len(self.outbox)
 
-    def acknowledge(self, seq: int) -> None:
-        """The peer keeps everything up to ``seq``; older news is ignored."""
+    def acknowledge(self, seq: int) -> bool:
+        """The peer keeps everything up to ``seq``; older news is ignored. False, and nothing is
+        changed, when so many frames were never sent."""
+        if seq > self.sent and seq > self.reach:
+            return False
         if seq > self.peer_has:
             self.peer_has = seq
             outbox = self.outbox
             while outbox and self.sent - len(outbox) < seq:
                 outbox.popleft()
             self.unsent = min(self.unsent, len(outbox))
+        return True
+
+    def recovered(self) -> None:
+        """The journal was handled again: what the life before sent beyond it is not known."""
+        self.reach = self.sent + AHEAD
 
     def accept(self, seq: int) -> int:
         """Whether frame ``seq`` is the next one (`NEW`), an old one or one too early."""

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from engine.events import Event
-from engine.kernel import from_wire, to_wire, within_wire
+from engine.kernel import from_wire, to_wire
 from engine.link import NotAFrame, read_frame
 from engine.messages import WireCommand, WireEvent, WireMessage
 from engine.service_journal import Input
@@ -38,8 +38,6 @@ class Unhandled(RuntimeError):
     def __init__(self, name: str, message: Any, error: Exception) -> None:
         what = f"{type(error).__name__}: {error}"
         super().__init__(f"{name} cannot handle {message!r:.1000}: {what:.1000}")
-        # `raise ... from error` loses it where the raising module is compiled.
-        self.__cause__ = error
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
@@ -93,14 +91,8 @@ _slots = msgspec.msgpack.Decoder(list[tuple[str, WireMessage]])
 
 
 def encode_frame(frame: Any) -> bytes:
-    """The wire form of one of the frames above (or of a list of messages).
-
-    A figure beyond what the wire holds is told as its largest (`engine.units.on_wire`).
-    """
-    try:
-        return _encoder.encode(frame)
-    except OverflowError:
-        return _encoder.encode(within_wire(frame))
+    """The wire form of one of the frames above (or of a list of messages)."""
+    return _encoder.encode(frame)
 
 
 def read_outcome(body: bytes) -> Outcome:
@@ -255,15 +247,18 @@ class Hub:
         """Take a batch from the gateway or an answer from a leaf, and go on as far as possible.
 
         Raises:
-            NotAFrame: neither a batch nor an answer.
+            NotAFrame: neither the next batch nor an answer to what was sent.
             Unhandled: the component raised.
-            ValueError: not the next batch, or an answer to something else.
+            ValueError: an answer that came early is one to something else.
         """
         if source == GATEWAY:
-            self._batches.append(read_frame(_batch, body))
+            self._batches.append(self._next_batch(body))
         else:
             answer = read_frame(_answer, body)
-            self._answers.setdefault(source, deque()).append(answer)
+            early = self._answers.setdefault(source, deque())
+            if source in self._waiting and not early:
+                self._require_fitting(source, answer)
+            early.append(answer)
         while self._all_answered():
             if self._current is None:
                 if not self._batches:
@@ -274,9 +269,29 @@ class Hub:
                 continue
             self._work(out)
 
+    def _next_batch(self, body: bytes) -> Batch:
+        """A batch that has come.
+
+        Raises:
+            NotAFrame: it is none, or not the next one.
+        """
+        batch: Batch = read_frame(_batch, body)
+        expected = self.batches_done + len(self._batches) + 1 + (self._current is not None)
+        if batch.number != expected:
+            raise NotAFrame(f"batch {batch.number} came, {expected} is next")
+        return batch
+
+    def _require_fitting(self, leaf: str, answer: Answer) -> None:
+        """Refuse an answer to other messages than were sent.
+
+        Raises:
+            NotAFrame: it is one.
+        """
+        sent = len(self._places[leaf])
+        if len(answer.said) != sent:
+            raise NotAFrame(f"{leaf} answers {len(answer.said)} messages, but {sent} were sent")
+
     def _begin(self, batch: Batch) -> None:
-        if batch.number != self.batches_done + 1:
-            raise ValueError(f"batch {batch.number} came, {self.batches_done + 1} is next")
         self._current = batch
         self._slots = []
         for command in from_wire(batch.commands):

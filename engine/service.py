@@ -12,17 +12,19 @@ moment its sender keeps it. After a restart the service takes its last snapshot,
 behind it again (which makes the same frames with the same numbers) and asks its peers to go on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 import zmq
 
+from engine.complaints import Complaints
 from engine.journal import JournalError
 from engine.link import GAP, NEW, Link, NotAFrame
 from engine.link_guard import Guard
 from engine.link_header import Header
 from engine.link_keys import LinkKeys
+from engine.link_seal import SEAL_BYTES, Seal
 from engine.part import Door, Part, PartFailed
 from engine.rounds import Outputs
 from engine.service_journal import OUTSIDE, Input, ServiceJournal
@@ -44,9 +46,11 @@ SNAPSHOT_BYTES: Final[int] = 2_097_152
 last one: the number bounds the frames of that, the bytes the commands in them."""
 
 SOCKET_QUEUE: Final[int] = 1_000
-MAX_UNREADABLE: Final[int] = 50
-"""Unreadable frames in a row before the operator is told. One was cut on its way, or is not from
-the peer and the right one is still to come; one that stays so is from a peer of another version."""
+MAX_FRAME_BYTES: Final[int] = 134_217_728
+"""Largest frame of a link; a longer message ends the connection it comes on."""
+
+ANSWER_RESEND_NS: Final[int] = 10_000_000
+"""A peer that asks for everything again is heard so often, at most."""
 
 
 _MORE: Final[int] = zmq.NOBLOCK | zmq.SNDMORE
@@ -58,7 +62,8 @@ _header = msgspec.msgpack.Decoder(Header)
 class Service:
     """Runs a part. ``addresses`` are the inboxes of this service and of its peers, by name;
     ``complain`` is called with what the operator should know; with ``link_keys`` links are
-    encrypted."""
+    encrypted. ``seals`` has the seal of the link with each peer;
+    ``beat`` is called once a turn."""
 
     def __init__(
         self,
@@ -72,6 +77,8 @@ class Service:
         door: Door | None = None,
         complain: Callable[[str], object] = str,
         link_keys: LinkKeys | None = None,
+        seals: Mapping[str, Seal] | None = None,
+        beat: Callable[[], object] = bool,
         snapshot_every: int = SNAPSHOT_EVERY,
         snapshot_bytes: int = SNAPSHOT_BYTES,
         window: int = WINDOW,
@@ -83,10 +90,11 @@ class Service:
         self.stopping = False
         self.replayed = 0
         self.dropped = 0
-        self._unreadable = 0
         self._clock = clock
         self._door = door
-        self._complain = complain
+        self._complaints = Complaints(complain, clock)
+        self._seals = dict(seals or {})
+        self._beat = beat
         self._link_keys = link_keys
         self._guard: Guard | None = None
         self._snapshot_every = snapshot_every
@@ -98,6 +106,7 @@ class Service:
         self._pending: list[Input] = []
         self._heard_ns = dict.fromkeys(peers, 0)
         self._asked_ns = dict.fromkeys(peers, 0)
+        self._repeated_ns = dict.fromkeys(peers, 0)
         self._context = zmq.Context()
         # Doors ask for the keys of clients, links for those of services: one asks per context.
         self._door_context = zmq.Context()
@@ -139,6 +148,8 @@ class Service:
                 raise JournalError(f"{self.journal.path}: {text}") from None
             self._put(out, deliver=False)
             self.replayed += 1
+        for link in self.links.values():
+            link.recovered()
 
     def open(self) -> None:
         """Bind the inbox, connect to the peers and greet them; without peers there is no inbox."""
@@ -154,6 +165,7 @@ class Service:
             self._guard = Guard(self._context, self._link_keys)
         inbox: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
         inbox.setsockopt(zmq.RCVHWM, SOCKET_QUEUE)
+        inbox.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
         inbox.setsockopt(zmq.LINGER, 0)
         if self._guard is not None:
             self._guard.protect_inbox(inbox)
@@ -216,6 +228,7 @@ class Service:
             JournalError: the disk refuses.
             PartFailed: an input cannot be handled.
         """
+        self._beat()
         room = self._has_room()
         poller = self._door_poller if room else self._poller
         ready = [socket for socket, _ in poller.poll(wait_ms)]
@@ -278,20 +291,30 @@ class Service:
             self._put(out, deliver=True)
 
     def _receive(self, parts: list[bytes], out: Outputs) -> None:
+        first, body = parts[0], parts[1] if len(parts) == 2 else b""
         try:
-            header = _header.decode(parts[0])
+            header = _header.decode(first[SEAL_BYTES:])
             link = self.links[header.sender]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
-            # Not from a peer: an inbox on a shared network may hear anything.
+            self._drop("is not from a peer")
+            return
+        if not self._seals[link.peer].fits(first, body):
+            # Cut on its way, or from somebody who has not the key of this link.
+            self._drop(f"says that it is from {link.peer}, but does not carry the key of that link")
+            return
+        if not link.acknowledge(header.ack):
+            text = f"{link.peer} acknowledges frame {header.ack}, but at most "
+            text += f"{max(link.sent, link.reach)} can have been sent; nothing of it is believed"
+            self._complaints.add("ack", f"{self.name}: {text}")
             self.dropped += 1
             return
         link.met = True
-        link.acknowledge(header.ack)
-        self._heard_ns[link.peer] = self._clock()
-        if header.resend:
+        now_ns = self._heard_ns[link.peer] = self._clock()
+        if header.resend and now_ns - self._repeated_ns[link.peer] > ANSWER_RESEND_NS:
+            self._repeated_ns[link.peer] = now_ns
             link.send_again()
             self._tell(link, resend=False)
-        if not header.seq or len(parts) != 2:
+        if not header.seq:
             return
         verdict = link.accept(header.seq)
         if verdict == GAP and self._clock() - self._asked_ns[link.peer] > ASK_AGAIN_NS:
@@ -300,19 +323,21 @@ class Service:
             return
         place = self.journal.place + len(self._pending) + 1
         try:
-            self._handle(link.peer, place, parts[1], out)
+            self._handle(link.peer, place, body, out)
         except NotAFrame as error:
             link.refuse()
             self.dropped += 1
-            self._unreadable += 1
-            if self._unreadable == MAX_UNREADABLE:
-                text = f"frame {header.seq} from {link.peer} cannot be read: {error}"
-                self._complain(f"{self.name}: {text}; waiting for a better one")
+            text = f"frame {header.seq} from {link.peer} is not taken: {error}"
+            self._complaints.add("frame", f"{self.name}: {text}; waiting for another")
             return
-        self._unreadable = 0
         self._put(out, deliver=True)
-        self._pending.append(Input(link.peer, header.seq, parts[1]))
-        self._bytes += len(parts[1])
+        self._pending.append(Input(link.peer, header.seq, body))
+        self._bytes += len(body)
+
+    def _drop(self, what: str) -> None:
+        """A message at the inbox that changes nothing: an inbox may hear anything."""
+        self.dropped += 1
+        self._complaints.add(what, f"{self.name}: a message at the inbox {what}; dropped")
 
     def _handle(self, source: str, place: int, body: bytes, out: Outputs) -> None:
         try:
@@ -320,12 +345,14 @@ class Service:
         except NotAFrame:
             raise
         except Exception as error:
-            text = f"{self.name}: input {place} (from {source}): {error}"
-            raise PartFailed(text, error, place) from error
+            raise PartFailed(f"{self.name}: input {place} (from {source}): {error}") from error
 
     def _put(self, out: Outputs, deliver: bool) -> None:
         for receiver, body in out:
             if receiver != OUTSIDE:
+                if len(body) > MAX_FRAME_BYTES:
+                    text = f"a frame for {receiver} has {len(body)} bytes"
+                    raise PartFailed(f"{self.name}: {text}; allowed: {MAX_FRAME_BYTES}")
                 self.links[receiver].put(body)
             elif deliver and self._door is not None:
                 self._door.deliver(body)
@@ -343,9 +370,11 @@ class Service:
         if not link.met:
             return
         socket = self._outboxes[link.peer]
+        seal = self._seals[link.peer]
         for seq, body in link.unsent_frames():
             try:
-                socket.send(_encode(Header(self.name, seq, link.safe)), _MORE)
+                header = _encode(Header(self.name, seq, link.safe))
+                socket.send(seal.sealed(header, body), _MORE)
                 socket.send(body, zmq.NOBLOCK)
             except zmq.Again:
                 return
@@ -357,7 +386,7 @@ class Service:
         header = _encode(Header(self.name, 0, link.safe, resend))
         try:
             socket = self._outboxes[link.peer]
-            socket.send(header, _MORE)
+            socket.send(self._seals[link.peer].sealed(header, b""), _MORE)
             socket.send(b"", zmq.NOBLOCK)
         except zmq.Again:
             return

@@ -98,11 +98,16 @@ class ClockConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Where Prometheus finds the services: at ``base_port`` the gateway (or the one service there
-    is), at the ones after it risk, matching (each shard) and liquidation; 0 is off. Anyone who
-    reaches ``host`` may read."""
+    is), at the ones after it risk, matching (each shard) and liquidation, then `seawall up` itself;
+    0 is off. Anyone who reaches ``host`` may read."""
 
     host: str = "127.0.0.1"
     base_port: int = 0
+
+    def port_of_up(self, services: int) -> int:
+        """The port of `seawall up` itself, behind those of so many services; 0 when metrics are
+        off."""
+        return self.base_port and self.base_port + services
 
     def port(self, service: str, shards: Shards | None = None) -> int:
         """The port of a service; 0 when metrics are off."""
@@ -129,6 +134,7 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     snapshot_every: int = 20_000
     snapshot_bytes: int = 2_097_152
     publish_depth: bool = True
+    restart_silent_after_s: int = 0
     addresses: dict[str, str] = {}
     link_keys: LinkKeys = msgspec.field(default_factory=LinkKeys)
     gateway: GatewayConfig = msgspec.field(default_factory=GatewayConfig)
@@ -173,16 +179,14 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def _check_links(config: ServiceConfig, file: str) -> None:
-    """Refuse inboxes that other machines can reach without keys, and keys that are none."""
+    """Refuse inboxes over TCP without keys, and keys that are none."""
     keys = config.link_keys
     if keys.given and keys.fault():
         raise ConfigError(f"{file}: {keys.fault()}")
     for name, address in config.addresses.items():
-        parts = urlsplit(address)
-        if not keys.given and parts.scheme == "tcp" and parts.hostname not in LOOPBACK:
+        if not keys.given and urlsplit(address).scheme == "tcp":
             raise ConfigError(
-                f"{file}: addresses.{name}: {address} can be reached from other machines; "
-                "give [link_keys]"
+                f"{file}: addresses.{name}: {address} can be reached by others; give [link_keys]"
             )
 
 
@@ -256,7 +260,12 @@ def parse_config(text: str, file: str) -> ServiceConfig:
     for name, value in positive.items():
         if value < 1:
             raise ConfigError(f"{file}: {name} is {value}; it must be at least 1")
-    last_base = 65_536 - len(config.services())
+    if config.restart_silent_after_s < 0:
+        raise ConfigError(
+            f"{file}: restart_silent_after_s is {config.restart_silent_after_s}; "
+            "allowed: seconds, or 0 for never"
+        )
+    last_base = 65_535 - len(config.services())
     if not 0 <= config.metrics.base_port <= last_base:
         raise ConfigError(
             f"{file}: metrics.base_port is {config.metrics.base_port}; "

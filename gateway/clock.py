@@ -16,11 +16,12 @@ import msgspec
 
 from engine.commands import MAX_TICKS, AdvanceTime, AssetPrice, Command, IndexPrice
 from engine.market_config import SOURCE_ID
-from engine.service_config import AssetPriceConfig, ClockConfig, IndexConfig, ServiceConfig
+from engine.service_config import CLOCK, AssetPriceConfig, ClockConfig, IndexConfig, ServiceConfig
 from engine.units import to_ppb
 from gateway.client import Address, Client, NoAnswer
 from gateway.opening import Opening
 from gateway.opening_market import OpeningMarket
+from gateway.pulse import Pulse
 from risk.collateral import MAX_PRICE_PPB
 
 MILLION: Final[int] = 1_000_000
@@ -77,9 +78,11 @@ def run_clock(config: ServiceConfig, config_file: str) -> None:
     file = Path(config.run_dir) / "index.json"
     walks = open_walks(file, with_listed(clock, market))
     client = Client(address, accounts=[])
+    pulse = Pulse(Path(config.run_dir), CLOCK, time.monotonic_ns)
     announced = False
     due = time.monotonic()
     while not stopping:
+        pulse.beat()
         commands: list[Command] = [walk.step() for walk in walks]
         commands.append(AdvanceTime(0))
         try:
@@ -94,6 +97,7 @@ def run_clock(config: ServiceConfig, config_file: str) -> None:
         due = max(due + clock.tick_ms / 1000, time.monotonic())
         while not stopping and (left := due - time.monotonic()) > 0:
             client.poll(min(left, 0.2))
+            pulse.beat()
     client.close()
 
 

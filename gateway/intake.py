@@ -7,7 +7,7 @@ everything follows from the intakes and from what risk and matching send.
 from typing import Any, Final
 
 from engine.events import BookLevel
-from engine.link import read_frame
+from engine.link import NotAFrame, read_frame
 from engine.rounds import Outputs, encode_frame, read_outcome, read_published
 from engine.service_journal import OUTSIDE
 from engine.topology import RISK
@@ -68,11 +68,17 @@ class GatewayPart:
         return self.requesters.get(name) or Memory()
 
     def handle(self, source: str, body: bytes, out: Outputs) -> None:
-        """Take an intake, an outcome of risk or public events of matching."""
+        """Take an intake, an outcome of risk or public events of matching.
+
+        Raises:
+            NotAFrame: not what is due from there; nothing was changed.
+        """
         if source == OUTSIDE:
             self._take(intake_decoder.decode(body), out)
         elif source == RISK:
-            self._finish(self._outcome(body), out)
+            outcome = self._outcome(body)
+            self._require_under_way(outcome)
+            self._finish(outcome, out)
         else:
             events = read_published(body)
             for event in events:
@@ -105,10 +111,28 @@ class GatewayPart:
         """The outcome sorted, its events in bytes; a merged hub hands it over like that."""
         if not self._sorted_outcomes:
             outcome = read_outcome(body)
-            sizes = [len(parcel.request_ids) for parcel in self.in_flight[outcome.number]]
+            parcels = self.in_flight.get(outcome.number, [])
+            sizes = [len(parcel.request_ids) for parcel in parcels]
+            if len(outcome.direct) != sum(sizes):
+                raise NotAFrame(
+                    f"the outcome of batch {outcome.number} has {len(outcome.direct)} answers "
+                    f"to {sum(sizes)} requests"
+                )
             body = encode_frame(sort_outcome(outcome.number, outcome.direct, outcome.later, sizes))
         found: RawOutcome = read_frame(raw_outcome_decoder, body)
         return found
+
+    def _require_under_way(self, outcome: RawOutcome) -> None:
+        """Refuse an outcome of no batch that is under way.
+
+        Raises:
+            NotAFrame: it is one.
+        """
+        parcels = self.in_flight.get(outcome.number)
+        if parcels is None:
+            raise NotAFrame(f"the outcome of batch {outcome.number} came, which is not under way")
+        if len(outcome.direct) != len(parcels):
+            raise NotAFrame(f"the outcome of batch {outcome.number} answers other requests")
 
     def _finish(self, outcome: RawOutcome, out: Outputs) -> None:
         parcels = self.in_flight.pop(outcome.number)

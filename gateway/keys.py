@@ -28,6 +28,7 @@ from engine.commands import (
     Withdraw,
 )
 from engine.forms import struct_form
+from engine.link_keys import LinkKeys
 from engine.service_config import ConfigError
 from engine.toml_text import TomlError, parse_toml
 from gateway.protocol import ADMIN, READ, RIGHTS, TRADE
@@ -111,6 +112,10 @@ def read_keys(path: str) -> KeyFile:
         found = msgspec.convert(parse_toml(Path(path).read_text(encoding="utf-8")), KeyFile)
     except (OSError, UnicodeDecodeError, TomlError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    server = LinkKeys(found.server.public, found.server.secret)
+    fault = server.fault().replace("link_keys", "server")
+    if fault:
+        raise ConfigError(f"{path}: {fault}")
     seen: dict[str, str] = {found.server.public: "server"}
     for name, key in found.clients.items():
         if not name:

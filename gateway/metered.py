@@ -16,7 +16,7 @@ from engine.messages import COMMAND_TYPES
 from engine.part import Door
 from engine.rounds import Handler
 from engine.service import Service
-from engine.service_config import ALL, ConfigError, ServiceConfig
+from engine.service_config import ALL, CLOCK, ConfigError, ServiceConfig
 from engine.service_journal import DURABLE_PROCESS, Input, ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway import metrics as groups
@@ -24,6 +24,7 @@ from gateway.front_door import FrontDoor
 from gateway.intake import Done, GatewayPart
 from gateway.metrics import Metrics
 from gateway.parts import RiskHolder
+from gateway.pulse import Pulses
 from risk.accounts import FUND
 from risk.risk_engine import RiskEngine
 
@@ -56,7 +57,7 @@ class MeteredComponent:
             return
         kind = type(message)
         if kind in self._commands:
-            metrics.note_command(message)
+            metrics.observe_command(message)
         said_before = len(out)
         if kind is SubmitOrder:
             began_ns = self._clock()
@@ -65,7 +66,7 @@ class MeteredComponent:
         else:
             self._handler(message, out)
         for place in range(said_before, len(out)):
-            metrics.note_event(out[place])
+            metrics.observe_event(out[place])
 
 
 class MeteredJournal(ServiceJournal):
@@ -237,6 +238,8 @@ class Meter:
             metrics.watch_queues(lambda: service.queue_depths() | {"batches": len(part.in_flight)})
         metrics.live = True
         config = self._config
+        names = (*config.services(), CLOCK)
+        metrics.watch_pulses(Pulses(Path(config.run_dir), names, self._clock).seconds)
         host, port = config.metrics.host, config.metrics.port(self._name, config.shards())
         try:
             metrics.serve(port, host)

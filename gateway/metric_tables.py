@@ -32,6 +32,12 @@ class HostTable:
         self.ready = Family(
             GAUGE, "seawall_service_ready", "1 while the service knows all its peers and works."
         )
+        self.silent = Family(
+            GAUGE,
+            "seawall_service_silent_seconds",
+            "How long a service (name) of this run directory gave no sign of life.",
+            ("name",),
+        )
         self.queue_depth = Family(
             GAUGE, "seawall_queue_depth", "Messages waiting in a queue of the service.", ("queue",)
         )
@@ -50,9 +56,6 @@ class HostTable:
         )
         self.recovery_inputs = Family(
             GAUGE, "seawall_recovery_inputs", "Inputs handled again at the last start."
-        )
-        self.observer_errors = Family(
-            COUNTER, "seawall_observer_errors_total", "Messages the metrics could not count."
         )
 
 

@@ -115,20 +115,6 @@ class Metrics:
 
     # what passes by
 
-    def note_command(self, command: c.Command) -> None:
-        """`observe_command` for who must not fail: an error is counted."""
-        try:
-            self.observe_command(command)
-        except Exception:
-            self.host.observer_errors.add(())
-
-    def note_event(self, event: e.Event) -> None:
-        """`observe_event` for who must not fail: an error is counted."""
-        try:
-            self.observe_event(event)
-        except Exception:
-            self.host.observer_errors.add(())
-
     def observe_command(self, command: c.Command) -> None:
         """Count a command before it is handled, and note the specifications it proposes."""
         self.orders.commands.add((type(command).__name__,))
@@ -184,6 +170,10 @@ class Metrics:
     def watch_queues(self, depths: Callable[[], Mapping[str, int]]) -> None:
         """Ask ``depths`` for the length of each queue, by name."""
         self._depths = depths
+
+    def watch_pulses(self, seconds: Callable[[], Values]) -> None:
+        """Ask ``seconds`` how long each service has been silent."""
+        self.host.silent.read = seconds
 
     def watch_door(
         self, connected: Callable[[], int], refusals: Callable[[], Mapping[str, int]]

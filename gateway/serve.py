@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import zmq
+
 from engine.journal import JournalError
 from engine.part import Door, Part, PartFailed
 from engine.service import Service
@@ -27,13 +29,17 @@ from engine.service_config import (
 )
 from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY, RISK
+from gateway.addresses import check_addresses
 from gateway.clock import run_clock
 from gateway.front_door import FrontDoor, require_safe
 from gateway.intake import GatewayPart
 from gateway.keys import read_keys
+from gateway.link_secrets import seals_of
 from gateway.metered import Meter
 from gateway.one_process import OneProcess
 from gateway.parts import RiskHolder, bare, leaf_of
+from gateway.pulse import Pulse
+from gateway.run_directory import open_run_directory
 
 GC_THRESHOLDS: Final[tuple[int, int, int]] = (50_000, 20, 50)
 """Messages are freed by their reference counts; looking for cycles among them every 700 objects, as
@@ -42,6 +48,9 @@ Python does by itself, costs a few percent of the time and finds nothing."""
 GATEWAY_BYTES: Final[int] = 4
 """The gateway's snapshots are so many times farther apart, counted in bytes: it journals answers as
 well as commands, and handling them again is the cheaper part of a restart."""
+
+DEFAULTS: Final[str] = "the defaults"
+"""Stands for the file of the settings where none is given."""
 
 READY: Final[str] = "ready"
 """Last word of the line a service prints when it knows all its peers."""
@@ -104,7 +113,7 @@ def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) 
         JournalError: its journal cannot be opened.
     """
     part, door = build_part(name, config, meter)
-    Path(config.run_dir).mkdir(parents=True, exist_ok=True)
+    Path(config.run_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     require_same_layout(config)
     open_journal = ServiceJournal if meter is None else meter.journal
     journal = open_journal(
@@ -124,6 +133,8 @@ def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) 
         door=door,
         complain=lambda text: print(text, file=sys.stderr, flush=True),
         link_keys=config.link_keys if config.link_keys.given else None,
+        beat=Pulse(Path(config.run_dir), name, time.monotonic_ns).beat,
+        seals=seals_of(name, config.peers(name), Path(config.run_dir), config.link_keys),
         snapshot_every=config.snapshot_every,
         snapshot_bytes=config.snapshot_bytes * (GATEWAY_BYTES if name == GATEWAY else 1),
     )
@@ -189,7 +200,10 @@ def run_service(name: str, config: ServiceConfig) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    service.open()
+    try:
+        service.open()
+    except zmq.ZMQError as error:
+        raise ConfigError(f"{name}: an address cannot be used: {error}") from None
     if meter is not None:
         meter.begin(service)
     service.run(say_ready)
@@ -203,8 +217,10 @@ def serve(name: str, config_path: str | None) -> int:
     """
     try:
         config = read_config(config_path)
+        check_addresses(config, config_path or DEFAULTS)
+        open_run_directory(Path(config.run_dir))
         if name == CLOCK:
-            run_clock(config, config_path or "the defaults")
+            run_clock(config, config_path or DEFAULTS)
         elif name in config.services():
             run_service(name, config)
         else:
@@ -213,16 +229,16 @@ def serve(name: str, config_path: str | None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return UNUSABLE
+    except OSError as error:
+        # A run directory that cannot be made or read, an address that cannot be bound.
+        print(f"{name}: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        return UNUSABLE
     except JournalError as error:
         print(error, file=sys.stderr)
         return 1
     except PartFailed as error:
         traceback.print_exception(error)
         print(error, file=sys.stderr)
-        if name == ALL:
-            given = f"--config {config_path} " if config_path else ""
-            words = f"seawall skip {given}--input {error.place} --reason WHY"
-            print(f"to go on without it: {words}", flush=True)
         return BROKEN
     return 0
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from heapq import nsmallest
 
+from engine.commands import MAX_WIRE
 from engine.events import (
     AccountReport,
     AccountRisk,
@@ -14,7 +15,7 @@ from engine.events import (
     PositionReport,
     RiskReport,
 )
-from engine.units import MAX_WIRE, PPB, apply_rate_down, apply_rate_up, on_wire
+from engine.units import PPB, apply_rate_down, apply_rate_up
 from risk.accounts import BAD_DEBT, FUND, Holding, MarginAccount, Position, Trader
 from risk.adl_queue import AdlQueues
 from risk.core import RiskCore
@@ -75,7 +76,7 @@ class Reports:
                     listing.mark_ticks,
                     listing.index_ticks,
                     listing.last_ticks,
-                    on_wire(listing.long_lots),
+                    listing.long_lots,
                     listing.premium.rate_ppb(),
                     listing.next_funding_ns,
                 )
@@ -86,8 +87,8 @@ class Reports:
     def _asset(self, asset_id: int) -> AssetReport:
         core = self._core
         spec = core.assets[asset_id]
-        fund_q = on_wire(core.ledger.house(FUND, asset_id).wallet_q)
-        bad_debt_q = on_wire(-core.ledger.house(BAD_DEBT, asset_id).wallet_q)
+        fund_q = core.ledger.house(FUND, asset_id).wallet_q
+        bad_debt_q = -core.ledger.house(BAD_DEBT, asset_id).wallet_q
         asset = core.ledger.collateral.get(asset_id)
         if asset is None:
             return AssetReport(spec, fund_q, bad_debt_q)
@@ -133,17 +134,17 @@ class Reports:
             account.margin_account_id,
             account.asset_id,
             account.isolated,
-            on_wire(account.equity_q),
-            on_wire(account.maintenance_q),
+            account.equity_q,
+            account.maintenance_q,
             _ratio_ppb(account),
             level,
             levels.names[level],
             instrument_id,
-            on_wire(qty_lots),
+            qty_lots,
             liquidation_ticks,
             distance_ppb,
             0 if call is None else call.call_id,
-            0 if call is None else on_wire(call.amount_q),
+            0 if call is None else call.amount_q,
             NO_DEADLINE if call is None else call.deadline_ns,
             0 if record is None else record.liquidation_id,
             "" if record is None else record.stage,
@@ -164,14 +165,14 @@ class Reports:
         return MarginAccountReport(
             account.margin_account_id,
             account.asset_id,
-            on_wire(account.wallet_q),
-            on_wire(account.equity_q),
-            on_wire(initial_total_q),
-            on_wire(account.maintenance_q),
-            on_wire(free_q),
-            on_wire(withdrawable_q),
+            account.wallet_q,
+            account.equity_q,
+            initial_total_q,
+            account.maintenance_q,
+            free_q,
+            withdrawable_q,
             # Equity over position value, rounded down.
-            on_wire(account.equity_q * PPB // notional_q) if notional_q else NO_PRICE,
+            account.equity_q * PPB // notional_q if notional_q else NO_PRICE,
             level,
             core.levels.names[level],
             positions,
@@ -194,11 +195,11 @@ class Reports:
             liquidation_ppb = asset.first_price_below(amount_q, needed_q)
         return CollateralReport(
             asset.asset_id,
-            on_wire(amount_q),
+            amount_q,
             asset.price_ppb,
             asset.haircut_ppb,
-            on_wire(value_q),
-            on_wire(liquidation_ppb),
+            value_q,
+            liquidation_ppb,
         )
 
     def _position(self, position: Position) -> PositionReport:
@@ -220,12 +221,12 @@ class Reports:
             listing.instrument_id,
             position.leg,
             account.isolated,
-            on_wire(position.qty_lots),
-            on_wire(position.entry_value_q),
+            position.qty_lots,
+            position.entry_value_q,
             mark_ticks,
-            on_wire(gain_q),
-            on_wire(initial_q(position, position.entry_value_q + gain_q, mark_ticks)),
-            on_wire(position_maintenance_q(position)),
+            gain_q,
+            initial_q(position, position.entry_value_q + gain_q, mark_ticks),
+            position_maintenance_q(position),
             position.leverage,
             liquidation_ticks,
             NO_PRICE if bankruptcy is None else bankruptcy,
@@ -292,7 +293,7 @@ def _ratio_ppb(account: MarginAccount) -> int:
     """Equity over maintenance of an evaluated account, rounded down, within the wire's numbers."""
     if not account.maintenance_q:
         return MAX_WIRE
-    return on_wire(account.equity_q * PPB // account.maintenance_q)
+    return max(-MAX_WIRE, min(account.equity_q * PPB // account.maintenance_q, MAX_WIRE))
 
 
 def _notional_q(position: Position) -> int:
@@ -304,4 +305,4 @@ def _distance_ppb(mark_ticks: int, liquidation_ticks: int) -> int:
     """How far the mark is from a liquidation price, as a share of the mark, rounded down."""
     if liquidation_ticks == NO_PRICE:
         return NO_PRICE
-    return on_wire(abs(mark_ticks - liquidation_ticks) * PPB // mark_ticks)
+    return abs(mark_ticks - liquidation_ticks) * PPB // mark_ticks

@@ -6,8 +6,6 @@ from engine.journal import Journal
 from engine.messages import encode
 from seawall.event_table import EventTable
 from seawall.exchange import Exchange
-from seawall.house_accounts import HOUSE_EVENTS, HouseAccounts
-from seawall.results import RESULT_EVENTS, ResultCollector
 from seawall.scenario import Scenario
 from seawall.summary import SummaryCollector
 
@@ -15,7 +13,6 @@ from seawall.summary import SummaryCollector
 class Recorder:
     """Writes what passes through an exchange: commands to the journal, events to the table.
 
-    `collector` counts, `house` and `results` keep the accounts of the house and who paid in what.
     Every ``checkpoint_commands`` the journal notes the state hash.
     """
 
@@ -26,8 +23,6 @@ class Recorder:
         self.collector = SummaryCollector(
             list(scenario.assets.values()), list(scenario.instruments.values())
         )
-        self.house = HouseAccounts(list(scenario.instruments.values()))
-        self.results = ResultCollector()
         self._exchange = exchange
         self._journal = journal
         self._checkpoint_commands = checkpoint_commands
@@ -41,9 +36,4 @@ class Recorder:
 
     def _on_event(self, event: Event) -> None:
         self.collector(event)
-        kind = type(event)
-        if kind in HOUSE_EVENTS:
-            self.house(event)
-        if kind in RESULT_EVENTS:
-            self.results(event)
         self.events.add(event, self._exchange.commands)

@@ -20,12 +20,15 @@ from engine.events import CommandRejected, Event
 from engine.service_config import ALL, CLOCK, ConfigError, ServiceConfig
 from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY
+from gateway.addresses import check_addresses, check_free
 from gateway.front_door import require_safe
 from gateway.keys import read_keys
 from gateway.opening import Opening
 from gateway.opening_market import OpeningMarket, Step
+from gateway.run_directory import open_run_directory
 from gateway.serve import (
     BROKEN,
+    DEFAULTS,
     READY,
     UNUSABLE,
     read_config,
@@ -34,6 +37,7 @@ from gateway.serve import (
 )
 from gateway.serve import serve as serve_one
 from seawall.exchange import Exchange
+from seawall.liveness import Liveness
 
 WAIT_SECONDS: Final[float] = 0.2
 STOP_SECONDS: Final[float] = 20.0
@@ -58,6 +62,13 @@ class Supervisor:
         self._start_at: dict[str, float] = {}
         self._selector = selectors.DefaultSelector()
         self._announced = False
+        self._liveness = Liveness(
+            Path(self.config.run_dir),
+            self.names,
+            say=self._say,
+            clock=time.monotonic_ns,
+            restart_after_s=self.config.restart_silent_after_s,
+        )
         self._half: dict[str, str] = dict.fromkeys(self.names, "")
 
     def start(self, name: str) -> None:
@@ -82,12 +93,27 @@ class Supervisor:
         """Until `stopping` is set or a service cannot be kept alive; returns the exit code."""
         for name in self.names:
             self.start(name)
+        self._show_metrics()
         code = 0
         while not self.stopping and code == 0:
             self._listen()
+            for name in self._liveness.look(self.ready):
+                self._say(f"{name} is silent for too long; killed")
+                self.ready[name] = False
+                self._children[name].kill()
             code = self._look_after()
         self.stop()
         return code
+
+    def _show_metrics(self) -> None:
+        metrics = self.config.metrics
+        port = metrics.port_of_up(len(self.config.services()))
+        if not port:
+            return
+        try:
+            self._liveness.serve(metrics.host, port, self.restarts)
+        except OSError as error:
+            raise ConfigError(f"metrics of up: {metrics.host}:{port}: {error.strerror}") from None
 
     def stop(self) -> None:
         """Stop all, first whoever brings in commands; who does not stop in time is killed."""
@@ -97,6 +123,8 @@ class Supervisor:
             if child is None or child.poll() is not None:
                 continue
             child.terminate()
+            # One that was stopped hears nothing until it goes on.
+            child.send_signal(signal.SIGCONT)
             try:
                 child.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -140,12 +168,12 @@ class Supervisor:
             if code is None:
                 continue
             if code == BROKEN:
-                self._listen()
                 self._say(f"{name} cannot handle an input and would meet it again; giving up")
                 return 1
             if code == UNUSABLE and not self._announced:
                 self._say(f"{name} cannot use its settings; giving up")
                 return UNUSABLE
+            self.ready[name] = False
             if name not in self._start_at:
                 self._say(f"{name} ended with code {code}; starting it again")
                 self._failures[name] += 1
@@ -175,7 +203,10 @@ def up(arguments: argparse.Namespace) -> int:
         JournalError: the journal of all batches cannot be read.
     """
     supervisor = Supervisor(arguments.config, sys.stdout)
-    check(supervisor.config, arguments.config or "the defaults")
+    check(supervisor.config, arguments.config or DEFAULTS)
+    warning = open_run_directory(Path(supervisor.config.run_dir))
+    if warning:
+        print(warning, file=sys.stderr, flush=True)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         supervisor.stopping = True
@@ -194,6 +225,8 @@ def check(config: ServiceConfig, file: str) -> None:
         JournalError: the journal of all batches cannot be read.
     """
     require_safe(config.gateway)
+    check_addresses(config, file)
+    check_free(config, file)
     if config.gateway.keys:
         read_keys(config.gateway.keys)
     require_same_layout(config)

@@ -18,7 +18,6 @@ from engine.events import (
     Event,
     FundChanged,
     FundingSettled,
-    HouseInsolvent,
     InstrumentReport,
     LiquidationEnded,
     LiquidationStage,
@@ -59,7 +58,6 @@ TapeEvent = (
     | BadDebtBooked
     | CollateralExchanged
     | FundChanged
-    | HouseInsolvent
 )
 """What the liquidation tape shows."""
 

@@ -8,6 +8,7 @@ import msgspec
 
 from engine import commands as c
 from engine.link_header import Header
+from engine.link_seal import KEY_BYTES, Seal
 from engine.messages import COMMAND_TYPES
 from gateway.protocol import DepthRequest, Hello, Ping, Submit, encode
 from tests.messages import field_names
@@ -189,23 +190,15 @@ class Fuzzer:
 
 
 class InboxFuzzer:
-    """Hostile messages for the inbox of a service. It knows the peers' names but not which frames
-    they have sent: numbers are old or far ahead, never the next."""
+    """Hostile messages for the inbox of a service. It knows the peers' names, all numbers and how a
+    message is sealed, but not the keys."""
 
     def __init__(self, rng: random.Random, peers: tuple[str, ...]) -> None:
         self._rng = rng
         self._peers = peers
         header = msgspec.msgpack.decode(msgspec.msgpack.encode(Header(peers[0], 0, 0)))
         self._headers = [packed(wrong) for wrong in with_every_field_wrong(header)]
-        self._headers = [data for data in self._headers if not self._is_header(data)]
-
-    @staticmethod
-    def _is_header(data: bytes) -> bool:
-        try:
-            msgspec.msgpack.decode(data, type=Header)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return False
-        return True
+        self._seal = Seal(rng.randbytes(KEY_BYTES))
 
     def message(self) -> list[bytes]:
         """One message of any number of parts."""
@@ -213,13 +206,15 @@ class InboxFuzzer:
         body = rng.randbytes(rng.randrange(100))
         kind = rng.randrange(6)
         if kind == 0:
-            return [rng.randbytes(rng.randrange(40)) for _ in range(rng.randrange(1, 5))]
+            return [rng.randbytes(rng.randrange(60)) for _ in range(rng.randrange(1, 5))]
         if kind == 1:
-            return [rng.choice(self._headers), body]
+            return [self._seal.sealed(rng.choice(self._headers), body), body]
         if kind == 2:
             name = rng.choice(("", "bank", "outside", "x" * 1_000))
-            return [msgspec.msgpack.encode(Header(name, 1, 0)), body]
+            return [self._seal.sealed(msgspec.msgpack.encode(Header(name, 1, 0)), body), body]
         peer = rng.choice(self._peers)
-        number = rng.choice((-1, 1, 2**40, 2**63, 2**64 - 1))
-        header = msgspec.msgpack.encode(Header(peer, number, 0, rng.random() < 0.1))
-        return [header, *[body] * rng.choice((0, 1, 1, 1, 2))]
+        number = rng.choice((-1, 0, 1, rng.randrange(1_000), 2**40, 2**63, 2**64 - 1))
+        ack = rng.choice((0, rng.randrange(1_000), 2**62))
+        header = msgspec.msgpack.encode(Header(peer, number, ack, rng.random() < 0.1))
+        first = rng.choice((header, rng.randbytes(16) + header, self._seal.sealed(header, body)))
+        return [first, *[body] * rng.choice((0, 1, 1, 1, 2))]

@@ -27,6 +27,7 @@ from engine.service_journal import OUTSIDE, ServiceJournal
 from engine.snapshot import unpack
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 from gateway.client import Address
+from gateway.link_secrets import seals_of
 from gateway.one_process import taken_in
 from gateway.serve import READY
 from seawall.exchange import Exchange
@@ -214,6 +215,7 @@ class Feeder:
             config.peers(GATEWAY),
             clock=time.monotonic_ns,
             door=self,
+            seals=seals_of(GATEWAY, config.peers(GATEWAY), Path(config.run_dir), config.link_keys),
         )
         self.service.recover()
         self.service.open()

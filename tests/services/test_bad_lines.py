@@ -12,10 +12,13 @@ import pytest
 import zmq
 
 from engine.hashing import state_hash
+from engine.link_keys import LinkKeys
+from engine.link_seal import SEAL_BYTES
 from engine.service import Service
 from engine.service_config import PEERS, SERVICES
 from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from gateway.link_secrets import seals_of
 from gateway.parts import leaf_of, risk_hub
 from tests.services.processes import INNER, Feeder
 from tests.services.test_service_processes import batches_of, in_process_hash
@@ -46,7 +49,7 @@ class BadLine:
                 break
             fate = self.rng.choices(FATES, (8, 8, 12, 6, 66))[0]
             if frame[1:] != [b""]:
-                sender = msgspec.msgpack.decode(frame[0])[0]
+                sender = msgspec.msgpack.decode(frame[0][SEAL_BYTES:])[0]
                 self.fates.add((fate, sender, self.name))
             if fate == LATE:
                 self.held.append(frame)
@@ -101,7 +104,16 @@ def test_bad_lines_lose_nothing_and_double_nothing(tmp_path: Path, seed: int) ->
 
     def opened(name: str, part: Any, door: Any) -> Service:
         journal = ServiceJournal(tmp_path / f"{name}.journal", name)
-        service = Service(name, part, journal, addresses(name), PEERS[name], clock=clock, door=door)
+        service = Service(
+            name,
+            part,
+            journal,
+            addresses(name),
+            PEERS[name],
+            clock=clock,
+            door=door,
+            seals=seals_of(name, PEERS[name], tmp_path, LinkKeys()),
+        )
         service.open()
         return service
 

@@ -8,9 +8,10 @@ import threading
 import time
 from pathlib import Path
 
-from engine.service_config import SERVICES
+from engine.service_config import SEPARATE, SERVICES
 from engine.topology import GATEWAY, MATCHING, RISK
 from gateway.client import Address, Client
+from gateway.keys import new_pair
 from tests.services.endpoints import free_port
 from tests.services.processes import Processes, toml_of
 from tests.services.trading import Trader, commands_of
@@ -89,6 +90,7 @@ class Proxied(Processes):
         super().__init__(folder, gateway=doors)
         ports = {name: free_port() for name in SERVICES}
         self._files: dict[str, str] = {}
+        pair = new_pair()
         for seed, name in enumerate(SERVICES):
             self.proxies[name] = CuttingProxy(ports[name], seed, 12_000, 40_000)
         for name in SERVICES:
@@ -96,7 +98,15 @@ class Proxied(Processes):
                 name: ports[name]
             }
             addresses = {peer: f"tcp://{LOCAL}:{port}" for peer, port in reached.items()}
-            text = toml_of({"run_dir": str(folder), "gateway": doors, "addresses": addresses})
+            text = toml_of(
+                {
+                    "run_dir": str(folder),
+                    "layout": SEPARATE,
+                    "gateway": doors,
+                    "addresses": addresses,
+                    "link_keys": dict(zip(("public", "secret"), pair, strict=True)),
+                }
+            )
             file = folder / f"{name}.toml"
             file.write_text(text)
             self._files[name] = str(file)
