@@ -23,6 +23,7 @@ from engine.kernel_commands import STP_CANCEL_BOTH as STP_CANCEL_BOTH
 from engine.kernel_commands import STP_CANCEL_NEWEST as STP_CANCEL_NEWEST
 from engine.kernel_commands import STP_CANCEL_OLDEST as STP_CANCEL_OLDEST
 from engine.kernel_commands import STP_DECREMENT as STP_DECREMENT
+from engine.units import MAX_WIRE as MAX_WIRE
 
 if TYPE_CHECKING:
     from engine.kernel_commands import AmendOrder as AmendOrder
@@ -44,9 +45,6 @@ MAX_LOTS: Final[int] = 10**12
 MAX_TICKS: Final[int] = 10**12
 MAX_AMOUNT_Q: Final[int] = 2**61
 """Upper limits of sizes, prices and amounts: every sum of two still fits 63 bits on the wire."""
-
-MAX_WIRE: Final[int] = 2**63 - 1
-"""Largest number every reader of the wire can hold."""
 
 MAX_ROWS: Final[int] = 1_000
 """Most accounts a query may name or ask for."""
@@ -175,6 +173,16 @@ class QueryRisk(_Command, frozen=True, array_like=True, tag=True):
     count: int
 
 
+class Skipped(_Command, frozen=True, array_like=True, tag=True):
+    """Stands where an operator had a command left out that the exchange could not handle
+    (`seawall skip`): ``digest`` is the BLAKE2b hash of the command, ``note`` the reason. It changes
+    nothing and is answered with a rejection. No client may send one."""
+
+    account_id: int
+    digest: str
+    note: str
+
+
 Command = (
     AddAsset
     | AddInstrument
@@ -196,4 +204,5 @@ Command = (
     | QueryAccount
     | QueryMarket
     | QueryRisk
+    | Skipped
 )

@@ -72,7 +72,11 @@ class CommandRejected(_Event, frozen=True, array_like=True, tag=True):
 
 
 class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
-    """Funding moved between longs and shorts; the residue of rounding went to its account."""
+    """Funding moved between longs and shorts; the residue of rounding went to its account.
+
+    ``rate_ppb`` was paid for each of ``intervals``: more than one after a step of the clock over
+    several.
+    """
 
     instrument_id: int
     rate_ppb: int
@@ -80,6 +84,7 @@ class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
     paid_q: int
     received_q: int
     residue_q: int
+    intervals: int = 1
 
 
 class FundingPaid(_Event, frozen=True, array_like=True, tag=True):
@@ -237,6 +242,19 @@ class Deleveraged(_Event, frozen=True, array_like=True, tag=True):
     gain_q: int
 
 
+class HouseInsolvent(_Event, frozen=True, array_like=True, tag=True):
+    """The fund or the backstop passed its solvency limit: ``equity_q`` is below ``limit_q``.
+
+    Its positions, worth ``notional_q``, are deleveraged and what it owes is socialised.
+    """
+
+    account_id: int
+    asset_id: int
+    equity_q: int
+    limit_q: int
+    notional_q: int
+
+
 class LossSocialised(_Event, frozen=True, array_like=True, tag=True):
     """A winner bore part of a deficit nobody else could."""
 
@@ -255,7 +273,21 @@ class BadDebtBooked(_Event, frozen=True, array_like=True, tag=True):
 
 
 class FundChanged(_Event, frozen=True, array_like=True, tag=True):
-    """The insurance fund's wallet moved."""
+    """The insurance fund's wallet moved.
+
+    ``cause`` is ``deposit``, ``liquidation fee``, ``deficit`` (paid for an account), ``takeover``,
+    ``deleveraged`` or ``disposal`` (profit realised on positions it holds), ``socialised`` (paid by
+    winners for its own deficit), ``funding`` or ``collateral`` (exchanged for a debt).
+    """
+
+    asset_id: int
+    amount_q: int
+    wallet_q: int
+    cause: str
+
+
+class BackstopChanged(_Event, frozen=True, array_like=True, tag=True):
+    """The backstop's wallet moved; the causes are those of `FundChanged`."""
 
     asset_id: int
     amount_q: int
@@ -464,9 +496,11 @@ Event = (
     | LiquidationEnded
     | TakenOver
     | Deleveraged
+    | HouseInsolvent
     | LossSocialised
     | BadDebtBooked
     | FundChanged
+    | BackstopChanged
     | CollateralPriceChanged
     | CollateralExchanged
     | AccountReport

@@ -50,7 +50,9 @@ NO_MISSED_CROSSING: Final = Invariant(
     "every account's level is what revaluing it from nothing gives, and lies inside its bands",
 )
 NOT_NEGATIVE: Final = Invariant(
-    "no account negative outside the waterfall", LINEAR, "equity below zero means liquidation"
+    "no account negative outside the waterfall",
+    LINEAR,
+    "equity below zero means liquidation; fund and backstop are never below zero",
 )
 ONE_STAGE: Final = Invariant(
     "one liquidation per account",

@@ -12,11 +12,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import astuple
 
 from engine.native import mypyc_attr
 from engine.reasons import shown
-from engine.units import COMPILED
+from engine.units import COMPILED, on_wire
 
 _values_of: Final[Callable[[Any], Any]] = astuple
 
@@ -79,6 +80,23 @@ def ready_for_wire(messages: list[Any]) -> list[Any]:
     for message in messages:
         ready.append(message.wire() if isinstance(message, KernelMessage) else message)
     return ready
+
+
+def within_wire(message: Any) -> Any:
+    """A message, or lists of them, with every figure limited by `engine.units.on_wire`, in the form
+    an encoder takes."""
+    if isinstance(message, bool):
+        return message
+    if isinstance(message, int):
+        return on_wire(message)
+    if isinstance(message, list | tuple):
+        return [within_wire(item) for item in message]
+    if isinstance(message, KernelMessage):
+        return within_wire(message.wire())
+    if isinstance(message, msgspec.Struct):
+        values = [within_wire(value) for value in _values_of(message)]
+        return type(message)(*values)
+    return message
 
 
 def message_of(decoded: Any) -> Any:

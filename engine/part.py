@@ -10,7 +10,14 @@ from engine.rounds import Outputs
 
 class PartFailed(RuntimeError):
     """A part raised on an input. Its state may be half changed, so the service has to end; the
-    input is in a journal and will be handled again, by a version that can."""
+    input is in a journal and will be handled again, by a version that can. ``place`` is its
+    number there."""
+
+    def __init__(self, text: str, cause: Exception, place: int) -> None:
+        super().__init__(text)
+        self.place = place
+        # `raise ... from error` loses it where the raising module is compiled.
+        self.__cause__ = cause
 
 
 class Part(Protocol):

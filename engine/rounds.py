@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from engine.events import Event
-from engine.kernel import from_wire, to_wire
+from engine.kernel import from_wire, to_wire, within_wire
 from engine.link import NotAFrame, read_frame
 from engine.messages import WireCommand, WireEvent, WireMessage
 from engine.service_journal import Input
@@ -38,6 +38,8 @@ class Unhandled(RuntimeError):
     def __init__(self, name: str, message: Any, error: Exception) -> None:
         what = f"{type(error).__name__}: {error}"
         super().__init__(f"{name} cannot handle {message!r:.1000}: {what:.1000}")
+        # `raise ... from error` loses it where the raising module is compiled.
+        self.__cause__ = error
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
@@ -91,8 +93,14 @@ _slots = msgspec.msgpack.Decoder(list[tuple[str, WireMessage]])
 
 
 def encode_frame(frame: Any) -> bytes:
-    """The wire form of one of the frames above (or of a list of messages)."""
-    return _encoder.encode(frame)
+    """The wire form of one of the frames above (or of a list of messages).
+
+    A figure beyond what the wire holds is told as its largest (`engine.units.on_wire`).
+    """
+    try:
+        return _encoder.encode(frame)
+    except OverflowError:
+        return _encoder.encode(within_wire(frame))
 
 
 def read_outcome(body: bytes) -> Outcome:

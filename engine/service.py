@@ -345,7 +345,8 @@ class Service:
         except NotAFrame:
             raise
         except Exception as error:
-            raise PartFailed(f"{self.name}: input {place} (from {source}): {error}") from error
+            text = f"{self.name}: input {place} (from {source}): {error}"
+            raise PartFailed(text, error, place) from error
 
     def _put(self, out: Outputs, deliver: bool) -> None:
         for receiver, body in out:

@@ -38,6 +38,11 @@ _SCHEMA: Final[tuple[str, ...]] = (
 )
 
 
+_SKIPS: Final[str] = (
+    "CREATE TABLE IF NOT EXISTS skips (place INTEGER PRIMARY KEY, body BLOB NOT NULL, "
+    "commands TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL, at_ns INTEGER NOT NULL)"
+)
+
 _INSERTS: Final[list[str]] = [
     f"INSERT INTO inputs VALUES {', '.join(['(?, ?, ?, ?)'] * rows)}"
     for rows in range(MAX_ROWS_AT_ONCE + 1)
@@ -51,6 +56,18 @@ class Input(NamedTuple):
     source: str
     seq: int
     body: bytes
+
+
+class Skip(NamedTuple):
+    """What is read in the place of an input's body: see `engine.commands.Skipped`. ``commands``
+    are those left out, in words; ``who`` had it done for ``reason``, ``at_ns`` by the wall
+    clock."""
+
+    body: bytes
+    commands: list[str]
+    reason: str
+    who: str
+    at_ns: int
 
 
 class ServiceJournal:
@@ -150,14 +167,32 @@ class ServiceJournal:
             JournalError: one is missing.
         """
         expected = after + 1
+        skipped = self.skips()
         rows = self._rows(
             "SELECT place, source, seq, body FROM inputs WHERE place > ? ORDER BY place", after
         )
         for place, source, seq, body in rows:
             if place != expected:
                 raise JournalError(f"{self.path}: input {expected} is missing, {place} is next")
-            yield Input(source, seq, body)
+            yield Input(source, seq, skipped.get(place, body))
             expected += 1
+
+    def skip(self, place: int, skip: Skip) -> None:
+        """From now on `inputs` has another body in the place of this input's; the old one stays.
+
+        Raises:
+            JournalError: the disk refuses, or the input is skipped already.
+        """
+        body, commands, reason, who, at_ns = skip
+        row = [place, body, "\n".join(commands), reason, who, at_ns]
+        self._write([(_SKIPS, [[]]), ("INSERT INTO skips VALUES (?, ?, ?, ?, ?, ?)", [row])])
+
+    def skips(self) -> dict[int, bytes]:
+        """The bodies that are read in the place of others, by place."""
+        found = "SELECT count(*) FROM sqlite_master WHERE name = 'skips'"
+        if not next(self._rows(found))[0]:
+            return {}
+        return dict(self._rows("SELECT place, body FROM skips"))
 
     def begun_with(self, setting: str, value: str, unnoted: str) -> str:
         """The value of a setting this journal was begun with.

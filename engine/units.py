@@ -34,6 +34,9 @@ the product is below this bound, and the exact long integers otherwise. Plain Py
 HALF_WORD: Final[int] = 2**30
 """The product of two ints below it is below `WORD`."""
 
+MAX_WIRE: Final[int] = 2**63 - 1
+"""Largest number every reader of the wire can hold."""
+
 _SMALL_FACTOR: Final[int] = 2**20
 _LARGE_AMOUNT: Final[int] = 2**41
 """So is the product of two below these."""
@@ -51,6 +54,16 @@ _WIDE: Final[Context] = Context(prec=4 * MAX_DIGITS)
 def magnitude(number: int) -> int:
     """The absolute value; compiled, several times cheaper than the built-in."""
     return number if number >= 0 else -number
+
+
+def on_wire(number: int) -> int:
+    """A derived figure as messages carry it: beyond what the wire holds, the wire's largest.
+
+    What is decided is decided with the exact figure; only what is told is limited.
+    """
+    if number > MAX_WIRE:
+        return MAX_WIRE
+    return number if number >= -MAX_WIRE else -MAX_WIRE
 
 
 def apply_rate_up(amount: int, rate_ppb: int) -> int:

@@ -54,6 +54,7 @@ from gateway.protocol import (
 )
 from gateway.sessions import MAX_MALFORMED, Rate, Session
 from gateway.steady_clock import SteadyClock
+from risk.admission import fault_of
 
 LOOK_AT_KEYS_NS: Final[int] = 1_000_000_000
 TELL_SEQUENCES_NS: Final[int] = 250_000_000
@@ -300,6 +301,10 @@ class FrontDoor:
             if reason is not None:
                 replies.append(self._refusal(request_id, command, reason))
                 continue
+            kind = type(command)
+            if kind is not _SUBMIT and kind is not _CANCEL and (fault := fault_of(command)):
+                replies.append(self._refusal(request_id, command, Reason.INVALID_FIELD, fault))
+                continue
             highest = max(highest, request_id)
             request_ids.append(request_id)
             order_ids.append(self._stamp(command))
@@ -326,10 +331,12 @@ class FrontDoor:
             rate = self._rates[client] = Rate(limit, now_ns)
         return rate
 
-    def _refusal(self, request_id: int, command: Command, reason: Reason) -> RawReplies:
+    def _refusal(
+        self, request_id: int, command: Command, reason: Reason, detail: str = ""
+    ) -> RawReplies:
         self._count(reason)
         account_id: int = getattr(command, "account_id", 0)
-        rejected = CommandRejected(self._time_ns, account_id, 0, int(reason))
+        rejected = CommandRejected(self._time_ns, account_id, 0, int(reason), detail=detail)
         return RawReplies([request_id], [0], msgspec.Raw(encode_frame([[rejected]])))
 
     def _stamp(self, command: Any) -> int:

@@ -57,7 +57,7 @@ class MeteredComponent:
             return
         kind = type(message)
         if kind in self._commands:
-            metrics.observe_command(message)
+            metrics.note_command(message)
         said_before = len(out)
         if kind is SubmitOrder:
             began_ns = self._clock()
@@ -66,7 +66,7 @@ class MeteredComponent:
         else:
             self._handler(message, out)
         for place in range(said_before, len(out)):
-            metrics.observe_event(out[place])
+            metrics.note_event(out[place])
 
 
 class MeteredJournal(ServiceJournal):

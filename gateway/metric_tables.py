@@ -57,6 +57,9 @@ class HostTable:
         self.recovery_inputs = Family(
             GAUGE, "seawall_recovery_inputs", "Inputs handled again at the last start."
         )
+        self.observer_errors = Family(
+            COUNTER, "seawall_observer_errors_total", "Messages the metrics could not count."
+        )
 
 
 class DoorTable:

@@ -115,6 +115,20 @@ class Metrics:
 
     # what passes by
 
+    def note_command(self, command: c.Command) -> None:
+        """`observe_command` for who must not fail: an error is counted."""
+        try:
+            self.observe_command(command)
+        except Exception:
+            self.host.observer_errors.add(())
+
+    def note_event(self, event: e.Event) -> None:
+        """`observe_event` for who must not fail: an error is counted."""
+        try:
+            self.observe_event(event)
+        except Exception:
+            self.host.observer_errors.add(())
+
     def observe_command(self, command: c.Command) -> None:
         """Count a command before it is handled, and note the specifications it proposes."""
         self.orders.commands.add((type(command).__name__,))

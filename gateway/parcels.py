@@ -46,6 +46,10 @@ class Parcel:
                 found[request_id] = (self.order_ids[place], answers[place])
         return found
 
+    def kept(self) -> int:
+        """How many of its answers are remembered: all but those of queries."""
+        return len(self.order_ids) - self.order_ids.count(QUERY)
+
     def row(self) -> ParcelRow:
         """The parcel without its answers, as it is journaled."""
         return (self.requester, self.request_ids, self.order_ids)
@@ -54,15 +58,17 @@ class Parcel:
 class Memory:
     """What is remembered of one run of requests: by number the parcel it came in.
 
-    ``done`` are the answered parcels, oldest first, and ``under_way`` counts the others. Requests
-    up to ``floor`` are forgotten and never carried out again.
+    ``done`` are the answered parcels, oldest first, with ``answered`` requests in them;
+    ``under_way`` counts the other parcels. Requests up to ``floor`` are forgotten and never carried
+    out again.
     """
 
-    __slots__ = ("done", "floor", "highest", "parcels", "under_way")
+    __slots__ = ("answered", "done", "floor", "highest", "parcels", "under_way")
 
     def __init__(self) -> None:
         self.parcels: dict[int, Parcel] = {}
         self.done: deque[Parcel] = deque()
+        self.answered = 0
         self.floor = 0
         self.highest = 0
         self.under_way = 0
@@ -75,21 +81,27 @@ class Memory:
 
     def finish(self, parcel: Parcel, answers: bytes, keep: int) -> None:
         """The parcel is answered. Its queries are forgotten, and the oldest parcels as long as
-        ``keep`` requests remain."""
-        parcels = self.parcels
+        ``keep`` answered requests remain; what is under way counts for nothing."""
         self.under_way -= 1
         parcel.answers = answers
         if QUERY in parcel.order_ids:
             for place, order_id in enumerate(parcel.order_ids):
                 if order_id == QUERY:
-                    del parcels[parcel.request_ids[place]]
+                    self._drop(parcel.request_ids[place], parcel)
+        self.answered += parcel.kept()
         done = self.done
         done.append(parcel)
-        while len(parcels) - len(done[0].request_ids) >= keep:
+        while self.answered - done[0].kept() >= keep and len(done) > 1:
             oldest = done.popleft()
+            self.answered -= oldest.kept()
             for request_id in oldest.request_ids:
-                parcels.pop(request_id, None)
+                self._drop(request_id, oldest)
             self.floor = max(self.floor, max(oldest.request_ids))
+
+    def _drop(self, request_id: int, parcel: Parcel) -> None:
+        """Forget a request of a parcel; a query's number may have come again in a later one."""
+        if self.parcels.get(request_id) is parcel:
+            del self.parcels[request_id]
 
     def state(self) -> list[Any]:
         """What `restore` needs besides the parcels in work."""
@@ -102,7 +114,7 @@ class Memory:
         for request_ids, order_ids, answers in done:
             parcel = Parcel(requester, list(request_ids), list(order_ids))
             self.begin(parcel)
-            self.finish(parcel, answers, keep=len(self.parcels))
+            self.finish(parcel, answers, keep=self.answered + len(request_ids))
 
 
 class Known:

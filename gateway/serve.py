@@ -239,6 +239,10 @@ def serve(name: str, config_path: str | None) -> int:
     except PartFailed as error:
         traceback.print_exception(error)
         print(error, file=sys.stderr)
+        if name == ALL:
+            given = f"--config {config_path} " if config_path else ""
+            words = f"seawall skip {given}--input {error.place} --reason WHY"
+            print(f"to go on without it: {words}", flush=True)
         return BROKEN
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from engine.component import Sink
 from engine.events import (
+    BackstopChanged,
     BookLevel,
     CollateralPriceChanged,
     FundChanged,
@@ -36,7 +37,12 @@ _TOPICS: Final[dict[type, str]] = {
     MarkUpdated: MARK_TOPIC.decode(),
     FundingSettled: FUNDING_TOPIC.decode(),
 }
-_SYSTEM: Final[tuple[type, ...]] = (SystemChanged, FundChanged, CollateralPriceChanged)
+_SYSTEM: Final[tuple[type, ...]] = (
+    SystemChanged,
+    FundChanged,
+    BackstopChanged,
+    CollateralPriceChanged,
+)
 _FOR_THE_ASKER: Final[tuple[type, ...]] = (MarketReport, RiskReport)
 """Answers that concern no single account: nobody else hears them."""
 

@@ -152,6 +152,35 @@ class MarginCall:
         self.reduced_q = reduced_q
 
 
+class RealisedGains:
+    """What a trader realised in one asset, by trades and funding, in the present window of time and
+    the one before.
+
+    `window` is the number of the present one, counted from time zero.
+    """
+
+    __slots__ = ("preceding_q", "present_q", "window")
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self.present_q = 0
+        self.preceding_q = 0
+
+    def add(self, window: int, amount_q: int) -> None:
+        """A gain, or with a minus a loss, in this window."""
+        if window != self.window:
+            self.preceding_q = self.present_q if window == self.window + 1 else 0
+            self.present_q = 0
+            self.window = window
+        self.present_q += amount_q
+
+    def total_q(self, window: int) -> int:
+        """What counts in this window: its own and the preceding one's."""
+        if window == self.window:
+            return self.present_q + self.preceding_q
+        return self.present_q if window == self.window + 1 else 0
+
+
 class MarginAccount:
     """A pot of collateral and the positions it carries.
 
@@ -160,7 +189,8 @@ class MarginAccount:
     margin levels the account is below (0: healthy). The positions are a chain from `first_position`
     on, in the order they were opened. `holdings` are balances in other assets that count in its
     equity, in the rulebook's order; `counts` is the holding this account's own wallet
-    is in another one (None: it counts nowhere else).
+    is in another one (None: it counts nowhere else). `realised` is kept in a trader's cross account
+    for all its pots in the asset (None: nothing yet).
     """
 
     __slots__ = (
@@ -176,6 +206,7 @@ class MarginAccount:
         "liquidation",
         "maintenance_q",
         "margin_account_id",
+        "realised",
         "trader",
         "wallet_q",
     )
@@ -196,6 +227,7 @@ class MarginAccount:
         self.level = 0
         self.call: MarginCall | None = None
         self.liquidation: LiquidationRecord | None = None
+        self.realised: RealisedGains | None = None
         self.equity_q = 0
         self.maintenance_q = 0
 

@@ -1,8 +1,8 @@
 """Collateral exchanged for a debt: at the value it counted with, to the house.
 
-The house pays the margin asset and takes the collateral at index price less haircut. So the
-account's equity stays what it was, and the haircut is what the house gets for bearing the price of
-what it took until that is sold.
+The house pays the margin asset, as far as it has any, and takes the collateral at index price less
+haircut. So the account's equity stays what it was, and the haircut is what the house gets for
+bearing the price of what it took until that is sold.
 """
 
 from engine.events import CollateralExchanged
@@ -25,14 +25,18 @@ def exchange_for_debt(
     """Exchange as much collateral as the account's debt asks for, in the rulebook's order.
 
     The amount is rounded up to a quantum of the collateral and paid for exactly, so the wallet ends
-    at zero or by less than that quantum's value above. Without a debt nothing happens.
+    at zero or by less than that quantum's value above. Without a debt nothing happens. What the
+    payer has not got it does not lend: the rest of the debt goes on standing on its collateral.
     """
+    payer = core.ledger.house(taker_account_id, account.asset_id)
     for holding in account.holdings:
-        debt_q = -account.wallet_q
+        debt_q = min(-account.wallet_q, payer.wallet_q)
         if debt_q <= 0:
             return
         if holding.source.wallet_q > 0 and holding.asset.price_ppb:
             amount_q = min(holding.source.wallet_q, holding.asset.amount_for_q(debt_q))
+            if holding.asset.value_q(amount_q) > payer.wallet_q:
+                amount_q -= 1
             _exchange(core, holding, amount_q, cause, taker_account_id)
 
 

@@ -5,13 +5,13 @@ from typing import Any, Final
 
 from msgspec.structs import astuple
 
-from engine.commands import LEG_NET, MAX_WIRE, AddAsset
-from engine.events import CommandRejected, FundChanged
+from engine.commands import LEG_NET, AddAsset
+from engine.events import BackstopChanged, CommandRejected, FundChanged
 from engine.instruments import AssetSpec
 from engine.links import AccountFacts, HouseFacts, PositionFacts, PositionMoved
 from engine.order_links import PullOrder
 from engine.orders_by_id import OrdersById, new_orders_by_id
-from engine.units import Rate, magnitude
+from engine.units import Rate, magnitude, on_wire
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Position, Trader
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
@@ -79,28 +79,27 @@ class RiskCore:
         self.out.append(message)
 
     def reject(self, account_id: int, order_id: int, verdict: Verdict) -> None:
-        """Answer a refused command: one event, with the figures used.
-
-        Figures beyond what the wire carries are shown as its largest.
-        """
+        """Answer a refused command: one event, with the figures used."""
         self.out.append(
             CommandRejected(
                 self.now_ns,
                 account_id,
                 order_id,
                 int(verdict.reason),
-                max(-MAX_WIRE, min(verdict.required_q, MAX_WIRE)),
-                max(-MAX_WIRE, min(verdict.free_q, MAX_WIRE)),
+                on_wire(verdict.required_q),
+                on_wire(verdict.free_q),
                 verdict.detail,
             )
         )
 
     def fund_moved(self, account: MarginAccount, amount_q: int, cause: str) -> None:
-        """Publish that the fund's wallet moved; says nothing of other accounts or of nothing."""
-        if amount_q and account.trader.account_id == FUND:
-            self.out.append(
-                FundChanged(self.now_ns, account.asset_id, amount_q, account.wallet_q, cause)
-            )
+        """Publish that the wallet of the fund or the backstop moved; says nothing of other accounts
+        or of nothing."""
+        account_id = account.trader.account_id
+        if not amount_q or account_id > BACKSTOP:
+            return
+        changed = FundChanged if account_id == FUND else BackstopChanged
+        self.out.append(changed(self.now_ns, account.asset_id, amount_q, account.wallet_q, cause))
 
     def settle_outside_book(self, position: Position, qty_lots: int, value_q: int) -> int:
         """Book a change of a position that no fill made, tell the book, and return the profit it
@@ -160,6 +159,7 @@ class RiskCore:
         self.slippage_ppb: int = rulebook.market_slippage_ppb
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.funding_interval_ns: int = rulebook.funding.interval_ns
+        self.ledger.gain_window_ns = rulebook.socialisation.window_ns
         for listing in self.listings.values():
             listing.apply_rules(rulebook)
 
@@ -205,10 +205,10 @@ class RiskCore:
             PositionFacts(
                 position.listing.instrument_id,
                 position.leg,
-                position.qty_lots,
-                position.entry_value_q,
+                on_wire(position.qty_lots),
+                on_wire(position.entry_value_q),
                 position.listing.mark_ticks,
-                position_maintenance_q(position),
+                on_wire(position_maintenance_q(position)),
                 position.leverage,
                 position.opened_ns,
             )
@@ -219,10 +219,10 @@ class RiskCore:
             account.margin_account_id,
             account.asset_id,
             10 ** self.assets[account.asset_id].decimals,
-            account.wallet_q,
-            account.equity_q,
-            account.maintenance_q,
-            initial_requirement_q(account),
+            on_wire(account.wallet_q),
+            on_wire(account.equity_q),
+            on_wire(account.maintenance_q),
+            on_wire(initial_requirement_q(account)),
             len(self.orders_of(account)),
             positions,
         )
@@ -248,10 +248,10 @@ class RiskCore:
         evaluate(fund)
         evaluate(backstop)
         return HouseFacts(
-            fund.equity_q,
-            position_notional_q(fund),
-            backstop.equity_q,
-            position_notional_q(backstop),
+            on_wire(fund.equity_q),
+            on_wire(position_notional_q(fund)),
+            on_wire(backstop.equity_q),
+            on_wire(position_notional_q(backstop)),
         )
 
 

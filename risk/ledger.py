@@ -17,6 +17,7 @@ from risk.accounts import (
     Holding,
     MarginAccount,
     Position,
+    RealisedGains,
     Trader,
     cross_account_id,
     isolated_account_id,
@@ -51,10 +52,10 @@ class Ledger:
     """Traders, margin accounts and what was paid in, by id.
 
     `books` has the sums of each asset that `check_conservation` compares, `collateral` the assets
-    that count in another one.
+    that count in another one. `gain_window_ns` is how long a realised gain counts (0: it does not).
     """
 
-    __slots__ = ("_near", "accounts", "books", "collateral", "traders")
+    __slots__ = ("_near", "accounts", "books", "collateral", "gain_window_ns", "traders")
 
     def __init__(self) -> None:
         self.traders: dict[int, Trader] = {account_id: Trader(account_id) for account_id in _HOUSE}
@@ -62,6 +63,7 @@ class Ledger:
         # A list: there are few, and compiled a dictionary is several times slower to ask.
         self.books: list[AssetBooks] = []
         self.collateral: dict[int, CollateralAsset] = {}
+        self.gain_window_ns = 0
         # Traders at the places the low bits of their ids say, as far as there is room.
         self._near: list[Trader | None] = [None] * _FEWEST_NEAR
 
@@ -209,6 +211,8 @@ class Ledger:
             # Both shares leave the entry value; what they leave behind is the profit.
             entry_q += realised_q
             account.wallet_q += realised_q
+            if realised_q:
+                self.note_gain(account, realised_q, time_ns)
             if closed_lots < traded:
                 position.opened_ns = time_ns
         position.entry_value_q = entry_q
@@ -216,6 +220,23 @@ class Ledger:
         self.books_of(account.asset_id).booked_q += realised_q - (entry_q - entry_before_q)
         self._track_holder(position, held_lots)
         return realised_q
+
+    def note_gain(self, account: MarginAccount, amount_q: int, time_ns: int) -> None:
+        """Remember what a trader realised, in the cross account of whatever pot it was in."""
+        if not self.gain_window_ns or account.trader.is_house():
+            return
+        window = time_ns // self.gain_window_ns  # rounded down: windows are counted from zero
+        if account.isolated:
+            account = self.cross(account.trader, account.asset_id)
+        if account.realised is None:
+            account.realised = RealisedGains(window)
+        account.realised.add(window, amount_q)
+
+    def realised_q(self, account: MarginAccount, time_ns: int) -> int:
+        """What a cross account's trader realised in the present and the preceding window."""
+        if account.realised is None or not self.gain_window_ns:
+            return 0
+        return account.realised.total_q(time_ns // self.gain_window_ns)  # rounded down
 
     def _track_holder(self, position: Position, held_before: int) -> None:
         listing = position.listing

@@ -121,12 +121,20 @@ def check_size(listing: Listing, qty_lots: int, notional_q: int, reduces: bool) 
 
 
 def band_limits(listing: Listing) -> tuple[int, int]:
-    """Lowest price a sell and highest price a buy may cross to; (1, MAX_TICKS) without a band."""
+    """Lowest price a sell and highest price a buy may cross to, both among the prices there are;
+    all of those without a band."""
     if not listing.instrument.band_ppb:
         return 1, MAX_TICKS
     low_ticks = listing.band_low.up(listing.mark_ticks)
     high_ticks = listing.band_high.down(listing.mark_ticks)
-    return (low_ticks if low_ticks > 1 else 1), (high_ticks if high_ticks > 1 else 1)
+    return _as_price(low_ticks), _as_price(high_ticks)
+
+
+def _as_price(ticks: int) -> int:
+    """The nearest price there is."""
+    if ticks > MAX_TICKS:
+        return MAX_TICKS
+    return ticks if ticks > 1 else 1
 
 
 def check_band(listing: Listing, side: int, price_ticks: int) -> Verdict:

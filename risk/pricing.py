@@ -8,11 +8,13 @@ from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
 from engine.events import CollateralPriceChanged, FundingPaid, FundingSettled, MarkUpdated
 from engine.links import BookTop, HouseInventory
 from engine.reasons import Reason
+from engine.units import PPB, magnitude
 from risk.accounts import BACKSTOP, FUND, RESIDUE, MarginAccount
 from risk.collateral import MAX_PRICE_PPB, CollateralAsset
 from risk.core import RiskCore, values_of
 from risk.frontier import Banded
 from risk.funding import position_funding_q
+from risk.house_waterfall import HouseWaterfall
 from risk.listing import Listing
 from risk.pretrade import Verdict
 from risk.watch import MarginWatch, changed_equity_q, sync_record
@@ -21,11 +23,12 @@ from risk.watch import MarginWatch, changed_equity_q, sync_record
 class Pricing:
     """Feeds prices to the listings and lets time pass."""
 
-    __slots__ = ("_core", "_watch")
+    __slots__ = ("_core", "_house", "_watch")
 
-    def __init__(self, core: RiskCore, watch: MarginWatch) -> None:
+    def __init__(self, core: RiskCore, watch: MarginWatch, house: HouseWaterfall) -> None:
         self._core = core
         self._watch = watch
+        self._house = house
 
     def index_price(self, command: IndexPrice) -> None:
         """Take one source's price; the first one gives an instrument its first mark."""
@@ -89,6 +92,7 @@ class Pricing:
         else:
             # Nobody has a band yet: until now the asset counted for nothing.
             self._recheck(core.ledger.holdings_in(asset))
+        self._house.check(asset.margin_asset_id)
 
     def book_top(self, message: BookTop) -> None:
         """Best prices at a tick: sample the basis and the premium, renew the mark."""
@@ -137,6 +141,7 @@ class Pricing:
         if mark_ticks != before:
             listing.mark_version += 1
             self._recheck(listing.frontier.crossed(mark_ticks))
+            self._house.check(listing.instrument.settle_asset_id)
 
     def _recheck(self, crossed: list[Banded]) -> None:
         """Recompute the accounts whose band a price has left, by account id."""
@@ -160,7 +165,9 @@ class Pricing:
                 if not listing.next_funding_ns:
                     listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
                 elif core.now_ns >= listing.next_funding_ns:
-                    self._settle_funding(listing)
+                    # The intervals that have ended, rounded down, with the first one missed.
+                    ended = (core.now_ns - listing.next_funding_ns) // interval_ns + 1
+                    self._settle_funding(listing, ended)
                     listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
         for asset_id in core.assets:
             for account_id in (FUND, BACKSTOP):
@@ -168,14 +175,18 @@ class Pricing:
                 if any(position.qty_lots for position in account.positions):
                     core.emit(HouseInventory(core.now_ns, core.facts(account)))
 
-    def _settle_funding(self, listing: Listing) -> None:
-        """Every position pays or receives once; the residue of rounding goes to its account.
+    def _settle_funding(self, listing: Listing, ended: int) -> None:
+        """Every position pays or receives for each interval that ended since the last settlement,
+        all at the rate of the samples taken since then, and together no more than its value.
 
-        Payers pay the ceiling and receivers get the floor, so the residue is never negative.
+        Payers pay the ceiling and receivers get the floor, so the residue is never negative. Who
+        pays more than it has falls to liquidation like any other account that owes.
         """
         core = self._core
         rate_ppb = listing.premium.settle()
         listing.funding_rate_ppb = rate_ppb
+        # Rounded down: so many intervals make up the position's value, or nearly.
+        intervals = min(ended, max(1, PPB // max(1, magnitude(rate_ppb))))
         paid_q = 0
         received_q = 0
         holders = listing.sorted_holders()
@@ -183,11 +194,12 @@ class Pricing:
         if rate_ppb and listing.mark_ticks:
             for position in holders:
                 account = position.account
-                amount_q = position_funding_q(
+                amount_q = intervals * position_funding_q(
                     listing.instrument, position.qty_lots, listing.mark_ticks, rate_ppb
                 )
                 sync_record(account)
                 core.ledger.transfer(residue, account, amount_q)
+                core.ledger.note_gain(account, amount_q, core.now_ns)
                 core.fund_moved(account, amount_q, "funding")
                 if account.liquidation is not None:
                     account.liquidation.funding_q += changed_equity_q(account)
@@ -209,8 +221,10 @@ class Pricing:
                 paid_q,
                 received_q,
                 paid_q - received_q,
+                intervals,
             )
         )
         if rate_ppb:
             for position in holders:
                 self._watch.refresh(position.account)
+            self._house.check(listing.instrument.settle_asset_id)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from heapq import nsmallest
 
-from engine.commands import MAX_WIRE
 from engine.events import (
     AccountReport,
     AccountRisk,
@@ -15,7 +14,7 @@ from engine.events import (
     PositionReport,
     RiskReport,
 )
-from engine.units import PPB, apply_rate_down, apply_rate_up
+from engine.units import MAX_WIRE, PPB, apply_rate_down, apply_rate_up, on_wire
 from risk.accounts import BAD_DEBT, FUND, Holding, MarginAccount, Position, Trader
 from risk.adl_queue import AdlQueues
 from risk.core import RiskCore
@@ -76,7 +75,7 @@ class Reports:
                     listing.mark_ticks,
                     listing.index_ticks,
                     listing.last_ticks,
-                    listing.long_lots,
+                    on_wire(listing.long_lots),
                     listing.premium.rate_ppb(),
                     listing.next_funding_ns,
                 )
@@ -87,8 +86,8 @@ class Reports:
     def _asset(self, asset_id: int) -> AssetReport:
         core = self._core
         spec = core.assets[asset_id]
-        fund_q = core.ledger.house(FUND, asset_id).wallet_q
-        bad_debt_q = -core.ledger.house(BAD_DEBT, asset_id).wallet_q
+        fund_q = on_wire(core.ledger.house(FUND, asset_id).wallet_q)
+        bad_debt_q = on_wire(-core.ledger.house(BAD_DEBT, asset_id).wallet_q)
         asset = core.ledger.collateral.get(asset_id)
         if asset is None:
             return AssetReport(spec, fund_q, bad_debt_q)
@@ -134,17 +133,17 @@ class Reports:
             account.margin_account_id,
             account.asset_id,
             account.isolated,
-            account.equity_q,
-            account.maintenance_q,
+            on_wire(account.equity_q),
+            on_wire(account.maintenance_q),
             _ratio_ppb(account),
             level,
             levels.names[level],
             instrument_id,
-            qty_lots,
+            on_wire(qty_lots),
             liquidation_ticks,
             distance_ppb,
             0 if call is None else call.call_id,
-            0 if call is None else call.amount_q,
+            0 if call is None else on_wire(call.amount_q),
             NO_DEADLINE if call is None else call.deadline_ns,
             0 if record is None else record.liquidation_id,
             "" if record is None else record.stage,
@@ -165,14 +164,14 @@ class Reports:
         return MarginAccountReport(
             account.margin_account_id,
             account.asset_id,
-            account.wallet_q,
-            account.equity_q,
-            initial_total_q,
-            account.maintenance_q,
-            free_q,
-            withdrawable_q,
+            on_wire(account.wallet_q),
+            on_wire(account.equity_q),
+            on_wire(initial_total_q),
+            on_wire(account.maintenance_q),
+            on_wire(free_q),
+            on_wire(withdrawable_q),
             # Equity over position value, rounded down.
-            account.equity_q * PPB // notional_q if notional_q else NO_PRICE,
+            on_wire(account.equity_q * PPB // notional_q) if notional_q else NO_PRICE,
             level,
             core.levels.names[level],
             positions,
@@ -195,11 +194,11 @@ class Reports:
             liquidation_ppb = asset.first_price_below(amount_q, needed_q)
         return CollateralReport(
             asset.asset_id,
-            amount_q,
+            on_wire(amount_q),
             asset.price_ppb,
             asset.haircut_ppb,
-            value_q,
-            liquidation_ppb,
+            on_wire(value_q),
+            on_wire(liquidation_ppb),
         )
 
     def _position(self, position: Position) -> PositionReport:
@@ -221,12 +220,12 @@ class Reports:
             listing.instrument_id,
             position.leg,
             account.isolated,
-            position.qty_lots,
-            position.entry_value_q,
+            on_wire(position.qty_lots),
+            on_wire(position.entry_value_q),
             mark_ticks,
-            gain_q,
-            initial_q(position, position.entry_value_q + gain_q, mark_ticks),
-            position_maintenance_q(position),
+            on_wire(gain_q),
+            on_wire(initial_q(position, position.entry_value_q + gain_q, mark_ticks)),
+            on_wire(position_maintenance_q(position)),
             position.leverage,
             liquidation_ticks,
             NO_PRICE if bankruptcy is None else bankruptcy,
@@ -293,7 +292,7 @@ def _ratio_ppb(account: MarginAccount) -> int:
     """Equity over maintenance of an evaluated account, rounded down, within the wire's numbers."""
     if not account.maintenance_q:
         return MAX_WIRE
-    return max(-MAX_WIRE, min(account.equity_q * PPB // account.maintenance_q, MAX_WIRE))
+    return on_wire(account.equity_q * PPB // account.maintenance_q)
 
 
 def _notional_q(position: Position) -> int:
@@ -305,4 +304,4 @@ def _distance_ppb(mark_ticks: int, liquidation_ticks: int) -> int:
     """How far the mark is from a liquidation price, as a share of the mark, rounded down."""
     if liquidation_ticks == NO_PRICE:
         return NO_PRICE
-    return abs(mark_ticks - liquidation_ticks) * PPB // mark_ticks
+    return on_wire(abs(mark_ticks - liquidation_ticks) * PPB // mark_ticks)

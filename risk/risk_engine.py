@@ -12,23 +12,23 @@ from engine import links as k
 from engine.commands import CancelOrder, IndexPrice, SubmitOrder
 from engine.component import Component
 from engine.events import SystemChanged
-from engine.instruments import KIND_NAMES
 from engine.links import BookTop
 from engine.order_links import Fill, OrderGone
 from engine.reasons import Reason
-from risk.accounts import MAX_ASSET_ID, MAX_INSTRUMENT_ID
 from risk.adl_queue import AdlQueues
+from risk.admission import check_asset, check_instrument, read_rulebook
 from risk.close_out import CloseOut
 from risk.core import RiskCore
+from risk.deleveraging import Deleveraging
+from risk.house_waterfall import HouseWaterfall
 from risk.listing import Listing
 from risk.orders import Orders
 from risk.pretrade import Verdict
 from risk.pricing import Pricing
 from risk.reports import Reports
 from risk.reservations import Reservations
-from risk.rulebook import rulebook_from_json
-from risk.rulebook_check import check_rulebook
 from risk.settlement import Settlement
+from risk.socialisation import Socialisation
 from risk.transfers import Transfers
 from risk.watch import MarginWatch
 
@@ -43,11 +43,16 @@ class RiskEngine(Component):
         self.reservations = Reservations(self.core)
         self.orders = Orders(self.core, self.reservations)
         self.settlement = Settlement(self.core, self.watch, self.reservations)
-        self.pricing = Pricing(self.core, self.watch)
+        deleveraging = Deleveraging(
+            self.core, self.reservations, self.settlement, self.watch, self.queues
+        )
+        socialisation = Socialisation(self.core, self.watch)
+        self.house = HouseWaterfall(self.core, deleveraging, socialisation)
+        self.pricing = Pricing(self.core, self.watch, self.house)
         self.transfers = Transfers(self.core, self.watch)
         self.reports = Reports(self.core, self.queues, self.transfers)
         self.close_out = CloseOut(
-            self.core, self.reservations, self.settlement, self.watch, self.queues
+            self.core, self.reservations, self.watch, deleveraging, socialisation, self.house
         )
         self._handlers = self._routes()
 
@@ -72,6 +77,7 @@ class RiskEngine(Component):
             c.QueryAccount: self._query_account,
             c.QueryMarket: self._query_market,
             c.QueryRisk: self._query_risk,
+            c.Skipped: self._skipped,
             k.OrderChanged: settlement.changed,
             k.PullFailed: settlement.pull_failed,
             k.LiquidateCancel: close_out.cancel_orders,
@@ -120,19 +126,17 @@ class RiskEngine(Component):
         asset_id = command.spec.asset_id
         if asset_id in core.assets:
             core.reject(0, 0, Verdict(Reason.DUPLICATE_ID, detail=f"asset_id {asset_id}"))
-        elif not 0 <= asset_id <= MAX_ASSET_ID or not 0 <= command.spec.decimals <= 12:
-            detail = f"asset_id 0 to {MAX_ASSET_ID}, decimals 0 to 12"
-            core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=detail))
-        else:
-            counted = len(core.ledger.collateral)
-            try:
-                core.add_asset(command)
-            except ValueError as error:
-                core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
-                return
-            core.emit(SystemChanged(core.now_ns, "asset", command.spec.symbol))
-            if len(core.ledger.collateral) != counted:
-                self._refresh_everybody()
+            return
+        counted = len(core.ledger.collateral)
+        try:
+            check_asset(command.spec)
+            core.add_asset(command)
+        except ValueError as error:
+            core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
+            return
+        core.emit(SystemChanged(core.now_ns, "asset", command.spec.symbol))
+        if len(core.ledger.collateral) != counted:
+            self._refresh_everybody()
 
     def _add_instrument(self, command: c.AddInstrument) -> None:
         core = self.core
@@ -147,14 +151,9 @@ class RiskEngine(Component):
         elif spec.settle_asset_id in core.ledger.collateral:
             detail = "settle_asset_id is collateral in another asset by the rulebook"
             verdict = Verdict(Reason.INVALID_FIELD, detail=detail)
-        elif (
-            not 0 <= spec.instrument_id <= MAX_INSTRUMENT_ID
-            or spec.kind not in KIND_NAMES
-            or spec.unit_q <= 0
-        ):
-            verdict = Verdict(Reason.INVALID_FIELD, detail="instrument_id, kind or unit_q")
         else:
             try:
+                check_instrument(spec)
                 core.listings[spec.instrument_id] = Listing(spec, core.rulebook)
             except ValueError as error:
                 verdict = Verdict(Reason.INVALID_FIELD, detail=str(error))
@@ -167,8 +166,7 @@ class RiskEngine(Component):
     def _set_rulebook(self, command: c.SetRulebook) -> None:
         core = self.core
         try:
-            rulebook = rulebook_from_json(command.rulebook)
-            check_rulebook(rulebook)
+            rulebook = read_rulebook(command.rulebook)
             core.set_rulebook(rulebook)
         except ValueError as error:
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
@@ -191,15 +189,32 @@ class RiskEngine(Component):
         if trader is None:
             core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
         else:
-            core.emit(self.reports.account(trader))
+            self._answer(command.account_id, lambda: self.reports.account(trader))
 
     def _query_market(self, command: c.QueryMarket) -> None:
-        self.core.emit(self.reports.market())
+        self._answer(0, self.reports.market)
 
     def _query_risk(self, command: c.QueryRisk) -> None:
         core = self.core
-        if 0 < command.count <= c.MAX_ROWS and len(command.account_ids) <= c.MAX_ROWS:
-            core.emit(self.reports.nearest(command.account_ids, command.count))
+        ids, count = command.account_ids, command.count
+        if 0 < count <= c.MAX_ROWS and len(ids) <= c.MAX_ROWS:
+            self._answer(0, lambda: self.reports.nearest(ids, count))
         else:
             detail = f"count 1 to {c.MAX_ROWS}, at most {c.MAX_ROWS} account_ids"
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=detail))
+
+    def _skipped(self, command: c.Skipped) -> None:
+        verdict = Verdict(Reason.SKIPPED_BY_OPERATOR, detail=f"{command.note} {command.digest}")
+        self.core.reject(command.account_id, 0, verdict)
+
+    def _answer(self, account_id: int, report: Callable[[], Any]) -> None:
+        """Answer a query. One that fails has changed nothing, so it stops nobody: the asker is told
+        what went wrong."""
+        core = self.core
+        try:
+            found = report()
+        except Exception as error:
+            detail = f"{type(error).__name__}: {error}"[:200]
+            core.reject(account_id, 0, Verdict(Reason.INTERNAL_ERROR, detail=detail))
+            return
+        core.emit(found)

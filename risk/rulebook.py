@@ -130,7 +130,8 @@ class FundRule(msgspec.Struct, frozen=True):
     ``loss_cap_ppb``: one takeover may not cost more than this share (0: no limit, for both).
     Every ``disposal_interval_ns`` it offers ``disposal_fraction_ppb`` of each position within
     ``disposal_slippage_ppb`` of the mark, and beyond the mark only as far as it gains on what it
-    gave for it.
+    gave for it. ``solvency_ppb`` (of the backstop too): with equity below this share of its
+    positions' value it is insolvent; they are deleveraged, and what it owes is socialised.
     """
 
     notional_cap_ppb: int = 0
@@ -138,6 +139,7 @@ class FundRule(msgspec.Struct, frozen=True):
     disposal_fraction_ppb: int = 0
     disposal_interval_ns: int = 0
     disposal_slippage_ppb: int = 0
+    solvency_ppb: int = 0
 
 
 class BackstopRule(msgspec.Struct, frozen=True):
@@ -151,12 +153,21 @@ class BackstopRule(msgspec.Struct, frozen=True):
 class AdlRule(msgspec.Struct, frozen=True):
     """Ranking of counterparties and the price they are closed at: ``bankruptcy`` or ``mark``.
 
-    ``negative_equity_only``: the stage waits until the account's equity is below zero.
+    ``negative_equity_only``: the stage waits until the account's equity is below zero. No price
+    lies further than ``max_distance_ppb`` from the mark; what does not fit is socialised.
     """
 
     ranking: str = "profit_leverage"
     price: str = "bankruptcy"
     negative_equity_only: bool = False
+    max_distance_ppb: int = 50_000_000
+
+
+class SocialisationRule(msgspec.Struct, frozen=True):
+    """Who bears a deficit nobody else took: winners, by their open gains and those realised in the
+    present and the preceding window of ``window_ns`` (0: open gains only)."""
+
+    window_ns: int = 86_400_000_000_000
 
 
 class WithdrawalRule(msgspec.Struct, frozen=True):
@@ -202,6 +213,7 @@ class Rulebook(msgspec.Struct, frozen=True):
     fund: FundRule = FundRule()
     backstop: BackstopRule = BackstopRule()
     adl: AdlRule = AdlRule()
+    socialisation: SocialisationRule = SocialisationRule()
     withdrawal: WithdrawalRule = WithdrawalRule()
     profit_margins_orders: bool = True
     market_slippage_ppb: int = 1_500_000
@@ -237,5 +249,5 @@ def rulebook_from_json(text: str) -> Rulebook:
     """
     try:
         return msgspec.json.decode(text, type=Rulebook)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"not a rulebook: {error}") from None

@@ -86,6 +86,8 @@ def check_rulebook(rulebook: Rulebook) -> None:
     _rate("backstop.notional_cap", rulebook.backstop.notional_cap_ppb, 0, MAX_FACTOR_PPB)
     one_of("adl.ranking", rulebook.adl.ranking, ADL_RANKINGS)
     one_of("adl.price", rulebook.adl.price, ADL_PRICES)
+    _rate("adl.max_distance", rulebook.adl.max_distance_ppb, 0, PPB - 1)
+    _duration("socialisation.window_s", rulebook.socialisation.window_ns, 0)
     _rate("withdrawal.min_notional", rulebook.withdrawal.min_notional_ppb, 0, PPB)
     _rate("market_slippage", rulebook.market_slippage_ppb, 0, PPB - 1)
     _check_collateral(rulebook.collateral)
@@ -288,6 +290,7 @@ def _check_fund(fund: FundRule) -> None:
     _rate("fund.disposal_fraction", fund.disposal_fraction_ppb, 0, PPB)
     _duration("fund.disposal_interval_s", fund.disposal_interval_ns, 0)
     _rate("fund.disposal_slippage", fund.disposal_slippage_ppb, 0, PPB - 1)
+    _rate("fund.solvency", fund.solvency_ppb, 0, PPB)
     if fund.disposal_fraction_ppb > 0 and fund.disposal_interval_ns == 0:
         raise RuleFault(
             "fund.disposal_interval_s",

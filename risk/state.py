@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from engine.commands import AddAsset, AddInstrument
 from engine.messages import decode_command, encode
-from risk.accounts import LiquidationRecord, MarginAccount, MarginCall, OpenOrder, Position, Trader
+from risk.accounts import (
+    LiquidationRecord,
+    MarginAccount,
+    MarginCall,
+    OpenOrder,
+    Position,
+    RealisedGains,
+    Trader,
+)
 from risk.core import RiskCore
 from risk.health import evaluate
 from risk.listing import Listing
@@ -117,6 +125,7 @@ def _account(account: MarginAccount) -> list[Any]:
         _call(account.call),
         _record(account.liquidation),
         [_position(position) for position in account.positions],
+        _realised(account.realised),
     ]
 
 
@@ -223,6 +232,9 @@ def _restore_account(core: RiskCore, row: list[Any]) -> None:
     account.wallet_q, account.held_q, account.level = row[4:7]
     account.call = None if row[7] is None else MarginCall(*row[7])
     account.liquidation = None if row[8] is None else _restored_record(row[8])
+    if row[10] is not None:
+        account.realised = RealisedGains(row[10][0])
+        account.realised.present_q, account.realised.preceding_q = row[10][1:]
     for values in row[9]:
         listing = core.listings[values[0]]
         position = Position(account, listing, values[1], values[2])
@@ -240,6 +252,10 @@ def _restore_account(core: RiskCore, row: list[Any]) -> None:
         if position.qty_lots:
             listing.enter(position)
             listing.long_lots += max(0, position.qty_lots)
+
+
+def _realised(gains: RealisedGains | None) -> list[int] | None:
+    return None if gains is None else [gains.window, gains.present_q, gains.preceding_q]
 
 
 def _restored_record(row: list[Any]) -> LiquidationRecord:

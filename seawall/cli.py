@@ -230,7 +230,17 @@ def _add_services(commands: Any) -> None:
         "matching_shards matching-0, matching-1, ...",
     )
     serve.set_defaults(action=_serve)
-    for parser in (up, serve):
+    skip = _add(
+        commands,
+        "skip",
+        "leave out a command that the exchange cannot handle",
+        "For an exchange that stopped: leaves out what raises in an input, says which commands,\n"
+        "and notes it in the journal, so that every restart and replay leaves them out as well.",
+    )
+    skip.add_argument("--input", type=int, required=True, help="the input `seawall up` named")
+    skip.add_argument("--reason", required=True, help="why; it is noted in the journal")
+    skip.set_defaults(action=_skip)
+    for parser in (up, serve, skip):
         parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
 
 
@@ -373,6 +383,12 @@ def _up(args: argparse.Namespace) -> int:
     from seawall.services import up
 
     return up(args)
+
+
+def _skip(args: argparse.Namespace) -> int:
+    from seawall.skip import skip
+
+    return skip(args)
 
 
 def _serve(args: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from engine.invariants import (
     require,
 )
 from matching.matching_engine import MatchingEngine
-from risk.accounts import NO_THRESHOLD, MarginAccount, Position
+from risk.accounts import BACKSTOP, FUND, NO_THRESHOLD, MarginAccount, Position
 from risk.frontier import Banded
 from risk.health import evaluate
 from risk.liquidation.engine import LiquidationEngine
@@ -125,9 +125,13 @@ def _check_position_orders(position: Position) -> None:
 
 
 def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
-    if account.trader.is_house() or account.liquidation is not None:
+    if account.liquidation is not None:
         return
     evaluate(account)
+    if account.trader.is_house():
+        if account.equity_q < 0 and account.trader.account_id in (FUND, BACKSTOP):
+            require(False, NOT_NEGATIVE, f"{account.margin_account_id}: equity {account.equity_q}")
+        return
     level = risk.core.levels.level_of(account)
     account_id = account.margin_account_id
     if level != account.level:

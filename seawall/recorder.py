@@ -6,6 +6,8 @@ from engine.journal import Journal
 from engine.messages import encode
 from seawall.event_table import EventTable
 from seawall.exchange import Exchange
+from seawall.house_accounts import HOUSE_EVENTS, HouseAccounts
+from seawall.results import RESULT_EVENTS, ResultCollector
 from seawall.scenario import Scenario
 from seawall.summary import SummaryCollector
 
@@ -13,6 +15,7 @@ from seawall.summary import SummaryCollector
 class Recorder:
     """Writes what passes through an exchange: commands to the journal, events to the table.
 
+    `collector` counts, `house` and `results` keep the accounts of the house and who paid in what.
     Every ``checkpoint_commands`` the journal notes the state hash.
     """
 
@@ -23,6 +26,8 @@ class Recorder:
         self.collector = SummaryCollector(
             list(scenario.assets.values()), list(scenario.instruments.values())
         )
+        self.house = HouseAccounts(list(scenario.instruments.values()))
+        self.results = ResultCollector()
         self._exchange = exchange
         self._journal = journal
         self._checkpoint_commands = checkpoint_commands
@@ -36,4 +41,9 @@ class Recorder:
 
     def _on_event(self, event: Event) -> None:
         self.collector(event)
+        kind = type(event)
+        if kind in HOUSE_EVENTS:
+            self.house(event)
+        if kind in RESULT_EVENTS:
+            self.results(event)
         self.events.add(event, self._exchange.commands)

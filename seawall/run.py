@@ -12,13 +12,13 @@ import polars as pl
 from engine.instruments import KIND_NAMES
 from engine.journal import Journal
 from engine.units import from_grid
-from risk.accounts import FUND
-from risk.health import evaluate
+from risk.accounts import BACKSTOP, FUND
 from seawall.exchange import Exchange
 from seawall.index_csv import read_prices
 from seawall.interrupts import held_interrupts
 from seawall.recorder import Recorder
 from seawall.report import (
+    ReportAsset,
     ReportInstrument,
     rebuild_report,
     save_series,
@@ -74,12 +74,11 @@ def run_scenario(
         header = journal_header(scenario, used_seed)
         with Journal.create(directory.journal_path, header) as journal:
             recorder = Recorder(exchange, journal, scenario, CHECKPOINT_COMMANDS)
-            fund_start_q: dict[int, int] = {}
             simulation = Simulation(
                 scenario,
                 exchange,
                 seed=seed,
-                on_ready=lambda: fund_start_q.update(fund_equity_q(exchange)),
+                on_ready=lambda: recorder.house.begin(exchange),
                 interrupts=interrupts,
                 progress=progress,
             )
@@ -92,8 +91,9 @@ def run_scenario(
             state_hash=final_hash,
             commands=exchange.commands,
             accounts=result.accounts,
-            fund_start_q=fund_start_q,
-            fund_end_q=fund_equity_q(exchange),
+            fund=recorder.house.accounts(exchange, FUND),
+            backstop=recorder.house.accounts(exchange, BACKSTOP),
+            results=recorder.results.results(exchange, result.owners),
             residue_q=residues_q(exchange),
             wall_seconds=result.wall_seconds,
         )
@@ -131,17 +131,6 @@ def journal_header(scenario: Scenario, seed: int) -> dict[str, str]:
     }
 
 
-def fund_equity_q(exchange: Exchange) -> dict[int, int]:
-    """Equity of the insurance fund per asset id, its positions at mark."""
-    core = exchange.risk.core
-    equity: dict[int, int] = {}
-    for asset_id in core.assets:
-        fund = core.ledger.house(FUND, asset_id)
-        evaluate(fund)
-        equity[asset_id] = fund.equity_q
-    return equity
-
-
 def residues_q(exchange: Exchange) -> dict[int, int]:
     """Conservation residue per asset id; every value must be 0."""
     core = exchange.risk.core
@@ -172,7 +161,13 @@ def _scenario_block(scenario: Scenario) -> dict[str, Any]:
                 multiplier=from_grid(1, per_contract.normalize()),
             )
         )
-    return scenario_block(scenario.title, scenario.description, list(scenario.notes), instruments)
+    listed = [
+        ReportAsset(asset_id=asset.asset_id, symbol=asset.symbol, decimals=asset.decimals)
+        for asset in assets.values()
+    ]
+    return scenario_block(
+        scenario.title, scenario.description, list(scenario.notes), listed, instruments
+    )
 
 
 def _save_series(directory: Path, scenario: Scenario, result: SimulationResult) -> None:

@@ -168,6 +168,7 @@ class Supervisor:
             if code is None:
                 continue
             if code == BROKEN:
+                self._listen()
                 self._say(f"{name} cannot handle an input and would meet it again; giving up")
                 return 1
             if code == UNUSABLE and not self._announced:

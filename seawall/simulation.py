@@ -48,6 +48,7 @@ from seawall.market_setup import (
     trader_commands,
 )
 from seawall.profiles import draw_population
+from seawall.results import AGENT, GROUP
 from seawall.scenario import Scenario
 from seawall.series import SeriesRecorder
 from seawall.simulation_result import SimulationResult
@@ -166,6 +167,7 @@ class Simulation:
             series=self._recorder.instruments,
             margin_ratio=self._recorder.margin_ratio,
             agent_profits={agent.name: agent.profit() for agent in self._agents},
+            owners=[_group_of(owner) for owner in self._owners],
         )
 
     def _loop(self, started: float) -> None:
@@ -396,6 +398,13 @@ class Simulation:
             view.mark_ticks = event.mark_ticks
             view.index_ticks = event.index_ticks
             view.open_interest_lots = event.open_interest_lots
+
+
+def _group_of(owner: Agent | Trader) -> tuple[str, str]:
+    """Kind and name of what an account belongs to: a group of the population, a plan of agents."""
+    if isinstance(owner, Trader):
+        return GROUP, owner.profile.group
+    return AGENT, owner.name.rpartition("-")[0]
 
 
 class IndexStream:

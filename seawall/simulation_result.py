@@ -7,7 +7,9 @@ from seawall.series import Columns
 
 
 class SimulationResult(msgspec.Struct):
-    """What a run leaves behind besides its events. ``series`` is keyed by instrument id."""
+    """What a run leaves behind besides its events. ``series`` is keyed by instrument id; ``owners``
+    are the kind and the name of what each account belongs to (``group`` or ``agent``), by account
+    id from `risk.accounts.FIRST_TRADER` on."""
 
     scenario: Scenario
     seed: int
@@ -18,3 +20,4 @@ class SimulationResult(msgspec.Struct):
     series: dict[int, Columns]
     margin_ratio: dict[str, list[float]]
     agent_profits: dict[str, float]
+    owners: list[tuple[str, str]]

@@ -4,7 +4,9 @@ Definitions: ``liquidations.accounts`` counts margin accounts that were ever liq
 and ``full`` count finished liquidations by whether a position survived. ``insurance_fund.paid`` is
 what the fund gave: deficits it paid in cash and the loss against the mark of what it took over.
 ``bad_debt`` is every deficit recognised, at whatever stage; ``socialised`` the part charged to
-winners. ``collateral_exchanged`` is what the house took of each asset for debts in another one.
+winners. ``house_accounts`` are those of `seawall.house_accounts`,
+``results`` the rows of `seawall.results`. ``collateral_exchanged`` is what the house took of each
+asset for debts in another one.
 Money is by asset symbol, as decimal strings.
 """
 
@@ -31,6 +33,8 @@ from engine.events import (
 from engine.instruments import AssetSpec, InstrumentSpec
 from engine.units import from_grid
 from risk.accounts import FUND
+from seawall.house_accounts import END, START, Lines
+from seawall.results import Result
 
 Money = dict[int, int]
 """Quanta by asset id."""
@@ -123,13 +127,43 @@ class SummaryCollector:
     def _exchanged(self, event: CollateralExchanged) -> None:
         self.exchanged_q[event.asset_id] += event.amount_q
 
+    def amount(self, asset_id: int, amount_q: int) -> str:
+        """Quanta of an asset as a decimal string."""
+        return from_grid(amount_q, Decimal(1).scaleb(-self._assets[asset_id].decimals))
+
     def money(self, amounts_q: Mapping[int, int]) -> dict[str, str]:
         """Amounts in quanta by asset id as decimal strings by symbol."""
-        result = {}
-        for asset_id, amount_q in amounts_q.items():
-            asset = self._assets[asset_id]
-            result[asset.symbol] = from_grid(amount_q, Decimal(1).scaleb(-asset.decimals))
-        return result
+        return {
+            self._assets[asset_id].symbol: self.amount(asset_id, amount_q)
+            for asset_id, amount_q in amounts_q.items()
+        }
+
+    def _accounts(self, accounts: Mapping[int, Lines]) -> dict[str, dict[str, str]]:
+        """A house's accounts by asset id as decimal strings by symbol and line."""
+        return {
+            self._assets[asset_id].symbol: {
+                line: self.amount(asset_id, amount_q) for line, amount_q in lines.items()
+            }
+            for asset_id, lines in accounts.items()
+        }
+
+    def _result(self, row: Result) -> dict[str, Any]:
+        amounts_q = {
+            "paid_in": row.paid_in_q,
+            "liquidated": row.liquidated_q,
+            "deleveraged": row.deleveraged_q,
+            "other": row.other_q,
+            "result": row.result_q,
+        }
+        return {
+            "asset": self._assets[row.asset_id].symbol,
+            "kind": row.kind,
+            "name": row.name,
+            "accounts": row.accounts,
+            "accounts_liquidated": row.accounts_liquidated,
+            "accounts_deleveraged": row.accounts_deleveraged,
+            **{name: self.amount(row.asset_id, value_q) for name, value_q in amounts_q.items()},
+        }
 
     def summary(
         self,
@@ -137,13 +171,14 @@ class SummaryCollector:
         state_hash: str,
         commands: int,
         accounts: int,
-        fund_start_q: Mapping[int, int],
-        fund_end_q: Mapping[int, int],
+        fund: Mapping[int, Lines],
+        backstop: Mapping[int, Lines],
+        results: Sequence[Result],
         residue_q: Mapping[int, int],
         wall_seconds: float,
     ) -> dict[str, Any]:
-        """The summary's figures; fund equities and conservation residue (0 in every asset if no
-        quantum was lost) by asset id."""
+        """The summary's figures; accounts of fund and backstop and conservation residue (0 in every
+        asset if no quantum was lost) by asset id."""
         return {
             "state_hash": state_hash,
             "commands": commands,
@@ -162,10 +197,15 @@ class SummaryCollector:
                 "takeovers": self.takeovers,
             },
             "insurance_fund": {
-                "start": self.money(fund_start_q),
-                "end": self.money(fund_end_q),
+                "start": self.money({key: lines[START] for key, lines in fund.items()}),
+                "end": self.money({key: lines[END] for key, lines in fund.items()}),
                 "paid": self.money(self.fund_paid_q),
             },
+            "house_accounts": {
+                "insurance_fund": self._accounts(fund),
+                "backstop": self._accounts(backstop),
+            },
+            "results": [self._result(row) for row in results],
             "adl": {"fills": self.adl_fills, "notional": self.money(self.adl_notional_q)},
             "bad_debt": self.money(self.bad_debt_q),
             "socialised": self.money(self.socialised_q),

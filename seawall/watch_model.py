@@ -18,6 +18,7 @@ from engine.events import (
     Event,
     FundChanged,
     FundingSettled,
+    HouseInsolvent,
     InstrumentReport,
     LiquidationEnded,
     LiquidationStage,
@@ -58,6 +59,7 @@ TapeEvent = (
     | BadDebtBooked
     | CollateralExchanged
     | FundChanged
+    | HouseInsolvent
 )
 """What the liquidation tape shows."""
 

@@ -8,6 +8,7 @@ from engine.events import (
     CollateralExchanged,
     Deleveraged,
     FundChanged,
+    HouseInsolvent,
     LiquidationEnded,
     LiquidationStage,
     LiquidationStarted,
@@ -65,11 +66,14 @@ def _told(event: TapeEvent, units: Units) -> tuple[str, str]:
             wallet = units.money(event.asset_id, event.wallet_q)
             style = GOOD if event.amount_q > 0 else WARN
             return f"insurance fund {moved} ({printable(event.cause)}), now {wallet}", style
+        case HouseInsolvent():
+            equity = units.money(event.asset_id, event.equity_q, signed=True)
+            return f"{HOUSE_NAMES[event.account_id]} insolvent: equity {equity}", ALARM
 
 
 def _owner(event: TapeEvent) -> int:
     """The trader an event is about."""
-    assert not isinstance(event, FundChanged), "the fund's wallet is nobody's account"
+    assert not isinstance(event, FundChanged | HouseInsolvent), "the house is nobody's account"
     return owner_of(event.margin_account_id)
 
 

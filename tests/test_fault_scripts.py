@@ -16,6 +16,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = Path(os.environ.get("SEAWALL_SHARED", REPOSITORY.parent / "shared")) / "faults"
 
 SCRIPTS = [
+    "04_adl_at_a_price_of_another_contract.py",
+    "05_deficit_charged_to_nobody.py",
+    "06_fund_deep_below_zero.py",
     "09_beyond_the_last_tier.py",
     "10_one_odd_candle_hides_the_crash.py",
     "12_sentinel_cap.json",
@@ -24,6 +27,7 @@ SCRIPTS = [
     "17_bom.toml",
     "18_tiers_of_other_venues.json",
     "26_weights_merge.py",
+    "33_liquidation_order_past_bankruptcy.py",
 ]
 
 PROGRAM = [sys.executable, "-P", "-m", "seawall.cli"]

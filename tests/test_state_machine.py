@@ -70,6 +70,7 @@ def garbage(kind: type) -> st.SearchStrategy[Any]:
         c.AddInstrument: [contract],
         c.SetRulebook: [TEXT],
         c.QueryRisk: [st.lists(WEIRD, max_size=3), WEIRD],
+        c.Skipped: [WEIRD, TEXT, TEXT],
     }
     if kind in known:
         return st.builds(kind, st.just(0), *known[kind])

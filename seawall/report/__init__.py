@@ -1,6 +1,7 @@
 """The report of a run: one self-contained HTML page, rebuilt from the run directory alone."""
 
 from seawall.report.data import (
+    ReportAsset,
     ReportData,
     ReportDataError,
     ReportInstrument,
@@ -12,6 +13,7 @@ from seawall.report.facts import fund_series
 from seawall.report.page import rebuild_report, write_report
 
 __all__ = [
+    "ReportAsset",
     "ReportData",
     "ReportDataError",
     "ReportInstrument",

@@ -82,6 +82,14 @@ class ReportInstrument(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} {text!r} must be a positive decimal string")
 
 
+class ReportAsset(msgspec.Struct, frozen=True, kw_only=True):
+    """An asset as the report shows it: one quantum is the last of its ``decimals``."""
+
+    asset_id: int
+    symbol: str
+    decimals: int
+
+
 class ReportData(msgspec.Struct, kw_only=True):
     """Everything a report shows.
 
@@ -97,6 +105,7 @@ class ReportData(msgspec.Struct, kw_only=True):
     description: str
     notes: list[str]
     summary: dict[str, Any]
+    assets: list[ReportAsset]
     instruments: list[ReportInstrument]
     series: dict[int, pl.DataFrame]
     fund: pl.DataFrame
@@ -109,18 +118,24 @@ class _Scenario(msgspec.Struct):
     title: str
     description: str
     notes: list[str]
+    assets: list[ReportAsset]
     instruments: list[ReportInstrument]
 
 
 def scenario_block(
-    title: str, description: str, notes: list[str], instruments: list[ReportInstrument]
+    title: str,
+    description: str,
+    notes: list[str],
+    assets: list[ReportAsset],
+    instruments: list[ReportInstrument],
 ) -> dict[str, Any]:
     """The value of ``scenario`` in ``summary.json``, as `load_report_data` reads it back."""
-    block = _Scenario(title, description, notes, instruments)
+    block = _Scenario(title, description, notes, assets, instruments)
     return {
         "title": block.title,
         "description": block.description,
         "notes": list(block.notes),
+        "assets": [msgspec.to_builtins(asset) for asset in block.assets],
         "instruments": [msgspec.to_builtins(instrument) for instrument in block.instruments],
     }
 
@@ -167,6 +182,7 @@ def load_report_data(run_dir: Path | str, events: pl.DataFrame | None = None) ->
         description=scenario.description,
         notes=scenario.notes,
         summary=summary,
+        assets=scenario.assets,
         instruments=scenario.instruments,
         series=_unstack(series),
         fund=fund_series(events),

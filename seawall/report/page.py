@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from seawall.report.chart import MS_NS, Chart
 from seawall.report.data import ReportData, load_report_data
 from seawall.report.market_charts import Market, depth_chart, open_interest_chart, price_chart
+from seawall.report.money_charts import house_charts, result_charts
 from seawall.report.risk_charts import (
     call_charts,
     fund_chart,
@@ -22,6 +23,9 @@ from seawall.report.risk_charts import (
 from seawall.report.text import plain
 
 REPORT_FILE: Final[str] = "report.html"
+
+EVERY: Final[str] = "*"
+"""In a place in the summary: of every asset."""
 
 _Path = tuple[str, ...]
 CARDS: Final[tuple[tuple[str, _Path, tuple[tuple[str, _Path], ...]], ...]] = (
@@ -49,9 +53,15 @@ CARDS: Final[tuple[tuple[str, _Path, tuple[tuple[str, _Path], ...]], ...]] = (
         ),
     ),
     (
-        "Paid by the insurance fund",
-        ("insurance_fund", "paid"),
-        (("start", ("insurance_fund", "start")), ("end", ("insurance_fund", "end"))),
+        "Insurance fund at the end",
+        ("insurance_fund", "end"),
+        (
+            ("start", ("insurance_fund", "start")),
+            *(
+                (name.replace("_", " "), ("house_accounts", "insurance_fund", EVERY, name))
+                for name in ("liquidation_fees", "deficits", "takeovers", "disposal", "unrealised")
+            ),
+        ),
     ),
     ("ADL closes", ("adl", "fills"), (("notional", ("adl", "notional")),)),
     ("Bad debt", ("bad_debt",), ()),
@@ -206,7 +216,8 @@ def report_charts(data: ReportData) -> list[tuple[str, list[Chart]]]:
         groups.append((f"{instrument.symbol} ({instrument.kind})", charts))
     groups.append(("Margin calls", call_charts(data, span_ms)))
     groups.append(("Liquidations", liquidation_charts(data, span_ms)))
-    groups.append(("Who bore the losses", [*loss_charts(data), fund_chart(data, span_ms)]))
+    groups.append(("Who lost and who won", [*result_charts(data), *loss_charts(data)]))
+    groups.append(("Insurance fund", [*house_charts(data), fund_chart(data, span_ms)]))
     groups.append(("Margin", [margin_ratio_chart(data, span_ms)]))
     return groups
 
@@ -253,8 +264,13 @@ def _cards_html(summary: dict[str, Any]) -> str:
 
 def _look_up(summary: dict[str, Any], place: _Path) -> Any:
     value: Any = summary
-    for key in place:
-        value = value.get(key) if isinstance(value, dict) else None
+    for number, key in enumerate(place):
+        if not isinstance(value, dict):
+            return None
+        if key == EVERY:
+            found = {name: _look_up(inner, place[number + 1 :]) for name, inner in value.items()}
+            return {name: inner for name, inner in found.items() if inner is not None}
+        value = value.get(key)
     return value
 
 

@@ -123,10 +123,12 @@ def margin_ratio_chart(data: ReportData, span_ms: Span) -> Chart:
 def fund_chart(data: ReportData, span_ms: Span) -> Chart:
     """The insurance fund's wallet, one panel per asset."""
     assets = data.fund["asset_id"].unique(maintain_order=True).to_list()
-    heading = "Insurance fund"
+    heading = "The insurance fund's cash over time"
     if not assets:
         return Chart("fund", heading, "", None, empty="The insurance fund never moved in this run.")
-    captions = ["This is the fund's cash; positions it took over and still holds are not in it."]
+    captions = [
+        "Positions it took over and still holds are not in its cash; its account above has them."
+    ]
     if data.fund.height > POINTS_MAX:
         captions.append(
             f"Of more than {POINTS_MAX:,} changes of an asset, the lowest and the highest of each "
@@ -151,8 +153,8 @@ def fund_chart(data: ReportData, span_ms: Span) -> Chart:
     return Chart(
         "fund",
         heading,
-        "Look for the drop while the fund pays for accounts that closed below zero, and for what "
-        "it earns from those that closed above.",
+        "Look for when it falls: while it pays for accounts that closed below zero, or later, when "
+        "it sells what it took over. It rises by liquidation fees and by what it took over well.",
         {"data": traces, "layout": look},
         captions=captions,
     )
@@ -162,7 +164,7 @@ def loss_charts(data: ReportData) -> list[Chart]:
     """The waterfall of losses, one per settlement asset."""
     totals = loss_parts(data.events)
     if not totals:
-        return [Chart("losses", "Waterfall of losses", "", None, empty=NO_LIQUIDATIONS)]
+        return [Chart("losses", "Losses in liquidation", "", None, empty=NO_LIQUIDATIONS)]
     return [_loss_chart(data, total) for total in totals]
 
 
@@ -205,12 +207,18 @@ def _loss_chart(data: ReportData, total: LossParts) -> Chart:
         verdict = "The parts add up to the change in equity exactly."
     return Chart(
         f"losses-{total.asset_id}",
-        f"Waterfall of losses, {symbol}",
+        f"Losses in liquidation, {symbol}",
         "Look for the longest bar down: what cost most between the start and the end of the "
         f"{total.liquidations:,} finished liquidations in {symbol}. A bar up at takeover, ADL or "
-        "socialised is a deficit that others bore.",
+        "socialised is a deficit that others bore; a bar down is equity that others got, the fund "
+        "at takeover, winners at ADL.",
         {"data": [trace], "layout": look},
-        captions=[verdict],
+        captions=[
+            verdict,
+            "Only what happened during liquidations is here; what these accounts had lost before, "
+            "they lost to others in the market. An account that was liquidated twice is in it "
+            "twice.",
+        ],
         table=html_table(["Part", symbol], rows),
         time_axis=False,
     )
@@ -389,10 +397,10 @@ def _cascade_chart(started: Counter[int], deleveraged: Counter[int], span_ms: Sp
 
 
 def asset_of(data: ReportData, asset_id: int) -> tuple[str, int]:
-    """Symbol and decimals of a settlement asset; an unknown one is shown in quanta."""
-    for instrument in data.instruments:
-        if instrument.settle_asset_id == asset_id:
-            return instrument.settle_asset, instrument.settle_decimals
+    """Symbol and decimals of an asset; an unknown one is shown in quanta."""
+    for asset in data.assets:
+        if asset.asset_id == asset_id:
+            return asset.symbol, asset.decimals
     return f"quanta of asset {asset_id}", 0
 
 

@@ -14,8 +14,9 @@ from engine.events import (
     OrderFilled,
 )
 from engine.reasons import Reason
+from risk.accounts import BAD_DEBT
 from risk.rulebook import AdlRule, FeeRule
-from tests.market import Market, px, rules, size, usd
+from tests.market import Market, ppb, px, rules, size, usd
 
 ALICE, BOB, CAROL, DAVE, ERIN = 100, 101, 102, 103, 104
 
@@ -247,6 +248,92 @@ def test_only_the_bankrupt_contract_is_deleveraged() -> None:
     m.index("88")
     assert hits(m) == [(BOB, size("10"), 1)]
     assert m.lots(CAROL, "OTHER") == -size("10")
+
+
+def losers_of_perp(m: Market) -> None:
+    """Alice has lost on PERP what she owed; all that is left of her is a long of 1 OTHER."""
+    m.add("OTHER")
+    m.open(BOB, CAROL, DAVE, deposit="1000")
+    m.index("100", "OTHER")
+    m.deposit(ALICE, "10")
+    m.trade(ALICE, BOB, "10", "100")
+    m.trade(ALICE, CAROL, "1", "100", "OTHER")
+
+
+@pytest.mark.parametrize("distance", ["0", "0.05", "0.2"])
+def test_no_price_lies_beyond_the_bound_of_the_contract_closed(distance: str) -> None:
+    """PERP at 80: 90 are missing. PERP closes up to the bound from 80, OTHER from its own 100; the
+    winners bear the rest, Bob 200 and Dave nothing."""
+    m = market(adl=AdlRule(max_distance_ppb=ppb(distance)))
+    losers_of_perp(m)
+    m.index("80")
+    assert {e.instrument_id for e in m.all(Deleveraged)} == {0, 1}
+    for hit in m.all(Deleveraged):
+        at_mark_q = hit.qty_lots * hit.mark_ticks * 100
+        assert abs(hit.value_q - at_mark_q) * 10**9 <= ppb(distance) * at_mark_q
+    assert (m.wallet(ALICE), m.lots(ALICE), m.lots(ALICE, "OTHER")) == (0, 0, 0)
+    assert sum(e.amount_q for e in m.all(BadDebtBooked)) == usd("90")
+    borne = usd("2200") - m.equity(BOB) - m.equity(CAROL)
+    assert borne == usd("90")
+    assert m.exchange.margin_figures(BAD_DEBT)[0] == 0
+
+
+@pytest.mark.parametrize("side", ["long", "short"])
+def test_the_bound_holds_for_inverse_contracts_too(side: str) -> None:
+    """10,000 USD a contract; the coin moves by 30 % against 10x leverage."""
+    m = Market(rules(adl=AdlRule(max_distance_ppb=ppb("0.02"))), listed=False)
+    m.add("COIN", asset="BTC", inverse=True, lot="1", multiplier="100")
+    m.open(ALICE, deposit="0.12", asset="BTC")
+    m.open(BOB, deposit="10", asset="BTC")
+    m.index("100", "COIN")
+    sides = (ALICE, BOB) if side == "long" else (BOB, ALICE)
+    m.trade(*sides, "1", "100", "COIN")
+    m.index("70" if side == "long" else "150", "COIN")
+    hit = m.only(Deleveraged)
+    at_mark_q = abs(-100 * 10**10 // hit.mark_ticks)
+    assert abs(abs(hit.value_q) - at_mark_q) <= at_mark_q * 2 // 100 + 1
+    assert m.wallet(ALICE, "BTC") == 0
+    assert m.exchange.margin_figures(BAD_DEBT + (1 << 40))[0] == 0
+
+
+def test_a_gain_of_the_counterparty_is_bounded_as_well() -> None:
+    """At 94 Alice has 40 of 10: closing at 90 would give Bob 4.3 %; at most 2 % are 18.80."""
+    m = market(adl=AdlRule(max_distance_ppb=ppb("0.02")))
+    shorts(m, (BOB, "10", "1000"))
+    m.index("94")
+    assert m.only(Deleveraged).gain_q == usd("18.80")
+    assert m.wallet(ALICE) == usd("21.20")
+
+
+def test_two_accounts_of_one_owner_gain_nothing_by_being_deleveraged() -> None:
+    """Alice and Bob are one owner's, Carol holds the same short as Bob: what Alice's account lacks
+    is missing to those who close against it, and nobody is paid more than she gave up."""
+    for deposit in ("100", "60", "10"):
+        m = market()
+        m.deposit(ALICE, deposit)
+        shorts(m, (BOB, "5", "1000"), (CAROL, "5", "1000"))
+        before = m.equity(ALICE) + m.equity(BOB) + m.equity(CAROL)
+        m.index("86")
+        m.wait("1")
+        assert m.equity(ALICE) + m.equity(BOB) + m.equity(CAROL) == before
+        assert m.equity(CAROL) >= usd("1000")
+
+
+def test_a_part_of_an_isolated_position_frees_its_part_of_the_pot() -> None:
+    """Bob's isolated short of 10 from 100 (pot 100): Alice's 4 close at 90, where the pot is worth
+    200, and 80 of them go back, as they would in a trade."""
+    m = market()
+    m.open(BOB, ERIN, deposit="1000")
+    m.isolate(BOB)
+    m.trade(ERIN, BOB, "6", "100")
+    m.withdraw(ALICE, "60")
+    m.trade(ALICE, BOB, "4", "100")
+    m.index("89")
+    assert [e.qty_lots for e in m.all(Deleveraged)] == [size("4")]
+    pot = m.pot(BOB, "PERP")
+    assert (m.lots(BOB), pot.wallet_q) == (-size("6"), usd("60"))
+    assert m.wallet(BOB) == usd("980")
+    assert m.wallet(BOB) + pot.wallet_q == usd("1040")
 
 
 def test_an_isolated_winner_gets_its_pot_back() -> None:

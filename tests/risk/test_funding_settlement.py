@@ -3,8 +3,17 @@
 Interest 0.1 % with a clamp as wide: without a premium in the book the rate is 0.1 %.
 """
 
-from engine.events import FundingPaid, FundingSettled, LiquidationStarted, MarginLevelChanged
-from risk.rulebook import FundingRule
+import pytest
+
+from engine.events import (
+    BadDebtBooked,
+    FundingPaid,
+    FundingSettled,
+    LiquidationStarted,
+    MarginLevelChanged,
+)
+from risk.accounts import BAD_DEBT
+from risk.rulebook import AdlRule, FundingRule
 from tests.market import RESIDUE, Market, btc, levels, ppb, rules, usd
 
 ALICE, BOB, CAROL = 100, 101, 102
@@ -62,7 +71,7 @@ def test_residue_of_rounding_is_kept_and_never_negative() -> None:
 
 
 def test_it_falls_due_on_the_clock_and_once_per_interval() -> None:
-    """The first tick is at zero, so the hours are 1, 2 and 3 o'clock; a long sleep pays once."""
+    """The first tick is at zero, so the hours are 1, 2 and 3 o'clock."""
     m = market(funding())
     m.trade(ALICE, BOB, "10", "100")
     m.wait("3599.999999999")
@@ -70,13 +79,64 @@ def test_it_falls_due_on_the_clock_and_once_per_interval() -> None:
     m.wait("0.000000001")
     m.tick()
     assert len(m.all(FundingSettled)) == 1
-    m.wait("9000")
-    assert len(m.all(FundingSettled)) == 2
-    # 3:30 now; the next is due at 4:00.
-    m.wait("1799")
-    assert len(m.all(FundingSettled)) == 2
-    m.wait("1")
-    assert len(m.all(FundingSettled)) == 3
+    m.wait("3600")
+    assert [e.intervals for e in m.all(FundingSettled)] == [1, 1]
+
+
+@pytest.mark.parametrize(("sleep", "hours"), [("3600", 1), ("7199", 1), ("9000", 2), ("86400", 24)])
+def test_a_step_of_the_clock_pays_for_every_interval_it_missed(sleep: str, hours: int) -> None:
+    """1.00 an hour, whether the clock ticks every hour or once; the next hour is its own."""
+    m = market(funding())
+    m.trade(ALICE, BOB, "10", "100")
+    m.wait(sleep)
+    settled = m.only(FundingSettled)
+    assert (settled.intervals, settled.rate_ppb) == (hours, ppb("0.001"))
+    assert m.wallet(ALICE) == usd("1000") - hours * usd("1")
+    assert m.wallet(BOB) == usd("1000") + hours * usd("1")
+    m.wait("3600")
+    assert m.wallet(ALICE) == usd("1000") - (hours + 1) * usd("1")
+
+
+def test_many_missed_intervals_round_like_as_many_settlements() -> None:
+    """One lot at 100.01 and 0.0333333 %: the long pays 334 an hour, the short gets 333."""
+    m = market(funding("0.000333333"))
+    m.trade(ALICE, BOB, "0.01", "100")
+    m.index("100.01")
+    m.wait("36000")
+    assert paid(m) == {ALICE: -3_340, BOB: 3_330}
+    assert m.wallet(RESIDUE) == 10
+
+
+def test_a_step_over_years_takes_no_more_than_the_position_is_worth() -> None:
+    """0.1 % an hour for ten years would be 87 times its value: 1,000 hours are all of it."""
+    m = market(funding())
+    m.open(ALICE, deposit="100000")
+    m.trade(ALICE, BOB, "10", "100")
+    m.wait("315360000")
+    assert m.only(FundingSettled).intervals == 1_000
+    assert paid(m) == {ALICE: -usd("1000"), BOB: usd("1000")}
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_funding_a_payer_cannot_pay_is_a_deficit_of_the_payer(isolated: bool) -> None:
+    """24 hours at 1 % are 240 of 1,000; Alice has 110 in all, or 100 in her pot.
+
+    What is missing goes through the waterfall: there is no fund, so her short counterparty, who
+    got the 240, gives it back at the price its position is closed at and by socialisation.
+    """
+    m = market(funding("0.01"), adl=AdlRule(max_distance_ppb=ppb("0.05")))
+    m.withdraw(ALICE, "890")
+    if isolated:
+        m.isolate(ALICE)
+    m.trade(ALICE, BOB, "10", "100")
+    m.wait("86400")
+    assert m.all(LiquidationStarted)
+    missing = usd("140") if isolated else usd("130")
+    assert sum(e.amount_q for e in m.all(BadDebtBooked)) == missing
+    assert m.equity(ALICE) == (usd("10") if isolated else 0)
+    assert m.equity(BOB) == usd("1240") - missing
+    assert m.wallet(RESIDUE) >= 0
+    assert m.exchange.margin_figures(BAD_DEBT)[0] == 0
 
 
 def test_funding_is_on_the_position_at_the_tick() -> None:

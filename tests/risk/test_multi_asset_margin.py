@@ -473,7 +473,7 @@ def test_margin_that_is_returned_includes_the_coins() -> None:
 def test_closed_in_the_book_the_coins_pay_what_is_owed() -> None:
     """Bids at 89: the loss is 2,200 and 0.08148149 coins pay it."""
     m = long_200()
-    m.deposit(FUND, "1000")
+    m.deposit(FUND, "3000")
     m.index("90")
     m.buy(BOB, "200", "89")
     m.asset_price("30000")
@@ -482,24 +482,44 @@ def test_closed_in_the_book_the_coins_pay_what_is_owed() -> None:
     assert (ended.slippage_q, ended.equity_after_q) == (-usd("200"), usd("500"))
     assert m.wallet(ALICE, "BTC") == btc("0.01851851")
     assert m.wallet(ALICE) == usd("0.00023")
-    # The fund paid more dollars than it had: it owes them on the coins it took.
-    assert fund_of(m) == (-usd("1200.00023"), btc("0.08148149"), usd("1000"))
+    assert fund_of(m) == (usd("799.99977"), btc("0.08148149"), usd("3000"))
 
 
-def test_the_winner_is_deleveraged_before_and_paid_by_the_coins() -> None:
-    """No fund: Bob closes at 86.5 = (18,000 - 700) / 200, and the coins become his dollars."""
+def test_the_fund_does_not_lend_dollars_it_has_not_got() -> None:
+    """It has 1,000 of the 2,200: 0.03703703 coins for 999.99981. The rest of the debt stands on the
+    rest of the coins, until there are dollars and the account must close."""
+    m = long_200()
+    m.deposit(FUND, "1000")
+    m.index("90")
+    m.buy(BOB, "200", "89")
+    m.asset_price("30000")
+    assert fund_of(m) == (usd("0.00019"), btc("0.03703703"), usd("1000"))
+    assert m.wallet(ALICE) == -usd("1200.00019")
+    assert m.wallet(ALICE, "BTC") == btc("0.06296297")
+    assert m.only(LiquidationEnded).equity_after_q == m.equity(ALICE) == usd("500")
+    assert not m.all(BadDebtBooked)
+    # 0.06296297 coins at 10,000 less 10 % count for 566.66673: 633.33346 are missing.
+    m.deposit(FUND, "5000")
+    m.asset_price("10000")
+    assert m.only(BadDebtBooked).amount_q == usd("633.33346")
+    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (0, 0)
+
+
+def test_the_winner_is_deleveraged_before_the_coins_pay() -> None:
+    """No fund: Bob closes at 86.5 = (18,000 - 700) / 200; nobody has dollars for the coins yet."""
     m = long_200(multi(liquidation=liquidation(["cancel", "adl", "socialise"])))
     m.index("90")
     m.asset_price("30000")
-    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (0, 0)
+    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (-usd("2700"), btc("0.1"))
     assert m.wallet(BOB) == usd("102700")
-    assert fund_of(m) == (-usd("2700"), btc("0.1"), 0)
+    assert fund_of(m) == (0, 0, 0)
     ended = m.only(LiquidationEnded)
     assert (ended.outcome, ended.adl_q) == ("deleveraged", -usd("700"))
 
 
 def test_socialised_is_only_what_coins_and_fund_did_not_cover() -> None:
-    """Mark 90, coins at 20,000: of the deficit of 200 the fund pays the 50 it has, Bob 150."""
+    """Mark 90, coins at 20,000: of the deficit of 200 the fund pays the 50 it has, Bob 150.
+    The coins stand for the 1,800 they count for."""
     m = long_200(multi(liquidation=liquidation(["cancel", "fund", "socialise"])))
     m.deposit(FUND, "50")
     m.index("90")
@@ -509,7 +529,8 @@ def test_socialised_is_only_what_coins_and_fund_did_not_cover() -> None:
         (usd("150"), "socialise"),
     ]
     assert m.only(LossSocialised).amount_q == usd("150")
-    assert m.wallet(ALICE, "BTC") == 0
+    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (-usd("1800"), btc("0.1"))
+    assert m.equity(ALICE) == 0
     ended = m.only(LiquidationEnded)
     assert ended.haircut_q == usd("150")
     checked_parts(ended)

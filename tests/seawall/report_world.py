@@ -20,7 +20,7 @@ from engine.events import (
     Trade,
 )
 from seawall.event_table import SCHEMA, EventTable
-from seawall.report import ReportData, ReportInstrument, fund_series
+from seawall.report import ReportAsset, ReportData, ReportInstrument, fund_series
 from seawall.report.facts import LOSS_FIELDS
 
 SECOND_NS = 1_000_000_000
@@ -48,6 +48,12 @@ INVERSE = ReportInstrument(
     settle_decimals=8,
     multiplier="10",
 )
+
+
+ASSETS = [
+    ReportAsset(asset_id=1, symbol="USDT", decimals=6),
+    ReportAsset(asset_id=2, symbol="AVAX", decimals=8),
+]
 
 
 def crash_price(second: int, seconds: int, depth: float) -> float:
@@ -198,6 +204,35 @@ def synthetic_real_trades(seconds: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"time_ns": pl.Int64, "price": pl.Float64}, orient="row")
 
 
+FUND_USDT = {
+    "start": "1000000",
+    "deficits": "-126887.44898",
+    "liquidation_fees": "1000",
+    "takeovers": "-1000",
+    "end": "873112.55102",
+}
+FUND_AVAX = {"start": "1000000", "solvency": "-87989.888", "end": "912010.112"}
+
+
+def result_row(
+    kind: str, name: str, accounts: int, result: str, asset: str = "USDT"
+) -> dict[str, Any]:
+    """A row of the results: a third of the accounts liquidated, none deleveraged."""
+    return {
+        "asset": asset,
+        "kind": kind,
+        "name": name,
+        "accounts": accounts,
+        "accounts_liquidated": accounts // 3,
+        "accounts_deleveraged": 0,
+        "paid_in": "5000",
+        "liquidated": "0",
+        "deleveraged": "0",
+        "other": result,
+        "result": result,
+    }
+
+
 def synthetic_summary(liquidations: int) -> dict[str, Any]:
     """The keys every run's summary has."""
     return {
@@ -224,6 +259,17 @@ def synthetic_summary(liquidations: int) -> dict[str, Any]:
             "end": {"USDT": "873112.551020", "AVAX": "912010.11200000"},
             "paid": {"USDT": "126887.448980", "AVAX": "87989.88800000"},
         },
+        "house_accounts": {
+            "insurance_fund": {"USDT": FUND_USDT, "AVAX": FUND_AVAX},
+            "backstop": {"USDT": {"start": "0", "end": "0"}, "AVAX": {"start": "0", "end": "0"}},
+        },
+        "results": [
+            result_row("group", "retail", 19_990, "-900.5"),
+            result_row("agent", "makers", 10, "1000"),
+            result_row("house", "insurance fund", 1, "-99.5"),
+            result_row("total", "total", 20_001, "0"),
+            result_row("house", "residue", 1, "0", "AVAX"),
+        ],
         "adl": {"fills": 1_044, "notional": {"USDT": "8123456.10", "AVAX": "122334.5"}},
         "bad_debt": {"USDT": "0", "AVAX": "0"},
         "socialised": {"USDT": "0", "AVAX": "0"},
@@ -247,6 +293,7 @@ def synthetic_report(liquidations: int = 300, seconds: int = 600, **changes: Any
         "The crash window is 20:45 to 22:15 UTC.",
         "notes": ["Brackets of the coin-margined contract are an approximation."],
         "summary": synthetic_summary(liquidations),
+        "assets": ASSETS,
         "instruments": instruments,
         "series": series,
         "fund": fund_series(events),
@@ -264,6 +311,7 @@ def empty_report() -> ReportData:
         description="A quiet day.",
         notes=[],
         summary={},
+        assets=ASSETS,
         instruments=[LINEAR],
         series={},
         fund=pl.DataFrame(schema={"time_ns": pl.Int64, "asset_id": pl.Int64, "wallet_q": pl.Int64}),

@@ -21,6 +21,7 @@ from engine.events import (
 )
 from seawall.event_table import EventTable
 from seawall.report import (
+    ReportAsset,
     ReportData,
     ReportDataError,
     ReportInstrument,
@@ -34,7 +35,9 @@ from seawall.report import (
 from seawall.report.downsample import min_max_points
 from seawall.report.facts import LOSS_FIELDS, call_facts, loss_parts
 from seawall.report.market_charts import Market, line_points_max, marks_max, price_chart
+from seawall.report.money_charts import house_charts, result_charts
 from seawall.report.page import report_charts, report_html
+from seawall.report.risk_charts import call_charts
 from seawall.report.text import duration, money, plain, utc
 from tests.seawall.report_world import (
     INVERSE,
@@ -49,7 +52,7 @@ from tests.seawall.report_world import (
 
 def save_run(directory: Path, data: ReportData) -> None:
     """Leave the files a run leaves."""
-    block = scenario_block(data.title, data.description, data.notes, data.instruments)
+    block = scenario_block(data.title, data.description, data.notes, data.assets, data.instruments)
     text = json.dumps(data.summary | {"scenario": block})
     (directory / "summary.json").write_text(text, encoding="utf-8")
     data.events.write_parquet(directory / "events.parquet")
@@ -98,8 +101,9 @@ def test_the_library_is_embedded_once(small_page: str) -> None:
 
 def test_every_part_of_the_report_is_drawn(small: ReportData) -> None:
     expected = ["price-1", "depth-1", "open-interest-1", "price-2", "depth-2", "open-interest-2"]
-    expected += ["calls", "windows", "stages", "outcomes", "cascade", "losses-1", "losses-2"]
-    assert list(figures(small)) == [*expected, "fund", "margin-ratio"]
+    expected += ["calls", "windows", "stages", "outcomes", "cascade", "results-USDT"]
+    expected += ["losses-1", "losses-2", "account-insurance_fund", "fund", "margin-ratio"]
+    assert list(figures(small)) == expected
 
 
 def test_every_chart_says_what_to_look_for(small: ReportData) -> None:
@@ -451,3 +455,67 @@ def test_durations_use_the_largest_unit_that_fits(time_ns: int, text: str) -> No
 
 def test_times_are_utc_and_rounded_down() -> None:
     assert utc(START_NS + 999_999_999) == "2025-10-10 20:45:00.999"
+
+
+def rows_of(table: str) -> list[list[str]]:
+    """The cells of a table, row by row."""
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    return [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]
+
+
+def test_who_lost_and_who_won_is_a_table_with_a_total_of_zero(small: ReportData) -> None:
+    (chart,) = result_charts(small)
+    rows = rows_of(chart.table)
+    assert [row[0] for row in rows[1:]] == ["retail", "makers", "insurance fund", "total"]
+    assert [row[-1] for row in rows[1:]] == ["-900.5", "1,000", "-99.5", "0"]
+    assert chart.figure is not None
+    (bars,) = chart.figure["data"]
+    assert bars["x"] == [-900.5, 1000.0, -99.5]
+    assert chart.table in own_part(report_html(small))
+
+
+def test_the_fund_s_account_has_a_column_for_each_asset_and_every_line(small: ReportData) -> None:
+    (chart,) = house_charts(small)
+    assert chart.heading == "Account of the insurance fund"
+    rows = {row[0]: row[1:] for row in rows_of(chart.table)}
+    assert rows[""] == ["USDT", "AVAX"]
+    assert rows["At the start"] == ["1,000,000", "1,000,000"]
+    assert rows["Deficits paid for accounts"] == ["-126,887.44898", "0"]
+    # A line of another name is shown as it is called, before the end.
+    assert rows["Solvency"] == ["0", "-87,989.888"]
+    assert list(rows)[-1] == "At the end"
+    assert "Funding" not in rows
+
+
+def test_a_run_in_which_nobody_won_anything_says_so() -> None:
+    (chart,) = result_charts(empty_report())
+    assert chart.figure is None
+    assert chart.empty == "Nobody lost or won anything in this run."
+    assert house_charts(empty_report()) == []
+
+
+def test_an_asset_that_only_serves_as_collateral_has_its_name() -> None:
+    gold = ReportAsset(asset_id=7, symbol="XAUT", decimals=2)
+    table = EventTable()
+    table.add(FundChanged(START_NS, 7, 100, 700, "collateral"), 1)
+    events = table.frame()
+    data = synthetic_report(0, 60, assets=[gold], events=events, fund=fund_series(events))
+    (drawn,) = figures(data)["fund"]["data"]
+    assert (drawn["name"], drawn["y"][-1]) == ("XAUT", 7.0)
+
+
+def test_the_cards_show_the_fund_s_lines_per_asset(small: ReportData) -> None:
+    page = own_part(report_html(small))
+    assert "<dt>deficits</dt><dd>-126,887.44898 USDT</dd>" in page
+
+
+def test_cured_calls_are_told_apart(small: ReportData) -> None:
+    table = call_charts(small, None)[0].table
+    names = [row[0] for row in rows_of(table)[1:]]
+    assert names[:4] == [f"cured by {name}" for name in ("deposit", "reduction", "both", "price")]
+    windows = figures(small)["windows"]["data"]
+    assert [bars["name"].split(" after")[0] for bars in windows] == [
+        "Liquidated",
+        "Answered and cured",
+        "Cured by price",
+    ]

@@ -13,6 +13,7 @@ from engine.events import CURES, Event, MarginCallEnded, OrderFilled
 from risk.accounts import FIRST_TRADER, FUND
 from seawall.exchange import Exchange
 from seawall.report.data import SERIES_COLUMNS
+from seawall.results import Result
 from seawall.scenario import Scenario, load_scenario
 from seawall.simulation import simulate
 from seawall.simulation_result import SimulationResult
@@ -127,8 +128,9 @@ def test_the_summary_counts_what_the_events_say(run: Run) -> None:
         state_hash=run.hash,
         commands=run.result.commands,
         accounts=run.result.accounts,
-        fund_start_q={0: 5_000_000},
-        fund_end_q={0: 1},
+        fund={0: {"start": 5_000_000, "fees": -4_999_999, "end": 1}},
+        backstop={0: {"start": 0, "end": 0}},
+        results=[Result(0, "group", "retail", accounts=3, paid_in_q=7_000_000, other_q=-500_000)],
         residue_q={0: 0},
         wall_seconds=2.0,
     )
@@ -151,6 +153,9 @@ def test_the_summary_counts_what_the_events_say(run: Run) -> None:
     assert summary["adl"]["fills"] == kinds["Deleveraged"]
     assert summary["insurance_fund"]["start"] == {"USDT": "5"}
     assert summary["insurance_fund"]["end"] == {"USDT": "0.000001"}
+    assert summary["house_accounts"]["insurance_fund"]["USDT"]["fees"] == "-4.999999"
+    assert summary["results"][0]["paid_in"] == "7"
+    assert summary["results"][0]["result"] == "-0.5"
     assert summary["conservation_residue"] == {"USDT": "0"}
     assert summary["commands_per_second"] == round(len(run.commands) / 2)
     assert (

@@ -8,6 +8,7 @@ from engine.events import (
     CollateralExchanged,
     Deleveraged,
     FundChanged,
+    HouseInsolvent,
     LossSocialised,
     TakenOver,
 )
@@ -211,10 +212,13 @@ def test_the_tape_of_a_loss_nobody_covers() -> None:
     title, funds, *tape = part(world.view(), "LIQUIDATION TAPE")
     assert title.endswith("takeovers 0, ADL 1")
     assert funds.endswith("bad debt since the watch began 650.00 USD")
-    ended, debt, adl = (text.split("  ", 1)[1] for text in tape[:3])
-    assert ended.startswith("liquidation 1 ended deleveraged, full: account 100, cost -650.00 USD")
-    assert debt == "bad debt 650.00 USD left by account 100 at stage adl"
-    assert adl.startswith("ADL: account 101 closed 10.00 PERP against account 100, rank 1")
+    ended, borne, debt, *_, adl = (text.split("  ", 1)[1] for text in tape[:8])
+    assert ended.startswith("liquidation 1 ended socialised, full: account 100, cost -650.00 USD")
+    assert borne == "loss socialised: account 101 bears 140.00 USD"
+    assert debt == "bad debt 140.00 USD left by account 100 at stage socialise"
+    assert (
+        adl == "ADL: account 101 closed 10.00 PERP against account 100, rank 1, -10.00 USD at mark"
+    )
 
 
 def told(event: object) -> str:
@@ -236,6 +240,9 @@ def test_every_other_event_of_the_waterfall_has_its_line() -> None:
     )
     assert told(LossSocialised(1, carl, 0, usd("4"))) == (
         "loss socialised: account 102 bears 4.00 USD"
+    )
+    assert told(HouseInsolvent(1, FUND, 0, -usd("7"), 0, usd("90"))) == (
+        "insurance fund insolvent: equity -7.00 USD"
     )
     exchanged = CollateralExchanged(
         1, ANN, 1, 10_000_000, 0, usd("2700"), usd("300"), 30_000 * PPB, 1, "liquidation"

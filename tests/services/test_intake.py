@@ -1,6 +1,10 @@
 """What the gateway remembers: answers up to a number, and never a second time what it forgot."""
 
+from collections import deque
+
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.rounds import Batch, Outcome, Outputs, encode_frame
 from engine.service_journal import OUTSIDE
@@ -8,7 +12,7 @@ from engine.snapshot import pack, unpack
 from engine.topology import RISK
 from gateway.frames import Intake, ParcelRow
 from gateway.intake import MAX_REQUESTERS, Done, GatewayPart
-from gateway.parcels import QUERY, Known
+from gateway.parcels import QUERY, Known, Memory, Parcel
 
 KEPT = 3
 
@@ -63,8 +67,42 @@ def test_a_request_under_way_is_not_forgotten() -> None:
         part.handle(OUTSIDE, intake(number, [plain("ann/1", number)]), out)
         part.handle(RISK, outcome(number, 1), out)
     memory = part.memory("ann/1")
-    assert list(memory.parcels) == [1, 7, 8]
+    assert list(memory.parcels) == [1, 6, 7, 8]
     assert memory.under_way == 1
+
+
+@given(
+    keep=st.integers(0, 12),
+    frames=st.lists(st.lists(st.booleans(), min_size=1, max_size=6), min_size=1, max_size=25),
+    under_way=st.integers(0, 6),
+)
+def test_the_last_answers_are_kept_however_many_frames_are_under_way(
+    keep: int, frames: list[list[bool]], under_way: int
+) -> None:
+    """Regression: what was under way was counted as answered, so the only answered parcel was
+    dropped and the gateway died of an empty memory. True is a query."""
+    memory = Memory()
+    waiting: deque[Parcel] = deque()
+    orders: list[int] = []
+    first = 1
+    for number, queries in enumerate(frames, start=1):
+        ids = list(range(first, first + len(queries)))
+        first += len(queries)
+        parcel = Parcel("ann/1", ids, [QUERY if query else number for query in queries])
+        memory.begin(parcel)
+        waiting.append(parcel)
+        if len(waiting) > under_way:
+            done_now = waiting.popleft()
+            memory.finish(done_now, b"answers", keep)
+            orders += [one for one, order_id in zip(*rows(done_now), strict=True) if order_id >= 0]
+        kept = [one for one in memory.parcels if memory.parcels[one].answers]
+        assert kept[-keep:] == orders[-keep:] if keep else memory.under_way == len(waiting)
+        assert all(one in memory.parcels for parcel in waiting for one in parcel.request_ids)
+        assert all(one in memory.parcels or one <= memory.floor for one in orders)
+
+
+def rows(parcel: Parcel) -> tuple[list[int], list[int]]:
+    return parcel.request_ids, parcel.order_ids
 
 
 def test_runs_used_least_recently_are_forgotten() -> None:

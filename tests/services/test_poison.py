@@ -1,6 +1,9 @@
 """A command its component cannot handle stops the exchange, by name, and waits for a version that
 can: nothing before it is lost, nothing after it is done on a state that may be half changed."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +13,22 @@ import pytest
 
 from engine import commands as c
 from engine.events import AccountReport, CommandRejected, OrderAccepted
+from engine.hashing import state_hash
 from engine.journal import JournalError
 from engine.link import NotAFrame
+from engine.reasons import Reason
 from engine.rounds import Batch, Outputs, Unhandled, encode_frame
 from engine.service import PartFailed, Service
+from engine.service_config import ALL
 from engine.service_journal import Input, ServiceJournal
+from engine.snapshot import unpack
 from engine.topology import GATEWAY, MATCHING, RISK
 from gateway.client import Client, NoAnswer
+from gateway.one_process import taken_in
 from gateway.parts import leaf_of, risk_hub
+from gateway.protocol import Reply
 from risk.transfers import Transfers
+from seawall.exchange import Exchange
 from tests.services.processes import PATIENCE_SECONDS, ROOT
 from tests.services.streams import RULEBOOKS, START_NS, opening
 from tests.services.supervised import Running
@@ -63,12 +73,7 @@ def test_a_poison_command_stops_the_exchange_and_a_repaired_one_goes_on(
             client.call(c.QueryAccount(0, 100), timeout_s=0.5)
 
         with Running(tmp_path / "up", faulty.address) as repaired:
-            replies = {}
-            limit = time.monotonic() + PATIENCE_SECONDS
-            while len(replies) < len(numbers):
-                assert time.monotonic() < limit, "the repaired exchange does not answer"
-                found = client.take_replies(0.2)
-                replies.update({reply.request_id: reply for reply in found})
+            replies = answered(client, numbers)
             answers = replies[numbers[0]].events
             assert not any(isinstance(event, CommandRejected) for event in answers)
             assert isinstance(replies[numbers[1]].events[0], OrderAccepted)
@@ -77,6 +82,66 @@ def test_a_poison_command_stops_the_exchange_and_a_repaired_one_goes_on(
             assert report.open_order_ids == [bid.order_id, replies[numbers[1]].order_id]
             repaired.child.terminate()
             assert repaired.child.wait(PATIENCE_SECONDS) == 0
+
+
+def test_an_operator_leaves_the_poison_command_out(faulty: Running, tmp_path: Path) -> None:
+    """The others of its batch are carried out, the asker is told, and a replay agrees."""
+    with Client(faulty.address) as client:
+        client.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
+        before, after = (c.SubmitOrder(0, 100, 7, 0, c.BUY, 5, price) for price in (9_000, 9_100))
+        numbers = client.send([before, POISON, after])
+        faulty.wait_for("to go on without it: ")
+        words = faulty.lines[-1].split("to go on without it: seawall ")[1]
+        assert faulty.child.wait(PATIENCE_SECONDS) == 1
+        environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+        words = words.replace("WHY", "planted")
+        for expected in ("skipped Withdraw(", "this version can handle the input"):
+            found = subprocess.run(
+                [sys.executable, "-m", "seawall.cli", *words.split()],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_SECONDS,
+            )
+            assert expected in found.stdout + found.stderr
+        again = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+        for _ in range(2):
+            with Running(tmp_path / "up", faulty.address, env=again) as up:
+                replies = answered(client, numbers) if numbers else {}
+                for number, event in ((0, OrderAccepted), (1, CommandRejected), (2, OrderAccepted)):
+                    assert not replies or isinstance(replies[numbers[number]].events[0], event)
+                if replies:
+                    rejected = replies[numbers[1]].events[0]
+                    assert isinstance(rejected, CommandRejected)
+                    assert rejected.reason == Reason.SKIPPED_BY_OPERATOR
+                    assert rejected.detail.startswith("planted ")
+                numbers = []
+                report = client.call(c.QueryAccount(0, 100)).events[0]
+                assert isinstance(report, AccountReport)
+                assert len(report.open_order_ids) == 2
+                up.child.terminate()
+                assert up.child.wait(PATIENCE_SECONDS) == 0
+    journal = ServiceJournal(tmp_path / "up" / "run" / "all.journal", ALL, keep_inputs=True)
+    try:
+        exchange = Exchange(publish_depth=True)
+        for batch in taken_in(journal.inputs()):
+            exchange.send_batch(batch.commands)
+        found_snapshot = journal.last_snapshot()
+        assert found_snapshot is not None
+        assert exchange.state_hash() == state_hash(unpack(found_snapshot[1])[1][1][1:])
+    finally:
+        journal.close()
+
+
+def answered(client: Client, numbers: list[int]) -> dict[int, Reply]:
+    """The answers to requests, once all have come."""
+    replies: dict[int, Reply] = {}
+    limit = time.monotonic() + PATIENCE_SECONDS
+    while len(replies) < len(numbers):
+        assert time.monotonic() < limit, "the exchange does not answer"
+        replies.update({reply.request_id: reply for reply in client.take_replies(0.2)})
+    return replies
 
 
 def test_a_hub_names_the_message_its_component_raised_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,142 @@
+"""`seawall skip`: the way past a command that the exchange cannot handle.
+
+The input stands in the journal for good, so every start would meet it again. Here the commands in
+it that raise are looked for, on a copy, and a note is put beside the input: whoever reads the
+journal from now on finds an `engine.commands.Skipped` in the place of each, with the hash of what
+stood there. So the services, their restarts and a replay all leave out the same commands.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from getpass import getuser
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from engine.commands import Command, Skipped
+from engine.link import NotAFrame, read_frame
+from engine.messages import encode
+from engine.rounds import Batch, Outputs, batch_of, encode_frame
+from engine.service_config import ALL, ONE, ServiceConfig
+from engine.service_journal import OUTSIDE, Input, ServiceJournal, Skip
+from engine.snapshot import pack, unpack
+from gateway.frames import Intake, intake_decoder
+from gateway.intake import GatewayPart
+from gateway.one_process import OneProcess
+from gateway.parts import RiskHolder
+from gateway.serve import read_config
+
+
+class Stuck:
+    """The exchange just before an input it cannot handle.
+
+    Raises:
+        ValueError: there is no such input, it was handled, or an earlier one cannot be handled.
+    """
+
+    def __init__(self, journal: ServiceJournal, config: ServiceConfig, place: int) -> None:
+        self._part = OneProcess(
+            GatewayPart(config.gateway.remembered_requests, sorted_outcomes=True),
+            RiskHolder().merged_hub(config.publish_depth),
+        )
+        done, data = journal.last_snapshot() or (0, None)
+        if place <= done:
+            raise ValueError(f"input {place} was handled: the exchange is at {done} or later")
+        if data is not None:
+            self._part.restore(unpack(data)[1])
+        for number, entry in enumerate(journal.inputs(done), start=done + 1):
+            if number == place:
+                self._entry = entry
+                self._before = pack(self._part.state())
+                return
+            if not self._handles(entry.body):
+                raise ValueError(f"input {number} cannot be handled either: skip it first")
+        raise ValueError(f"there is no input {place}: the journal ends at {journal.place}")
+
+    def skipped(self, reason: str) -> tuple[Input, list[Command]]:
+        """The input without the commands that cannot be handled, and those commands: as few as
+        make it work, looked for from the first.
+
+        Raises:
+            ValueError: it can be handled as it is.
+        """
+        intake: Intake = read_frame(intake_decoder, self._entry.body)
+        batch = batch_of(intake.batch)
+        kept: list[Command] = list(batch.commands)
+        left_out: list[Command] = []
+        while not self._works(intake, batch, kept, len(kept)):
+            place = self._first_that_raises(intake, batch, kept)
+            left_out.append(kept[place])
+            kept[place] = _in_place_of(kept[place], reason)
+        if not left_out:
+            raise ValueError("this version can handle the input: start the exchange")
+        return self._entry._replace(body=_with_commands(intake, batch, kept)), left_out
+
+    def _first_that_raises(self, intake: Intake, batch: Batch, commands: list[Command]) -> int:
+        """The place of the last command of the shortest beginning that raises."""
+        least, most = 1, len(commands)
+        while least < most:
+            middle = (least + most) // 2
+            if self._works(intake, batch, commands, middle):
+                least = middle + 1
+            else:
+                most = middle
+        return least - 1
+
+    def _works(self, intake: Intake, batch: Batch, commands: list[Command], count: int) -> bool:
+        """Whether the first ``count`` commands can be handled."""
+        self._part.restore(unpack(self._before))
+        rest = [_in_place_of(command, "") for command in commands[count:]]
+        return self._handles(_with_commands(intake, batch, [*commands[:count], *rest]))
+
+    def _handles(self, body: bytes) -> bool:
+        out: Outputs = []
+        try:
+            self._part.handle(OUTSIDE, body, out)
+        except NotAFrame:
+            raise
+        except Exception:
+            return False
+        return True
+
+
+def _in_place_of(command: Any, reason: str) -> Skipped:
+    digest = blake2b(encode(command), digest_size=16).hexdigest()
+    return Skipped(command.time_ns, getattr(command, "account_id", 0), digest, reason)
+
+
+def _with_commands(intake: Intake, batch: Batch, commands: Sequence[Any]) -> bytes:
+    changed = Batch(batch.number, list(commands), batch.parcels)
+    return encode_frame(msgspec.structs.replace(intake, batch=encode_frame(changed)))
+
+
+def skip(arguments: argparse.Namespace) -> int:
+    """`seawall skip --input N --reason TEXT [--config FILE]`; returns the exit status.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+        JournalError: the journal cannot be read or written.
+        ValueError: the layout is not that of one process, or nothing is to be skipped.
+    """
+    config = read_config(arguments.config)
+    if config.layout != ONE:
+        raise ValueError(f'layout = "{config.layout}": only with layout = "{ONE}" a skip is known')
+    if not config.journal(ALL).exists():
+        raise ValueError(f"{config.journal(ALL)}: there is no journal")
+    journal = ServiceJournal(config.journal(ALL), ALL, keep_inputs=True)
+    try:
+        stuck = Stuck(journal, config, arguments.input)
+        entry, left_out = stuck.skipped(arguments.reason)
+        commands = [f"{command!r:.1000}" for command in left_out]
+        journal.skip(
+            arguments.input,
+            Skip(entry.body, commands, arguments.reason, getuser(), time.time_ns()),
+        )
+    finally:
+        journal.close()
+    for text in commands:
+        print(f"input {arguments.input}: skipped {text}")
+    print("start the exchange again with seawall up")
+    return 0
