@@ -352,8 +352,9 @@ class Service:
         for receiver, body in out:
             if receiver != OUTSIDE:
                 if len(body) > MAX_FRAME_BYTES:
-                    text = f"a frame for {receiver} has {len(body)} bytes"
-                    raise PartFailed(f"{self.name}: {text}; allowed: {MAX_FRAME_BYTES}")
+                    text = f"{self.name}: a frame for {receiver} has {len(body)} bytes"
+                    long = ValueError(f"{text}; allowed: {MAX_FRAME_BYTES}")
+                    raise PartFailed(str(long), long, self.journal.place)
                 self.links[receiver].put(body)
             elif deliver and self._door is not None:
                 self._door.deliver(body)
