@@ -6,7 +6,7 @@ in `risk.formulas.mark`.
 
 from typing import Final
 
-from engine.units import PPB, scale_down
+from engine.units import PPB, Rate, scale_down
 from risk.rulebook import MarkRule
 
 INDEX: Final[str] = "index"
@@ -59,6 +59,8 @@ class MarkPrice:
         "_interval_ns",
         "_known_ticks",
         "_last_first",
+        "_most_above",
+        "_most_below",
         "_next",
         "_sampled_ns",
         "_samples",
@@ -70,6 +72,8 @@ class MarkPrice:
     def __init__(self, rule: MarkRule) -> None:
         self._index_only: bool = rule.method == INDEX
         self._last_first: bool = rule.method == LAST
+        self._most_below = Rate(PPB - rule.max_distance_ppb if rule.max_distance_ppb else 0)
+        self._most_above = Rate(PPB + rule.max_distance_ppb if rule.max_distance_ppb else 0)
         self._samples: int = rule.basis_samples
         self._interval_ns: int = rule.basis_interval_ns
         self._window_ns: int = rule.basis_samples * rule.basis_interval_ns
@@ -116,10 +120,15 @@ class MarkPrice:
         Unknown inputs are 0. Without an index the last price serves, without a last price the
         index (``last``) or the median of what exists (``median``), without either the mark stays.
         Without a sample in the window (a side was empty all along) the average basis is nothing.
+        While there is an index the mark stays within the rule's distance of it, whatever the book
+        and the last trade say; the bound is rounded towards the index.
         """
         ticks = self._candidate(
             time_ns, index_ticks, last_ticks, funding_rate_ppb, ns_to_funding, funding_interval_ns
         )
+        if index_ticks > 0 and self._most_above.ppb:
+            ticks = max(ticks, self._most_below.up(index_ticks))
+            ticks = min(ticks, self._most_above.down(index_ticks))
         if ticks > 0:
             self._known_ticks = ticks
         return self._known_ticks

@@ -76,11 +76,13 @@ class IndexRule(msgspec.Struct, frozen=True):
 class MarkRule(msgspec.Struct, frozen=True):
     """Mark price: ``median`` of index plus funding basis, index plus moving average of the mid's
     basis, and last; or ``index``; or ``last``. The average runs over ``basis_samples`` samples
-    taken every ``basis_interval_ns``."""
+    taken every ``basis_interval_ns``. The mark is never further than ``max_distance_ppb`` from the
+    index (0: no bound)."""
 
     method: str = "median"
     basis_samples: int = 30
     basis_interval_ns: int = 5_000_000_000
+    max_distance_ppb: int = 100_000_000
 
 
 class FundingRule(msgspec.Struct, frozen=True):

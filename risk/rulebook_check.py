@@ -214,6 +214,7 @@ def _check_mark(mark: MarkRule) -> None:
             f"{mark.basis_samples} is out of range; allowed are 1 to {MAX_BASIS_SAMPLES}",
         )
     _duration("mark.basis_interval_s", mark.basis_interval_ns, 1)
+    _rate("mark.max_distance", mark.max_distance_ppb, 0, PPB - 1)
 
 
 def _check_funding(funding: FundingRule) -> None:

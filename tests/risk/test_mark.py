@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.events import LiquidationStarted
 from risk.formulas.mark import decay_e18, ema_step
 from risk.mark import (
     MarkPrice,
@@ -15,6 +16,7 @@ from risk.mark import (
     mark_price_ticks,
 )
 from risk.rulebook import MarkRule
+from tests.market import Market, ppb, rules
 
 SECOND = 10**9
 HOUR = 3_600 * SECOND
@@ -109,7 +111,8 @@ def test_mark_is_zero_only_while_nothing_was_ever_known() -> None:
     ],
 )
 def test_method_and_its_fallback(method: str, index: int, last: int, expected: int) -> None:
-    assert plain_value(MarkPrice(MarkRule(method=method)), 0, index, last) == expected
+    mark = MarkPrice(MarkRule(method=method, max_distance_ppb=0))
+    assert plain_value(mark, 0, index, last) == expected
 
 
 def test_without_a_last_price_the_mark_lies_between_the_other_two_candidates() -> None:
@@ -127,10 +130,65 @@ def test_average_of_the_basis_wins_when_last_price_strays_above_it() -> None:
 
 
 def test_mark_never_falls_below_one_tick() -> None:
-    mark = MarkPrice(MarkRule())
+    mark = MarkPrice(MarkRule(max_distance_ppb=0))
     mark.sample(0, 1, 1, 1_000)
     assert mark.value(0, 3, 0, -1_000_000_000, 1, 1) == 1
     assert mark.value(0, 3, 5, -1_000_000_000, 1, 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("index", "last", "distance_ppb", "expected"),
+    [
+        (1_000, 1_101, 100_000_000, 1_100),
+        (1_000, 899, 100_000_000, 900),
+        (1_000, 1_100, 100_000_000, 1_100),
+        (1_000, 2_000, 0, 2_000),
+        # Rounded towards the index: 5 % of 999 are 49.95.
+        (999, 5_000, 50_000_000, 1_048),
+        (999, 1, 50_000_000, 950),
+        # Without an index there is nothing to be near to.
+        (0, 250, 50_000_000, 250),
+    ],
+)
+def test_the_mark_stays_within_its_distance_of_the_index(
+    index: int, last: int, distance_ppb: int, expected: int
+) -> None:
+    mark = MarkPrice(MarkRule(method="last", max_distance_ppb=distance_ppb))
+    assert plain_value(mark, 0, index, last) == expected
+
+
+def test_a_book_far_away_does_not_take_the_median_along() -> None:
+    """A quote on both sides and one trade at 3,000 are two of the three candidates."""
+    mark = MarkPrice(MarkRule(max_distance_ppb=20_000_000))
+    mark.sample(0, 2_999, 3_001, 1_000)
+    assert plain_value(mark, 0, 1_000, 3_000) == 1_020
+
+
+def test_the_bound_moves_with_the_index() -> None:
+    mark = MarkPrice(MarkRule(method="last", max_distance_ppb=100_000_000))
+    assert plain_value(mark, 0, 1_000, 1_200) == 1_100
+    assert plain_value(mark, 1, 2_000, 1_200) == 1_800
+
+
+@pytest.mark.parametrize("method", ["median", "last"])
+def test_two_accounts_of_one_owner_move_the_mark_to_the_bound_and_no_further(method: str) -> None:
+    """They quote both sides of an empty book and trade with each other, ever higher; the honest
+    short next to them, with more margin than the bound takes, is not liquidated."""
+    rule = MarkRule(method=method, basis_samples=1, max_distance_ppb=ppb("0.02"))
+    m = Market(rules(mark=rule))
+    m.open(100, 101, deposit="100000")
+    m.open(102, deposit="100")
+    m.index("100")
+    m.trade(100, 102, "10", "100")
+    for step in range(1, 20):
+        price = 100 + 10 * step
+        m.trade(100, 101, "0.10", str(price))
+        low, high = m.buy(100, "0.10", str(price - 1)), m.sell(101, "0.10", str(price + 1))
+        m.wait("5")
+        m.cancel(100, low)
+        m.cancel(101, high)
+    assert m.mark() == "102"
+    assert not m.all(LiquidationStarted)
 
 
 @pytest.mark.parametrize(
