@@ -15,7 +15,6 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,8 @@ from engine.build_info import build_kind
 from engine.rounds import Batch, encode_frame
 from engine.service import Service
 from engine.service_config import ServiceConfig, parse_config
-from engine.service_journal import ServiceJournal
+from engine.service_journal import ServiceJournal, read_inputs
+from engine.snapshot_file import snapshot_file, snapshots_of
 from engine.topology import GATEWAY, RISK
 from gateway.frames import Intake
 from gateway.intake import GatewayPart, requester
@@ -199,7 +199,7 @@ class History:
         if name == GATEWAY:
             config = self.config
             journal = ServiceJournal(config.journal(name), name, durability=config.durability)
-            journal.begun_with("matching_shards", str(config.matching_shards), unnoted="1")
+            journal.begun_with("matching_shards", str(config.matching_shards))
             service = Service(
                 name,
                 feed.part,
@@ -221,14 +221,10 @@ class History:
 
 def behind(config: ServiceConfig) -> tuple[int, int]:
     """What risk has to handle again: inputs and their bytes."""
-    uri = f"file:{config.journal(RISK)}?mode=ro"
-    with sqlite3.connect(uri, uri=True) as connection:
-        inputs, size = connection.execute(
-            "SELECT count(*), coalesce(sum(length(body)), 0) FROM inputs "
-            "WHERE place > (SELECT coalesce(max(place), 0) FROM snapshots)"
-        ).fetchone()
-    connection.close()
-    return inputs, size
+    journal = config.journal(RISK)
+    after = next(iter(snapshots_of(journal)), 0)
+    sizes = [len(entry.body) for entry in read_inputs(journal, after)]
+    return len(sizes), sum(sizes)
 
 
 class Start(NamedTuple):
@@ -281,12 +277,10 @@ def sizes_mib(config: ServiceConfig) -> tuple[int, dict[str, float]]:
     """All journals together, and the last snapshot of each service, in MiB."""
     snapshots: dict[str, float] = {}
     for name in config.services():
-        connection = sqlite3.connect(config.journal(name))
-        row = connection.execute(
-            "SELECT length(state) FROM snapshots ORDER BY place DESC LIMIT 1"
-        ).fetchone()
-        snapshots[name] = round(row[0] / 2**20, 1) if row else 0.0
-        connection.close()
+        journal = config.journal(name)
+        places = snapshots_of(journal)
+        size = snapshot_file(journal, places[0]).stat().st_size if places else 0
+        snapshots[name] = round(size / 2**20, 1)
     total = sum(file.stat().st_size for file in Path(config.run_dir).glob("*.journal*"))
     return total >> 20, snapshots
 

@@ -122,9 +122,11 @@ class Service:
         """Take the last snapshot and handle the inputs behind it again.
 
         Raises:
-            JournalError: the journal is damaged.
+            JournalDamaged: the journal is not what was written.
             PartFailed: an input cannot be handled.
         """
+        for note in self.journal.notes:
+            self._complaints.add(note, f"{self.name}: {note}")
         found = self.journal.last_snapshot()
         place = 0
         if found is not None:

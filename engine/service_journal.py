@@ -1,73 +1,93 @@
 """What a service keeps on disk: the inputs it handled, in order, and snapshots of its state.
 
-One SQLite file per service, in WAL mode. A group of inputs is one transaction: after a kill or a
-torn write it is there as a whole or not at all. Recovery reads the last snapshot and the inputs
-behind it.
+``NAME.journal`` is the head (`engine.journal_head`), ``NAME.journal-ROW`` are the files of the log
+(`engine.chained_log`), ``NAME.snapshot-ROW`` the snapshots, ``NAME.skip-ROW`` what an operator had
+put in the place of an input. A group of inputs is one write: after a kill it is there as a whole or
+not at all. Recovery takes the last snapshot and the inputs behind it. Every byte is under a
+checksum, and what was changed or lost is named.
 """
 
-import sqlite3
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from errno import ENOSPC
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
+from engine.chained_log import (
+    FILE_HEADER_BYTES,
+    FIRST_CHAIN,
+    RESTORE,
+    Input,
+    JournalDamaged,
+    LogReader,
+    Position,
+    bases_of,
+    file_header,
+    file_of,
+    group_of,
+    start_of,
+)
 from engine.journal import JournalError
+from engine.journal_head import JournalHead
+from engine.skip_file import NOTED, Skip, read_skips, write_skip
+from engine.snapshot_file import read_snapshot, snapshot_file, snapshots_of, write_snapshot
+
+__all__ = [
+    "DURABLE_DISK",
+    "DURABLE_PROCESS",
+    "OUTSIDE",
+    "Input",
+    "JournalDamaged",
+    "ServiceJournal",
+    "Skip",
+    "read_inputs",
+]
 
 OUTSIDE: Final[str] = "outside"
 """Source of inputs that came in at the door and that nobody could send again."""
 
 DURABLE_PROCESS: Final[str] = "process"
-"""Committed groups survive the death of the process (no wait for the disk)."""
+"""Groups survive the death of the process (no wait for the disk)."""
 
 DURABLE_DISK: Final[str] = "disk"
-"""Committed groups survive a power failure: every commit waits for the disk."""
+"""Groups survive a power failure: every one waits for the disk."""
 
 KEPT_SNAPSHOTS: Final[int] = 2
-MAX_ROWS_AT_ONCE: Final[int] = 40
-WAL_PAGES: Final[int] = 10_000
-"""Pages in the write-ahead log (40 MB) before they are copied to their places, for which the
-service stands still. Most are written again and again until then: old inputs make room for new."""
-
-FORMAT_VERSION: Final[int] = 2
-_APPLICATION_ID: Final[int] = 0x53575356
-
-_SCHEMA: Final[tuple[str, ...]] = (
-    "CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE inputs ("
-    "place INTEGER PRIMARY KEY, source TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL)",
-    "CREATE TABLE snapshots (place INTEGER PRIMARY KEY, state BLOB NOT NULL)",
-)
+FILE_BYTES: Final[int] = 67_108_864
+"""A journal that keeps its inputs begins another file at the first snapshot beyond this length;
+one that forgets them at every snapshot."""
 
 
-_SKIPS: Final[str] = (
-    "CREATE TABLE IF NOT EXISTS skips (place INTEGER PRIMARY KEY, body BLOB NOT NULL, "
-    "commands TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL, at_ns INTEGER NOT NULL)"
-)
+def read_inputs(path: Path, after: int = 0) -> Iterator[Input]:
+    """The inputs behind a place, in the order they were handled; also while a service goes on
+    writing them.
 
-_INSERTS: Final[list[str]] = [
-    f"INSERT INTO inputs VALUES {', '.join(['(?, ?, ?, ?)'] * rows)}"
-    for rows in range(MAX_ROWS_AT_ONCE + 1)
-]
-"""The statement that inserts so many rows."""
+    Raises:
+        JournalDamaged: one is missing or not what was written.
+        JournalError: the files cannot be read.
+    """
+    head = JournalHead(path, "", 0, alone=False)
+    head.close()
+    bases = [base for base in bases_of(path) if base <= after]
+    if not bases:
+        raise JournalDamaged(f"{path}: input {after + 1} is missing; {RESTORE}")
+    reader = LogReader(path, start_of(path, bases[-1]))
+    yield from _rows(reader, after, read_skips(path, head.settings))
+    # What comes behind the last row may be one that is being written.
+    if reader.position.place < head.place:
+        raise reader.damaged(reader.fault or f"is missing; there were {head.place}")
 
 
-class Input(NamedTuple):
-    """One handled input: its source's name, its number on that link, its frame."""
-
-    source: str
-    seq: int
-    body: bytes
-
-
-class Skip(NamedTuple):
-    """What is read in the place of an input's body: see `engine.commands.Skipped`. ``commands``
-    are those left out, in words; ``who`` had it done for ``reason``, ``at_ns`` by the wall
-    clock."""
-
-    body: bytes
-    commands: list[str]
-    reason: str
-    who: str
-    at_ns: int
+def _rows(reader: LogReader, after: int, skips: dict[int, bytes]) -> Iterator[Input]:
+    """The rows behind a place, those that are skipped with the body that stands for them."""
+    place = reader.position.place
+    for group in reader.groups():
+        for entry in group:
+            place += 1
+            if place > after:
+                yield entry._replace(body=skips[place]) if place in skips else entry
 
 
 class ServiceJournal:
@@ -77,10 +97,12 @@ class ServiceJournal:
     kept snapshot needs are deleted.
 
     The journal is this process's alone until it is closed; one that another process has is waited
-    for ``patience_ms`` milliseconds.
+    for ``patience_ms`` milliseconds. `place` is that of the last input, `notes` what the operator
+    should know about what was found.
 
     Raises:
         JournalError: not a journal of this service, another process has it, or the disk refuses.
+        JournalDamaged: what is there is not what was written.
     """
 
     def __init__(
@@ -98,22 +120,81 @@ class ServiceJournal:
             )
         self.path = Path(path)
         self.keep_inputs = keep_inputs
+        self.notes: list[str] = []
+        self.place = 0
+        self._to_disk = durability == DURABLE_DISK
+        self._file = -1
+        if bases_of(self.path) and not (self.path.exists() and self.path.stat().st_size):
+            raise JournalDamaged(f"{self.path}: is missing or empty; {RESTORE}")
+        self._head = JournalHead(self.path, service, patience_ms, alone=True)
         try:
-            self._connection = sqlite3.connect(self.path, isolation_level=None)
-            self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
-            # Nobody else writes or reads meanwhile: two services on one journal would ruin it, and
-            # without locks to share a commit costs a third less.
-            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-            level = "FULL" if durability == DURABLE_DISK else "NORMAL"
-            self._connection.execute(f"PRAGMA synchronous = {level}")
-            self._prepare(service)
-            self.place = self._last_place()
-        except sqlite3.Error as error:
-            locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-            why = "another process has it open" if locked else error
-            raise JournalError(f"{self.path}: cannot open the journal: {why}") from None
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        """Find the newest snapshot that can be used and the end of the log behind it."""
+        if not bases_of(self.path) and not self._head.place:
+            self._begin_file(0, FIRST_CHAIN)
+        self._snapshot = self._usable_snapshot()
+        end = self._end_behind(self._snapshot or self._first_row())
+        file = file_of(self.path, end.base)
+        if self._file < 0:
+            try:
+                self._file = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+                # What a kill left of the last write was never acted upon.
+                os.ftruncate(self._file, end.offset)
+            except OSError as error:
+                raise self._refused("open", error) from None
+        self.place, self._chain = end.place, end.chain
+        self._base, self._offset = end.base, end.offset
+
+    def _first_row(self) -> Position:
+        bases = bases_of(self.path)
+        if not bases or bases[0]:
+            lost = f"1 to {bases[0]}" if bases else f"1 to {self._head.place}"
+            raise JournalDamaged(
+                f"{self.path}: rows {lost} are gone and no snapshot can be used; {RESTORE}"
+            )
+        return start_of(self.path, 0)
+
+    def _usable_snapshot(self) -> Position | None:
+        """Where the newest snapshot belongs that is what was written; others are put aside."""
+        for place in snapshots_of(self.path):
+            try:
+                position, _ = read_snapshot(self.path, place)
+                return position
+            except JournalDamaged as error:
+                file = snapshot_file(self.path, place)
+                aside = file.with_name(f"{file.name}.damaged")
+                with suppress(OSError):
+                    file.replace(aside)
+                self.notes.append(f"{error}; put aside as {aside.name}, going on from an older one")
+        return None
+
+    def _end_behind(self, start: Position) -> Position:
+        """The end of the log, which has to be where the head says or behind it."""
+        head = self._head
+        reader = LogReader(self.path, start)
+        known = start.place >= head.place
+        if start.place == head.place and start.chain != head.chain:
+            raise self._other_log(head.place)
+        for _ in reader.groups():
+            position = reader.position
+            if position.place == head.place:
+                known = True
+                if position.chain != head.chain:
+                    raise self._other_log(head.place)
+        if not known or reader.position.place < head.place:
+            raise reader.damaged(reader.fault or f"is missing; there were {head.place}")
+        return reader.position
+
+    def _other_log(self, place: int) -> JournalDamaged:
+        return JournalDamaged(
+            f"{self.path}: row {place} is not the one noted here; files of different runs or "
+            f"backups are mixed; {RESTORE}"
+        )
 
     def append(self, inputs: Sequence[Input]) -> None:
         """Keep a group of inputs, all or none.
@@ -121,19 +202,32 @@ class ServiceJournal:
         Raises:
             JournalError: the disk refuses; nothing of the group is kept.
         """
-        place = self.place
-        count = len(inputs)
-        if 1 <= count <= MAX_ROWS_AT_ONCE:
-            # One statement is a transaction by itself, at half the price of three.
-            values: list[Any] = []
-            for source, seq, body in inputs:
-                place += 1
-                values += (place, source, seq, body)
-            self._write_one(_INSERTS[count], values)
-        else:
-            rows = [(place + number, *entry) for number, entry in enumerate(inputs, start=1)]
-            self._write([(_INSERTS[1], rows)])
-        self.place += count
+        if not inputs:
+            return
+        group, chain = group_of(self._chain, inputs)
+        try:
+            written = os.pwrite(self._file, group, self._offset)
+            if written == len(group) and self._to_disk:
+                os.fdatasync(self._file)
+        except OSError as error:
+            self._take_back()
+            raise self._refused("write", error) from None
+        if written < len(group):
+            self._take_back()
+            raise self._refused("write", OSError(ENOSPC, os.strerror(ENOSPC)))
+        place = self.place + len(inputs)
+        self._head.reached(place, chain)
+        self.place = place
+        self._chain = chain
+        self._offset += len(group)
+
+    def _take_back(self) -> None:
+        """Leave nothing of a group the disk took only in part."""
+        try:
+            os.ftruncate(self._file, self._offset)
+        except OSError:
+            # A start cuts it off: it is no whole group.
+            return
 
     def snapshot(self, state: bytes) -> None:
         """Keep the state after the last input, and forget what it replaces.
@@ -141,41 +235,72 @@ class ServiceJournal:
         Raises:
             JournalError: the disk refuses; the older snapshot stays.
         """
-        self._write([("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", [(self.place, state)])])
-        found = self._rows(
-            "SELECT place FROM snapshots ORDER BY place DESC LIMIT 1 OFFSET ?", KEPT_SNAPSHOTS - 1
-        )
-        oldest = next(found, None)
-        if oldest is None:
-            return
-        statements = [("DELETE FROM snapshots WHERE place < ?", [oldest])]
-        if not self.keep_inputs:
-            statements.append(("DELETE FROM inputs WHERE place <= ?", [oldest]))
-        self._write(statements)
+        used = self._offset - FILE_HEADER_BYTES
+        if used > (FILE_BYTES if self.keep_inputs else 0):
+            self._begin_file(self.place, self._chain)
+            self._base, self._offset = self.place, FILE_HEADER_BYTES
+        position = Position(self.place, self._chain, self._base, self._offset)
+        write_snapshot(self.path, position, state, to_disk=self._to_disk)
+        self._snapshot = position
+        self._forget()
+
+    def _forget(self) -> None:
+        """Delete snapshots beyond those kept, and the files of the log none of these needs."""
+        places = snapshots_of(self.path)
+        try:
+            for place in places[KEPT_SNAPSHOTS:]:
+                snapshot_file(self.path, place).unlink(missing_ok=True)
+            if self.keep_inputs or len(places) < KEPT_SNAPSHOTS:
+                return
+            oldest = places[KEPT_SNAPSHOTS - 1]
+            bases = bases_of(self.path)
+            for base, following in pairwise(bases):
+                if following <= oldest:
+                    file_of(self.path, base).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._refused("write", error) from None
+
+    def _begin_file(self, base: int, chain: bytes) -> None:
+        """Go on in a new file behind row ``base``."""
+        file = file_of(self.path, base)
+        new = file.with_name(f"{file.name}.new")
+        try:
+            opened = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._refused("write", error) from None
+        try:
+            if os.write(opened, file_header(base, chain)) < FILE_HEADER_BYTES:
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+            if self._to_disk:
+                os.fsync(opened)
+            new.replace(file)
+            if self._to_disk:
+                sync_folder(self.path.parent)
+        except OSError as error:
+            os.close(opened)
+            raise self._refused("write", error) from None
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = opened
 
     def last_snapshot(self) -> tuple[int, bytes] | None:
         """The place and bytes of the newest snapshot, None before the first."""
-        row = next(
-            self._rows("SELECT place, state FROM snapshots ORDER BY place DESC LIMIT 1"), None
-        )
-        return None if row is None else (row[0], row[1])
+        if self._snapshot is None:
+            return None
+        position, state = read_snapshot(self.path, self._snapshot.place)
+        return position.place, state
 
     def inputs(self, after: int = 0) -> Iterator[Input]:
         """The inputs behind a place, in the order they were handled.
 
         Raises:
-            JournalError: one is missing.
+            JournalDamaged: one is missing or not what was written.
         """
-        expected = after + 1
-        skipped = self.skips()
-        rows = self._rows(
-            "SELECT place, source, seq, body FROM inputs WHERE place > ? ORDER BY place", after
-        )
-        for place, source, seq, body in rows:
-            if place != expected:
-                raise JournalError(f"{self.path}: input {expected} is missing, {place} is next")
-            yield Input(source, seq, skipped.get(place, body))
-            expected += 1
+        found = self._snapshot
+        if found is None or found.place != after:
+            return read_inputs(self.path, after)
+        skips = read_skips(self.path, self._head.settings)
+        return _rows(LogReader(self.path, found), after, skips)
 
     def skip(self, place: int, skip: Skip) -> None:
         """From now on `inputs` has another body in the place of this input's; the old one stays.
@@ -183,86 +308,35 @@ class ServiceJournal:
         Raises:
             JournalError: the disk refuses, or the input is skipped already.
         """
-        body, commands, reason, who, at_ns = skip
-        row = [place, body, "\n".join(commands), reason, who, at_ns]
-        self._write([(_SKIPS, [[]]), ("INSERT INTO skips VALUES (?, ?, ?, ?, ?, ?)", [row])])
+        noted = self._head.settings.get(NOTED, "").split()
+        if str(place) in noted:
+            raise JournalError(f"{self.path}: input {place} is skipped already")
+        write_skip(self.path, place, skip)
+        self._head.note(NOTED, " ".join([*noted, str(place)]))
 
-    def skips(self) -> dict[int, bytes]:
-        """The bodies that are read in the place of others, by place."""
-        found = "SELECT count(*) FROM sqlite_master WHERE name = 'skips'"
-        if not next(self._rows(found))[0]:
-            return {}
-        return dict(self._rows("SELECT place, body FROM skips"))
-
-    def begun_with(self, setting: str, value: str, unnoted: str) -> str:
-        """The value of a setting this journal was begun with.
-
-        A journal that is begun now notes ``value``; one from before the setting was noted has
-        ``unnoted``.
+    def begun_with(self, setting: str, value: str) -> str:
+        """The value of a setting this journal was begun with; one that is begun now notes it.
 
         Raises:
             JournalError: the disk refuses.
         """
-        found = next(self._rows("SELECT value FROM header WHERE name = ?", setting), None)
-        if found is not None:
-            return str(found[0])
-        if self.place or self.last_snapshot() is not None:
-            return unnoted
-        self._write([("INSERT INTO header VALUES (?, ?)", [(setting, value)])])
-        return value
+        return self._head.begun_with(setting, value)
 
     def close(self) -> None:
-        """Let go of the file. Closing twice does nothing."""
-        self._connection.close()
+        """Let go of the files. Closing twice does nothing."""
+        self._head.close()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
-    def _prepare(self, service: str) -> None:
-        mark = self._connection.execute("PRAGMA application_id").fetchone()[0]
-        if not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            header = [("format_version", str(FORMAT_VERSION)), ("service", service)]
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                for statement in _SCHEMA:
-                    self._connection.execute(statement)
-                self._connection.executemany("INSERT INTO header VALUES (?, ?)", header)
-            return
-        if mark != _APPLICATION_ID:
-            raise JournalError(f"{self.path}: not a service's journal")
-        header_rows = dict(self._rows("SELECT name, value FROM header"))
-        if header_rows.get("format_version") != str(FORMAT_VERSION):
-            raise JournalError(
-                f"{self.path}: journal format {header_rows.get('format_version')}; "
-                f"this version reads {FORMAT_VERSION}"
-            )
-        if header_rows.get("service") != service:
-            raise JournalError(
-                f"{self.path}: the journal of {header_rows.get('service')!r}, not of {service!r}"
-            )
+    def _refused(self, what: str, error: OSError) -> JournalError:
+        return JournalError(f"{self.path}: cannot {what} the journal: {error.strerror}")
 
-    def _last_place(self) -> int:
-        rows = self._rows(
-            "SELECT max(coalesce((SELECT max(place) FROM inputs), 0), "
-            "coalesce((SELECT max(place) FROM snapshots), 0))"
-        )
-        return int(next(rows)[0])
 
-    def _write_one(self, statement: str, values: list[Any]) -> None:
-        try:
-            self._connection.execute(statement, values)
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path}: cannot write the journal: {error}") from None
-
-    def _write(self, statements: list[tuple[str, Any]]) -> None:
-        try:
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                for statement, rows in statements:
-                    self._connection.executemany(statement, rows)
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path}: cannot write the journal: {error}") from None
-
-    def _rows(self, query: str, *values: int | str) -> Iterator[tuple[Any, ...]]:
-        try:
-            yield from self._connection.execute(query, values)
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path}: cannot read the journal: {error}") from None
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -15,6 +15,7 @@ from typing import Final
 import zmq
 
 from engine.journal import JournalError
+from engine.journal_head import JournalHead
 from engine.part import Door, Part, PartFailed
 from engine.service import Service
 from engine.service_config import (
@@ -27,7 +28,7 @@ from engine.service_config import (
     ServiceConfig,
     parse_config,
 )
-from engine.service_journal import ServiceJournal
+from engine.service_journal import JournalDamaged, ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway.addresses import check_addresses
 from gateway.clock import run_clock
@@ -58,6 +59,9 @@ READY: Final[str] = "ready"
 UNUSABLE: Final[int] = 2
 """Exit code of a service that cannot use its settings; before everything was ready once, starting
 it again is no use."""
+
+DAMAGED: Final[int] = 4
+"""Exit code of a service whose journal is not what it wrote: started again, it would not be."""
 
 BROKEN: Final[int] = 3
 """Exit code of a service that cannot handle an input: started again, it would meet it again."""
@@ -140,7 +144,7 @@ def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) 
     )
 
 
-def require_same_shards(journal: ServiceJournal, config: ServiceConfig) -> None:
+def require_same_shards(journal: ServiceJournal | JournalHead, config: ServiceConfig) -> None:
     """Refuse another number of matching shards than the journal was begun with.
 
     Raises:
@@ -148,7 +152,7 @@ def require_same_shards(journal: ServiceJournal, config: ServiceConfig) -> None:
         JournalError: the journal cannot be read.
     """
     wanted = str(config.matching_shards)
-    begun = journal.begun_with("matching_shards", wanted, unnoted="1")
+    begun = journal.begun_with("matching_shards", wanted)
     if begun != wanted:
         raise ConfigError(
             f"{journal.path}: begun with matching_shards = {begun}, not {wanted}; "
@@ -212,8 +216,8 @@ def run_service(name: str, config: ServiceConfig) -> None:
 def serve(name: str, config_path: str | None) -> int:
     """Run a service (or the clock) until it is told to stop.
 
-    Returns the exit code: 1 for an unusable journal, `UNUSABLE` for unusable settings, `BROKEN`
-    for an input that cannot be handled.
+    Returns the exit code: 1 for an unusable journal, `DAMAGED` for one that is not what was
+    written, `UNUSABLE` for unusable settings, `BROKEN` for an input that cannot be handled.
     """
     try:
         config = read_config(config_path)
@@ -229,6 +233,9 @@ def serve(name: str, config_path: str | None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return UNUSABLE
+    except JournalDamaged as error:
+        print(error, file=sys.stderr)
+        return DAMAGED
     except OSError as error:
         # A run directory that cannot be made or read, an address that cannot be bound.
         print(f"{name}: {error.filename or ''}: {error.strerror}", file=sys.stderr)

@@ -240,7 +240,16 @@ def _add_services(commands: Any) -> None:
     skip.add_argument("--input", type=int, required=True, help="the input `seawall up` named")
     skip.add_argument("--reason", required=True, help="why; it is noted in the journal")
     skip.set_defaults(action=_skip)
-    for parser in (up, serve, skip):
+    backup = _add(
+        commands,
+        "backup",
+        "copy the run directory of services, also while they run",
+        "Copies journal and snapshots into a new folder and checks every row of the copy. To go\n"
+        "on from it, put it in the place of the run directory. Stop separate services before.",
+    )
+    backup.add_argument("folder", type=Path, help="folder to make")
+    backup.set_defaults(action=_backup)
+    for parser in (up, serve, skip, backup):
         parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
 
 
@@ -389,6 +398,12 @@ def _skip(args: argparse.Namespace) -> int:
     from seawall.skip import skip
 
     return skip(args)
+
+
+def _backup(args: argparse.Namespace) -> int:
+    from seawall.backup import backup
+
+    return backup(args)
 
 
 def _serve(args: argparse.Namespace) -> int:

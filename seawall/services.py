@@ -17,8 +17,8 @@ from types import FrameType
 from typing import Final, TextIO
 
 from engine.events import CommandRejected, Event
+from engine.journal_head import JournalHead
 from engine.service_config import ALL, CLOCK, ConfigError, ServiceConfig
-from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY
 from gateway.addresses import check_addresses, check_free
 from gateway.front_door import require_safe
@@ -28,6 +28,7 @@ from gateway.opening_market import OpeningMarket, Step
 from gateway.run_directory import open_run_directory
 from gateway.serve import (
     BROKEN,
+    DAMAGED,
     DEFAULTS,
     READY,
     UNUSABLE,
@@ -42,6 +43,9 @@ from seawall.liveness import Liveness
 WAIT_SECONDS: Final[float] = 0.2
 STOP_SECONDS: Final[float] = 20.0
 PAUSE_SECONDS: Final[float] = 0.5
+PATIENCE_MS: Final[int] = 5_000
+"""How long a journal that another process has open is waited for."""
+
 PATIENCE: Final[int] = 10
 """Restarts of one service in a row, none of which got ready, before `up` gives up."""
 
@@ -171,6 +175,9 @@ class Supervisor:
                 self._listen()
                 self._say(f"{name} cannot handle an input and would meet it again; giving up")
                 return 1
+            if code == DAMAGED:
+                self._say(f"{name} cannot use its journal; giving up")
+                return 1
             if code == UNUSABLE and not self._announced:
                 self._say(f"{name} cannot use its settings; giving up")
                 return UNUSABLE
@@ -233,11 +240,11 @@ def check(config: ServiceConfig, file: str) -> None:
     require_same_layout(config)
     recorder = config.recorder()
     if config.journal(recorder).exists():
-        journal = ServiceJournal(config.journal(recorder), recorder, keep_inputs=True)
+        head = JournalHead(config.journal(recorder), recorder, PATIENCE_MS, alone=True)
         try:
-            require_same_shards(journal, config)
+            require_same_shards(head, config)
         finally:
-            journal.close()
+            head.close()
     opening = OpeningMarket(config.market(), file).steps()
     if not Opening(opening, Path(config.run_dir), file).done:
         rehearse(opening, file)

@@ -32,6 +32,11 @@ CORE = ("engine", "matching", "risk")
 DOORS = (
     "engine/journal.py",
     "engine/packed_file.py",
+    "engine/chained_log.py",
+    "engine/journal_head.py",
+    "engine/service_journal.py",
+    "engine/skip_file.py",
+    "engine/snapshot_file.py",
     "risk/rulebook_file.py",
     "risk/margin/ccxt_tiers.py",
 )

@@ -1,17 +1,16 @@
-"""A disk that is full and a transaction that was torn, under real services: a clear end, a restart
+"""A disk that is full and a group that was torn, under real services: a clear end, a restart
 when there is room, and nothing acknowledged is lost."""
 
 import json
 import os
 import resource
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 
-from engine.service_config import SERVICES, IndexConfig
-from engine.service_journal import Input, ServiceJournal
+from engine.chained_log import FIRST_CHAIN, Input, bases_of, file_of, group_of
+from engine.service_config import ALL, ONE, SEPARATE, IndexConfig
 from engine.topology import GATEWAY, MATCHING, RISK
 from gateway.client import Client
 from gateway.clock import PriceWalk, keep_prices
@@ -21,18 +20,19 @@ from tests.services.trading import Trader, commands_of
 
 def fill_disk_of(processes: Processes, name: str) -> None:
     """No file of that process may become longer than its journal's is by now."""
-    wal = Path(f"{processes.config.journal(name)}-wal")
-    longest = max(wal.stat().st_size, 1)
+    journal = processes.config.journal(name)
+    # Room for the head, which is a page from the beginning, and for what the service complains of.
+    longest = max(4_096, file_of(journal, bases_of(journal)[-1]).stat().st_size)
     pid = processes.running[name].pid
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (longest, hard))
 
 
-@pytest.mark.parametrize("victim", [GATEWAY, RISK, MATCHING])
+@pytest.mark.parametrize("victim", [ALL, GATEWAY, RISK, MATCHING])
 def test_a_full_disk_ends_the_service_and_nothing_acknowledged_is_lost(
     tmp_path: Path, victim: str
 ) -> None:
-    with Processes(tmp_path) as processes:
+    with Processes(tmp_path, ONE if victim == ALL else SEPARATE) as processes:
         processes.start_all()
         with Client(processes.address) as client:
             trader = Trader(client, commands_of(31, 1_500))
@@ -55,33 +55,24 @@ def test_a_full_disk_ends_the_service_and_nothing_acknowledged_is_lost(
         trader.check(processes)
 
 
-def tear(journal: Path, folder: Path, service: str) -> None:
-    """Leave half of one more transaction at the end of a dead service's journal."""
-    folder.mkdir()
-    copy = folder / journal.name
-    for ending in ("", "-wal"):
-        shutil.copy(f"{journal}{ending}", f"{copy}{ending}")
-    wal = Path(f"{copy}-wal")
-    before = wal.stat().st_size
-    writer = ServiceJournal(copy, service, keep_inputs=True)
-    writer.append([Input("nobody", 1, os.urandom(30_000))])
-    after = wal.read_bytes()
-    writer.close()
-    assert len(after) > before + 8_192, "the transaction was not appended"
-    with open(f"{journal}-wal", "ab") as file:
-        file.write(after[before : (before + len(after)) // 2])
+def tear(journal: Path) -> None:
+    """Leave half of one more group at the end of a dead service's journal."""
+    group, _ = group_of(FIRST_CHAIN, [Input("nobody", 1, os.urandom(30_000))])
+    with open(file_of(journal, bases_of(journal)[-1]), "ab") as file:
+        file.write(group[: len(group) // 2])
 
 
-def test_torn_transactions_are_as_if_they_had_never_been(tmp_path: Path) -> None:
-    with Processes(tmp_path / "run") as processes:
+@pytest.mark.parametrize("layout", [ONE, SEPARATE])
+def test_torn_groups_are_as_if_they_had_never_been(tmp_path: Path, layout: str) -> None:
+    with Processes(tmp_path / "run", layout) as processes:
         processes.start_all()
         with Client(processes.address) as client:
             trader = Trader(client, commands_of(32, 1_000))
             trader.run_until(400)
-            for name in SERVICES:
+            for name in processes.config.services():
                 processes.kill(name)
-            for name in SERVICES:
-                tear(processes.config.journal(name), tmp_path / name, name)
+            for name in processes.config.services():
+                tear(processes.config.journal(name))
                 processes.start(name)
             trader.finish()
         processes.wait_until_ready()

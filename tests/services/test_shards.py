@@ -15,7 +15,6 @@ from engine.commands import Command
 from engine.events import Event
 from engine.hashing import state_hash
 from engine.instruments import InstrumentSpec
-from engine.journal import JournalError
 from engine.rounds import Answer, Batch, Hub, Leaf, Outputs, Round, encode_frame
 from engine.service_config import ConfigError, parse_config
 from engine.service_journal import ServiceJournal
@@ -280,17 +279,8 @@ def test_an_address_for_a_shard_that_is_not_there_is_refused() -> None:
 
 def test_a_journal_keeps_the_number_of_shards_it_was_begun_with(tmp_path: Path) -> None:
     journal = ServiceJournal(tmp_path / "risk.journal", RISK)
-    assert journal.begun_with("matching_shards", "3", unnoted="1") == "3"
+    assert journal.begun_with("matching_shards", "3") == "3"
     journal.close()
     again = ServiceJournal(tmp_path / "risk.journal", RISK)
-    assert again.begun_with("matching_shards", "2", unnoted="1") == "3"
+    assert again.begun_with("matching_shards", "2") == "3"
     again.close()
-    with pytest.raises(JournalError):
-        again.begun_with("matching_shards", "2", unnoted="1")
-
-
-def test_a_journal_from_before_there_were_shards_had_one(tmp_path: Path) -> None:
-    journal = ServiceJournal(tmp_path / "risk.journal", RISK)
-    journal.snapshot(b"")
-    assert journal.begun_with("matching_shards", "2", unnoted="1") == "1"
-    journal.close()

@@ -1,0 +1,252 @@
+"""Files that are not what was written: the exchange comes back in the right state, or says in one
+line which file, which row, and what to do. Never a hang, never an endless restart, never another
+state without a word."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.chained_log import Input, JournalDamaged, bases_of, file_of
+from engine.service_config import ALL, ONE
+from engine.service_journal import ServiceJournal
+from engine.snapshot_file import snapshots_of
+from gateway.client import Client
+from gateway.serve import DAMAGED
+from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
+from tests.services.supervised import Running
+from tests.services.trading import Trader, commands_of
+
+LONG = os.environ.get("SEAWALL_PROFILE") == "long"
+FLIPS = 2_000 if LONG else 300
+NAMED = re.compile(
+    r"a\.(journal|snapshot).*(row \d+|rows \d+ to \d+|settings|beginning|missing|cut)"
+)
+
+
+def body(number: int) -> bytes:
+    return f"input {number} ".encode() * (number % 5 + 1)
+
+
+def fill(folder: Path, count: int, *, keep_inputs: bool) -> Path:
+    """A journal as a killed service leaves it, with two snapshots before half of the inputs; a
+    state is the number of inputs."""
+    path = folder / "a.journal"
+    journal = ServiceJournal(path, "a", keep_inputs=keep_inputs)
+    rng = random.Random(1)
+    place = 0
+    while place < count:
+        rows = min(rng.randint(1, 4), count - place)
+        journal.append([Input("peer", place + n, body(place + n)) for n in range(1, rows + 1)])
+        if place // 20 != (place + rows) // 20 and place < 40:
+            journal.snapshot(str(place + rows).encode())
+        place += rows
+    journal.close()
+    return path
+
+
+def outcome(path: Path, *, keep_inputs: bool) -> tuple[int, list[str]]:
+    """The state a service would come to, as the number of inputs it has, and the notes.
+
+    Every input has to be the right one.
+    """
+    journal = ServiceJournal(path, "a", keep_inputs=keep_inputs)
+    try:
+        found = journal.last_snapshot()
+        place = 0 if found is None else found[0]
+        assert found is None or found[1] == str(place).encode()
+        for entry in journal.inputs(place):
+            place += 1
+            assert entry == Input("peer", place, body(place))
+        assert place == journal.place
+        return place, journal.notes
+    finally:
+        journal.close()
+
+
+def flip(file: Path, rng: random.Random) -> None:
+    data = bytearray(file.read_bytes())
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    file.write_bytes(data)
+
+
+def cut(file: Path, rng: random.Random) -> None:
+    os.truncate(file, rng.randrange(file.stat().st_size))
+
+
+def overwrite(file: Path, rng: random.Random) -> None:
+    data = bytearray(file.read_bytes())
+    at = rng.randrange(len(data))
+    data[at : at + 40] = rng.randbytes(len(data[at : at + 40]))
+    file.write_bytes(data)
+
+
+def remove(file: Path, _: random.Random) -> None:
+    file.unlink()
+
+
+DAMAGES: list[Callable[[Path, random.Random], None]] = [flip, cut, overwrite, remove]
+
+
+@pytest.mark.parametrize("keep_inputs", [True, False])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_damage_of_one_file_ends_in_the_right_state_or_in_a_line(
+    tmp_path: Path, damage: Callable[[Path, random.Random], None], keep_inputs: bool
+) -> None:
+    rng = random.Random(f"{damage.__name__} {keep_inputs}")
+    (tmp_path / "whole").mkdir()
+    fill(tmp_path / "whole", 90, keep_inputs=keep_inputs)
+    files = sorted(file.name for file in (tmp_path / "whole").iterdir())
+    right = named = 0
+    for number in range(FLIPS // len(DAMAGES)):
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "whole", folder)
+        damage(folder / rng.choice(files), rng)
+        try:
+            place, _ = outcome(folder / "a.journal", keep_inputs=keep_inputs)
+            assert place == 90
+            right += 1
+        except JournalDamaged as error:
+            assert NAMED.search(str(error)), error
+            assert "\n" not in str(error)
+            assert "restore the run directory from a backup" in str(error)
+            named += 1
+        shutil.rmtree(folder)
+    assert named > 0
+    assert right > 0 or damage is remove
+
+
+def test_a_damaged_snapshot_is_named_put_aside_and_the_older_one_taken(tmp_path: Path) -> None:
+    path = fill(tmp_path, 90, keep_inputs=False)
+    newest, older = snapshots_of(path)
+    file = tmp_path / f"a.snapshot-{newest:012}"
+    flip(file, random.Random(1))
+    place, [note] = outcome(path, keep_inputs=False)
+    assert place == 90
+    assert f"{file}: is not what was written" in note
+    assert file.with_name(f"{file.name}.damaged").exists()
+    assert snapshots_of(path) == [older]
+    assert outcome(path, keep_inputs=False) == (90, [])
+
+
+def test_without_any_snapshot_all_kept_inputs_are_handled_again(tmp_path: Path) -> None:
+    path = fill(tmp_path, 90, keep_inputs=True)
+    for file in tmp_path.glob("a.snapshot-*"):
+        flip(file, random.Random(1))
+    place, notes = outcome(path, keep_inputs=True)
+    assert (place, len(notes)) == (90, 2)
+    (tmp_path / "short").mkdir()
+    path = fill(tmp_path / "short", 90, keep_inputs=False)
+    for file in tmp_path.glob("short/a.snapshot-*"):
+        file.unlink()
+    with pytest.raises(JournalDamaged, match=r"rows 1 to \d+ are gone and no snapshot can be used"):
+        outcome(path, keep_inputs=False)
+
+
+def test_files_of_two_histories_are_not_mixed(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "a.journal"
+        journal = ServiceJournal(path, "a")
+        journal.append([Input(name, 1, name.encode())])
+        journal.close()
+    log = "a.journal-000000000000"
+    shutil.copy(tmp_path / "two" / log, tmp_path / "one" / log)
+    with pytest.raises(JournalDamaged, match="row 1 is not the one noted here"):
+        ServiceJournal(tmp_path / "one" / "a.journal", "a")
+
+
+# services as processes
+
+
+def traded(folder: Path, layout: str, rng: random.Random) -> tuple[Processes, Trader]:
+    """A run directory of services that were killed in the middle of a flow."""
+    processes = Processes(folder, layout, snapshot_every=rng.choice((60, 20_000)))
+    processes.start_all()
+    with Client(processes.address) as client:
+        trader = Trader(client, commands_of(rng.randrange(100), 300))
+        trader.run_until(250)
+    for name in list(processes.running):
+        processes.kill(name)
+    return processes, trader
+
+
+def journal_files(folder: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.is_file() and (".journal" in file.name or ".snapshot" in file.name)
+    )
+
+
+def test_one_process_with_a_damaged_file_says_so_or_has_every_acknowledged_order(
+    tmp_path: Path,
+) -> None:
+    rng = random.Random(7)
+    processes, trader = traded(tmp_path / "run", ONE, rng)
+    acknowledged = len(trader.replies)
+    recorded = sum(len(batch.commands) for batch in processes.recorded())
+    assert recorded >= acknowledged
+    for number in range(40 if LONG else 6):
+        folder = tmp_path / str(number)
+        shutil.copytree(
+            tmp_path / "run", folder, ignore=lambda _, names: [n for n in names if "ipc" in n]
+        )
+        with Processes(folder, ONE) as again:
+            (folder / "all.log").unlink()
+            file = rng.choice(journal_files(folder))
+            rng.choice(DAMAGES)(file, rng)
+            again.start(ALL)
+            ended = wait_until_ready_or_ended(again, ALL)
+            if ended is None:
+                again.stop()
+                assert sum(len(batch.commands) for batch in again.recorded()) == recorded
+            else:
+                assert ended == DAMAGED, again.log(ALL)
+                [line] = again.log(ALL).splitlines()
+                assert line.startswith(str(folder)) and "restore the run directory" in line
+
+
+def wait_until_ready_or_ended(processes: Processes, name: str) -> int | None:
+    """None once it is ready, otherwise its exit code."""
+    limit = time.monotonic() + PATIENCE_SECONDS
+    while f"{name} ready\n" not in processes.log(name):
+        code = processes.running[name].poll()
+        if code is not None:
+            del processes.running[name]
+            return code
+        assert time.monotonic() < limit, f"neither ready nor ended: {processes.log(name)}"
+        time.sleep(0.02)
+    return None
+
+
+def test_up_gives_up_at_once_on_a_damaged_journal(tmp_path: Path) -> None:
+    with Running(tmp_path):
+        pass
+    journal = tmp_path / "run" / "all.journal"
+    file = file_of(journal, bases_of(journal)[-1])
+    for snapshot in (tmp_path / "run").glob("all.snapshot-*"):
+        snapshot.unlink()
+    data = bytearray(file.read_bytes())
+    data[60] ^= 4
+    file.write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-m", "seawall.cli", "up", "--config", str(tmp_path / "services.toml")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1
+    [line] = [one for one in done.stderr.splitlines() if "clock" not in one]
+    assert re.match(rf"{file}: row 1 at byte 48 is not what was written .* restore", line)
+    assert "all cannot use its journal; giving up" in done.stdout
+    assert "starting it again" not in done.stdout
