@@ -16,6 +16,7 @@ from engine.build_info import build_kind
 from engine.service_config import ALL, CLOCK, SERVICES
 from risk.rulebook_file import list_rulebooks, load_rulebook
 from seawall.admin_arguments import add_admin, add_gateway
+from seawall.interrupts import hear_interrupts
 from seawall.version import __version__
 
 EXIT_OK: Final[int] = 0
@@ -469,6 +470,7 @@ def _perform(args: argparse.Namespace) -> int:
 
 def main_of_process() -> int:
     """`main` for a process that ends with it: what is left goes with the process, unsearched."""
+    hear_interrupts()
     args = build_parser().parse_args()
     from seawall.run import rare_collections
 

@@ -12,6 +12,17 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+def hear_interrupts() -> None:
+    """Let Ctrl-C reach this process whoever started it.
+
+    A shell starts what runs in the background, and some tools whatever they start, with the signal
+    ignored or blocked, and a program keeps that unless it says otherwise.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
 class Interrupts:
     """Whether a signal came while it was held back."""
 

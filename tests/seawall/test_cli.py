@@ -336,10 +336,11 @@ def test_replay_and_report_want_a_complete_run(
 # interruption, in a real process
 
 
-def start_long_run(out: Path) -> subprocess.Popen[str]:
-    """The full flash crash in a process of its own, returned once it is under way."""
+def start_long_run(out: Path, *before: str) -> subprocess.Popen[str]:
+    """The full flash crash in a process of its own, returned once it is under way; ``before`` is a
+    program that starts it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "seawall.cli", "run", "flash_crash", "--out", str(out)],
+        [*before, sys.executable, "-m", "seawall.cli", "run", "flash_crash", "--out", str(out)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -362,6 +363,15 @@ def test_an_interrupted_run_cleans_up(number: signal.Signals, tmp_path: Path) ->
     _, errors = process.communicate(timeout=60)
     assert process.returncode == EXIT_INTERRUPTED, errors
     assert errors.strip() == "seawall: interrupted; nothing was written"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_started_with_interrupts_ignored_hears_them(tmp_path: Path) -> None:
+    """As a shell starts what runs in the background; the signal stays ignored through `exec`."""
+    process = start_long_run(tmp_path / "run", "sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == EXIT_INTERRUPTED, errors
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from seawall.interrupts import held_interrupts
+from seawall.interrupts import hear_interrupts, held_interrupts
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -49,3 +49,31 @@ def test_a_thread_that_hears_no_signals_may_run_too() -> None:
     thread.start()
     thread.join()
     assert done == [False]
+
+
+@pytest.mark.parametrize("how", ["ignored", "blocked"])
+def test_a_process_started_deaf_hears_again(how: str) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if how == "ignored" else heard_nothing)
+    if how == "blocked":
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        hear_interrupts()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_handler_somebody_chose_is_left_alone() -> None:
+    before = signal.signal(signal.SIGINT, heard_nothing)
+    try:
+        hear_interrupts()
+        assert signal.getsignal(signal.SIGINT) is heard_nothing
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def heard_nothing(_number: int, _frame: object) -> None:
+    """A handler of somebody else's."""
