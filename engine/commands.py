@@ -6,10 +6,8 @@ gateway and never goes back.
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from engine import kernel_commands
-from engine.forms import form_of
+from engine.forms import Hashed, form_of
 from engine.instruments import AssetSpec, InstrumentSpec
 from engine.kernel_commands import FOK as FOK
 from engine.kernel_commands import GTC as GTC
@@ -53,7 +51,7 @@ MAX_ORDER_ID: Final[int] = 2**60 - 1
 """Order ids beyond belong to the liquidation engine."""
 
 
-class _Command(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+class _Command(Hashed, frozen=True, array_like=True, tag=True, gc=False):
     time_ns: int
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from engine import kernel_events
-from engine.forms import form_of
+from engine.forms import Hashed, form_of
 from engine.instruments import AssetSpec, InstrumentSpec
 from engine.reasons import in_words, shown
 
@@ -47,7 +47,7 @@ CURES: Final[tuple[str, ...]] = (
 )
 
 
-class _Event(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+class _Event(Hashed, frozen=True, array_like=True, tag=True, gc=False):
     time_ns: int
 
 
@@ -360,7 +360,7 @@ class PositionReport(msgspec.Struct, frozen=True, array_like=True):
     adl_rank: int
 
 
-class MarginAccountReport(msgspec.Struct, frozen=True, array_like=True):
+class MarginAccountReport(Hashed, frozen=True, array_like=True):
     """One pot of collateral: equity, requirements, free collateral and margin ratio.
 
     ``margin_ratio_ppb`` is equity over position value (-1 without positions). ``collateral`` are
@@ -379,7 +379,7 @@ class MarginAccountReport(msgspec.Struct, frozen=True, array_like=True):
     level: int
     level_name: str
     positions: list[PositionReport]
-    collateral: list[CollateralReport] = []
+    collateral: list[CollateralReport] = msgspec.field(default_factory=list)
 
 
 class AccountReport(_Event, frozen=True, array_like=True, tag=True):

@@ -18,6 +18,14 @@ Word = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that fits a machine word."""
 
 
+class Hashed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A struct some of whose fields may be lists: equal ones have equal hashes all the same."""
+
+    def __hash__(self) -> int:
+        values = msgspec.structs.astuple(self)
+        return hash(tuple(tuple(v) if isinstance(v, list) else v for v in values))
+
+
 def form_of(kernel: type[KernelMessage], number: Any = int, maker: Maker | None = None) -> Any:
     """The class itself where it is compiled, a struct with its fields in plain Python.
 
@@ -27,6 +35,8 @@ def form_of(kernel: type[KernelMessage], number: Any = int, maker: Maker | None 
     struct = _struct_of(kernel, number)
     if not COMPILED:
         return struct
+    for name in ("__module__", "__match_args__", "__struct_fields__"):
+        setattr(kernel, name, getattr(struct, name))
     decoded_as(struct, maker or (lambda values: kernel(*values)))
     _STRUCTS[kernel] = struct
     return kernel
@@ -55,6 +65,7 @@ def _struct_of(kernel: type[KernelMessage], number: Any) -> type[msgspec.Struct]
     return msgspec.defstruct(
         kernel.__name__,
         fields,
+        module=kernel.__module__.replace("kernel_", ""),
         namespace={"__doc__": kernel.__doc__, "__repr__": _shown},
         frozen=True,
         array_like=True,

@@ -12,6 +12,7 @@ import msgspec
 from engine.contract import INVERSE as INVERSE
 from engine.contract import LINEAR as LINEAR
 from engine.contract import Instrument as Instrument
+from engine.forms import Hashed
 from engine.units import parse_decimal, to_grid
 
 KIND_NAMES: Final[dict[int, str]] = {LINEAR: "linear", INVERSE: "inverse"}
@@ -44,7 +45,7 @@ class MarginTier(msgspec.Struct, frozen=True, array_like=True):
     deduction_q: int
 
 
-class MarginSpec(msgspec.Struct, frozen=True, array_like=True):
+class MarginSpec(Hashed, frozen=True, array_like=True):
     """Which margin model an instrument uses and its figures.
 
     ``model`` is a name known to ``risk.margin.build_margin_model``; ``tiers`` serve the models with
@@ -52,8 +53,8 @@ class MarginSpec(msgspec.Struct, frozen=True, array_like=True):
     """
 
     model: str
-    tiers: list[MarginTier] = []
-    params: list[tuple[str, int]] = []
+    tiers: list[MarginTier] = msgspec.field(default_factory=list)
+    params: list[tuple[str, int]] = msgspec.field(default_factory=list)
 
 
 class InstrumentSpec(msgspec.Struct, frozen=True, array_like=True):

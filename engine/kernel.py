@@ -4,8 +4,8 @@ A struct's fields are objects found by name; making, reading and freeing one cos
 thousand instructions and more. The messages of an order's life and of a new mark are therefore
 defined as classes: `engine.kernel_commands`, `engine.kernel_links` and `engine.kernel_events`.
 Plain Python makes and reads structs faster, so there `engine.forms` turns the same definitions into
-structs. The wire form is the same, and so is what a user sees, but that a class does not refuse to
-be changed and is no struct to msgspec's functions: `engine.messages.fields_of` takes both apart.
+structs. The wire form is the same, and so is what a user sees, but that a class is no struct to
+msgspec's functions: `engine.messages.fields_of` takes both apart.
 """
 
 import inspect
@@ -26,7 +26,8 @@ _values_of: Final[Callable[[Any], Any]] = astuple
 class KernelMessage:
     """A message whose fields are the arguments it is made with, in that order."""
 
-    time_ns: int
+    def __init__(self, time_ns: int) -> None:
+        self.time_ns: Final = time_ns
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -34,6 +35,12 @@ class KernelMessage:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KernelMessage) and self.wire() == other.wire()
+
+    def __hash__(self) -> int:
+        return hash(self.wire())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.wire()[1:]
 
     def __repr__(self) -> str:
         name, *values = self.wire()

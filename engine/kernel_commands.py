@@ -50,19 +50,19 @@ class SubmitOrder(KernelMessage):
         stp: int = STP_CANCEL_NEWEST,
         leg: int = LEG_NET,
     ) -> None:
-        self.time_ns = time_ns
-        self.account_id = account_id
-        self.instrument_id = instrument_id
-        self.order_id = order_id
-        self.side = side
-        self.qty_lots = qty_lots
-        self.price_ticks = price_ticks
-        self.order_type = order_type
-        self.tif = tif
-        self.post_only = post_only
-        self.reduce_only = reduce_only
-        self.stp = stp
-        self.leg = leg
+        super().__init__(time_ns)
+        self.account_id: Final = account_id
+        self.instrument_id: Final = instrument_id
+        self.order_id: Final = order_id
+        self.side: Final = side
+        self.qty_lots: Final = qty_lots
+        self.price_ticks: Final = price_ticks
+        self.order_type: Final = order_type
+        self.tif: Final = tif
+        self.post_only: Final = post_only
+        self.reduce_only: Final = reduce_only
+        self.stp: Final = stp
+        self.leg: Final = leg
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -115,9 +115,9 @@ class CancelOrder(KernelMessage):
         account_id: int,
         order_id: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.account_id = account_id
-        self.order_id = order_id
+        super().__init__(time_ns)
+        self.account_id: Final = account_id
+        self.order_id: Final = order_id
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -146,11 +146,11 @@ class AmendOrder(KernelMessage):
         price_ticks: int,
         qty_lots: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.account_id = account_id
-        self.order_id = order_id
-        self.price_ticks = price_ticks
-        self.qty_lots = qty_lots
+        super().__init__(time_ns)
+        self.account_id: Final = account_id
+        self.order_id: Final = order_id
+        self.price_ticks: Final = price_ticks
+        self.qty_lots: Final = qty_lots
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -175,10 +175,10 @@ class IndexPrice(KernelMessage):
         source_id: int,
         price_ticks: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.instrument_id = instrument_id
-        self.source_id = source_id
-        self.price_ticks = price_ticks
+        super().__init__(time_ns)
+        self.instrument_id: Final = instrument_id
+        self.source_id: Final = source_id
+        self.price_ticks: Final = price_ticks
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""

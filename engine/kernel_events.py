@@ -1,6 +1,6 @@
 """The events of an order's life and of the public market: see `engine.kernel`."""
 
-from typing import Any
+from typing import Any, Final
 
 from engine.kernel import KernelMessage
 from engine.native import mypyc_attr
@@ -20,13 +20,13 @@ class OrderAccepted(KernelMessage):
         qty_lots: int,
         price_ticks: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.account_id = account_id
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.side = side
-        self.qty_lots = qty_lots
-        self.price_ticks = price_ticks
+        super().__init__(time_ns)
+        self.account_id: Final = account_id
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.side: Final = side
+        self.qty_lots: Final = qty_lots
+        self.price_ticks: Final = price_ticks
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -69,19 +69,19 @@ class OrderFilled(KernelMessage):
         realised_q: int,
         position_lots: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.account_id = account_id
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.leg = leg
-        self.side = side
-        self.qty_lots = qty_lots
-        self.price_ticks = price_ticks
-        self.maker = maker
-        self.liquidation = liquidation
-        self.fee_q = fee_q
-        self.realised_q = realised_q
-        self.position_lots = position_lots
+        super().__init__(time_ns)
+        self.account_id: Final = account_id
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.leg: Final = leg
+        self.side: Final = side
+        self.qty_lots: Final = qty_lots
+        self.price_ticks: Final = price_ticks
+        self.maker: Final = maker
+        self.liquidation: Final = liquidation
+        self.fee_q: Final = fee_q
+        self.realised_q: Final = realised_q
+        self.position_lots: Final = position_lots
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -137,12 +137,12 @@ class OrderAmended(KernelMessage):
         price_ticks: int,
         remaining_lots: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.account_id = account_id
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.price_ticks = price_ticks
-        self.remaining_lots = remaining_lots
+        super().__init__(time_ns)
+        self.account_id: Final = account_id
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.price_ticks: Final = price_ticks
+        self.remaining_lots: Final = remaining_lots
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -170,12 +170,12 @@ class OrderClosed(KernelMessage):
         remaining_lots: int,
         reason: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.account_id = account_id
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.remaining_lots = remaining_lots
-        self.reason = reason
+        super().__init__(time_ns)
+        self.account_id: Final = account_id
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.remaining_lots: Final = remaining_lots
+        self.reason: Final = reason
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -209,13 +209,13 @@ class Trade(KernelMessage):
         taker_side: int,
         liquidation: bool,
     ) -> None:
-        self.time_ns = time_ns
-        self.instrument_id = instrument_id
-        self.trade_id = trade_id
-        self.price_ticks = price_ticks
-        self.qty_lots = qty_lots
-        self.taker_side = taker_side
-        self.liquidation = liquidation
+        super().__init__(time_ns)
+        self.instrument_id: Final = instrument_id
+        self.trade_id: Final = trade_id
+        self.price_ticks: Final = price_ticks
+        self.qty_lots: Final = qty_lots
+        self.taker_side: Final = taker_side
+        self.liquidation: Final = liquidation
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -249,12 +249,12 @@ class BookLevel(KernelMessage):
         price_ticks: int,
         qty_lots: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.instrument_id = instrument_id
-        self.sequence = sequence
-        self.side = side
-        self.price_ticks = price_ticks
-        self.qty_lots = qty_lots
+        super().__init__(time_ns)
+        self.instrument_id: Final = instrument_id
+        self.sequence: Final = sequence
+        self.side: Final = side
+        self.price_ticks: Final = price_ticks
+        self.qty_lots: Final = qty_lots
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -287,12 +287,12 @@ class MarkUpdated(KernelMessage):
         last_ticks: int,
         open_interest_lots: int,
     ) -> None:
-        self.time_ns = time_ns
-        self.instrument_id = instrument_id
-        self.mark_ticks = mark_ticks
-        self.index_ticks = index_ticks
-        self.last_ticks = last_ticks
-        self.open_interest_lots = open_interest_lots
+        super().__init__(time_ns)
+        self.instrument_id: Final = instrument_id
+        self.mark_ticks: Final = mark_ticks
+        self.index_ticks: Final = index_ticks
+        self.last_ticks: Final = last_ticks
+        self.open_interest_lots: Final = open_interest_lots
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""

@@ -1,6 +1,6 @@
 """The messages between risk and matching on an order's way and at a tick: see `engine.kernel`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.kernel import KernelMessage
 from engine.native import mypyc_attr
@@ -33,19 +33,19 @@ class PlaceOrder(KernelMessage):
         reduce_only: bool = False,
         leg: "i64" = 0,
     ) -> None:
-        self.time_ns = time_ns
-        self.order_id = order_id
-        self.account_id = account_id
-        self.instrument_id = instrument_id
-        self.side = side
-        self.qty_lots = qty_lots
-        self.price_ticks = price_ticks
-        self.tif = tif
-        self.post_only = post_only
-        self.stp = stp
-        self.liquidation = liquidation
-        self.reduce_only = reduce_only
-        self.leg = leg
+        super().__init__(time_ns)
+        self.order_id: Final = order_id
+        self.account_id: Final = account_id
+        self.instrument_id: Final = instrument_id
+        self.side: Final = side
+        self.qty_lots: Final = qty_lots
+        self.price_ticks: Final = price_ticks
+        self.tif: Final = tif
+        self.post_only: Final = post_only
+        self.stp: Final = stp
+        self.liquidation: Final = liquidation
+        self.reduce_only: Final = reduce_only
+        self.leg: Final = leg
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -82,11 +82,11 @@ class PullOrder(KernelMessage):
         reason: "i64",
         account_id: "i64" = 0,
     ) -> None:
-        self.time_ns = time_ns
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.reason = reason
-        self.account_id = account_id
+        super().__init__(time_ns)
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.reason: Final = reason
+        self.account_id: Final = account_id
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -119,13 +119,13 @@ class ChangeOrder(KernelMessage):
         account_id: "i64" = 0,
         shrink_only: bool = False,
     ) -> None:
-        self.time_ns = time_ns
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.price_ticks = price_ticks
-        self.qty_lots = qty_lots
-        self.account_id = account_id
-        self.shrink_only = shrink_only
+        super().__init__(time_ns)
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.price_ticks: Final = price_ticks
+        self.qty_lots: Final = qty_lots
+        self.account_id: Final = account_id
+        self.shrink_only: Final = shrink_only
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -159,14 +159,14 @@ class Fill(KernelMessage):
         taker_order_id: "i64",
         maker_order_id: "i64",
     ) -> None:
-        self.time_ns = time_ns
-        self.instrument_id = instrument_id
-        self.trade_id = trade_id
-        self.price_ticks = price_ticks
-        self.qty_lots = qty_lots
-        self.taker_side = taker_side
-        self.taker_order_id = taker_order_id
-        self.maker_order_id = maker_order_id
+        super().__init__(time_ns)
+        self.instrument_id: Final = instrument_id
+        self.trade_id: Final = trade_id
+        self.price_ticks: Final = price_ticks
+        self.qty_lots: Final = qty_lots
+        self.taker_side: Final = taker_side
+        self.taker_order_id: Final = taker_order_id
+        self.maker_order_id: Final = maker_order_id
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -198,11 +198,11 @@ class OrderGone(KernelMessage):
         remaining_lots: "i64",
         reason: "i64",
     ) -> None:
-        self.time_ns = time_ns
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.remaining_lots = remaining_lots
-        self.reason = reason
+        super().__init__(time_ns)
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.remaining_lots: Final = remaining_lots
+        self.reason: Final = reason
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -228,11 +228,11 @@ class OrderChanged(KernelMessage):
         price_ticks: "i64",
         remaining_lots: "i64",
     ) -> None:
-        self.time_ns = time_ns
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.price_ticks = price_ticks
-        self.remaining_lots = remaining_lots
+        super().__init__(time_ns)
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.price_ticks: Final = price_ticks
+        self.remaining_lots: Final = remaining_lots
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -257,10 +257,10 @@ class PullFailed(KernelMessage):
         instrument_id: "i64",
         account_id: "i64" = 0,
     ) -> None:
-        self.time_ns = time_ns
-        self.order_id = order_id
-        self.instrument_id = instrument_id
-        self.account_id = account_id
+        super().__init__(time_ns)
+        self.order_id: Final = order_id
+        self.instrument_id: Final = instrument_id
+        self.account_id: Final = account_id
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -284,10 +284,10 @@ class BookTop(KernelMessage):
         bid_ticks: "i64",
         ask_ticks: "i64",
     ) -> None:
-        self.time_ns = time_ns
-        self.instrument_id = instrument_id
-        self.bid_ticks = bid_ticks
-        self.ask_ticks = ask_ticks
+        super().__init__(time_ns)
+        self.instrument_id: Final = instrument_id
+        self.bid_ticks: Final = bid_ticks
+        self.ask_ticks: Final = ask_ticks
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""

@@ -42,7 +42,6 @@ class Reason(IntEnum):
     NOT_ISOLATED = 206
     ACCOUNT_IN_LIQUIDATION = 207
     NO_MARK_PRICE = 208
-    NOT_YOUR_ORDER = 209
     HOUSE_ACCOUNT = 211
     WRONG_LEG = 212
     # the book

@@ -217,7 +217,7 @@ class Orders:
         if order is None:
             return Verdict(Reason.UNKNOWN_ORDER)
         if order.position.account.trader.account_id != account_id:
-            return Verdict(Reason.NOT_YOUR_ORDER)
+            return Verdict(Reason.UNKNOWN_ORDER)
         if order.liquidation:
             return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
         return order

@@ -63,7 +63,7 @@ class Exchange(Sink):
         self._listeners: list[Listener] = []
         self._check_every = check_invariants_every
         self._check_cheap = check_cheap
-        self._order_id = 0
+        self.last_order_id = 0
 
     # driving it
 
@@ -132,9 +132,9 @@ class Exchange(Sink):
 
     def next_order_id(self) -> int:
         """A fresh order id, as the gateway would assign it."""
-        self._order_id += 1
-        assert self._order_id < FIRST_ORDER_ID, "ids beyond belong to the liquidation engine"
-        return self._order_id
+        self.last_order_id += 1
+        assert self.last_order_id < FIRST_ORDER_ID, "ids beyond belong to the liquidation engine"
+        return self.last_order_id
 
     def publish(self, event: Any) -> None:
         """Count an event and tell the listeners."""

@@ -12,13 +12,12 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from engine.commands import (
     BUY,
-    GTC,
     LEG_NET,
     LIMIT,
     MARKET,
@@ -27,6 +26,7 @@ from engine.commands import (
     AddInstrument,
     AdjustIsolatedMargin,
     AdvanceTime,
+    AmendOrder,
     CancelOrder,
     Command,
     Deposit,
@@ -39,13 +39,14 @@ from engine.commands import (
     Withdraw,
 )
 from engine.events import CommandRejected, Event, MarginAccountReport, PositionReport
-from engine.instruments import INVERSE, LINEAR, AssetSpec, build_instrument_spec
+from engine.instruments import INVERSE, LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
 from engine.reasons import Reason, in_words
 from engine.units import from_grid, from_ppb, parse_decimal, to_grid, to_ns, to_ppb
 from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
 from risk.rulebook_file import load_rulebook
 from seawall.event_table import EventTable
 from seawall.exchange import Exchange
+from seawall.order_flags import LEG, STP, TIF, read_choice, read_switch
 
 _INSTRUMENT_ID: Final[int] = 0
 _INDEX_SOURCE: Final[int] = 1
@@ -72,6 +73,10 @@ class Rejected(ValueError):
         super().__init__(f"{in_words(event.reason)}{detail}{figures}")
         self.event = event
         self.reason = Reason(event.reason)
+        self._unit = unit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.event, self._unit)
 
 
 @dataclass(frozen=True)
@@ -130,26 +135,20 @@ class Market:
         fund: str = "0",
         backstop: str = "0",
     ) -> None:
-        self.exchange = Exchange(check_invariants_every=1)
-        self.asset = AssetSpec(0, asset, decimals)
+        settled_in = AssetSpec(0, asset, decimals)
         loaded = load_rulebook(rulebook)
-        self.instrument = build_instrument_spec(
+        spec = build_instrument_spec(
             instrument_id=_INSTRUMENT_ID,
             symbol=symbol,
             kind=INVERSE if inverse else LINEAR,
-            asset=self.asset,
+            asset=settled_in,
             tick=tick,
             lot=lot,
             multiplier=multiplier,
-            margin=loaded.margin_spec(self.asset, symbol, lot),
+            margin=loaded.margin_spec(settled_in, symbol, lot),
             band_ppb=to_ppb(band, "band"),
         )
-        self.time_ns = 0
-        self._index_ticks = 0
-        self.events: list[Event] = []
-        self._table = EventTable()
-        self._next_account = FIRST_TRADER
-        self.exchange.subscribe(self._record)
+        self._start(settled_in, spec)
         self.send(AddAsset(0, self.asset))
         self.send(SetRulebook(0, loaded.rulebook.to_json()))
         self.send(AddInstrument(0, self.instrument))
@@ -158,9 +157,40 @@ class Market:
                 self.send(Deposit(0, account_id, self.asset.asset_id, self._money(amount)))
         self.set_index(price)
 
+    def _start(self, asset: AssetSpec, instrument: InstrumentSpec) -> None:
+        """An exchange on which nothing has happened, and what is kept of what will."""
+        self.exchange = Exchange(check_invariants_every=1)
+        self.asset = asset
+        self.instrument = instrument
+        self.time_ns = 0
+        self._index_ticks = 0
+        self.events: list[Event] = []
+        self._commands: list[Command] = []
+        self._table = EventTable()
+        self._next_account = FIRST_TRADER
+        self.exchange.before_command = self._note
+        self.exchange.subscribe(self._record)
+
+    def _note(self, _: int, command: Command) -> None:
+        self._commands.append(command)
+
     def _record(self, event: Event) -> None:
         self.events.append(event)
         self._table.add(event, self.exchange.commands)
+
+    # copying: a market is its commands, and a copy has run them again
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What `copy` and `pickle` make the same market of, which then goes its own way. Whoever
+        listens to the exchange is not copied."""
+        counters = (
+            self.time_ns,
+            self._index_ticks,
+            self._next_account,
+            self.exchange.last_order_id,
+        )
+        said = (self.asset, self.instrument, list(self._commands), counters)
+        return _again, (*said, self.exchange.state_hash())
 
     # driving it
 
@@ -230,15 +260,25 @@ class Market:
         qty: str,
         price: str | None = None,
         *,
-        tif: int = GTC,
+        tif: str | int = "GTC",
         post_only: bool = False,
         reduce_only: bool = False,
+        stp: str | int = "cancel_newest",
+        leg: str | int = "net",
     ) -> int:
         """Buy at a limit, or at market without a price; returns the order id.
 
-        ``tif`` is GTC, IOC or FOK of `engine.commands`.
+        ``tif`` is GTC (rests until cancelled), IOC (what does not fill at once is dropped) or FOK
+        (all at once or nothing); ``stp``, for orders that meet one of the same account,
+        cancel_newest, cancel_oldest, cancel_both or decrement; ``leg``, in hedge mode, long or
+        short. The numbers of `engine.commands` are taken as well.
+
+        Raises:
+            ValueError: a figure is no decimal or off its grid, or a flag is none of these.
+            Rejected: the exchange refused the order.
         """
-        return self._order(account_id, BUY, qty, price, tif, post_only, reduce_only)
+        flags = (tif, post_only, reduce_only, stp, leg)
+        return self._order(account_id, BUY, qty, price, *flags)
 
     def sell(
         self,
@@ -246,12 +286,15 @@ class Market:
         qty: str,
         price: str | None = None,
         *,
-        tif: int = GTC,
+        tif: str | int = "GTC",
         post_only: bool = False,
         reduce_only: bool = False,
+        stp: str | int = "cancel_newest",
+        leg: str | int = "net",
     ) -> int:
         """Sell; see `buy`."""
-        return self._order(account_id, SELL, qty, price, tif, post_only, reduce_only)
+        flags = (tif, post_only, reduce_only, stp, leg)
+        return self._order(account_id, SELL, qty, price, *flags)
 
     def _order(
         self,
@@ -259,32 +302,40 @@ class Market:
         side: int,
         qty: str,
         price: str | None,
-        tif: int,
+        tif: str | int,
         post_only: bool,
         reduce_only: bool,
+        stp: str | int,
+        leg: str | int,
     ) -> int:
-        order_id = self.exchange.next_order_id()
-        ticks = 0 if price is None else to_grid(price, self.instrument.tick_size, "price")
-        self.send(
-            SubmitOrder(
-                self.time_ns,
-                account_id,
-                _INSTRUMENT_ID,
-                order_id,
-                side,
-                to_grid(qty, self.instrument.lot_size, "qty"),
-                ticks,
-                order_type=MARKET if price is None else LIMIT,
-                tif=tif,
-                post_only=post_only,
-                reduce_only=reduce_only,
-            )
+        order = SubmitOrder(
+            self.time_ns,
+            account_id,
+            _INSTRUMENT_ID,
+            self.exchange.last_order_id + 1,
+            side,
+            to_grid(qty, self.instrument.lot_size, "qty"),
+            0 if price is None else to_grid(price, self.instrument.tick_size, "price"),
+            order_type=MARKET if price is None else LIMIT,
+            tif=read_choice("tif", tif, TIF),
+            post_only=read_switch("post_only", post_only),
+            reduce_only=read_switch("reduce_only", reduce_only),
+            stp=read_choice("stp", stp, STP),
+            leg=read_choice("leg", leg, LEG),
         )
+        order_id = self.exchange.next_order_id()
+        self.send(order)
         return order_id
 
     def cancel(self, account_id: int, order_id: int) -> list[Event]:
         """Cancel an order."""
         return self.send(CancelOrder(self.time_ns, account_id, order_id))
+
+    def amend(self, account_id: int, order_id: int, qty: str, price: str) -> list[Event]:
+        """Change price and remaining size; only a smaller size alone keeps the place in the row."""
+        lots = to_grid(qty, self.instrument.lot_size, "qty")
+        ticks = to_grid(price, self.instrument.tick_size, "price")
+        return self.send(AmendOrder(self.time_ns, account_id, order_id, ticks, lots))
 
     def set_index(self, price: str) -> list[Event]:
         """A new index price, and a clock tick so that the mark follows."""
@@ -392,3 +443,29 @@ class Market:
 
     def _price(self, ticks: int) -> str | None:
         return None if ticks < 0 else from_grid(ticks, self.instrument.tick_size)
+
+
+def _again(
+    asset: AssetSpec,
+    instrument: InstrumentSpec,
+    commands: list[Command],
+    counters: tuple[int, int, int, int],
+    state_hash: str,
+) -> Market:
+    """The market in which these commands have been run.
+
+    Raises:
+        ValueError: they do not lead to this state: the exchange was driven past the market.
+    """
+    market = Market.__new__(Market)
+    market._start(asset, instrument)
+    for command in commands:
+        market.exchange.send(command)
+    market.time_ns, market._index_ticks, market._next_account, last_order_id = counters
+    market.exchange.last_order_id = last_order_id
+    if market.exchange.state_hash() != state_hash:
+        raise ValueError(
+            "this market cannot be copied: its exchange was sent commands in batches, or its "
+            "before_command was replaced"
+        )
+    return market

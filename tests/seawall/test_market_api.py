@@ -1,11 +1,14 @@
 """The notebook's market: decimals in and out, refusals with figures, time that passes."""
 
+import copy
 import doctest
+import pickle
+from collections.abc import Callable
 
 import pytest
 
 import seawall
-from engine.commands import FOK, IOC, CancelAll
+from engine.commands import FOK, IOC, CancelAll, SetPositionMode
 from engine.events import (
     FundingSettled,
     LiquidationEnded,
@@ -301,3 +304,153 @@ def test_a_market_with_impossible_figures_is_refused() -> None:
         Market(decimals=2, tick="0.01", lot="0.01")
     with pytest.raises(ValueError, match=r"price: 100\.005 is not a multiple"):
         Market(price="100.005")
+
+
+# copies
+
+
+def lived_in_market() -> Market:
+    """A market with a position, resting orders, refusals, a funding interval begun and a call."""
+    market, maker, trader = long_market("150")
+    market.sell(maker, "3", price="101")
+    market.buy(trader, "1", price="90", reduce_only=False, tif="gtc", stp="decrement")
+    with pytest.raises(Rejected):
+        market.withdraw(trader, "1000")
+    with pytest.raises(ValueError, match="qty"):
+        market.buy(trader, "1.001", price="90")
+    market.tick("7")
+    market.set_index("95")
+    market.exchange.send(CancelAll(market.time_ns, 999))
+    return market
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda market: pickle.loads(pickle.dumps(market))]
+)
+def test_a_copy_is_the_same_market_and_goes_its_own_way(
+    copied: Callable[[Market], Market],
+) -> None:
+    market = lived_in_market()
+    state, said = market.exchange.state_hash(), list(market.events)
+    twin = copied(market)
+    assert twin.exchange.state_hash() == state
+    assert twin.events == said
+    assert twin.events_frame().equals(market.events_frame())
+    assert (twin.mark, twin.time_ns) == (market.mark, market.time_ns)
+    for account in (FIRST_TRADER, FIRST_TRADER + 1):
+        assert twin.account(account) == market.account(account)
+        assert twin.position(account) == market.position(account)
+    # The same happens to both, under the same ids; then only to one.
+    for each in (market, twin):
+        assert each.open_account("100") == FIRST_TRADER + 2
+        each.buy(FIRST_TRADER + 2, "1", price="94")
+        each.tick()
+    assert twin.exchange.state_hash() == market.exchange.state_hash()
+    state = market.exchange.state_hash()
+    twin.set_index("80")
+    twin.tick("60")
+    assert market.exchange.state_hash() == state != twin.exchange.state_hash()
+    assert market.mark != twin.mark
+    assert copied(twin).exchange.state_hash() == twin.exchange.state_hash()
+
+
+def test_a_market_driven_past_itself_says_that_it_cannot_be_copied() -> None:
+    market = Market()
+    market.exchange.before_command = None
+    market.open_account("5")
+    with pytest.raises(ValueError, match="cannot be copied"):
+        copy.copy(market)
+
+
+def test_a_refusal_pickles() -> None:
+    market = Market()
+    trader = market.open_account("5")
+    with pytest.raises(Rejected) as refused:
+        market.withdraw(trader, "6")
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert (str(again), again.reason) == (str(refused.value), refused.value.reason)
+    assert again.event == refused.value.event
+
+
+# flags of an order
+
+
+@pytest.mark.parametrize("tif", ["IOC", "ioc", IOC])
+def test_what_does_not_fill_at_once_is_dropped(tif: str | int) -> None:
+    market, _, trader = long_market()
+    order = market.sell(trader, "1", price="100", tif=tif)
+    assert order not in market.exchange.account_report(trader).open_order_ids
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"tif": "GTD"}, "tif 'GTD': allowed are 'GTC', 'IOC', 'FOK'"),
+        ({"tif": 7}, "tif 7: allowed are 'GTC', 'IOC', 'FOK'"),
+        ({"tif": None}, "tif None: allowed are"),
+        ({"tif": True}, "tif True: allowed are"),
+        ({"tif": 1.0}, "tif 1.0: allowed are"),
+        ({"stp": "both"}, "stp 'both': allowed are 'CANCEL_NEWEST', .*'DECREMENT'"),
+        ({"leg": "up"}, "leg 'up': allowed are 'NET', 'LONG', 'SHORT'"),
+        ({"post_only": "yes"}, "post_only 'yes': allowed are True and False"),
+        ({"reduce_only": 1}, "reduce_only 1: allowed are True and False"),
+    ],
+)
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_a_flag_that_is_none_says_what_is_allowed(
+    side: str, flags: dict[str, object], message: str
+) -> None:
+    market, maker, _ = long_market()
+    before = (market.exchange.commands, market.exchange.last_order_id)
+    with pytest.raises(ValueError, match=message):
+        getattr(market, side)(maker, "1", price="100", **flags)
+    assert (market.exchange.commands, market.exchange.last_order_id) == before
+
+
+@pytest.mark.parametrize(
+    ("stp", "resting"), [("cancel_newest", 1), ("cancel-oldest", 1), ("Cancel Both", 0)]
+)
+def test_self_trade_prevention_goes_by_name(stp: str, resting: int) -> None:
+    market = Market()
+    trader = market.open_account("1000")
+    market.sell(trader, "1", price="100")
+    market.buy(trader, "1", price="100", stp=stp)
+    assert len(market.exchange.account_report(trader).open_order_ids) == resting
+
+
+def test_a_leg_goes_by_name() -> None:
+    market = Market()
+    maker, trader = market.open_account("100000"), market.open_account("1000")
+    market.send(SetPositionMode(0, trader, True))
+    market.sell(maker, "1", price="100")
+    market.buy(trader, "1", price="100", leg="long")
+    with pytest.raises(Rejected, match="leg"):
+        market.buy(trader, "1", price="100")
+
+
+def test_an_order_is_amended() -> None:
+    market = Market()
+    trader = market.open_account("1000")
+    order = market.buy(trader, "2", price="99")
+    market.amend(trader, order, "1", "98")
+    assert market.depth()["bids"] == [("98", "1")]
+
+
+# orders of others
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_strangers_order_is_unknown(exists: bool) -> None:
+    """No order and another's order are answered alike, word for word."""
+    market = Market()
+    owner, stranger = market.open_account("1000"), market.open_account("1000")
+    order = market.buy(owner, "1", price="99") if exists else 77
+    for act in (
+        lambda: market.cancel(stranger, order),
+        lambda: market.amend(stranger, order, "1", "98"),
+    ):
+        with pytest.raises(Rejected) as refused:
+            act()
+        assert refused.value.reason == Reason.UNKNOWN_ORDER
+        assert (refused.value.event.order_id, refused.value.event.detail) == (order, "")
+    assert len(market.exchange.account_report(owner).open_order_ids) == int(exists)

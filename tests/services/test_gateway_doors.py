@@ -102,7 +102,7 @@ def test_a_key_reaches_its_own_accounts_and_rights_only(guarded: Processes, ring
         assert reasons(eve, c.SubmitOrder(0, 103, 7, 0, c.BUY, 5, 9_900)) == refused
         with Client(ring.address(guarded, "bob")) as bob:
             foreign = c.CancelOrder(0, 102, accepted.order_id)
-            assert reasons(bob, foreign) == [int(Reason.NOT_YOUR_ORDER)]
+            assert reasons(bob, foreign) == [int(Reason.UNKNOWN_ORDER)]
             assert bob.poll(0.2) == []
         assert eve.poll(0.2) == []
 
@@ -144,7 +144,7 @@ def test_what_is_refused_is_counted(tmp_path: Path, ring: KeyRing) -> None:
             assert reasons(bob, c.Deposit(0, 102, 1, 1)) == [int(Reason.NOT_AUTHORISED)]
             assert refused("not_authorised") == 2
             foreign = c.CancelOrder(0, 102, order.order_id)
-            assert reasons(bob, foreign) == [int(Reason.NOT_YOUR_ORDER)]
+            assert reasons(bob, foreign) == [int(Reason.UNKNOWN_ORDER)]
             rejected = scrape(ports[RISK])
             assert rejected["seawall_rejections_total", "not_your_order"] == 1
             ring.revoked.append("bob")
