@@ -21,7 +21,7 @@ rights = ["admin"]
 
 [clients.operator]
 public = "{operator_public}"
-rights = ["admin", "trade", "read"]
+rights = ["admin", "trade", "read", "withdraw"]
 """
 
 CLOCK = """\

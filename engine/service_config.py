@@ -141,6 +141,11 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
     metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether these settings are for the owner's eyes only."""
+        return bool(self.link_keys.secret or self.clock.secret)
+
     def market(self) -> MarketConfig:
         """The market to open with."""
         return MarketConfig(

@@ -31,12 +31,14 @@ from engine.forms import struct_form
 from engine.reasons import Reason
 from engine.rounds import Batch, encode_frame
 from engine.service_config import LOOPBACK, ConfigError, GatewayConfig
+from gateway.audit import Audit
 from gateway.cancel_on_disconnect import MAX_INTERVAL_NS, Heartbeats
 from gateway.deliveries import Deliveries
 from gateway.frames import Intake, ParcelRow, RawReplies
 from gateway.intake import Done, GatewayPart, requester
-from gateway.keys import ANONYMOUS, ClientKey, KeyFile, Porter, read_keys
+from gateway.keys import ANONYMOUS, Admitted, ClientKey, KeyFile, read_keys
 from gateway.parcels import QUERY, Known
+from gateway.porter import Porter
 from gateway.protocol import (
     RIGHTS,
     VERSION,
@@ -93,8 +95,11 @@ class FrontDoor:
         keys: KeyFile | None,
         clock: Callable[[], int],
         wall_clock: Callable[[], int],
+        audit: Audit | None = None,
     ) -> None:
         self._part = part
+        self._audit = audit or Audit(None, wall_clock)
+        self._admitted: dict[str, Admitted] = {} if keys is None else keys.admitted(wall_clock())
         self._config = config
         self._keys = keys
         self._clock = clock
@@ -128,7 +133,7 @@ class FrontDoor:
         waited: list[zmq.Socket[bytes]] = []
         self._porter: Porter | None = None
         if self._keys is not None:
-            self._porter = Porter(context, self._keys)
+            self._porter = Porter(context, self._admitted, self._refuse_connection)
             waited.append(self._porter.socket)
         self._router: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.MAXMSGSIZE, self._config.max_message_bytes)
@@ -208,17 +213,20 @@ class FrontDoor:
 
     def _hear_known(self, frames: "list[zmq.Frame]", now_ns: int) -> None:
         """A message from a client with a key; its frames say which."""
-        assert self._keys is not None
         try:
-            client = str(frames[-1].get("User-Id"))
+            public = str(frames[-1].get("User-Id"))
         except zmq.ZMQError:
             return
-        key = self._keys.clients.get(client)
-        if key is None or key.revoked:
+        found = self._admitted.get(public)
+        if found is None:
             self._count(Reason.NOT_AUTHORISED)
+            self._audit.note("message", key=public, why="key revoked, expired or not listed")
             return
         address, *parts = (frame.bytes for frame in frames)
-        self._hear(address, parts, self._session(address, client, key, now_ns))
+        self._hear(address, parts, self._session(address, found.client, found.key, now_ns))
+
+    def _refuse_connection(self, public: str, address: str, why: str) -> None:
+        self._audit.note("connection", key=public, address=address, why=why)
 
     def _hear(self, address: bytes, parts: list[bytes], session: Session) -> None:
         if session.closed:
@@ -235,6 +243,7 @@ class FrontDoor:
             session.malformed += 1
             session.closed = session.malformed >= MAX_MALFORMED
             closing = "; the session is closed" if session.closed else ""
+            self._audit.note("frame", client=session.client, why=f"{error}{closing}"[:200])
             self._send(address, Refused(f"{error}{closing}"[:500]))
             return
         if isinstance(message, Hello):
@@ -299,6 +308,7 @@ class FrontDoor:
                     continue
             reason = verdict(session, rate, memory.floor, request_id, command, now_ns)
             if reason is not None:
+                self._audit_refusal(session, message.run, request_id, command, reason)
                 replies.append(self._refusal(request_id, command, reason))
                 continue
             kind = type(command)
@@ -338,6 +348,20 @@ class FrontDoor:
         account_id: int = getattr(command, "account_id", 0)
         rejected = CommandRejected(self._time_ns, account_id, 0, int(reason), detail=detail)
         return RawReplies([request_id], [0], msgspec.Raw(encode_frame([[rejected]])))
+
+    def _audit_refusal(
+        self, session: Session, run: int, request_id: int, command: Command, reason: Reason
+    ) -> None:
+        self._audit.note(
+            "command",
+            client=session.client,
+            key=session.key.public,
+            run=run,
+            request=request_id,
+            command=type(command).__name__,
+            account=getattr(command, "account_id", None),
+            why=reason.name.lower(),
+        )
 
     def _stamp(self, command: Any) -> int:
         """Give a command its time and order id and put it into the batch; returns the order id."""
@@ -420,12 +444,13 @@ class FrontDoor:
             # A file in the middle of being written: the keys read before stay in force.
             return
         self._keys = keys
+        self._admitted = keys.admitted(self._wall_clock())
         self._rates.clear()
         if self._porter is not None:
-            self._porter.keys = keys
+            self._porter.admitted = self._admitted
         for address, session in list(self._sessions.items()):
-            found = keys.clients.get(session.client)
-            if found is None or found.revoked:
+            if session.key.public not in self._admitted:
+                self._audit.note("session", client=session.client, key=session.key.public)
                 del self._sessions[address]
         self._deliveries.sessions_changed()
 

@@ -20,8 +20,9 @@ VERSION: Final[int] = 2
 
 TRADE: Final[str] = "trade"
 READ: Final[str] = "read"
+WITHDRAW: Final[str] = "withdraw"
 ADMIN: Final[str] = "admin"
-RIGHTS: Final[tuple[str, ...]] = (TRADE, READ, ADMIN)
+RIGHTS: Final[tuple[str, ...]] = (TRADE, READ, WITHDRAW, ADMIN)
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True):

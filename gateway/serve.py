@@ -31,6 +31,7 @@ from engine.service_config import (
 from engine.service_journal import JournalDamaged, ServiceJournal
 from engine.topology import GATEWAY, RISK
 from gateway.addresses import check_addresses
+from gateway.audit import Audit
 from gateway.clock import run_clock
 from gateway.front_door import FrontDoor, require_safe
 from gateway.intake import GatewayPart
@@ -49,6 +50,9 @@ Python does by itself, costs a few percent of the time and finds nothing."""
 GATEWAY_BYTES: Final[int] = 4
 """The gateway's snapshots are so many times farther apart, counted in bytes: it journals answers as
 well as commands, and handling them again is the cheaper part of a restart."""
+
+REFUSALS: Final[str] = "refusals.jsonl"
+"""The file of the run directory that says who was refused what."""
 
 DEFAULTS: Final[str] = "the defaults"
 """Stands for the file of the settings where none is given."""
@@ -101,7 +105,8 @@ def build_part(name: str, config: ServiceConfig, meter: Meter | None) -> tuple[P
     require_safe(config.gateway)
     keys = read_keys(config.gateway.keys) if config.gateway.keys else None
     gateway = GatewayPart(config.gateway.remembered_requests, sorted_outcomes=name == ALL)
-    front = FrontDoor(gateway, config.gateway, keys, time.monotonic_ns, time.time_ns)
+    audit = Audit(Path(config.run_dir) / REFUSALS, time.time_ns)
+    front = FrontDoor(gateway, config.gateway, keys, time.monotonic_ns, time.time_ns, audit)
     door: Door = front if meter is None else meter.door(front, gateway)
     if name == GATEWAY:
         return gateway, door

@@ -22,7 +22,7 @@ from engine.service_config import ALL, CLOCK, ConfigError, ServiceConfig
 from engine.topology import GATEWAY
 from gateway.addresses import check_addresses, check_free
 from gateway.front_door import require_safe
-from gateway.keys import read_keys
+from gateway.keys import read_keys, seen_by_others
 from gateway.opening import Opening
 from gateway.opening_market import OpeningMarket, Step
 from gateway.run_directory import open_run_directory
@@ -213,8 +213,12 @@ def up(arguments: argparse.Namespace) -> int:
     supervisor = Supervisor(arguments.config, sys.stdout)
     check(supervisor.config, arguments.config or DEFAULTS)
     warning = open_run_directory(Path(supervisor.config.run_dir))
-    if warning:
-        print(warning, file=sys.stderr, flush=True)
+    secrets = [supervisor.config.gateway.keys]
+    if supervisor.config.has_secrets:
+        secrets.append(arguments.config or "")
+    for text in (warning, *map(seen_by_others, secrets)):
+        if text:
+            print(text, file=sys.stderr, flush=True)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         supervisor.stopping = True

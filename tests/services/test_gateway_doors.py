@@ -35,7 +35,7 @@ class KeyRing:
     def write(self) -> None:
         public, secret = self.pairs["server"]
         rules = {
-            "admin": 'rights = ["admin", "trade", "read"]',
+            "admin": 'rights = ["admin", "trade", "read", "withdraw"]',
             "ann": 'rights = ["trade", "read"]\naccounts = [100, 101]',
             "bob": 'rights = ["trade", "read"]\naccounts = [102]\nmax_commands_per_second = 5',
             "eve": 'rights = ["read"]\naccounts = [103]',

@@ -43,7 +43,7 @@ class Doors:
             file.write_text(
                 f'[server]\npublic = "{public["server"]}"\nsecret = "{self.pairs["server"][1]}"\n'
                 f'[clients.honest]\npublic = "{public["honest"]}"\n'
-                'rights = ["admin", "trade", "read"]\n'
+                'rights = ["admin", "trade", "read", "withdraw"]\n'
                 f'[clients.hostile]\npublic = "{public["hostile"]}"\n'
                 f'rights = ["trade", "read"]\naccounts = [{HOSTILE_ACCOUNT}]\n'
             )

@@ -74,7 +74,7 @@ def test_client_keys_and_link_keys_do_not_get_in_each_others_way(tmp_path: Path)
     file = tmp_path / "keys.toml"
     file.write_text(
         f'[server]\npublic = "{server[0]}"\nsecret = "{server[1]}"\n'
-        f'[clients.ann]\npublic = "{ann[0]}"\nrights = ["admin", "trade", "read"]\n'
+        f'[clients.ann]\npublic = "{ann[0]}"\nrights = ["admin", "trade", "read", "withdraw"]\n'
     )
     addresses = {RISK: f"tcp://127.0.0.1:{free_port()}"}
     with Processes(

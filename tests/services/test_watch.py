@@ -203,7 +203,7 @@ def test_keys_come_from_the_services_file_or_the_command_line(tmp_path: Path) ->
     pairs["ann"] = next(pair for _ in count() if (pair := new_pair())[0].startswith("-"))
     keys = [f'[server]\npublic = "{pairs["server"][0]}"\nsecret = "{pairs["server"][1]}"']
     for name, rights in (
-        ("admin", '["admin", "trade", "read"]'),
+        ("admin", '["admin", "trade", "read", "withdraw"]'),
         ("ann", '["read"]\naccounts = [103]'),
     ):
         keys.append(f'[clients.{name}]\npublic = "{pairs[name][0]}"\nrights = {rights}')
