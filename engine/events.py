@@ -71,6 +71,14 @@ class CommandRejected(_Event, frozen=True, array_like=True, tag=True):
         return shown("CommandRejected", ((name, getattr(self, name)) for name in names))
 
 
+class IndexStale(_Event, frozen=True, array_like=True, tag=True):
+    """Every source of a contract's index has been silent for too long, or (``stale`` false) one has
+    spoken again and the mark is renewed. The rulebook says what may be done in between."""
+
+    instrument_id: int
+    stale: bool
+
+
 class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
     """Funding moved between longs and shorts; the residue of rounding went to its account.
 
@@ -483,6 +491,7 @@ Event = (
     | Trade
     | BookLevel
     | MarkUpdated
+    | IndexStale
     | FundingSettled
     | FundingPaid
     | BalanceChanged

@@ -52,7 +52,8 @@ NO_MISSED_CROSSING: Final = Invariant(
 NOT_NEGATIVE: Final = Invariant(
     "no account negative outside the waterfall",
     LINEAR,
-    "equity below zero means liquidation; fund and backstop are never below zero",
+    "equity below zero means liquidation, fund and backstop are never below zero; except while the "
+    "rulebook halts liquidations at a stale index",
 )
 ONE_STAGE: Final = Invariant(
     "one liquidation per account",

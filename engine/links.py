@@ -88,7 +88,8 @@ class PositionFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class AccountFacts(msgspec.Struct, frozen=True, array_like=True):
     """A margin account at current marks. ``initial_q`` covers positions and open orders;
-    ``asset_unit_q`` is one whole unit of its asset in quanta."""
+    ``asset_unit_q`` is one whole unit of its asset in quanta. ``halted``: by the rulebook nobody is
+    liquidated at the marks there are."""
 
     margin_account_id: int
     asset_id: int
@@ -99,6 +100,7 @@ class AccountFacts(msgspec.Struct, frozen=True, array_like=True):
     initial_q: int
     open_orders: int
     positions: list[PositionFacts]
+    halted: bool = False
 
 
 class HouseFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):

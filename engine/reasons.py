@@ -44,6 +44,7 @@ class Reason(IntEnum):
     NO_MARK_PRICE = 208
     HOUSE_ACCOUNT = 211
     WRONG_LEG = 212
+    INDEX_STALE = 216
     # the book
     FILLED = 300
     CANCELLED_BY_OWNER = 301

@@ -77,7 +77,9 @@ class CloseOut:
         return account if account is not None and account.liquidation is not None else None
 
     def _below_maintenance(self, account: MarginAccount) -> bool:
-        """Whether the account may still be closed out; the mark may have come back."""
+        """Whether the account may still be closed out; the mark may have come back, or gone."""
+        if self._core.is_halted(account):
+            return False
         evaluate(account)
         factor_ppb = self._core.levels.factors_ppb[-1]
         scaled_equity = account.equity_q * PPB
@@ -113,6 +115,11 @@ class CloseOut:
             return
         house = account.trader.is_house()
         if account.liquidation is None and not house:
+            return
+        listing = core.listings[message.instrument_id]
+        waits = core.reduces_when_stale and listing.stale if house else core.is_halted(account)
+        if waits:
+            self.report(account)
             return
         position = account.position(message.instrument_id, message.leg)
         held = 0 if position is None else position.qty_lots
@@ -279,7 +286,8 @@ class CloseOut:
         account = self._locked(message.margin_account_id)
         if account is None or account.liquidation is None:
             return
-        if not message.forced and not self._below_maintenance(account):
+        halted = self._core.is_halted(account)
+        if halted or (not message.forced and not self._below_maintenance(account)):
             self.report(account)
             return
         core = self._core

@@ -24,7 +24,7 @@ from risk.health import (
 from risk.ledger import Ledger
 from risk.listing import Listing
 from risk.pretrade import Verdict
-from risk.rulebook import NO_RULES, Rulebook
+from risk.rulebook import GO_ON, HALT_LIQUIDATIONS, NO_RULES, Rulebook
 
 values_of: Final[Callable[[Any], Any]] = astuple
 """All fields of a message in their order, in one call: compiled, much cheaper than one by one."""
@@ -41,6 +41,7 @@ class RiskCore:
         "_near_listings",
         "assets",
         "funding_interval_ns",
+        "halts_when_stale",
         "ledger",
         "levels",
         "listings",
@@ -51,6 +52,7 @@ class RiskCore:
         "orders",
         "out",
         "profit_margins_orders",
+        "reduces_when_stale",
         "rulebook",
         "slippage_ppb",
         "taker_fee",
@@ -159,6 +161,8 @@ class RiskCore:
         self.slippage_ppb: int = rulebook.market_slippage_ppb
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.funding_interval_ns: int = rulebook.funding.interval_ns
+        self.reduces_when_stale: bool = rulebook.index.when_stale != GO_ON
+        self.halts_when_stale: bool = rulebook.index.when_stale == HALT_LIQUIDATIONS
         self.ledger.gain_window_ns = rulebook.socialisation.window_ns
         for listing in self.listings.values():
             listing.apply_rules(rulebook)
@@ -225,7 +229,20 @@ class RiskCore:
             on_wire(initial_requirement_q(account)),
             len(self.orders_of(account)),
             positions,
+            self.is_halted(account),
         )
+
+    def is_halted(self, account: MarginAccount) -> bool:
+        """Whether the rulebook lets nobody liquidate the account, since a mark of its positions
+        rests on an index that is stale."""
+        if not self.halts_when_stale:
+            return False
+        position = account.first_position
+        while position is not None:
+            if position.qty_lots and position.listing.stale:
+                return True
+            position = position.next
+        return False
 
     def positions_initial_q(self, account: MarginAccount) -> int:
         """Initial margin of the positions alone, without open orders."""

@@ -41,6 +41,8 @@ class HouseWaterfall:
 
     def _check(self, account: MarginAccount) -> None:
         core = self._core
+        if core.is_halted(account):
+            return
         evaluate(account)
         notional_q = position_notional_q(account)
         limit_q = apply_rate_up(notional_q, core.rulebook.fund.solvency_ppb)

@@ -26,7 +26,8 @@ class Listing:
     `longs` and `shorts` are the positions that are not flat, in no order; `long_lots` is the open
     interest, the sum over the longs (the shorts' sum is its negative). `default_leverage` is
     what an account has that chose none; `band_low` and `band_high` times the mark are how far an
-    order price may cross.
+    order price may cross. `stale` is set from the tick that finds every source of the index too old
+    to the one that renews the mark with a fresh one.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Listing:
         "next_funding_ns",
         "premium",
         "shorts",
+        "stale",
     )
 
     def __init__(self, spec: InstrumentSpec, rulebook: Rulebook) -> None:
@@ -73,6 +75,7 @@ class Listing:
         self.bid_ticks = 0
         self.ask_ticks = 0
         self.mark_version = 0
+        self.stale = False
         self.funding_rate_ppb = 0
         self.next_funding_ns = 0
 

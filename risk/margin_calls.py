@@ -100,6 +100,12 @@ class MarginCalls:
                 return account
         return None
 
+    def postpone(self, account: MarginAccount) -> None:
+        """Look at a call that is due again at the next tick of the clock."""
+        assert account.call is not None, "only an open call can be due"
+        due = (self._core.now_ns + 1, account.call.call_id, account.margin_account_id)
+        heappush(self._deadlines, due)
+
     def state(self) -> list[tuple[int, int, int]]:
         """The pending deadlines, for snapshots."""
         return sorted(self._deadlines)

@@ -188,6 +188,9 @@ class Orders:
         """
         position = order.position
         core = self._core
+        if core.reduces_when_stale and position.listing.stale:
+            detail = "every source of the index is stale; orders may only reduce"
+            return Verdict(Reason.INDEX_STALE, detail=detail)
         verdict = check_leverage(position, order.side, order.qty_lots)
         if verdict.reason != OK:
             return verdict

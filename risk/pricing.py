@@ -5,7 +5,13 @@ the frontier asked who was passed. Funding moves money between longs and shorts 
 """
 
 from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
-from engine.events import CollateralPriceChanged, FundingPaid, FundingSettled, MarkUpdated
+from engine.events import (
+    CollateralPriceChanged,
+    FundingPaid,
+    FundingSettled,
+    IndexStale,
+    MarkUpdated,
+)
 from engine.links import BookTop, HouseInventory
 from engine.reasons import Reason
 from engine.units import PPB, magnitude
@@ -105,11 +111,23 @@ class Pricing:
         listing.bid_ticks = bid_ticks
         listing.ask_ticks = ask_ticks
         index_ticks = listing.index.value(time_ns)
-        listing.mark.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
-        listing.premium.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
+        if not (core.reduces_when_stale and listing.index.stale(time_ns)):
+            listing.mark.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
+            listing.premium.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
         if core.now_ns != time_ns:
             index_ticks = listing.index.value(core.now_ns)
         self._renew_mark(listing, index_ticks)
+        if listing.stale and not listing.index.stale(core.now_ns):
+            self._index_is_back(listing)
+
+    def _index_is_back(self, listing: Listing) -> None:
+        """A source has spoken and the mark is renewed: catch up with what had to wait."""
+        core = self._core
+        listing.stale = False
+        core.emit(IndexStale(core.now_ns, listing.instrument_id, False))
+        for position in listing.sorted_holders():
+            self._watch.refresh(position.account, widen=True)
+        self._house.check(listing.instrument.settle_asset_id)
 
     def _renew_mark(self, listing: Listing, index_ticks: int) -> None:
         core = self._core
@@ -156,6 +174,10 @@ class Pricing:
     def advance_time(self) -> None:
         """Prices go stale, calls expire, funding falls due, the house offers what it holds."""
         core = self._core
+        for listing in core.listings.values():
+            if not listing.stale and listing.index_ticks and listing.index.stale(core.now_ns):
+                listing.stale = True
+                core.emit(IndexStale(core.now_ns, listing.instrument_id, True))
         for asset in core.ledger.collateral.values():
             self._renew_price(asset)
         self._watch.expire_calls()
@@ -164,7 +186,7 @@ class Pricing:
             for listing in core.listings.values():
                 if not listing.next_funding_ns:
                     listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
-                elif core.now_ns >= listing.next_funding_ns:
+                elif core.now_ns >= listing.next_funding_ns and not self._waits(listing):
                     # The intervals that have ended, rounded down, with the first one missed.
                     ended = (core.now_ns - listing.next_funding_ns) // interval_ns + 1
                     self._settle_funding(listing, ended)
@@ -174,6 +196,10 @@ class Pricing:
                 account = core.ledger.house(account_id, asset_id)
                 if any(position.qty_lots for position in account.positions):
                     core.emit(HouseInventory(core.now_ns, core.facts(account)))
+
+    def _waits(self, listing: Listing) -> bool:
+        """Whether funding is put off, to be paid for each interval once the index is back."""
+        return listing.stale and self._core.halts_when_stale
 
     def _settle_funding(self, listing: Listing, ended: int) -> None:
         """Every position pays or receives for each interval that ended since the last settlement,

@@ -32,6 +32,13 @@ CALL_ENDS: Final[tuple[str, ...]] = (ENDS_LEVEL, ENDS_MET)
 ADL_RANKINGS: Final[tuple[str, ...]] = ("profit_leverage", "pro_rata")
 
 
+GO_ON: Final[str] = "go_on"
+REDUCE_ONLY: Final[str] = "reduce_only"
+HALT_LIQUIDATIONS: Final[str] = "halt_liquidations"
+WHEN_STALE: Final[tuple[str, ...]] = (GO_ON, REDUCE_ONLY, HALT_LIQUIDATIONS)
+"""What happens while every source of an index is stale."""
+
+
 class LevelRule(msgspec.Struct, frozen=True):
     """A margin level, entered when equity falls below ``factor x maintenance``."""
 
@@ -65,12 +72,14 @@ class FeeRule(msgspec.Struct, frozen=True):
 class IndexRule(msgspec.Struct, frozen=True):
     """How sources make an index: ``median`` or ``weighted`` (weights by source id, default 1);
     sources older than ``stale_ns`` or further than ``outlier_ppb`` from the median are left out
-    (0: rule off)."""
+    (0: rule off). ``when_stale`` is what happens while all of them are older: the last index goes
+    on, or orders may only reduce and the house does not sell, or nobody is liquidated either."""
 
     method: str = "median"
     stale_ns: int = 0
     outlier_ppb: int = 0
     weights: list[tuple[int, int]] = []
+    when_stale: str = GO_ON
 
 
 class MarkRule(msgspec.Struct, frozen=True):

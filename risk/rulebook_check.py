@@ -12,11 +12,13 @@ from engine.units import PPB, from_ppb
 from risk.rulebook import (
     ADL_RANKINGS,
     CALL_ENDS,
+    GO_ON,
     LEVEL_ALERT,
     LEVEL_CALL,
     LEVEL_LIQUIDATE,
     PARTIAL_POLICIES,
     STAGES,
+    WHEN_STALE,
     CallRule,
     CollateralRule,
     FeeRule,
@@ -193,6 +195,13 @@ def _check_index(index: IndexRule) -> None:
     one_of("index.method", index.method, INDEX_METHODS)
     _duration("index.stale_s", index.stale_ns, 0)
     _rate("index.outlier", index.outlier_ppb, 0, PPB)
+    one_of("index.when_stale", index.when_stale, WHEN_STALE)
+    if index.when_stale != GO_ON and not index.stale_ns:
+        raise RuleFault(
+            "index.when_stale",
+            f"{index.when_stale!r} has no effect; give index.stale_s, the age at which a source is "
+            "stale",
+        )
     if index.weights and index.method != "weighted":
         raise RuleFault("index.weights", "has no effect; it needs index.method = 'weighted'")
     for source, weight in index.weights:

@@ -82,6 +82,7 @@ def _listing(listing: Listing) -> list[Any]:
         listing.index.state(),
         listing.mark.state(),
         listing.premium.state(),
+        listing.stale,
     ]
 
 
@@ -222,6 +223,7 @@ def _restore_listing(core: RiskCore, row: list[Any]) -> None:
     listing.index.restore(row[9])
     listing.mark.restore(row[10])
     listing.premium.restore(row[11])
+    listing.stale = row[12]
     core.listings[listing.instrument_id] = listing
 
 

@@ -99,6 +99,8 @@ class MarginWatch:
             )
         call_level = core.levels.call_level
         if level >= core.levels.liquidate_level:
+            if core.is_halted(account):
+                return False
             self.start_liquidation(account, call_expired=False)
             return True
         from_outside = before < call_level or before >= core.levels.liquidate_level
@@ -109,9 +111,13 @@ class MarginWatch:
     def expire_calls(self) -> None:
         """End the calls whose deadline has come; liquidate where the rulebook says so."""
         core = self._core
+        liquidates = core.rulebook.call.on_expiry == "liquidate"
         while (account := self.calls.next_due()) is not None:
+            if liquidates and core.is_halted(account):
+                self.calls.postpone(account)
+                continue
             self.calls.end(account, CALL_EXPIRED)
-            if core.rulebook.call.on_expiry == "liquidate" and account.liquidation is None:
+            if liquidates and account.liquidation is None:
                 evaluate(account)
                 self.start_liquidation(account, call_expired=True)
 

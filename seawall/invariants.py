@@ -129,7 +129,8 @@ def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
         return
     evaluate(account)
     if account.trader.is_house():
-        if account.equity_q < 0 and account.trader.account_id in (FUND, BACKSTOP):
+        solvent = account.equity_q >= 0 or risk.core.is_halted(account)
+        if not solvent and account.trader.account_id in (FUND, BACKSTOP):
             require(False, NOT_NEGATIVE, f"{account.margin_account_id}: equity {account.equity_q}")
         return
     level = risk.core.levels.level_of(account)
@@ -137,7 +138,7 @@ def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
     if level != account.level:
         figures = f"level {account.level}, revalued {level}"
         require(False, NO_MISSED_CROSSING, f"account {account_id}: {figures}")
-    if account.equity_q < 0:
+    if account.equity_q < 0 and not risk.core.is_halted(account):
         require(False, NOT_NEGATIVE, f"account {account_id}: equity {account.equity_q}")
     for position in account.positions:
         price = position.listing.mark_ticks

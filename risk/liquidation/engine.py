@@ -167,6 +167,9 @@ class LiquidationEngine(Component):
         if self._restored(liquidation):
             self._release(liquidation)
             return
+        if liquidation.facts.halted:
+            liquidation.wait_until_ns = self._now_ns + 1
+            return
         stages = self._stages
         while liquidation.stage < len(stages):
             name = stages[liquidation.stage]
