@@ -47,7 +47,10 @@ class AsyncClient(Follower):
         """
         listeners = (self._hear_gateway(), self._hear_market(), self._beat())
         self._tasks = [asyncio.create_task(listener) for listener in listeners]
-        await self._until(lambda: self.connection.welcome is not None, timeout_s, "no welcome")
+        try:
+            await self._until(lambda: self.connection.welcome is not None, timeout_s, "no welcome")
+        except NoAnswer:
+            raise NoAnswer(self.connection.no_welcome(timeout_s)) from None
 
     async def call(self, command: Command, timeout_s: float = 10.0) -> Reply:
         """Send one command and wait for its answer.

@@ -30,6 +30,7 @@ from gateway.protocol import (
     TRADE_TOPIC,
     Reply,
 )
+from gateway.runs import RUN_SHIFT, run_at
 from matching.market_data import DepthBook
 
 __all__ = ["Address", "Client", "NoAnswer"]
@@ -44,8 +45,8 @@ class NoAnswer(TimeoutError):
 
 
 def fresh_run() -> int:
-    """A run of request numbers nobody has used."""
-    return secrets.randbits(63)
+    """A run of request numbers nobody has used, above all that began before."""
+    return run_at(time.time_ns()) + secrets.randbits(RUN_SHIFT)
 
 
 class Sockets:
@@ -131,7 +132,7 @@ class Client(Follower):
         limit = time.monotonic() + timeout_s
         while self.connection.welcome is None:
             if time.monotonic() > limit:
-                raise NoAnswer(f"no welcome within {timeout_s} s")
+                raise NoAnswer(self.connection.no_welcome(timeout_s))
             self._step(STEP_MS)
 
     def call(self, command: Command, timeout_s: float = 10.0) -> Reply:

@@ -13,6 +13,8 @@ import msgspec
 from engine.commands import Command
 from engine.events import BookLevel, Event
 from engine.kernel import from_wire, ready_for_wire
+from engine.messages import decode_command
+from engine.messages import encode as encode_command
 from gateway.protocol import (
     SEQUENCE_TOPIC,
     Delivery,
@@ -27,6 +29,7 @@ from gateway.protocol import (
     Submit,
     Welcome,
     decode_events,
+    decode_from_client,
     decode_from_server,
     decode_sequence,
     encode,
@@ -49,6 +52,25 @@ class Address(msgspec.Struct, frozen=True):
     server_public: str = ""
     public: str = ""
     secret: str = ""
+
+
+def _frame_of(submit: Submit, commands: list[Command]) -> bytes:
+    """The frame of some requests.
+
+    Raises:
+        ValueError: the gateway could not read one; it is named, with the field and what is allowed.
+    """
+    try:
+        frame = encode(submit)
+        decode_from_client(frame)
+    except (ValueError, TypeError, OverflowError, NotImplementedError):
+        for command in commands:
+            try:
+                decode_command(encode_command(command))
+            except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
+                raise ValueError(f"{command!r:.300}: {error}") from None
+        raise
+    return frame
 
 
 class Connection:
@@ -97,6 +119,7 @@ class Connection:
 
         Raises:
             RuntimeError: before the welcome nobody knows which numbers are free.
+            ValueError: one is no command, or has a field of the wrong type; none was put in line.
         """
         return self.ask(self._next_request, commands)
 
@@ -106,14 +129,21 @@ class Connection:
 
         Raises:
             RuntimeError: before the welcome nobody knows which numbers are free.
+            ValueError: as `request`.
         """
         if self.welcome is None:
             raise RuntimeError("not connected yet: use the client in a with block, or connect()")
-        self._next_request = max(self._next_request, first + len(commands))
         numbered = list(enumerate(ready_for_wire(commands), start=first))
+        frame = _frame_of(Submit(self._run, numbered), commands)
+        self._next_request = max(self._next_request, first + len(commands))
         self._pending.update(numbered)
-        self._outgoing.append(encode(Submit(self._run, numbered)))
+        self._outgoing.append(frame)
         return [number for number, _ in numbered]
+
+    def no_welcome(self, timeout_s: float) -> str:
+        """What to say when the gateway did not greet back."""
+        refusal = f": {self.refusals[-1]}" if self.refusals else ""
+        return f"no welcome within {timeout_s} s{refusal}"
 
     def watch_depth(self, instrument_id: int) -> None:
         """Ask for the depth of an instrument; `depth` has it once it came.

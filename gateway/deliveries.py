@@ -13,10 +13,13 @@ from engine.events import Event
 from engine.kernel import from_wire, to_wire
 from engine.rounds import encode_frame
 from gateway.frames import RawDelivery, RawReplies, decode_answers
-from gateway.intake import MAX_REQUESTERS, Done, GatewayPart
+from gateway.intake import Done, GatewayPart
 from gateway.protocol import SEQUENCE_TOPIC, DepthSequence
 from gateway.sessions import Session
 from gateway.sorting import NOBODY, SEVERAL, Sorter, account_of
+
+MAX_ASKERS: Final[int] = 2_000
+"""Runs whose session is noted before those without requests under way are forgotten."""
 
 Send = Callable[[bytes, bytes], None]
 Publish = Callable[[bytes, bytes], None]
@@ -91,7 +94,7 @@ class Deliveries:
             session = self._sessions.get(address)
             if session is not None:
                 self.hand_over(session, replies.get(address, []), events.get(address, []))
-        if len(self._asked_by) > MAX_REQUESTERS:
+        if len(self._asked_by) > MAX_ASKERS:
             self._forget_askers()
 
     def hand_over(

@@ -42,6 +42,7 @@ from gateway.porter import Porter
 from gateway.protocol import (
     RIGHTS,
     VERSION,
+    BadRequest,
     Depth,
     DepthRequest,
     Hello,
@@ -54,6 +55,7 @@ from gateway.protocol import (
     decode_from_client,
     encode,
 )
+from gateway.runs import last_run
 from gateway.sessions import MAX_MALFORMED, Rate, Session
 from gateway.steady_clock import SteadyClock
 from risk.admission import fault_of
@@ -120,6 +122,7 @@ class FrontDoor:
         self._swept_ns = 0
         self.refused: dict[int, int] = {}
         self.malformed = 0
+        self.unheard = 0
 
     @property
     def is_open(self) -> bool:
@@ -161,6 +164,7 @@ class FrontDoor:
         """What was refused since the start, by cause."""
         counts = {Reason(reason).name.lower(): count for reason, count in self.refused.items()}
         counts["malformed_frame"] = self.malformed
+        counts["unheard_frame"] = self.unheard
         if self._porter is not None:
             counts["unknown_key"] = self._porter.refused
         return counts
@@ -234,10 +238,15 @@ class FrontDoor:
         now_ns = session.heard_ns
         if session.cancel_after_ns:
             self._heartbeats.heard(session.watched, now_ns)
+        if self._rate_of(session).muted(now_ns):
+            # It is asked again in a second: nothing is lost, and nothing was read.
+            self.unheard += 1
+            return
+        bad: list[BadRequest] = []
         try:
             if len(parts) != 1:
                 raise ValueError(f"a message has one part, this one has {len(parts)}")
-            message = decode_from_client(parts[0])
+            message = decode_from_client(parts[0], bad)
         except ValueError as error:
             self.malformed += 1
             session.malformed += 1
@@ -252,7 +261,7 @@ class FrontDoor:
             # What was sent before may be lost; taking this now would change the order.
             self._send(address, Pong(False))
         elif isinstance(message, Submit):
-            self._submit(session, message, now_ns)
+            self._submit(session, message, now_ns, bad)
         elif isinstance(message, DepthRequest):
             self._send(address, Depth(self._part.snapshot_of(message.instrument_id)))
         elif isinstance(message, Ping):
@@ -275,18 +284,38 @@ class FrontDoor:
             text = f"protocol version {hello.version}; this gateway speaks {VERSION}"
             self._send(session.address, Refused(text))
             return
+        if problem := self._problem_of(session.client, hello.run):
+            self._send(session.address, Refused(problem))
+            return
         run = requester(session.client, hello.run)
         interval_ns = min(max(0, hello.cancel_after_ms) * 1_000_000, MAX_INTERVAL_NS)
         session.cancel_after_ns, session.watched = interval_ns, run
         self._heartbeats.greeted(run, interval_ns, session.heard_ns)
-        session.welcomed, session.wanted = True, hello.accounts
+        session.welcomed, session.wanted, session.run = True, hello.accounts, hello.run
         self._deliveries.sessions_changed()
         key = session.key
         highest = self._part.memory(run).highest
         welcome = Welcome(session.client, key.accounts, key.rights, highest)
         self._send(session.address, welcome)
 
-    def _submit(self, session: Session, message: Submit, now_ns: int) -> None:
+    def _problem_of(self, client: str, run: int) -> str:
+        """Why a run cannot be taken; empty if it can."""
+        last = last_run(max(self._time_ns, self._wall_clock()))
+        if not 0 <= run <= last:
+            return f"run {run}: allowed are 0 to {last} (they grow with the time)"
+        runs = self._part.runs(client)
+        if runs.is_over(run):
+            return f"run {run} is over and forgotten; begin one above {runs.floor}"
+        return ""
+
+    def _submit(
+        self, session: Session, message: Submit, now_ns: int, bad: list[BadRequest]
+    ) -> None:
+        if message.run != session.run:
+            problem = self._problem_of(session.client, message.run)
+            if problem:
+                self._send(session.address, Refused(problem))
+                return
         name = requester(session.client, message.run)
         memory = self._part.memory(name)
         highest = max(memory.highest, self._highest_taken.get(name, 0))
@@ -295,7 +324,10 @@ class FrontDoor:
         replies: list[RawReplies] = []
         self._deliveries.asks(name, session)
         known = Known(memory)
-        rate = self._rate_of(session, now_ns)
+        rate = self._rate_of(session)
+        for number, fault in bad:
+            rate.refuse(now_ns)
+            replies.append(self._refusal(number, None, Reason.INVALID_FIELD, fault))
         request_id: int
         command: Any
         for request_id, command in message.requests:
@@ -309,10 +341,12 @@ class FrontDoor:
             reason = verdict(session, rate, memory.floor, request_id, command, now_ns)
             if reason is not None:
                 self._audit_refusal(session, message.run, request_id, command, reason)
+                rate.refuse(now_ns)
                 replies.append(self._refusal(request_id, command, reason))
                 continue
             kind = type(command)
             if kind is not _SUBMIT and kind is not _CANCEL and (fault := fault_of(command)):
+                rate.refuse(now_ns)
                 replies.append(self._refusal(request_id, command, Reason.INVALID_FIELD, fault))
                 continue
             highest = max(highest, request_id)
@@ -333,16 +367,17 @@ class FrontDoor:
         """Whether the batch that is being made has this request."""
         return any(taken == name and request_id in ids for taken, ids, _ in self._parcels)
 
-    def _rate_of(self, session: Session, now_ns: int) -> Rate:
-        client = session.client
-        rate = self._rates.get(client)
+    def _rate_of(self, session: Session) -> Rate:
+        rate = self._rates.get(session.client)
         if rate is None:
-            limit = session.key.max_commands_per_second or self._config.max_commands_per_second
-            rate = self._rates[client] = Rate(limit, now_ns)
+            rate = self._rates[session.client] = Rate(self._limit_of(session.key))
         return rate
 
+    def _limit_of(self, key: ClientKey) -> int:
+        return key.max_commands_per_second or self._config.max_commands_per_second
+
     def _refusal(
-        self, request_id: int, command: Command, reason: Reason, detail: str = ""
+        self, request_id: int, command: Command | None, reason: Reason, detail: str = ""
     ) -> RawReplies:
         self._count(reason)
         account_id: int = getattr(command, "account_id", 0)
@@ -445,7 +480,8 @@ class FrontDoor:
             return
         self._keys = keys
         self._admitted = keys.admitted(self._wall_clock())
-        self._rates.clear()
+        for client, rate in self._rates.items():
+            rate.limit(self._limit_of(keys.clients.get(client, _ANYBODY)))
         if self._porter is not None:
             self._porter.admitted = self._admitted
         for address, session in list(self._sessions.items()):
@@ -465,7 +501,7 @@ def verdict(
         return Reason.REQUEST_TOO_OLD
     if request_id >= 1 << 63:
         return Reason.NUMBER_TOO_LARGE
-    return None if rate.take(1, now_ns) else Reason.TOO_MANY_REQUESTS
+    return None if rate.take(now_ns) else Reason.TOO_MANY_REQUESTS
 
 
 def require_safe(config: GatewayConfig) -> None:

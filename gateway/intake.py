@@ -22,16 +22,20 @@ from gateway.frames import (
 )
 from gateway.parcels import Memory, Parcel
 from gateway.protocol import DEPTH_TOPIC
+from gateway.runs import Runs
 from gateway.sorting import sort_outcome
 from matching.market_data import DepthBook, DepthSnapshot
-
-MAX_REQUESTERS: Final[int] = 2_000
-"""Runs remembered; beyond, the one that was used least recently is forgotten."""
 
 
 def requester(client: str, run: int) -> str:
     """Whose request numbers they are."""
     return f"{client}/{run}"
+
+
+def client_and_run(name: str) -> tuple[str, int]:
+    """What `requester` made a name of."""
+    client, _, run = name.rpartition("/")
+    return client, int(run)
 
 
 _DEPTH: Final[str] = DEPTH_TOPIC.decode()
@@ -56,7 +60,7 @@ class GatewayPart:
         self.batches = 0
         self.next_order_id = 1
         self.time_ns = 0
-        self.requesters: dict[str, Memory] = {}
+        self.clients: dict[str, Runs] = {}
         self.in_flight: dict[int, list[Parcel]] = {}
         self.depth: dict[int, DepthBook] = {}
         self.watches: dict[str, Watch] = {}
@@ -65,7 +69,12 @@ class GatewayPart:
 
     def memory(self, name: str) -> Memory:
         """What is remembered of a requester; of one never heard of, nothing."""
-        return self.requesters.get(name) or Memory()
+        client, run = client_and_run(name)
+        return self.runs(client).memory(run)
+
+    def runs(self, client: str) -> Runs:
+        """The runs of a client."""
+        return self.clients.get(client) or Runs()
 
     def handle(self, source: str, body: bytes, out: Outputs) -> None:
         """Take an intake, an outcome of risk or public events of matching.
@@ -95,10 +104,7 @@ class GatewayPart:
         for name, request_ids, order_ids in intake.parcels:
             parcel = Parcel(name, request_ids, order_ids)
             parcels.append(parcel)
-            # Whoever asked last stands last.
-            memory = self.requesters.pop(name, None) or Memory()
-            self.requesters[name] = memory
-            memory.begin(parcel)
+            self._used(name).begin(parcel)
         for watch in intake.watches:
             if watch.accounts:
                 self.watches[watch.requester] = watch
@@ -106,6 +112,13 @@ class GatewayPart:
                 self.watches.pop(watch.requester, None)
         self.in_flight[intake.number] = parcels
         out.append((RISK, intake.batch))
+
+    def _used(self, name: str) -> Memory:
+        client, run = client_and_run(name)
+        runs = self.clients.get(client)
+        if runs is None:
+            runs = self.clients[client] = Runs()
+        return runs.used(run)
 
     def _outcome(self, body: bytes) -> RawOutcome:
         """The outcome sorted, its events in bytes; a merged hub hands it over like that."""
@@ -137,19 +150,14 @@ class GatewayPart:
     def _finish(self, outcome: RawOutcome, out: Outputs) -> None:
         parcels = self.in_flight.pop(outcome.number)
         for place, parcel in enumerate(parcels):
-            memory = self.requesters[parcel.requester]
-            memory.finish(parcel, bytes(outcome.direct[place]), self._keep)
-        if len(self.requesters) > MAX_REQUESTERS:
-            self._forget_requesters()
+            client, run = client_and_run(parcel.requester)
+            runs = self.clients[client]
+            runs.memories[run].finish(parcel, bytes(outcome.direct[place]), self._keep)
+            runs.tidy(run)
         for topic, levels in outcome.public:
             if topic.startswith(_DEPTH):
                 self._mirror(decode_levels(levels))
         out.append((OUTSIDE, Done(parcels, outcome)))
-
-    def _forget_requesters(self) -> None:
-        for name in list(self.requesters)[: len(self.requesters) - MAX_REQUESTERS]:
-            if not self.requesters[name].under_way:
-                del self.requesters[name]
 
     def _mirror(self, levels: list[LevelRow]) -> None:
         """Follow the depth of one instrument."""
@@ -180,7 +188,7 @@ class GatewayPart:
                 [number, [parcel.row() for parcel in parcels]]
                 for number, parcels in self.in_flight.items()
             ],
-            [[name, memory.state()] for name, memory in self.requesters.items()],
+            [[client, runs.state()] for client, runs in self.clients.items()],
             [
                 [key, book.sequence, book.depth(1), book.depth(-1)]
                 for key, book in sorted(self.depth.items())
@@ -194,16 +202,17 @@ class GatewayPart:
     def restore(self, state: Any) -> None:
         """Take over what `state` returned."""
         self.batches, self.next_order_id, self.time_ns = state[:3]
-        self.requesters = {}
-        for name, remembered in state[4]:
-            memory = self.requesters[name] = Memory()
-            memory.restore(name, remembered)
+        self.clients = {}
+        for client, rows in state[4]:
+            runs = self.clients[client] = Runs()
+            runs.restore(client, rows)
         self.in_flight = {}
         for number, rows in state[3]:
             parcels = [Parcel(name, ids, order_ids) for name, ids, order_ids in rows]
             self.in_flight[number] = parcels
             for parcel in parcels:
-                self.requesters[parcel.requester].begin(parcel)
+                client, run = client_and_run(parcel.requester)
+                self.clients[client].memories[run].begin(parcel)
         self.depth = {
             key: DepthBook(DepthSnapshot(key, sequence, bids, asks))
             for key, sequence, bids, asks in state[5]

@@ -88,6 +88,8 @@ class Memory:
             for place, order_id in enumerate(parcel.order_ids):
                 if order_id == QUERY:
                     self._drop(parcel.request_ids[place], parcel)
+        if not parcel.kept():
+            return
         self.answered += parcel.kept()
         done = self.done
         done.append(parcel)

@@ -1,10 +1,10 @@
 """What clients and the gateway say to each other: MessagePack arrays, one message per frame.
 
 A request is a number chosen by the client and a command. A client has as many runs of numbers as it
-likes, each named by a number too: usually one per program start. Within a run numbers grow; each
-is carried out at most once, and sending one again gives the first answer again (a query is
-answered anew). In commands from clients ``time_ns`` is ignored, and so is the ``order_id`` of a new
-order: the gateway stamps both.
+likes, each named by a number too: usually one per program start, and it grows with the time
+(`gateway.runs.run_at`). Within a run numbers grow; each is carried out at most once, and sending
+one again gives the first answer again (a query is answered anew). In commands from clients
+``time_ns`` is ignored, and so is the ``order_id`` of a new order: the gateway stamps both.
 """
 
 from typing import Final
@@ -150,6 +150,19 @@ SYSTEM_TOPIC: Final[bytes] = b"system"
 that no instrument is a prefix of another. The second part of each message is a list of events, on
 `SEQUENCE_TOPIC` a `DepthSequence`."""
 
+BadRequest = tuple[int, str]
+"""The number of a request whose command cannot be read, and why."""
+
+
+class _RawSubmit(msgspec.Struct, frozen=True, array_like=True, tag="Submit"):
+    """`Submit` with its commands in bytes."""
+
+    run: int
+    requests: list[tuple[int, msgspec.Raw]]
+
+
+_raw_submit = msgspec.msgpack.Decoder(_RawSubmit)
+_command = msgspec.msgpack.Decoder(WireCommand)
 _encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
 _client = msgspec.msgpack.Decoder(ClientMessage)
 _server = msgspec.msgpack.Decoder(ServerMessage)
@@ -163,8 +176,9 @@ def encode(message: ClientMessage | ServerMessage | DepthSequence) -> bytes:
     return _encoder.encode(message)
 
 
-def decode_from_client(data: bytes) -> ClientMessage:
-    """A client's message.
+def decode_from_client(data: bytes, bad: list[BadRequest] | None = None) -> ClientMessage:
+    """A client's message. With ``bad``, requests with a command that is none are put there and the
+    others of their frame are in the message.
 
     Raises:
         ValueError: the bytes are none.
@@ -172,8 +186,25 @@ def decode_from_client(data: bytes) -> ClientMessage:
     try:
         message: ClientMessage = _client.decode(data)
     except _MALFORMED as error:
+        if bad is not None and (submit := _partly(data, bad)) is not None:
+            return submit
         raise ValueError(f"not a message: {error}") from None
     return message
+
+
+def _partly(data: bytes, bad: list[BadRequest]) -> Submit | None:
+    """The requests of a frame that can be read; None if it is no frame of requests."""
+    try:
+        raw = _raw_submit.decode(data)
+    except _MALFORMED:
+        return None
+    requests: list[tuple[int, WireCommand]] = []
+    for request_id, body in raw.requests:
+        try:
+            requests.append((request_id, _command.decode(body)))
+        except _MALFORMED as error:
+            bad.append((request_id, f"not a command: {error}"[:200]))
+    return Submit(raw.run, requests)
 
 
 def decode_from_server(data: bytes) -> ServerMessage:

@@ -1,5 +1,6 @@
 """Who is connected: sessions, their rate limits and heartbeats."""
 
+from collections import deque
 from typing import Final
 
 from gateway.keys import ClientKey
@@ -11,33 +12,53 @@ MAX_MALFORMED: Final[int] = 5
 
 
 class Rate:
-    """A token bucket holding one second's worth of commands; 0 means no limit."""
+    """So many commands in any second, and not one more; 0 means no limit.
 
-    __slots__ = ("_per_second", "_since_ns", "_tokens_ns")
+    Refused commands are counted apart: `muted` tells that a second's worth of them was answered
+    already, and that the rest need not even be read until the second is over.
+    """
 
-    def __init__(self, per_second: int, now_ns: int) -> None:
-        self._per_second = per_second
-        # Kept in command-nanoseconds, so that refilling is exact.
-        self._tokens_ns = per_second * SECOND_NS
-        self._since_ns = now_ns
+    __slots__ = ("_refused", "_taken", "per_second")
 
-    def take(self, count: int, now_ns: int) -> bool:
-        """Whether ``count`` more commands are allowed now; if so they are used up."""
-        limit = self._per_second
-        if not limit:
-            return True
-        full = limit * SECOND_NS
-        self._tokens_ns = min(full, self._tokens_ns + (now_ns - self._since_ns) * limit)
-        self._since_ns = now_ns
-        if self._tokens_ns < count * SECOND_NS:
+    def __init__(self, per_second: int) -> None:
+        self.per_second = per_second
+        # When each of the last commands was taken or refused.
+        self._taken: deque[int] = deque(maxlen=per_second)
+        self._refused: deque[int] = deque(maxlen=per_second)
+
+    def limit(self, per_second: int) -> None:
+        """Another limit from now on; what was taken in the last second still counts."""
+        if per_second != self.per_second:
+            self.per_second = per_second
+            self._taken = deque(self._taken, maxlen=per_second)
+            self._refused = deque(self._refused, maxlen=per_second)
+
+    def take(self, now_ns: int) -> bool:
+        """Whether one more command is allowed now; if so it is used up."""
+        return not self.per_second or self._count(self._taken, now_ns)
+
+    def refuse(self, now_ns: int) -> None:
+        """A command was refused, for whatever reason."""
+        if self.per_second:
+            self._count(self._refused, now_ns)
+
+    def muted(self, now_ns: int) -> bool:
+        """Whether the client was refused so often that it is not listened to now."""
+        refused = self._refused
+        full = len(refused) == self.per_second > 0
+        return full and now_ns - refused[0] < SECOND_NS
+
+    def _count(self, times: deque[int], now_ns: int) -> bool:
+        if len(times) == self.per_second and now_ns - times[0] < SECOND_NS:
             return False
-        self._tokens_ns -= count * SECOND_NS
+        times.append(now_ns)
         return True
 
 
 class Session:
     """One connection of a client. `cancel_after_ns` 0: nothing is cancelled when it falls silent;
-    otherwise it stands for the run named `watched`. `wanted` are the accounts whose events it
+    otherwise it stands for the run named `watched`. `run` is the run
+    it greeted with. `wanted` are the accounts whose events it
     asked for, None for all its key has.
     """
 
@@ -50,6 +71,7 @@ class Session:
         "heard_ns",
         "key",
         "malformed",
+        "run",
         "unrestricted",
         "wanted",
         "watched",
@@ -63,6 +85,7 @@ class Session:
         self.heard_ns = now_ns
         self.cancel_after_ns = 0
         self.malformed = 0
+        self.run = -1
         self.deliveries = 0
         self.closed = False
         self.welcomed = False

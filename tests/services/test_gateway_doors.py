@@ -1,13 +1,16 @@
 """Who is let in, and what happens to frames that should not have come."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zmq
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine import commands as c
-from engine.events import CommandRejected, OrderAccepted
+from engine.events import AccountReport, CommandRejected, OrderAccepted
 from engine.reasons import Reason
 from engine.service_config import ConfigError, parse_config
 from engine.topology import GATEWAY, RISK
@@ -169,12 +172,55 @@ def test_commands_beyond_the_rate_are_refused(guarded: Processes, ring: KeyRing)
         assert 10 <= len(refused) <= 15
 
 
-def test_a_bucket_refills_with_time() -> None:
-    rate = Rate(2, 0)
-    assert [rate.take(1, 0) for _ in range(3)] == [True, True, False]
-    assert not rate.take(1, SECOND_NS // 2 - 1)
-    assert rate.take(1, SECOND_NS // 2)
-    assert [rate.take(1, 100 * SECOND_NS) for _ in range(3)] == [True, True, False]
+def test_a_limit_holds_for_any_second() -> None:
+    """Regression: with a full bucket at every look at the key file, twice as many got through."""
+    rate = Rate(2)
+    assert [rate.take(0) for _ in range(3)] == [True, True, False]
+    assert not rate.take(SECOND_NS - 1)
+    assert [rate.take(SECOND_NS) for _ in range(3)] == [True, True, False]
+    rate.limit(2)
+    assert not rate.take(SECOND_NS + 1)
+    rate.limit(3)
+    assert [rate.take(SECOND_NS + 1) for _ in range(2)] == [True, False]
+
+
+@given(st.lists(st.integers(0, 400), max_size=60), st.integers(1, 5))
+def test_no_second_ever_has_more_than_the_limit(pauses: list[int], limit: int) -> None:
+    rate = Rate(limit)
+    taken: list[int] = []
+    now = 0
+    for pause in pauses:
+        now += pause * SECOND_NS // 1_000
+        if rate.take(now):
+            taken.append(now)
+        else:
+            assert sum(one > now - SECOND_NS for one in taken) == limit
+        assert sum(one > now - SECOND_NS for one in taken) <= limit
+
+
+def test_who_is_refused_too_often_is_not_heard_for_a_second() -> None:
+    rate = Rate(2)
+    assert not rate.muted(0)
+    rate.refuse(0)
+    assert not rate.muted(0)
+    rate.refuse(5)
+    assert rate.muted(SECOND_NS - 1)
+    assert not rate.muted(SECOND_NS)
+    assert not Rate(0).muted(0)
+
+
+def test_a_limit_of_five_is_five_a_second_however_it_is_pushed(
+    guarded: Processes, ring: KeyRing
+) -> None:
+    """And the key file is looked at all the time."""
+    with Client(ring.address(guarded, "bob")) as bob:
+        began = time.monotonic()
+        answered = 0
+        while time.monotonic() - began < 4:
+            bob.send([c.QueryAccount(0, 102)])
+            for reply in bob.take_replies(0.001):
+                answered += isinstance(reply.events[0], AccountReport)
+        assert 5 <= answered <= 5 * (1 + int(time.monotonic() - began))
 
 
 def test_open_doors_without_keys_are_refused() -> None:

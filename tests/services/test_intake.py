@@ -11,7 +11,7 @@ from engine.service_journal import OUTSIDE
 from engine.snapshot import pack, unpack
 from engine.topology import RISK
 from gateway.frames import Intake, ParcelRow
-from gateway.intake import MAX_REQUESTERS, Done, GatewayPart
+from gateway.intake import Done, GatewayPart
 from gateway.parcels import QUERY, Known, Memory, Parcel
 
 KEPT = 3
@@ -103,15 +103,6 @@ def test_the_last_answers_are_kept_however_many_frames_are_under_way(
 
 def rows(parcel: Parcel) -> tuple[list[int], list[int]]:
     return parcel.request_ids, parcel.order_ids
-
-
-def test_runs_used_least_recently_are_forgotten() -> None:
-    part = GatewayPart(KEPT)
-    for number, run in enumerate([*range(MAX_REQUESTERS), 0, MAX_REQUESTERS], start=1):
-        done(part, number, [plain(f"ann/{run}", number)])
-    assert len(part.requesters) == MAX_REQUESTERS
-    assert "ann/0" in part.requesters
-    assert "ann/1" not in part.requesters
 
 
 def test_a_restored_gateway_has_the_same_state() -> None:

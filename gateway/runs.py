@@ -1,0 +1,87 @@
+"""The runs of request numbers of one client: which are remembered, and which are over.
+
+Every run that had something carried out is remembered, up to a number; beyond, the one that was
+used least recently is forgotten. Nobody may mistake a forgotten run for a new one, or its requests
+would be carried out a second time. So run numbers grow: what is not above the highest forgotten one
+and not remembered is over, for good.
+"""
+
+from typing import Any, Final
+
+from gateway.parcels import Memory
+
+MAX_RUNS: Final[int] = 1_000
+"""Runs remembered of one client."""
+
+_NEVER: Final[int] = 2**63
+"""Above every request number."""
+
+RUN_SHIFT: Final[int] = 11
+_DAY_US: Final[int] = 86_400 * 1_000_000
+
+
+def run_at(time_ns: int) -> int:
+    """The first run number of a moment (Unix time): microseconds, then `RUN_SHIFT` bits by
+    chance for those that begin in the same one."""
+    return time_ns // 1_000 << RUN_SHIFT
+
+
+def last_run(time_ns: int) -> int:
+    """The highest run number that is taken now: a day ahead, for clocks that are wrong."""
+    return (time_ns // 1_000 + _DAY_US) << RUN_SHIFT
+
+
+class Runs:
+    """``floor`` is the highest number of a run that was forgotten, -1 before the first."""
+
+    __slots__ = ("floor", "memories")
+
+    def __init__(self) -> None:
+        self.floor = -1
+        # Whoever asked last stands last.
+        self.memories: dict[int, Memory] = {}
+
+    def memory(self, run: int) -> Memory:
+        """What is remembered of a run: of a new one nothing, and of one that is over that all its
+        numbers are too old."""
+        found = self.memories.get(run)
+        if found is None:
+            found = Memory()
+            if self.is_over(run):
+                found.floor = _NEVER
+        return found
+
+    def is_over(self, run: int) -> bool:
+        """Whether it was forgotten, or cannot be told from one that was."""
+        return run <= self.floor and run not in self.memories
+
+    def used(self, run: int) -> Memory:
+        """The memory of a run that something is asked in now."""
+        memory = self.memories.pop(run, None) or Memory()
+        self.memories[run] = memory
+        return memory
+
+    def tidy(self, run: int) -> None:
+        """A request of a run was answered: forget the run if it only had queries, which may be
+        done again, and the ones used least recently beyond `MAX_RUNS`."""
+        memory = self.memories[run]
+        if not (memory.answered or memory.under_way or memory.floor):
+            del self.memories[run]
+        if len(self.memories) <= MAX_RUNS:
+            return
+        for oldest in list(self.memories)[: len(self.memories) - MAX_RUNS]:
+            if not self.memories[oldest].under_way:
+                del self.memories[oldest]
+                self.floor = max(self.floor, oldest)
+
+    def state(self) -> list[Any]:
+        """What `restore` needs besides the parcels in work."""
+        return [self.floor, [[run, memory.state()] for run, memory in self.memories.items()]]
+
+    def restore(self, requester: str, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        self.floor, rows = state
+        self.memories = {}
+        for run, remembered in rows:
+            memory = self.memories[run] = Memory()
+            memory.restore(requester, remembered)
