@@ -27,16 +27,18 @@ def outcome(overrides: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     """Print a table of outcomes; money is in the settlement asset."""
-    print(f"{'':<18} liquidated  partial  full  takeovers  ADL fills    bad debt  fund paid")
+    print(f"{'':<18} liquidated  partial  full  takeovers  ADL fills    bad debt  fund's change")
     for name, overrides in WORLDS.items():
         summary = outcome(overrides)
         liquidations = summary["liquidations"]
         (debt,) = summary["bad_debt"].values()
-        (paid,) = summary["insurance_fund"]["paid"].values()
+        (start,) = summary["insurance_fund"]["start"].values()
+        (end,) = summary["insurance_fund"]["end"].values()
         print(
             f"{name:<18} {liquidations['accounts']:>10} {liquidations['partial']:>8} "
             f"{liquidations['full']:>5} {liquidations['takeovers']:>10} "
-            f"{summary['adl']['fills']:>10} {float(debt):>11,.2f} {float(paid):>10,.2f}"
+            f"{summary['adl']['fills']:>10} {float(debt):>11,.2f} "
+            f"{float(end) - float(start):>14,.2f}"
         )
 
 

@@ -296,8 +296,9 @@ def _run(args: argparse.Namespace) -> int:
         f"  liquidations: {liquidations['accounts']:,} accounts, {liquidations['partial']:,} "
         f"partial, {liquidations['full']:,} full, {liquidations['takeovers']:,} takeovers\n"
         f"  auto-deleveraging: {summary['adl']['fills']:,} fills, "
-        f"bad debt {_amounts(summary['bad_debt'])}, "
-        f"fund paid {_amounts(summary['insurance_fund']['paid'])}\n"
+        f"bad debt {_amounts(summary['bad_debt'])}\n"
+        f"  insurance fund: {_amounts(summary['insurance_fund']['start'])} at the start, "
+        f"{_amounts(summary['insurance_fund']['end'])} at the end\n"
         f"  state hash {summary['state_hash']}\n"
         f"  report: {out / 'report.html'}"
     )

@@ -53,7 +53,7 @@ def layout(y_title: str, height: int, **more: Any) -> Figure:
     """The shared layout: light, unframed, legend above the plot."""
     base: Figure = {
         "height": height,
-        "margin": {"l": 76, "r": 20, "t": 34, "b": 44},
+        "margin": {"l": 76, "r": 20, "t": 56, "b": 44},
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",
         "font": {"family": "system-ui, 'Segoe UI', sans-serif", "size": 13, "color": INK},

@@ -30,27 +30,18 @@ LINE_NAMES: Final[dict[str, str]] = {
     "unrealised": "Since then, on what it still holds",
     END: "At the end",
 }
-RESULT_HEAD: Final[tuple[str, ...]] = (
-    "",
-    "Accounts",
-    "Liquidated",
-    "Deleveraged",
-    "Paid in",
-    "Result of the liquidated",
-    "of the deleveraged",
-    "of the others",
-    "Result",
-)
-_RESULT_FIGURES: Final[tuple[str, ...]] = (
-    "accounts",
-    "accounts_liquidated",
-    "accounts_deleveraged",
-    "paid_in",
-    "liquidated",
-    "deleveraged",
-    "other",
-    "result",
-)
+RESULT_COLUMNS: Final[dict[str, str]] = {
+    "accounts": "Accounts",
+    "paid_in": "Paid in",
+    "result": "Result",
+}
+SPLIT_COLUMNS: Final[dict[str, str]] = {
+    "accounts_liquidated": "Liquidated",
+    "liquidated": "Their result",
+    "accounts_deleveraged": "Deleveraged",
+    "deleveraged": "Their result",
+    "other": "Result of the others",
+}
 
 
 def result_charts(data: ReportData) -> list[Chart]:
@@ -68,7 +59,7 @@ def result_charts(data: ReportData) -> list[Chart]:
 
 
 def _result_chart(symbol: str, rows: Sequence[Mapping[str, Any]]) -> Chart:
-    drawn = [row for row in rows if row["kind"] != TOTAL]
+    drawn = [row for row in rows if row["kind"] != TOTAL and float(row["result"])]
     names = [str(row["name"]) for row in drawn]
     values = [float(row["result"]) for row in drawn]
     trace: Figure = {
@@ -83,7 +74,6 @@ def _result_chart(symbol: str, rows: Sequence[Mapping[str, Any]]) -> Chart:
     look = layout("", 80 + 26 * len(drawn), showlegend=False)
     look["xaxis"] = axis(symbol, zeroline=True)
     look["yaxis"] = axis("", type="category", autorange="reversed")
-    table = [[str(row["name"]), *(plain(row[name]) for name in _RESULT_FIGURES)] for row in rows]
     return Chart(
         f"results-{symbol}",
         f"Who lost and who won, {symbol}",
@@ -92,16 +82,22 @@ def _result_chart(symbol: str, rows: Sequence[Mapping[str, Any]]) -> Chart:
         {"data": [trace], "layout": look},
         captions=[
             "A result is what an owner has at the end (wallets, and positions at their marks) less "
-            "what it paid in. Liquidated are owners with at least one liquidation, deleveraged "
-            "other owners with a position closed by auto-deleveraging."
+            "what it paid in. The second table splits the results by what happened to the owners: "
+            "at least one liquidation, or else a position closed by auto-deleveraging."
         ],
-        table=html_table(RESULT_HEAD, table),
+        table=_table(RESULT_COLUMNS, rows) + _table(SPLIT_COLUMNS, rows),
         time_axis=False,
     )
 
 
+def _table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The results' named figures, a row each."""
+    cells = [[str(row["name"]), *(plain(row[name]) for name in columns)] for row in rows]
+    return html_table(["", *columns.values()], cells)
+
+
 def house_charts(data: ReportData) -> list[Chart]:
-    """The accounts of fund and backstop, a column per asset; those that never had anything are
+    """The accounts of fund and backstop, a column per asset; those in which nothing happened are
     left out."""
     houses: dict[str, dict[str, dict[str, str]]] = data.summary.get("house_accounts", {})
     charts = []
@@ -109,7 +105,7 @@ def house_charts(data: ReportData) -> list[Chart]:
         used = {
             symbol: lines
             for symbol, lines in accounts.items()
-            if any(float(amount) for amount in lines.values())
+            if any(float(amount) for name, amount in lines.items() if name not in (START, END))
         }
         if used:
             charts.append(_house_chart(house, used))
@@ -168,7 +164,9 @@ def _house_figure(accounts: Mapping[str, Mapping[str, str]]) -> Figure:
             }
         )
         look[f"xaxis{suffix}"] = axis("", type="category", anchor=f"y{suffix}")
-        domain = [top - 0.8 / len(accounts), top]
+        # Below all but the last there is room for the names of the bars.
+        share = 1.0 if len(accounts) == 1 else 0.8
+        domain = [top - share / len(accounts), top]
         look[f"yaxis{suffix}"] = axis(symbol, domain=domain, anchor=f"x{suffix}")
     return {"data": traces, "layout": look}
 

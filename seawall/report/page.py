@@ -58,8 +58,14 @@ CARDS: Final[tuple[tuple[str, _Path, tuple[tuple[str, _Path], ...]], ...]] = (
         (
             ("start", ("insurance_fund", "start")),
             *(
-                (name.replace("_", " "), ("house_accounts", "insurance_fund", EVERY, name))
-                for name in ("liquidation_fees", "deficits", "takeovers", "disposal", "unrealised")
+                (label, ("house_accounts", "insurance_fund", EVERY, name))
+                for label, name in (
+                    ("fees", "liquidation_fees"),
+                    ("deficits", "deficits"),
+                    ("takeovers", "takeovers"),
+                    ("disposal", "disposal"),
+                    ("unrealised", "unrealised"),
+                )
             ),
         ),
     ),
@@ -91,7 +97,7 @@ h3 { font-size: 17px; margin: 0 0 2px; }
 p { margin: 0 0 8px; max-width: 80ch; }
 nav { margin: 14px 0 0; } nav a { color: var(--blue); margin-right: 18px; }
 .notes { margin: 8px 0 0; padding-left: 20px; color: var(--soft); max-width: 80ch; }
-.cards { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); }
+.cards { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(272px, 1fr)); }
 .card, section.chart { background: #fff; border: 1px solid var(--line); border-radius: 8px; }
 .card { padding: 12px 14px; }
 .card .label { color: var(--soft); font-size: 14px; }

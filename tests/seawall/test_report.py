@@ -466,8 +466,10 @@ def rows_of(table: str) -> list[list[str]]:
 def test_who_lost_and_who_won_is_a_table_with_a_total_of_zero(small: ReportData) -> None:
     (chart,) = result_charts(small)
     rows = rows_of(chart.table)
-    assert [row[0] for row in rows[1:]] == ["retail", "makers", "insurance fund", "total"]
-    assert [row[-1] for row in rows[1:]] == ["-900.5", "1,000", "-99.5", "0"]
+    names = ["retail", "makers", "insurance fund", "total"]
+    assert [row[0] for row in rows] == ["", *names, "", *names]
+    assert [row[-1] for row in rows[1:5]] == ["-900.5", "1,000", "-99.5", "0"]
+    assert rows[6] == ["retail", "6,663", "0", "0", "0", "-900.5"]
     assert chart.figure is not None
     (bars,) = chart.figure["data"]
     assert bars["x"] == [-900.5, 1000.0, -99.5]
