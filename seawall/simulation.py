@@ -51,6 +51,7 @@ from seawall.profiles import draw_population
 from seawall.results import AGENT, GROUP
 from seawall.scenario import Scenario
 from seawall.series import SeriesRecorder
+from seawall.set_up import SetUp
 from seawall.simulation_result import SimulationResult
 
 RANK_INDEX: Final[int] = 0
@@ -112,6 +113,7 @@ class Simulation:
         # By account id from `FIRST_TRADER` on: there are no gaps.
         self._owners: list[Agent | Trader] = []
         self._desk = Desk(self)
+        self._set_up = SetUp(scenario)
         self.views: dict[str, MarketView] = {}
         self._by_instrument: dict[int, MarketView] = {}
         self._routes = self._event_routes()
@@ -127,6 +129,12 @@ class Simulation:
         self._interrupts.check()
         self.commands += 1
         self.market.send(command)
+
+    def _set(self, command: Command) -> None:
+        """Send a command that sets the market up, and see that it is taken."""
+        self._set_up.sent(command)
+        self.send(command)
+        self._set_up.check()
 
     def next_order_id(self) -> int:
         """A fresh order id."""
@@ -243,10 +251,11 @@ class Simulation:
         opening_ns = begin_ns - sum(links)
         first_ticks = {name: stream.first_ticks for name, stream in streams.items()}
         for command in market_commands(scenario, listing_ns):
-            self.send(command)
+            self._set(command)
         for command in house_commands(scenario, listing_ns, first_ticks):
-            self.send(command)
+            self._set(command)
         self.market.run_until(opening_ns)
+        self._set_up.check()
         assets = {asset.asset_id: asset for asset in scenario.assets.values()}
         for name, spec in scenario.instruments.items():
             book = self.market.book(spec.instrument_id)
@@ -258,6 +267,7 @@ class Simulation:
         self._open_traders(first_ticks, first_prices_ppb, opening_ns)
         self._open_agents(first_ticks, opening_ns)
         self.market.run_until(begin_ns)
+        self._set_up.stands()
 
     def _open_traders(
         self, first_ticks: dict[str, int], first_prices_ppb: dict[str, int], opening_ns: int
@@ -270,8 +280,10 @@ class Simulation:
         for profile in profiles:
             view = self.views[profile.instrument]
             entry = planner.plan(profile, view)
+            self._set_up.add_owner(profile.account_id, f"population.{profile.group}")
+            self._set_up.check_room(profile.account_id, view.asset, entry.deposit_q, entry.leverage)
             for command in trader_commands(profile, entry, view, scenario.assets, opening_ns):
-                self.send(command)
+                self._set(command)
             dice = Dice(self.seed << 40 | profile.account_id)
             trader = Trader(
                 profile, self._crowd, dice, view.asset.asset_id, entry.reserve_q, entry.target_lots
@@ -292,8 +304,11 @@ class Simulation:
         self._agents = build_agents(self.scenario.agents, self.views, first_id, self.seed)
         for agent in self._agents:
             ticks = first_ticks[names[agent.view.instrument_id]]
+            self._set_up.add_owner(agent.account_id, f"agents.{agent.name}")
+            capital_q = agent.view.settle_q(agent.capital, ticks)
+            self._set_up.check_room(agent.account_id, agent.view.asset, capital_q, agent.leverage)
             for command in agent_commands(agent, ticks, opening_ns):
-                self.send(command)
+                self._set(command)
             self._owners.append(agent)
             self.schedule(agent.first_wake(begin_ns), self._waker(agent))
 
@@ -314,7 +329,7 @@ class Simulation:
             return
 
         def publish() -> None:
-            self.send(kind(point.time_ns, point.subject_id, point.source_id, point.price_ticks))
+            self._set(kind(point.time_ns, point.subject_id, point.source_id, point.price_ticks))
             self._follow(stream, kind)
 
         self.schedule(point.time_ns, publish, RANK_INDEX)
@@ -349,8 +364,9 @@ class Simulation:
             MarkUpdated: self._on_mark,
             Deleveraged: self._on_deleveraged,
         }
-        for kind in (OrderAccepted, OrderAmended, OrderClosed, OrderFilled, CommandRejected):
+        for kind in (OrderAccepted, OrderAmended, OrderClosed, OrderFilled):
             routes[kind] = self._to_owner
+        routes[CommandRejected] = self._on_rejected
         for margin_kind in (
             MarginCallIssued,
             MarginCallEnded,
@@ -379,6 +395,13 @@ class Simulation:
         owner = self._owner(owner_of(event.margin_account_id))  # type: ignore[union-attr]
         if owner is not None:
             owner.on_event(event)
+
+    def _on_rejected(self, event: Event) -> None:
+        """A trader's refused order is its own affair; what sets the market up may not be refused,
+        nor a price."""
+        assert isinstance(event, CommandRejected)
+        self._set_up.refused(event)
+        self._to_owner(event)
 
     def _on_deleveraged(self, event: Event) -> None:
         assert isinstance(event, Deleveraged)
