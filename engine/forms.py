@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from engine.help_text import HelpText
 from engine.kernel import KernelMessage, Maker, decoded_as
 from engine.reasons import shown
 from engine.units import COMPILED
@@ -35,8 +36,11 @@ def form_of(kernel: type[KernelMessage], number: Any = int, maker: Maker | None 
     struct = _struct_of(kernel, number)
     if not COMPILED:
         return struct
-    for name in ("__module__", "__match_args__", "__struct_fields__"):
-        setattr(kernel, name, getattr(struct, name))
+    manners = {name: getattr(struct, name) for name in ("__match_args__", "__struct_fields__")}
+    manners["__doc__"] = HelpText(kernel.__module__.rpartition(".")[2], kernel.__name__)
+    manners["__module__"] = struct.__module__
+    for name, value in manners.items():
+        setattr(kernel, name, value)
     decoded_as(struct, maker or (lambda values: kernel(*values)))
     _STRUCTS[kernel] = struct
     return kernel
