@@ -156,6 +156,12 @@ class QueryAccount(_Command, frozen=True, array_like=True, tag=True):
     account_id: int
 
 
+class QueryOrders(_Command, frozen=True, array_like=True, tag=True):
+    """Ask for an `engine.events.OrdersReport`; changes nothing."""
+
+    account_id: int
+
+
 class QueryMarket(_Command, frozen=True, array_like=True, tag=True):
     """Ask for an `engine.events.MarketReport`; changes nothing."""
 
@@ -202,5 +208,6 @@ Command = (
     | QueryAccount
     | QueryMarket
     | QueryRisk
+    | QueryOrders
     | Skipped
 )

@@ -399,6 +399,27 @@ class AccountReport(_Event, frozen=True, array_like=True, tag=True):
     open_order_ids: list[int]
 
 
+class OrderReport(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An open order as it stands: ``qty_lots`` it was accepted with, ``remaining_lots`` left."""
+
+    order_id: int
+    instrument_id: int
+    leg: int
+    side: int
+    qty_lots: int
+    remaining_lots: int
+    price_ticks: int
+    reduce_only: bool
+    liquidation: bool
+
+
+class OrdersReport(_Event, frozen=True, array_like=True, tag=True):
+    """Answer to `engine.commands.QueryOrders`: the account's open orders, oldest first."""
+
+    account_id: int
+    orders: list[OrderReport]
+
+
 class AssetReport(msgspec.Struct, frozen=True, array_like=True):
     """An asset, the insurance fund's wallet in it and the debt nobody covered.
 
@@ -513,6 +534,7 @@ Event = (
     | CollateralPriceChanged
     | CollateralExchanged
     | AccountReport
+    | OrdersReport
     | MarketReport
     | RiskReport
 )

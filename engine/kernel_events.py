@@ -51,7 +51,11 @@ def order_accepted_of(values: tuple[int, int, int, int, int, int, int]) -> Order
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 class OrderFilled(KernelMessage):
-    """One side of a trade, for its owner. A negative fee is a rebate."""
+    """One side of a trade, for its owner. A negative fee is a rebate.
+
+    ``trade_id`` is that of the public `Trade`, counted per instrument: with instrument and order it
+    names this execution, however often it is told.
+    """
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class OrderFilled(KernelMessage):
         fee_q: int,
         realised_q: int,
         position_lots: int,
+        trade_id: int = 0,
     ) -> None:
         super().__init__(time_ns)
         self.account_id: Final = account_id
@@ -82,6 +87,7 @@ class OrderFilled(KernelMessage):
         self.fee_q: Final = fee_q
         self.realised_q: Final = realised_q
         self.position_lots: Final = position_lots
+        self.trade_id: Final = trade_id
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -100,11 +106,12 @@ class OrderFilled(KernelMessage):
             self.fee_q,
             self.realised_q,
             self.position_lots,
+            self.trade_id,
         )
 
 
 def order_filled_of(
-    values: tuple[int, int, int, int, int, int, int, int, bool, bool, int, int, int],
+    values: tuple[int, int, int, int, int, int, int, int, bool, bool, int, int, int, int],
 ) -> OrderFilled:
     """The message with these fields, which arrive by the thousand."""
     return OrderFilled(
@@ -121,6 +128,7 @@ def order_filled_of(
         values[10],
         values[11],
         values[12],
+        values[13],
     )
 
 

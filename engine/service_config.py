@@ -60,6 +60,7 @@ class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True):
     max_batch: int = 500
     batches_in_flight: int = 4
     remembered_requests: int = 10_000
+    remembered_event_bytes: int = 2_097_152
     depth_levels: int = 50
 
 
@@ -261,6 +262,7 @@ def parse_config(text: str, file: str) -> ServiceConfig:
         "gateway.max_batch": gateway.max_batch,
         "gateway.batches_in_flight": gateway.batches_in_flight,
         "gateway.remembered_requests": gateway.remembered_requests,
+        "gateway.remembered_event_bytes": gateway.remembered_event_bytes,
     }
     for name, value in positive.items():
         if value < 1:

@@ -40,6 +40,7 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     c.QueryAccount: (RISK,),
     c.QueryMarket: (RISK,),
     c.QueryRisk: (RISK,),
+    c.QueryOrders: (RISK,),
     c.Skipped: (RISK,),
     # risk -> matching and liquidation
     k.InstrumentListed: (MATCHING, LIQUIDATION),

@@ -12,7 +12,7 @@ from engine.commands import Command
 from engine.events import Event
 from gateway.client import MAX_REQUESTS_PER_FRAME, Follower, NoAnswer, Sockets, fresh_run
 from gateway.connection import Address, Connection
-from gateway.protocol import Reply
+from gateway.protocol import AccountEvents, Reply
 
 BEAT_S: Final[float] = 0.05
 
@@ -76,6 +76,21 @@ class AsyncClient(Follower):
             lambda: all(number in replies for number in numbers), timeout_s, "no answer"
         )
         return [replies.pop(number) for number in numbers]
+
+    async def events_since(
+        self, account_id: int, after: int = 0, timeout_s: float = 10.0
+    ) -> AccountEvents:
+        """As `Client.events_since`.
+
+        Raises:
+            NoAnswer: none came: no gateway there, or the account is not one of the key's.
+        """
+        asked = (account_id, after)
+        self.connection.ask_events(*asked)
+        await self._send()
+        found = self.connection.account_events
+        await self._until(lambda: asked in found, timeout_s, f"no events of account {account_id}")
+        return found.pop(asked)
 
     async def events(self) -> AsyncIterator[Event]:
         """Events of the client's accounts and of followed instruments, as they come."""

@@ -28,6 +28,7 @@ from gateway.protocol import (
     SEQUENCE_TOPIC,
     SYSTEM_TOPIC,
     TRADE_TOPIC,
+    AccountEvents,
     Reply,
 )
 from gateway.runs import RUN_SHIFT, run_at
@@ -210,6 +211,28 @@ class Client(Follower):
         self.connection.events.clear()
         self._market_events.clear()
         return events
+
+    def events_since(
+        self, account_id: int, after: int = 0, timeout_s: float = 10.0
+    ) -> AccountEvents:
+        """The numbered events of an account behind number ``after``: for a program that was away
+        and noted the last number it had heard of (`connection.feed.numbers`). Some hundred come at
+        a time; ask again behind the last while there are more.
+
+        Raises:
+            NoAnswer: none came: no gateway there, or the account is not one of the key's.
+        """
+        asked = (account_id, after)
+        limit = time.monotonic() + timeout_s
+        next_ask = 0.0
+        while asked not in self.connection.account_events:
+            if time.monotonic() > limit:
+                raise NoAnswer(f"no events of account {account_id} within {timeout_s} s")
+            if time.monotonic() >= next_ask:
+                self.connection.ask_events(*asked)
+                next_ask = time.monotonic() + 1.0
+            self._step(STEP_MS)
+        return self.connection.account_events.pop(asked)
 
     def _send(self) -> None:
         frames = self.connection.outgoing(time.monotonic_ns())

@@ -15,11 +15,14 @@ from engine.events import BookLevel, Event
 from engine.kernel import from_wire, ready_for_wire
 from engine.messages import decode_command
 from engine.messages import encode as encode_command
+from gateway.account_feed import AccountFeed
 from gateway.protocol import (
     SEQUENCE_TOPIC,
+    AccountEvents,
     Delivery,
     Depth,
     DepthRequest,
+    EventsRequest,
     Hello,
     Ping,
     Pong,
@@ -79,8 +82,9 @@ class Connection:
 
     `welcome` is None until the gateway answered the greeting.
     `reconnects` counts the greetings after the first, `lost_deliveries` the gaps in what the
-    gateway sent: after either, query the accounts to be sure of their state. `new_sessions` counts
-    how often the gateway had forgotten the session: what happened meanwhile was told to nobody.
+    gateway sent, `new_sessions` how often the gateway had forgotten the session: after each of them
+    `feed` asks for the events of the accounts that were missed, so each comes once (`feed.lost`
+    counts those that were too old to be had).
     `depth_gaps` counts the gaps in the depth, after which it is asked for anew; what was published
     before the subscription reached the gateway is none. `last_heard_ns` is
     when the gateway was last heard of on the line of the commands, 0 for never. `refusals` are
@@ -98,6 +102,9 @@ class Connection:
         self.last_heard_ns = 0
         self.refusals: deque[str] = deque(maxlen=100)
         self.events: deque[Event] = deque()
+        self.feed = AccountFeed()
+        self.account_events: dict[tuple[int, int], AccountEvents] = {}
+        self._asked_events: set[tuple[int, int]] = set()
         self.replies: dict[int, Reply] = {}
         self.depth: dict[int, DepthBook] = {}
         self._hello = Hello(run=run, cancel_after_ms=cancel_after_ms, accounts=accounts)
@@ -162,6 +169,8 @@ class Connection:
             self._say_again(now_ns)
         elif self._early:
             self._ask_depth_again(now_ns)
+        if self.welcome is not None:
+            self._outgoing += map(encode, self.feed.requests(now_ns))
         if now_ns - self._pinged_ns > PING_NS:
             self._pinged_ns = now_ns
             self._outgoing.append(encode(Ping()))
@@ -208,18 +217,24 @@ class Connection:
             if message.number > self._deliveries + 1:
                 self.lost_deliveries += 1
                 self._missed = True
+                self.feed.catch_up()
             elif message.number <= self._deliveries:
                 self.new_sessions += 1
             self._deliveries = message.number
             for replies in message.replies:
                 self._take_replies(replies)
-            for events in message.events:
-                self.events.extend(from_wire(events))
+            happened = [event for events in message.events for event in from_wire(events)]
+            self.events.extend(self.feed.take(happened, message.numbers))
+        elif isinstance(message, AccountEvents):
+            self._take_account_events(message)
         elif isinstance(message, Welcome):
             if self.welcome is None:
                 self._next_request = message.last_request + 1
+                wanted = self._hello.accounts
+                self.feed.follow(message.accounts if wanted is None else wanted)
             else:
                 self.reconnects += 1
+                self.feed.catch_up()
             self.welcome = message
         elif isinstance(message, Pong):
             if not message.welcomed and now_ns - self._asked_ns > GREET_AGAIN_NS:
@@ -230,6 +245,22 @@ class Connection:
             self._take_snapshot(message.snapshot)
         elif isinstance(message, Refused):
             self.refusals.append(message.text)
+
+    def ask_events(self, account_id: int, after: int) -> None:
+        """Ask for the events of an account behind a number; `account_events` has them once they
+        came."""
+        self._asked_events.add((account_id, after))
+        self._outgoing.append(encode(EventsRequest(account_id, after)))
+
+    def _take_account_events(self, message: AccountEvents) -> None:
+        events = from_wire(message.events)
+        asked = (message.account_id, message.after)
+        if asked in self._asked_events:
+            self._asked_events.discard(asked)
+            self.account_events[asked] = AccountEvents(
+                message.account_id, message.after, message.first, message.last, events
+            )
+        self.events.extend(self.feed.recovered(message, events))
 
     def _take_replies(self, replies: Replies) -> None:
         pending, found = self._pending, self.replies

@@ -21,6 +21,9 @@ from gateway.sorting import NOBODY, SEVERAL, Sorter, account_of
 MAX_ASKERS: Final[int] = 2_000
 """Runs whose session is noted before those without requests under way are forgotten."""
 
+Numbers = tuple[int, int, int]
+"""An account and the numbers of the first and last of its events in a delivery."""
+
 Send = Callable[[bytes, bytes], None]
 Publish = Callable[[bytes, bytes], None]
 
@@ -90,19 +93,35 @@ class Deliveries:
                 events.setdefault(listener.address, []).append(happened)
             for listener in self._of_all:
                 events.setdefault(listener.address, []).append(happened)
+        numbers: dict[bytes, list[Numbers]] = {}
+        for account_id, span in done.spans.items():
+            for listener in self._by_account.get(account_id, _NO_SESSIONS):
+                numbers.setdefault(listener.address, []).append((account_id, *span))
+            for listener in self._of_all:
+                numbers.setdefault(listener.address, []).append((account_id, *span))
         for address in {**replies, **events}:
             session = self._sessions.get(address)
             if session is not None:
-                self.hand_over(session, replies.get(address, []), events.get(address, []))
+                self.hand_over(
+                    session,
+                    replies.get(address, []),
+                    events.get(address, []),
+                    numbers.get(address, []),
+                )
         if len(self._asked_by) > MAX_ASKERS:
             self._forget_askers()
 
     def hand_over(
-        self, session: Session, replies: list[RawReplies], events: list[msgspec.Raw]
+        self,
+        session: Session,
+        replies: list[RawReplies],
+        events: list[msgspec.Raw],
+        numbers: list[Numbers],
     ) -> None:
         """Send a session its next delivery."""
         session.deliveries += 1
-        self._send(session.address, _encode(RawDelivery(session.deliveries, replies, events)))
+        delivery = RawDelivery(session.deliveries, replies, events, numbers)
+        self._send(session.address, _encode(delivery))
 
     def public(self, events: list[Event]) -> None:
         """Publish events of matching."""

@@ -42,13 +42,15 @@ class SortedOutcome(msgspec.Struct, frozen=True, array_like=True):
     """A batch is done. ``direct`` has one list per parcel of the batch and in it one per command:
     what risk said to it at once; ``concerns`` the accounts in each parcel's answers
     (`gateway.sorting`). ``private`` and ``public`` are the events by account and by topic, public
-    ones from an answer too."""
+    ones from an answer too. ``counts`` says how many numbered events each account has in answers
+    and ``private`` (`gateway.event_log`)."""
 
     number: int
     direct: list[list[list[WireEvent]]]
     concerns: list[list[int]]
     private: list[tuple[int, list[WireEvent]]]
     public: list[tuple[str, list[WireEvent]]]
+    counts: list[tuple[int, int]] = []
 
 
 class RawOutcome(msgspec.Struct, frozen=True, array_like=True):
@@ -60,6 +62,7 @@ class RawOutcome(msgspec.Struct, frozen=True, array_like=True):
     concerns: list[list[int]]
     private: list[tuple[int, msgspec.Raw]]
     public: list[tuple[str, msgspec.Raw]]
+    counts: list[tuple[int, int]] = []
 
 
 class RawReplies(msgspec.Struct, frozen=True, array_like=True):
@@ -76,6 +79,7 @@ class RawDelivery(msgspec.Struct, frozen=True, array_like=True, tag="Delivery"):
     number: int
     replies: list[RawReplies]
     events: list[msgspec.Raw]
+    numbers: list[tuple[int, int, int]] = []
 
 
 LevelRow = tuple[str, int, int, int, int, int, int]
@@ -83,5 +87,6 @@ LevelRow = tuple[str, int, int, int, int, int, int]
 
 intake_decoder = msgspec.msgpack.Decoder(Intake)
 raw_outcome_decoder = msgspec.msgpack.Decoder(RawOutcome)
+decode_events = msgspec.msgpack.Decoder(list[WireEvent]).decode
 decode_answers = msgspec.msgpack.Decoder(list[list[WireEvent]]).decode
 decode_levels = msgspec.msgpack.Decoder(list[LevelRow]).decode

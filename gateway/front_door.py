@@ -21,6 +21,7 @@ from engine.commands import (
     Command,
     QueryAccount,
     QueryMarket,
+    QueryOrders,
     QueryRisk,
     SubmitOrder,
 )
@@ -42,9 +43,11 @@ from gateway.porter import Porter
 from gateway.protocol import (
     RIGHTS,
     VERSION,
+    AccountEvents,
     BadRequest,
     Depth,
     DepthRequest,
+    EventsRequest,
     Hello,
     Ping,
     Pong,
@@ -82,7 +85,7 @@ _SUBMIT: Final[Any] = struct_form(SubmitOrder)
 _CANCEL: Final[Any] = struct_form(CancelOrder)
 """What clients' orders and cancels are decoded as."""
 
-_QUERIES: Final[tuple[type, ...]] = (QueryAccount, QueryMarket, QueryRisk)
+_QUERIES: Final[tuple[type, ...]] = (QueryAccount, QueryMarket, QueryOrders, QueryRisk)
 
 
 class FrontDoor:
@@ -264,8 +267,22 @@ class FrontDoor:
             self._submit(session, message, now_ns, bad)
         elif isinstance(message, DepthRequest):
             self._send(address, Depth(self._part.snapshot_of(message.instrument_id)))
+        elif isinstance(message, EventsRequest):
+            self._tell_events(session, message, now_ns)
         elif isinstance(message, Ping):
             self._send(address, Pong(True))
+
+    def _tell_events(self, session: Session, message: EventsRequest, now_ns: int) -> None:
+        """What happened to an account since; who asks too often is not answered."""
+        account_id, after = message.account_id, message.after
+        if not session.key.sees(account_id):
+            text = f"account {account_id} is not one of this key's"
+            self._send(session.address, Refused(text))
+        elif self._rate_of(session).take(now_ns):
+            log = self._part.events
+            first, events = log.since(account_id, after)
+            last = log.last.get(account_id, 0)
+            self._send(session.address, AccountEvents(account_id, after, first, last, events))
 
     def _session(self, address: bytes, client: str, key: ClientKey, now_ns: int) -> Session:
         """The session of a connection, which was just heard of."""
@@ -361,7 +378,7 @@ class FrontDoor:
             self._parcels.append((name, request_ids, order_ids))
         replies += known.replies()
         if replies:
-            self._deliveries.hand_over(session, replies, [])
+            self._deliveries.hand_over(session, replies, [], [])
 
     def _is_taken(self, name: str, request_id: int) -> bool:
         """Whether the batch that is being made has this request."""

@@ -11,6 +11,7 @@ from engine.link import NotAFrame, read_frame
 from engine.rounds import Outputs, encode_frame, read_outcome, read_published
 from engine.service_journal import OUTSIDE
 from engine.topology import RISK
+from gateway.event_log import EventLog, Span
 from gateway.frames import (
     Intake,
     LevelRow,
@@ -38,17 +39,22 @@ def client_and_run(name: str) -> tuple[str, int]:
     return client, int(run)
 
 
+EVENT_BYTES: Final[int] = 2_097_152
+"""Bytes of the last events that are kept for who was away."""
+
 _DEPTH: Final[str] = DEPTH_TOPIC.decode()
 
 
 class Done:
-    """For the door: a batch is finished; its parcels in the order of its answers."""
+    """For the door: a batch is finished; its parcels in the order of its answers, and the numbers
+    of each account's events in it."""
 
-    __slots__ = ("outcome", "parcels")
+    __slots__ = ("outcome", "parcels", "spans")
 
-    def __init__(self, parcels: list[Parcel], outcome: RawOutcome) -> None:
+    def __init__(self, parcels: list[Parcel], outcome: RawOutcome, spans: dict[int, Span]) -> None:
         self.parcels = parcels
         self.outcome = outcome
+        self.spans = spans
 
 
 class GatewayPart:
@@ -56,7 +62,12 @@ class GatewayPart:
 
     With ``sorted_outcomes`` the hub has sorted its outcomes already (`gateway.merged`)."""
 
-    def __init__(self, remembered_requests: int, sorted_outcomes: bool = False) -> None:
+    def __init__(
+        self,
+        remembered_requests: int,
+        sorted_outcomes: bool = False,
+        event_bytes: int = EVENT_BYTES,
+    ) -> None:
         self.batches = 0
         self.next_order_id = 1
         self.time_ns = 0
@@ -64,6 +75,7 @@ class GatewayPart:
         self.in_flight: dict[int, list[Parcel]] = {}
         self.depth: dict[int, DepthBook] = {}
         self.watches: dict[str, Watch] = {}
+        self.events = EventLog(event_bytes)
         self._keep = remembered_requests
         self._sorted_outcomes = sorted_outcomes
 
@@ -157,7 +169,7 @@ class GatewayPart:
         for topic, levels in outcome.public:
             if topic.startswith(_DEPTH):
                 self._mirror(decode_levels(levels))
-        out.append((OUTSIDE, Done(parcels, outcome)))
+        out.append((OUTSIDE, Done(parcels, outcome, self.events.add(outcome))))
 
     def _mirror(self, levels: list[LevelRow]) -> None:
         """Follow the depth of one instrument."""
@@ -197,6 +209,7 @@ class GatewayPart:
                 [watch.requester, watch.interval_ns, watch.accounts]
                 for watch in self.watches.values()
             ],
+            self.events.state(),
         ]
 
     def restore(self, state: Any) -> None:
@@ -218,3 +231,4 @@ class GatewayPart:
             for key, sequence, bids, asks in state[5]
         }
         self.watches = {row[0]: Watch(*row) for row in state[6]}
+        self.events.restore(state[7])

@@ -23,6 +23,7 @@ from engine.commands import (
     Command,
     QueryAccount,
     QueryMarket,
+    QueryOrders,
     QueryRisk,
     SetLeverage,
     SetMarginMode,
@@ -51,6 +52,7 @@ _RIGHTS: Final[dict[type, str]] = {
     Withdraw: WITHDRAW,
     QueryAccount: READ,
     QueryMarket: READ,
+    QueryOrders: READ,
     QueryRisk: READ,
 }
 

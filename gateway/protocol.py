@@ -56,7 +56,14 @@ class DepthRequest(msgspec.Struct, frozen=True, array_like=True, tag=True):
     instrument_id: int
 
 
-ClientMessage = Hello | Ping | Submit | DepthRequest
+class EventsRequest(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Asks for the events of an account behind number ``after``; answered by `AccountEvents`."""
+
+    account_id: int
+    after: int
+
+
+ClientMessage = Hello | Ping | Submit | DepthRequest | EventsRequest
 
 
 class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -109,12 +116,17 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True, tag=True):
     after the other; those of one account are in the order they happened.
 
     ``number`` counts the deliveries of the session; a gap means that the client read too slowly
-    and some were dropped: ask again what is open, and query the accounts.
+    and some were dropped: ask again what is open, and for the events.
+
+    ``numbers`` are an account and the numbers of the first and last of its events in the delivery,
+    those in answers included: each account's events are numbered from 1 without a gap. Refusals
+    and answers to queries have no number.
     """
 
     number: int
     replies: list[Replies]
     events: list[list[WireEvent]]
+    numbers: list[tuple[int, int, int]] = []
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -138,7 +150,20 @@ class DepthSequence(msgspec.Struct, frozen=True, array_like=True, tag=True):
     sequence: int
 
 
-ServerMessage = Welcome | Pong | Delivery | Refused | Depth
+class AccountEvents(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Answer to `EventsRequest`, whose ``after`` it repeats: numbered events in their order, some
+    hundred at most. ``first`` is the number of the first of them, ``last`` that of the account's
+    last. A ``first`` above the one asked for means that those before are no longer kept: query the
+    account and its orders."""
+
+    account_id: int
+    after: int
+    first: int
+    last: int
+    events: list[WireEvent]
+
+
+ServerMessage = Welcome | Pong | Delivery | Refused | Depth | AccountEvents
 
 TRADE_TOPIC: Final[bytes] = b"trade."
 DEPTH_TOPIC: Final[bytes] = b"depth."

@@ -104,7 +104,11 @@ def build_part(name: str, config: ServiceConfig, meter: Meter | None) -> tuple[P
         return leaf_of(name, config.publish_depth, wrap), None
     require_safe(config.gateway)
     keys = read_keys(config.gateway.keys) if config.gateway.keys else None
-    gateway = GatewayPart(config.gateway.remembered_requests, sorted_outcomes=name == ALL)
+    gateway = GatewayPart(
+        config.gateway.remembered_requests,
+        sorted_outcomes=name == ALL,
+        event_bytes=config.gateway.remembered_event_bytes,
+    )
     audit = Audit(Path(config.run_dir) / REFUSALS, time.time_ns)
     front = FrontDoor(gateway, config.gateway, keys, time.monotonic_ns, time.time_ns, audit)
     door: Door = front if meter is None else meter.door(front, gateway)

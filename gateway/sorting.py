@@ -8,13 +8,17 @@ from typing import Any, Final
 
 from engine.component import Sink
 from engine.events import (
+    AccountReport,
     BackstopChanged,
     BookLevel,
     CollateralPriceChanged,
+    CommandRejected,
     FundChanged,
     FundingSettled,
+    IndexStale,
     MarketReport,
     MarkUpdated,
+    OrdersReport,
     RiskReport,
     SystemChanged,
     Trade,
@@ -35,6 +39,7 @@ _TOPICS: Final[dict[type, str]] = {
     Trade: TRADE_TOPIC.decode(),
     BookLevel: DEPTH_TOPIC.decode(),
     MarkUpdated: MARK_TOPIC.decode(),
+    IndexStale: MARK_TOPIC.decode(),
     FundingSettled: FUNDING_TOPIC.decode(),
 }
 _SYSTEM: Final[tuple[type, ...]] = (
@@ -43,8 +48,8 @@ _SYSTEM: Final[tuple[type, ...]] = (
     BackstopChanged,
     CollateralPriceChanged,
 )
-_FOR_THE_ASKER: Final[tuple[type, ...]] = (MarketReport, RiskReport)
-"""Answers that concern no single account: nobody else hears them."""
+_FOR_THE_ASKER: Final[tuple[type, ...]] = (AccountReport, MarketReport, OrdersReport, RiskReport)
+"""Answers to queries: nobody else hears them."""
 
 _BY_INSTRUMENT: Final[int] = 0
 _OF_SYSTEM: Final[int] = 1
@@ -60,7 +65,10 @@ def _kind_of(event_type: type) -> int:
         return _OF_SYSTEM
     if event_type in _FOR_THE_ASKER:
         return _OF_ASKER
-    return _OF_TRADER if hasattr(event_type, "account_id") else _OF_MARGIN_ACCOUNT
+    if hasattr(event_type, "account_id"):
+        return _OF_TRADER
+    # What names no account is everybody's.
+    return _OF_MARGIN_ACCOUNT if hasattr(event_type, "margin_account_id") else _OF_SYSTEM
 
 
 _KINDS: Final[dict[type, int]] = {found: _kind_of(found) for found in EVENT_TYPES}
@@ -74,7 +82,7 @@ class Sorter(Sink):
     topic. Each is in the order it happened.
     """
 
-    __slots__ = ("_by_instrument", "_system", "concerns", "private")
+    __slots__ = ("_by_instrument", "_counts", "_system", "concerns", "private")
 
     def __init__(self) -> None:
         self._begin()
@@ -82,6 +90,7 @@ class Sorter(Sink):
     def _begin(self) -> None:
         self.concerns: list[int] = []
         self.private: dict[int, list[Any]] = {}
+        self._counts: dict[int, int] = {}
         self._system: list[Any] = []
         self._by_instrument: dict[type, dict[int, list[Any]]] = {}
 
@@ -96,6 +105,7 @@ class Sorter(Sink):
                 account_id: int = event.account_id if kind == _OF_TRADER else _owner(event)
                 if account_id != found:
                     found = account_id if found == NOBODY else SEVERAL
+                self._number(account_id, event)
         self.concerns.append(found)
 
     def publish(self, event: Any) -> None:
@@ -110,6 +120,11 @@ class Sorter(Sink):
                 self.private[account_id] = [event]
             else:
                 events.append(event)
+            self._number(account_id, event)
+
+    def _number(self, account_id: int, event: Any) -> None:
+        if is_numbered(event):
+            self._counts[account_id] = self._counts.get(account_id, 0) + 1
 
     def outcome(
         self, number: int, direct: list[list[Any]], parcels: Sequence[int]
@@ -126,7 +141,8 @@ class Sorter(Sink):
         assert place == len(direct), "every command is in a parcel"
         private = [(who, ready_for_wire(events)) for who, events in self.private.items()]
         public = [(topic, ready_for_wire(events)) for topic, events in self.public()]
-        outcome = SortedOutcome(number, answers, concerns, private, public)
+        counts = list(self._counts.items())
+        outcome = SortedOutcome(number, answers, concerns, private, public, counts)
         self._begin()
         return outcome
 
@@ -154,6 +170,12 @@ class Sorter(Sink):
             lists[instrument_id] = [event]
         else:
             events.append(event)
+
+
+def is_numbered(event: Any) -> bool:
+    """Whether an event of an account has a number (`gateway.event_log`): a refusal has none, for
+    nothing happened."""
+    return type(event) is not CommandRejected
 
 
 def _owner(event: Any) -> int:

@@ -11,6 +11,8 @@ from engine.events import (
     InstrumentReport,
     MarginAccountReport,
     MarketReport,
+    OrderReport,
+    OrdersReport,
     PositionReport,
     RiskReport,
 )
@@ -59,6 +61,27 @@ class Reports:
                 for account in sorted(trader.accounts, key=lambda each: each.margin_account_id)
             ],
             [order.order_id for order in trader.open_orders()],
+        )
+
+    def orders(self, trader: Trader) -> OrdersReport:
+        """The open orders of a trader, oldest first."""
+        return OrdersReport(
+            self._core.now_ns,
+            trader.account_id,
+            [
+                OrderReport(
+                    order.order_id,
+                    order.instrument_id,
+                    order.position.leg,
+                    order.side,
+                    order.qty_lots,
+                    order.remaining_lots,
+                    order.price_ticks,
+                    order.reduce_only,
+                    order.liquidation,
+                )
+                for order in trader.open_orders()
+            ],
         )
 
     def market(self) -> MarketReport:

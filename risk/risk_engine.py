@@ -77,6 +77,7 @@ class RiskEngine(Component):
             c.QueryAccount: self._query_account,
             c.QueryMarket: self._query_market,
             c.QueryRisk: self._query_risk,
+            c.QueryOrders: self._query_orders,
             c.Skipped: self._skipped,
             k.OrderChanged: settlement.changed,
             k.PullFailed: settlement.pull_failed,
@@ -190,6 +191,14 @@ class RiskEngine(Component):
             core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
         else:
             self._answer(command.account_id, lambda: self.reports.account(trader))
+
+    def _query_orders(self, command: c.QueryOrders) -> None:
+        core = self.core
+        trader = core.ledger.traders.get(command.account_id)
+        if trader is None:
+            core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
+        else:
+            self._answer(command.account_id, lambda: self.reports.orders(trader))
 
     def _query_market(self, command: c.QueryMarket) -> None:
         self._answer(0, self.reports.market)

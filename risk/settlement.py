@@ -111,6 +111,7 @@ class Settlement:
                 fee_q,
                 realised_q,
                 position.qty_lots,
+                fill.trade_id,
             )
         )
         if excess:

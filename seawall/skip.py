@@ -38,7 +38,11 @@ class Stuck:
 
     def __init__(self, journal: ServiceJournal, config: ServiceConfig, place: int) -> None:
         self._part = OneProcess(
-            GatewayPart(config.gateway.remembered_requests, sorted_outcomes=True),
+            GatewayPart(
+                config.gateway.remembered_requests,
+                sorted_outcomes=True,
+                event_bytes=config.gateway.remembered_event_bytes,
+            ),
             RiskHolder().merged_hub(config.publish_depth),
         )
         done, data = journal.last_snapshot() or (0, None)

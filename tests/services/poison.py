@@ -210,6 +210,8 @@ class World:
             )
         if kind == 9:
             return c.QueryRisk(now_ns, [], 1_000)
+        if kind == 10:
+            return c.QueryOrders(now_ns, account_id)
         return rng.choice((c.QueryAccount(now_ns, account_id), c.QueryMarket(now_ns)))
 
     def _bent(self, command: Command) -> Command:

@@ -149,7 +149,7 @@ def test_what_is_refused_is_counted(tmp_path: Path, ring: KeyRing) -> None:
             foreign = c.CancelOrder(0, 102, order.order_id)
             assert reasons(bob, foreign) == [int(Reason.UNKNOWN_ORDER)]
             rejected = scrape(ports[RISK])
-            assert rejected["seawall_rejections_total", "not_your_order"] == 1
+            assert rejected["seawall_rejections_total", "unknown_order"] == 1
             ring.revoked.append("bob")
             ring.write()
             with pytest.raises(NoAnswer):

@@ -20,7 +20,7 @@ OWN_SOURCE = SOURCE_ID + 1
 WINDOW = 100
 """Requests under way, at most."""
 
-QUERIES = c.QueryAccount | c.QueryMarket | c.QueryRisk
+QUERIES = c.QueryAccount | c.QueryMarket | c.QueryRisk | c.QueryOrders
 
 
 def commands_of(seed: int, count: int) -> list[Command]:
