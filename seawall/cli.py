@@ -128,7 +128,7 @@ def _add_run(commands: Any) -> None:
     )
     run.add_argument("scenario", help="name of a built-in scenario, or path of a TOML file")
     run.add_argument("--seed", type=int, help="replaces the scenario's seed (0 or more)")
-    run.add_argument("--out", type=Path, help="run directory (default: out/SCENARIO)")
+    run.add_argument("--out", type=Path, help="run directory (default: out/SCENARIO-seedSEED)")
     run.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     run.add_argument(
         "--set",
@@ -282,7 +282,7 @@ def _run(args: argparse.Namespace) -> int:
     # The seed goes the way of every other value, so that it is checked like them.
     overrides = args.set if args.seed is None else [*args.set, f"seed={args.seed}"]
     scenario = load_scenario(args.scenario, overrides)
-    out = args.out if args.out is not None else Path("out") / scenario.name
+    out = args.out or Path("out") / f"{scenario.name}-seed{scenario.seed}"
     print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
     with _termination_interrupts():
         summary = run_scenario(scenario, out, overwrite=args.overwrite, progress=True)

@@ -25,6 +25,7 @@ from seawall.report import (
     scenario_block,
 )
 from seawall.run_directory import RunDirectory
+from seawall.run_origin import origin_block, write_origin
 from seawall.scenario import Scenario
 from seawall.series import PERCENTILES
 from seawall.simulation import Simulation
@@ -98,10 +99,12 @@ def run_scenario(
             wall_seconds=result.wall_seconds,
         )
         summary = {"seed": used_seed, "seawall_version": __version__, **summary}
+        summary["run"] = origin_block(scenario, used_seed)
         summary["scenario"] = _scenario_block(scenario)
         interrupts.check()
         recorder.events.write(directory.events_path)
         _save_series(directory.partial, scenario, result)
+        write_origin(directory.partial, scenario, used_seed)
         directory.write_summary(summary)
         rebuild_report(directory.partial, recorder.events.frame())
         interrupts.check()

@@ -6,6 +6,7 @@
 | ``events.parquet`` | the table of `seawall.event_table` |
 | ``journal.sqlite`` | the commands of `engine.journal` |
 | ``report.html`` | the page for people |
+| ``scenario.toml``, ``rulebook.toml`` | what it ran, complete: see `seawall.run_origin` |
 """
 
 import os
@@ -124,7 +125,8 @@ class RunDirectory:
         if _is_run(self.out):
             if not self.overwrite:
                 raise RunDirectoryError(
-                    f"{self.out}: holds a run already; overwrite it or choose another directory"
+                    f"{self.out}: holds a run already; overwrite it or choose another directory "
+                    "(--overwrite, in Python overwrite=True)"
                 )
         elif any(self.out.iterdir()):
             raise RunDirectoryError(

@@ -60,7 +60,9 @@ class ReferencePlan(msgspec.Struct, frozen=True):
 class Scenario(msgspec.Struct, frozen=True):
     """A validated scenario. ``instruments`` and ``assets`` are keyed by their name in the file;
     fund and backstop seeds are in the quote currency, like the population's wealth. ``collateral``
-    are the assets that count in another one, by id, at no price yet."""
+    are the assets that count in another one, by id, at no price yet. ``source`` is the name or path
+    it was asked for by; ``tables`` are all its values with the overrides laid on top, and
+    ``rulebook_text`` is the TOML of its rules, so that it can be written down and run again."""
 
     name: str
     title: str
@@ -82,6 +84,10 @@ class Scenario(msgspec.Struct, frozen=True):
     agents: tuple[AgentPlan, ...]
     output: OutputPlan
     reference: ReferencePlan | None
+    source: str
+    overrides: tuple[str, ...]
+    tables: Mapping[str, object]
+    rulebook_text: str
 
     @property
     def accounts(self) -> int:
@@ -101,7 +107,8 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     tables = without_marks(tables)
     if rules is not None:
         tables[RULES] = rules  # its marks are for the rulebook that it is laid over
-    return parse_scenario(tables, str(path), path.stem)
+    scenario = parse_scenario(tables, str(path), path.stem)
+    return msgspec.structs.replace(scenario, source=str(name_or_path), overrides=tuple(overrides))
 
 
 def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenario:
@@ -111,7 +118,7 @@ def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenar
         ScenarioError: a field is wrong, missing or unknown.
     """
     fields = Fields(tables, file)
-    rulebook = read_rulebook(fields)
+    rulebook, rulebook_text = read_rulebook(fields)
     assets = _read_assets(fields)
     instruments = {
         key: _read_instrument(number, part, assets, rulebook)
@@ -156,6 +163,10 @@ def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenar
         ),
         output=_read_output(fields.table("output")),
         reference=_read_reference(fields, names),
+        source=file,
+        overrides=(),
+        tables={key: value for key, value in tables.items() if key != RULES},
+        rulebook_text=rulebook_text,
     )
     house.close()
     fields.close()

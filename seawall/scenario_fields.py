@@ -44,6 +44,9 @@ class WrittenFloat(float):
         value.digits = text.replace("_", "")
         return value
 
+    def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
+        return (self.digits,)
+
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the closest allowed word, or nothing."""

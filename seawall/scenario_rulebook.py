@@ -1,16 +1,17 @@
 """A scenario's rulebook: one by name or path, with the scenario's own changes laid on top."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 from engine.toml_text import parse_toml
 from risk.rulebook_file import SHIPPED, RulebookError, RulebookFile, load_rulebook, parse_rulebook
 from seawall.scenario_fields import Fields, ScenarioError, WrittenFloat
-from seawall.scenario_merge import RULES, MergeError, Table, merge, without_marks
+from seawall.scenario_merge import RULES, MergeError, merge, without_marks
+from seawall.toml_writer import toml_text
 
 
-def read_rulebook(fields: Fields) -> RulebookFile:
-    """The ``rulebook`` key and the ``[rulebook_overrides]`` table.
+def read_rulebook(fields: Fields) -> tuple[RulebookFile, str]:
+    """The ``rulebook`` key and the ``[rulebook_overrides]`` table: the rules and their TOML.
 
     Overrides have the shape of the rulebook file; a list replaces the whole list. A bare TOML
     number such as 0.05 is taken as the decimal it was written as.
@@ -27,34 +28,30 @@ def read_rulebook(fields: Fields) -> RulebookFile:
     except (RulebookError, OSError) as error:
         raise fields.fail("rulebook", str(error)) from None
     if not overrides:
-        return plain
+        return plain, _text(name)
     try:
-        merged = without_marks(merge(_tables(name), overrides, (RULES,)))
+        merged = without_marks(merge(parse_toml(_text(name)), overrides, (RULES,)))
     except MergeError as error:
         raise ScenarioError(f"{fields.file}: {error}") from None
-    text = "\n".join(f"{json.dumps(key)} = {_inline(value)}" for key, value in merged.items())
+    text = toml_text(_with_exact(merged))
     try:
-        return parse_rulebook(text, f"{name} with rulebook_overrides")
+        return parse_rulebook(text, f"{name} with rulebook_overrides"), text
     except RulebookError as error:
         raise fields.fail("rulebook_overrides", str(error)) from None
 
 
-def _tables(name: str) -> Table:
+def _text(name: str) -> str:
     is_path = "/" in name or name.endswith(".toml")
     path = Path(name) if is_path else SHIPPED / f"{name}.toml"
-    return parse_toml(path.read_text(encoding="utf-8"))
+    return path.read_text(encoding="utf-8-sig")
 
 
-def _inline(value: object) -> str:
-    """A value as inline TOML; floats become decimal strings."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+def _with_exact(value: Any) -> Any:
+    """A value in which a number such as 0.05 is the text it was written as."""
     if isinstance(value, WrittenFloat):
-        return json.dumps(value.digits)
+        return value.digits
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {_inline(v)}" for k, v in value.items()) + "}"
+        return {key: _with_exact(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return "[" + ", ".join(_inline(item) for item in value) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+        return [_with_exact(inner) for inner in value]
+    return value

@@ -13,6 +13,7 @@ from seawall.report.chart import MS_NS, Chart
 from seawall.report.data import ReportData, load_report_data
 from seawall.report.market_charts import Market, depth_chart, open_interest_chart, price_chart
 from seawall.report.money_charts import house_charts, result_charts
+from seawall.report.origin import again_html, origin_html, warnings_html
 from seawall.report.risk_charts import (
     call_charts,
     fund_chart,
@@ -97,6 +98,10 @@ h3 { font-size: 17px; margin: 0 0 2px; }
 p { margin: 0 0 8px; max-width: 80ch; }
 nav { margin: 14px 0 0; } nav a { color: var(--blue); margin-right: 18px; }
 .notes { margin: 8px 0 0; padding-left: 20px; color: var(--soft); max-width: 80ch; }
+.made { margin: 10px 0 0; color: var(--soft); font-size: 15px; max-width: none;
+  overflow-wrap: anywhere; }
+.warnings { margin: 14px 0 0; padding: 10px 14px; background: #fff6e0; border: 1px solid #e5c46b;
+  border-radius: 8px; overflow-wrap: anywhere; } .warnings ul { margin: 4px 0 0; }
 .cards { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(272px, 1fr)); }
 .card, section.chart { background: #fff; border: 1px solid var(--line); border-radius: 8px; }
 .card { padding: 12px 14px; }
@@ -247,7 +252,8 @@ def _head_html(data: ReportData) -> str:
         f"<p>{escape(text)}</p>" for text in data.description.split("\n\n") if text
     )
     listed = f'<ul class="notes">{notes}</ul>' if notes else ""
-    return f"<h1>{escape(data.title)}</h1>{paragraphs}{listed}\n"
+    made = origin_html(data.summary) + warnings_html(data.summary)
+    return f"<h1>{escape(data.title)}</h1>{paragraphs}{listed}{made}\n"
 
 
 def _cards_html(summary: dict[str, Any]) -> str:
@@ -298,8 +304,9 @@ def _foot_html(summary: dict[str, Any]) -> str:
     state_hash = escape(str(summary.get("state_hash", "not recorded")))
     return (
         f"<footer><p>State hash: <code>{state_hash}</code>. The same scenario and seed give the "
-        "same hash on every run.</p><p>All times are UTC. Zoom by dragging; the charts over time "
-        "follow each other; a double click shows the whole run again.</p></footer>\n"
+        f"same hash on every run.</p>{again_html(summary)}<p>All times are UTC. Zoom by dragging; "
+        "the charts over time follow each other; a double click shows the whole run again.</p>"
+        "</footer>\n"
     )
 
 
