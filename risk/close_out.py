@@ -29,7 +29,7 @@ from risk.bankruptcy import bankruptcy_values, mark_value_q
 from risk.conversion import exchange_for_debt
 from risk.core import RiskCore, house_position
 from risk.deleveraging import Deleveraging
-from risk.health import evaluate
+from risk.health import evaluate, position_notional_q
 from risk.house_waterfall import HouseWaterfall
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks, nearer_ticks
 from risk.reservations import Reservations, drop_if_empty
@@ -282,7 +282,7 @@ class CloseOut:
     # socialisation
 
     def socialise(self, message: LiquidateSocialise) -> None:
-        """Close what is left at mark with the fund and spread the deficit over the winners."""
+        """Close what is left at mark and spread the deficit over the winners."""
         account = self._locked(message.margin_account_id)
         if account is None or account.liquidation is None:
             return
@@ -294,10 +294,8 @@ class CloseOut:
         sync_record(account)
         record = account.liquidation
         fund = core.ledger.house(FUND, account.asset_id)
-        for position in account.positions:
-            if position.qty_lots:
-                self._hand_over(position, fund, mark_value_q(position))
         self._draw_on_fund(account, fund)
+        self._close_at_mark(account, fund)
         exchange_for_debt(core, account, "liquidation")
         record.surrender_q += changed_equity_q(account)
         deficit_q = self._missing_q(account)
@@ -307,6 +305,21 @@ class CloseOut:
             record.haircut_q += changed_equity_q(account)
         self.report(account)
         self._house.check(account.asset_id)
+
+    def _close_at_mark(self, account: MarginAccount, fund: MarginAccount) -> None:
+        """Nobody loses by it. The fund takes the positions if it has means to hold them with;
+        otherwise they close against the queue, and it gets only what finds no counterparty."""
+        evaluate(fund)
+        evaluate(account)
+        cap_ppb = self._core.rulebook.fund.notional_cap_ppb
+        held_q = position_notional_q(fund) + position_notional_q(account)
+        too_much = cap_ppb and held_q > apply_rate_down(fund.equity_q, cap_ppb)
+        if fund.equity_q <= 0 or too_much:
+            self._deleveraging.net_legs(account)
+            self._deleveraging.close_positions(account, at_mark=True)
+        for position in account.positions:
+            if position.qty_lots:
+                self._hand_over(position, fund, mark_value_q(position))
 
     def _draw_on_fund(self, account: MarginAccount, fund: MarginAccount) -> None:
         """The fund pays what it has (or its cap per account allows) before anyone else does.

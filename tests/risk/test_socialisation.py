@@ -5,15 +5,19 @@ Alice's long of 10 at 100 (deposit 100) is bankrupt at 90: at 80, 100 are missin
 
 import pytest
 
-from engine.events import BadDebtBooked, LiquidationEnded, LossSocialised
+from engine.events import BadDebtBooked, Deleveraged, LiquidationEnded, LossSocialised
 from risk.accounts import BAD_DEBT
-from risk.rulebook import SocialisationRule, WithdrawalRule
+from risk.rulebook import FundRule, SocialisationRule, WithdrawalRule
 from risk.socialisation import Socialisation
 from risk.state import restore_risk, risk_state
-from tests.market import FUND, Market, liquidation, rules, usd
+from tests.market import FUND, Market, liquidation, ppb, rules, size, usd
 
 ALICE, BOB, CAROL, DAVE, ERIN = 100, 101, 102, 103, 104
 RULE = liquidation(["close", "fund", "socialise"])
+
+
+HELD = liquidation(["close", "socialise"])
+"""No stage draws on the fund, so it has means to hold the position with and nobody is closed."""
 
 
 def market(*sellers: tuple[int, str]) -> Market:
@@ -152,6 +156,8 @@ def test_an_open_gain_is_paid_by_the_pot_that_has_it() -> None:
     """Bob's cross wallet of 5 is asked first, his isolated pot of 100 and a gain of 200 has the
     rest; the pot keeps what its requirement asks for."""
     m = market()
+    m.rule(rules(liquidation=HELD))
+    m.deposit(FUND, "1")
     m.open(BOB, deposit="105")
     m.isolate(BOB)
     m.trade(ALICE, BOB, "10", "100")
@@ -164,11 +170,32 @@ def test_nobody_is_liquidated_for_it_while_free_equity_is_there() -> None:
     """Bob and Carol won 100 each. Bob left 28 and needs 40 of his 128 for margin; Carol has plenty:
     his free 88 and her 100 bear 100."""
     m = market((BOB, "5"), (CAROL, "5"))
-    m.rule(rules(liquidation=RULE, withdrawal=WithdrawalRule(unrealised_profit=True)))
+    m.rule(rules(liquidation=HELD, withdrawal=WithdrawalRule(unrealised_profit=True)))
+    m.deposit(FUND, "1")
     m.index("96")
     m.withdraw(BOB, "972")
     m.index("80")
     assert shares(m) == {BOB: usd("46.808510"), CAROL: usd("53.191490")}
+
+
+def test_a_position_nobody_has_means_to_hold_closes_at_the_mark() -> None:
+    """An empty fund would take the market's risk on what it has not got: Bob's short closes."""
+    m = market((BOB, "10"))
+    m.index("80")
+    hit = m.only(Deleveraged)
+    assert (hit.margin_account_id, hit.gain_q) == (BOB, 0)
+    assert m.lots(FUND) == m.lots(BOB) == m.lots(ALICE) == 0
+    assert m.wallet(BOB) == usd("1100")
+
+
+@pytest.mark.parametrize(("cap", "takes"), [("0", True), ("1", True), ("0.9", False)])
+def test_the_fund_holds_no_more_than_its_cap_there_either(cap: str, takes: bool) -> None:
+    """10 at 80 are 800 of its 800."""
+    m = market((BOB, "10"))
+    m.rule(rules(liquidation=HELD, fund=FundRule(notional_cap_ppb=ppb(cap))))
+    m.deposit(FUND, "800")
+    m.index("80")
+    assert m.lots(FUND) == (size("10") if takes else 0)
 
 
 def test_equity_that_is_not_free_is_asked_before_the_debt_is_nobodys() -> None:

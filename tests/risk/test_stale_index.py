@@ -90,8 +90,8 @@ def test_orders_that_open_are_refused_and_those_that_reduce_are_not(
         m.isolate(OTHER)
     rested = m.sell(OTHER, "1", "101")
     silence(m)
-    m.buy(OTHER, "1", "99")
-    assert (rule == "go_on") == m.accepted(m.exchange._order_id)
+    opening = m.buy(OTHER, "1", "99")
+    assert m.accepted(opening) == (rule == "go_on")
     if rule != "go_on":
         assert m.refusal().reason == Reason.INDEX_STALE
         m.sell(LONG, "10.01", "101")
