@@ -11,7 +11,7 @@ from engine.reasons import shown
 from engine.units import COMPILED
 
 FLAGS: Final[frozenset[str]] = frozenset(
-    {"liquidation", "maker", "post_only", "reduce_only", "shrink_only"}
+    {"answers", "liquidation", "maker", "post_only", "reduce_only", "shrink_only"}
 )
 """The fields that are true or false; all others are whole numbers."""
 

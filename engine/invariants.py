@@ -44,6 +44,12 @@ RESERVATIONS: Final = Invariant(
     LINEAR,
     "what risk reserves per order and position is what rests in the book",
 )
+ORDERS_COVERED: Final = Invariant(
+    "orders covered",
+    LINEAR,
+    "an account has the margin and the losses of all its open orders; below initial margin none of "
+    "them can enlarge a position or bankrupt it",
+)
 NO_MISSED_CROSSING: Final = Invariant(
     "no missed crossing",
     LINEAR,
@@ -68,6 +74,7 @@ ALL: Final = (
     POSITIONS_KNOWN_TO_THE_BOOK,
     BOOK_SOUND,
     RESERVATIONS,
+    ORDERS_COVERED,
     NO_MISSED_CROSSING,
     NOT_NEGATIVE,
     ONE_STAGE,

@@ -136,7 +136,11 @@ def cancel_order_of(values: tuple[int, int, int]) -> CancelOrder:
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 class AmendOrder(KernelMessage):
-    """Change price and remaining size. Time priority survives only a pure reduction of size."""
+    """Change price and remaining size. Time priority survives only a pure reduction of size.
+
+    What fills between the command and the book counts against the new size; an order with nothing
+    left of it is cancelled.
+    """
 
     def __init__(
         self,

@@ -103,10 +103,12 @@ class PullOrder(KernelMessage):
 @mypyc_attr(acyclic=True, free_list_len=1)
 class ChangeOrder(KernelMessage):
     """New price and remaining size of a resting order; answered by `OrderChanged` (then any
-    fills) or `PullFailed`.
+    fills), `OrderGone` or `PullFailed`.
 
-    With ``shrink_only`` a size that is not below the remaining one changes nothing (a fill was
-    faster); the answer is the same.
+    ``seen_lots`` is what remained when the change was asked for: what has filled since counts
+    against the new size, and an order with nothing left of that is cancelled. With ``shrink_only``
+    a size that is not below the remaining one changes nothing (a fill was faster); the answer is
+    the same.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class ChangeOrder(KernelMessage):
         qty_lots: "i64",
         account_id: "i64" = 0,
         shrink_only: bool = False,
+        seen_lots: "i64" = 0,
     ) -> None:
         super().__init__(time_ns)
         self.order_id: Final = order_id
@@ -126,6 +129,7 @@ class ChangeOrder(KernelMessage):
         self.qty_lots: Final = qty_lots
         self.account_id: Final = account_id
         self.shrink_only: Final = shrink_only
+        self.seen_lots: Final = seen_lots
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -138,6 +142,7 @@ class ChangeOrder(KernelMessage):
             self.qty_lots,
             self.account_id,
             self.shrink_only,
+            self.seen_lots,
         )
 
 
@@ -227,12 +232,14 @@ class OrderChanged(KernelMessage):
         instrument_id: "i64",
         price_ticks: "i64",
         remaining_lots: "i64",
+        answers: bool = False,
     ) -> None:
         super().__init__(time_ns)
         self.order_id: Final = order_id
         self.instrument_id: Final = instrument_id
         self.price_ticks: Final = price_ticks
         self.remaining_lots: Final = remaining_lots
+        self.answers: Final = answers
 
     def wire(self) -> tuple[Any, ...]:
         """The class's name and the fields in order."""
@@ -243,6 +250,7 @@ class OrderChanged(KernelMessage):
             self.instrument_id,
             self.price_ticks,
             self.remaining_lots,
+            self.answers,
         )
 
 

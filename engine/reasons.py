@@ -44,6 +44,7 @@ class Reason(IntEnum):
     NO_MARK_PRICE = 208
     HOUSE_ACCOUNT = 211
     WRONG_LEG = 212
+    CLOSES_PAST_BANKRUPTCY = 213
     INDEX_STALE = 216
     # the book
     FILLED = 300
@@ -54,6 +55,7 @@ class Reason(IntEnum):
     SELF_TRADE = 305
     REDUCE_ONLY_TRIMMED = 306
     NO_LIQUIDITY = 307
+    MARGIN_LOST = 308
     # liquidation
     CANCELLED_BY_LIQUIDATION = 400
     # the gateway

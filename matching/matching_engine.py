@@ -232,11 +232,25 @@ class MatchingEngine(Component):
             lots = min(lots, book.resting.cells[slot + LOTS])
         if self.publish_depth:
             market.touch(side, book.price_ticks(slot))
+        if order.seen_lots:
+            lots -= order.seen_lots - book.resting.cells[slot + LOTS]
+            if lots <= 0:
+                self._cancel_changed(market, order, out)
+                return
         outcome = book.change(order_id, price_ticks, lots)
-        out.append(OrderChanged(time_ns, order_id, order.instrument_id, price_ticks, lots))
+        out.append(OrderChanged(time_ns, order_id, order.instrument_id, price_ticks, lots, True))
         if book.steps:
             self._report_steps(market, time_ns, order_id, side, price_ticks, lots, liquidation, out)
         self._report_outcome(market, time_ns, order_id, side, price_ticks, outcome, out)
+
+    def _cancel_changed(self, market: _Market, order: ChangeOrder, out: list[Any]) -> None:
+        """More has filled meanwhile than the changed order was to have left."""
+        time_ns = order.time_ns
+        left = market.book.cancel(order.order_id)
+        reason = Reason.CANCELLED_BY_OWNER.value
+        out.append(OrderGone(time_ns, order.order_id, order.instrument_id, left, reason))
+        if self.publish_depth:
+            self._publish_depth(market, time_ns, out)
 
     def _report_steps(
         self,

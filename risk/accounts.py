@@ -185,7 +185,7 @@ class MarginAccount:
     """A pot of collateral and the positions it carries.
 
     `equity_q` and `maintenance_q` are the result of the last evaluation, not a state of their own.
-    `held_q` is collateral of a cross account promised to open isolated orders. `level` counts the
+    `held_q` is held for the fees of its open orders. `level` counts the
     margin levels the account is below (0: healthy). The positions are a chain from `first_position`
     on, in the order they were opened. `holdings` are balances in other assets that count in its
     equity, in the rulebook's order; `counts` is the holding this account's own wallet
@@ -319,12 +319,16 @@ def _place_of(holding: Holding) -> int:
 class Position(Banded):
     """Signed lots and the signed sum paid for them, plus the open orders around it.
 
-    `buy_value_q` and `sell_value_q` are what the open orders would book (buyer's sign) at their
-    limit. Its band is in ticks of the mark. `next` is the account's next position, `side_place` its
-    place among the listing's longs or shorts while it is not flat.
+    `buy_lots` and `sell_lots` are the open orders, `reduce_buy_lots` and `reduce_sell_lots` those
+    of them that can only reduce. `buy_value_q` and `sell_value_q` are what the open orders would
+    book (buyer's sign) at their limit. No open buy is priced above `buy_high_ticks` and no open
+    sell below `sell_low_ticks` (0: there is none). Its band is in ticks of the mark. `next` is the
+    account's next position, `side_place` its place among the listing's longs or shorts while it is
+    not flat.
     """
 
     __slots__ = (
+        "buy_high_ticks",
         "buy_lots",
         "buy_value_q",
         "entry_value_q",
@@ -334,8 +338,10 @@ class Position(Banded):
         "next",
         "opened_ns",
         "qty_lots",
-        "reduce_lots",
+        "reduce_buy_lots",
+        "reduce_sell_lots",
         "sell_lots",
+        "sell_low_ticks",
         "sell_value_q",
         "side_place",
     )
@@ -354,7 +360,10 @@ class Position(Banded):
         self.sell_lots = 0
         self.buy_value_q = 0
         self.sell_value_q = 0
-        self.reduce_lots = 0
+        self.reduce_buy_lots = 0
+        self.reduce_sell_lots = 0
+        self.buy_high_ticks = 0
+        self.sell_low_ticks = 0
 
     @property
     def instrument_id(self) -> int:
@@ -372,13 +381,18 @@ class Position(Banded):
 class OpenOrder(Identified):
     """What risk remembers of an order on its way to, or in, the book.
 
-    `qty_lots` is the size it was accepted with, `remaining_lots` what it still reserves. `enlarged`
-    is set once an amendment to a larger size was sent to the book. `older` and `newer` are its
+    `qty_lots` is the size it was accepted with, `remaining_lots` what it still reserves.
+    `price_ticks` is the worst price it can fill at, `value_q` what the remainder would book there
+    (buyer's sign), and `hold_q` what is held for its fee. `reduce_only` orders may
+    close and never open, by their owner's wish or because margin would not carry more. `changes`
+    counts the changes that the book has not answered yet, `book_lots` is what remains in the book
+    after them. `older` and `newer` are its
     neighbours among its trader's open orders.
     """
 
     __slots__ = (
-        "enlarged",
+        "book_lots",
+        "changes",
         "hold_q",
         "liquidation",
         "newer",
@@ -410,7 +424,8 @@ class OpenOrder(Identified):
         self.price_ticks = price_ticks
         self.reduce_only = reduce_only
         self.liquidation = liquidation
-        self.enlarged = False
+        self.changes = 0
+        self.book_lots = qty_lots
         self.value_q = 0
         self.hold_q = 0
         self.older: OpenOrder | None = None

@@ -11,13 +11,14 @@ from engine.instruments import AssetSpec
 from engine.links import AccountFacts, HouseFacts, PositionFacts, PositionMoved
 from engine.order_links import PullOrder
 from engine.orders_by_id import OrdersById, new_orders_by_id
-from engine.units import Rate, magnitude, on_wire
+from engine.units import Rate, on_wire
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Position, Trader
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
     Levels,
     evaluate,
     initial_requirement_q,
+    position_initial_q,
     position_maintenance_q,
     position_notional_q,
 )
@@ -34,8 +35,8 @@ _NEAR_LISTINGS: Final[int] = 1_024
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
     `orders` are all open orders of all traders by id; `taker_fee`, `maker_fee`,
-    `slippage_ppb` (of market orders), `profit_margins_orders` and `funding_interval_ns` are copies
-    of what the rulebook says."""
+    `slippage_ppb` (of market orders), `profit_margins_orders`, `reduce_only_counts` and
+    `funding_interval_ns` are copies of what the rulebook says."""
 
     __slots__ = (
         "_near_listings",
@@ -52,6 +53,7 @@ class RiskCore:
         "orders",
         "out",
         "profit_margins_orders",
+        "reduce_only_counts",
         "reduces_when_stale",
         "rulebook",
         "slippage_ppb",
@@ -160,6 +162,7 @@ class RiskCore:
         self.maker_fee = Rate(rulebook.fees.maker_ppb)
         self.slippage_ppb: int = rulebook.market_slippage_ppb
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
+        self.reduce_only_counts = rulebook.reduce_only == "count"
         self.funding_interval_ns: int = rulebook.funding.interval_ns
         self.reduces_when_stale: bool = rulebook.index.when_stale != GO_ON
         self.halts_when_stale: bool = rulebook.index.when_stale == HALT_LIQUIDATIONS
@@ -248,14 +251,7 @@ class RiskCore:
         """Initial margin of the positions alone, without open orders."""
         total_q = 0
         for position in account.positions:
-            if position.qty_lots:
-                listing = position.listing
-                total_q += listing.model.initial_q(
-                    position.qty_lots,
-                    listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
-                    magnitude(position.entry_value_q),
-                    position.leverage,
-                )
+            total_q += position_initial_q(position)
         return total_q
 
     def house_facts(self, asset_id: int) -> HouseFacts:

@@ -120,11 +120,11 @@ class Deleveraging:
         if freed_q:
             cross = core.cross_of(account)
             move_collateral(core.ledger, account, cross, freed_q, by_owner=False)
-            self._watch.refresh(cross)
+            self._watch.refresh(cross, widen=True)
         self._settlement.sweep_isolated(account, by_owner=False)
         drop_if_empty(target)
         drop_if_empty(position)
-        self._watch.refresh(account)
+        self._watch.refresh(account, widen=True)
         return True
 
     def _tell(

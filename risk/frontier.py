@@ -30,7 +30,7 @@ _SLOTS: Final[int] = 2**24
 """More than the positions of one instrument; a power of two keeps the arithmetic cheap."""
 
 
-def _low_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) -> int:
+def low_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) -> int:
     """Lowest price within ``room_q`` of notional below the mark (rounded up)."""
     if instrument.inverse:
         most_q = instrument.notional_q(lots, mark_ticks) + room_q
@@ -39,7 +39,7 @@ def _low_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) 
     return low_ticks if low_ticks > 0 else NO_THRESHOLD
 
 
-def _high_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) -> int:
+def high_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) -> int:
     """Highest price within ``room_q`` of notional above the mark (rounded down)."""
     if instrument.inverse:
         least_q = instrument.unit_q * lots // mark_ticks - room_q
@@ -288,7 +288,7 @@ def place_account(
         position = position.next
     for holding in holdings:
         if holding.watched:
-            _place_holding(holding, live, total_q, worse_room_q, better_room_q, widen)
+            _share_holding(holding, live, total_q, worse_room_q, better_room_q, widen)
 
 
 def _gross_q(account: "MarginAccount") -> int:
@@ -308,12 +308,14 @@ def _gross_q(account: "MarginAccount") -> int:
 def _watched_holdings(account: "MarginAccount", has_positions: bool) -> int:
     """How many balances in collateral assets have a band; the others leave their frontier.
 
-    An account without positions and without a debt is safe at any price.
+    An account without positions, orders and a debt is safe at any price.
     """
     count = 0
     for holding in account.holdings:
         counts = holding.source.wallet_q > 0 and holding.asset.price_ppb > 0
-        holding.watched = counts and (has_positions or account.wallet_q < 0)
+        holding.watched = counts and (
+            has_positions or account.wallet_q < 0 or account.trader.oldest_order is not None
+        )
         if holding.watched:
             count += 1
         else:
@@ -321,10 +323,10 @@ def _watched_holdings(account: "MarginAccount", has_positions: bool) -> int:
     return count
 
 
-def _place_holding(
+def _share_holding(
     holding: "Holding", live: int, total_q: int, worse_room_q: int, better_room_q: int, widen: bool
 ) -> None:
-    """The band of a balance: its value moves one for one, there is no requirement on it."""
+    """The band of a balance by its share of the headroom."""
     worse_share_q = worse_room_q
     better_share_q = better_room_q
     if live > 1:
@@ -333,6 +335,11 @@ def _place_holding(
             worse_share_q = scale_down(worse_room_q, value_q, total_q)
         if better_room_q >= 0:
             better_share_q = scale_down(better_room_q, value_q, total_q)
+    place_holding(holding, worse_share_q, better_share_q, widen)
+
+
+def place_holding(holding: "Holding", worse_share_q: int, better_share_q: int, widen: bool) -> None:
+    """The band of a balance: its value moves one for one, there is no requirement on it."""
     low_ppb, high_ppb = holding.asset.band(holding.source.wallet_q, worse_share_q, better_share_q)
     holding.asset.frontier.place(holding, low_ppb, high_ppb, widen)
 
@@ -369,7 +376,7 @@ def _place_position(
     low_ticks = NO_THRESHOLD
     high_ticks = NO_THRESHOLD
     if down_q >= 0:
-        low_ticks = _low_limit(instrument, lots, mark_ticks, down_q)
+        low_ticks = low_limit(instrument, lots, mark_ticks, down_q)
     if up_q >= 0:
-        high_ticks = _high_limit(instrument, lots, mark_ticks, up_q)
+        high_ticks = high_limit(instrument, lots, mark_ticks, up_q)
     listing.frontier.place(position, low_ticks, high_ticks, widen)

@@ -62,46 +62,185 @@ def unrealised_q(position: Position) -> int:
 
 
 def initial_q(position: Position, value_q: int, mark_ticks: int) -> int:
-    """Initial margin of a position with its open orders, on the worse side.
+    """What a position and its open orders need: margin of the worse side and the open losses.
 
-    The larger of "all buys fill" and "all sells fill" is what must be margined; orders priced
-    through the mark also need the loss they would start with. ``value_q`` is the position's value
-    at the mark.
+    ``value_q`` is the position's value at the mark.
+    """
+    return worst_initial_q(position, value_q, mark_ticks) + open_loss_q(position, mark_ticks)
+
+
+def worst_initial_q(position: Position, value_q: int, mark_ticks: int) -> int:
+    """Initial margin of the largest position that the open orders can lead to, on either side.
+
+    Reduce-only orders close first in the worst case, so that plain orders behind them open; they
+    count up to the position and no further. ``value_q`` is the position's value at the mark.
     """
     qty_lots = position.qty_lots
     buys = position.buy_lots
     sells = position.sell_lots
+    if position.reduce_buy_lots:
+        buys -= _idle_lots(position.reduce_buy_lots, -qty_lots)
+    if position.reduce_sell_lots:
+        sells -= _idle_lots(position.reduce_sell_lots, qty_lots)
+    listing = position.listing
+    if listing.model.by_entry:
+        # A long is margined by what was paid and a short by what it is worth: either may need more.
+        return max(
+            _side_initial_q(position, buys, value_q, mark_ticks),
+            _side_initial_q(position, -sells, value_q, mark_ticks),
+        )
+    if qty_lots + buys >= sells - qty_lots:
+        return _side_initial_q(position, buys, value_q, mark_ticks)
+    return _side_initial_q(position, -sells, value_q, mark_ticks)
+
+
+def _side_initial_q(position: Position, more_lots: int, value_q: int, mark_ticks: int) -> int:
+    """Initial margin of a position and ``more_lots`` (signed) of its open orders at the mark."""
     listing = position.listing
     instrument = listing.instrument
-    buys_q = instrument.position_value_q(buys, mark_ticks) if buys else 0
-    sells_q = instrument.position_value_q(sells, mark_ticks) if sells else 0
-    open_loss_q = 0
-    if buys and position.buy_value_q > buys_q:
-        open_loss_q = position.buy_value_q - buys_q
-    if sells and sells_q > position.sell_value_q:
-        open_loss_q += sells_q - position.sell_value_q
-    worst_lots = qty_lots + buys
-    short_side = sells - qty_lots
+    lots = position.qty_lots + more_lots
+    if not lots:
+        return 0
     entry_q = position.entry_value_q if position.entry_value_q >= 0 else -position.entry_value_q
-    if worst_lots >= short_side:
-        worst_q = value_q + buys_q
-        if qty_lots >= 0:
+    if more_lots > 0:
+        value_q += instrument.position_value_q(more_lots, mark_ticks)
+        if position.qty_lots >= 0:
             entry_q += magnitude(position.buy_value_q)
-    else:
-        worst_lots = -short_side
-        worst_q = value_q - sells_q
-        if qty_lots <= 0:
+        elif listing.model.by_entry and lots > 0:
+            # The order that opens may be the dearest.
+            entry_q = instrument.notional_q(lots, position.buy_high_ticks)
+    elif more_lots < 0:
+        value_q -= instrument.position_value_q(-more_lots, mark_ticks)
+        if position.qty_lots <= 0:
             entry_q += magnitude(position.sell_value_q)
-    if not worst_lots:
-        return open_loss_q
-    notional_q = instrument.notional_of_value_q(worst_q, worst_lots, mark_ticks)
-    return open_loss_q + listing.model.initial_q(worst_lots, notional_q, entry_q, position.leverage)
+    notional_q = instrument.notional_of_value_q(value_q, lots, mark_ticks)
+    return listing.model.initial_q(lots, notional_q, entry_q, position.leverage)
+
+
+def _idle_lots(reduce_lots: int, against_lots: int) -> int:
+    """Lots of reduce-only orders beyond the position they close."""
+    if against_lots <= 0:
+        return reduce_lots
+    return reduce_lots - against_lots if reduce_lots > against_lots else 0
+
+
+def open_loss_q(position: Position, mark_ticks: int) -> int:
+    """What the open orders of a position would lose against the mark, each at its worst price.
+
+    Every order counts for itself: one that would gain may never fill. Only orders that the mark
+    has passed lose anything, so it mostly takes two comparisons.
+    """
+    if not edges_are_passed(position, mark_ticks):
+        return 0
+    total_q = 0
+    order = position.account.trader.oldest_order
+    while order is not None:
+        if order.position is position and not order.liquidation:
+            total_q += order_loss_q(
+                position, order.side, order.remaining_lots, order.value_q, mark_ticks
+            )
+        order = order.newer
+    return total_q
+
+
+def edges_are_passed(position: Position, mark_ticks: int) -> bool:
+    """Whether the mark has passed the dearest buy or the cheapest sell."""
+    low_ticks = position.sell_low_ticks
+    return position.buy_high_ticks > mark_ticks or 0 < low_ticks < mark_ticks
+
+
+def order_loss_q(position: Position, side: int, lots: int, value_q: int, mark_ticks: int) -> int:
+    """What one order would lose against the mark if all its lots filled at its worst price;
+    ``value_q`` is what they would book there (buyer's sign)."""
+    instrument = position.listing.instrument
+    loss_q = value_q - instrument.position_value_q(lots, mark_ticks)
+    if side < 0:
+        loss_q = -loss_q
+    return loss_q if loss_q > 0 else 0
+
+
+def can_open(position: Position) -> bool:
+    """Whether the plain orders of a position could enlarge or turn it, in any order of filling."""
+    qty_lots = position.qty_lots
+    buys = position.buy_lots - position.reduce_buy_lots
+    sells = position.sell_lots - position.reduce_sell_lots
+    if buys and (qty_lots >= 0 or buys + min(position.reduce_buy_lots, -qty_lots) > -qty_lots):
+        return True
+    return sells != 0 and (
+        qty_lots <= 0 or sells + min(position.reduce_sell_lots, qty_lots) > qty_lots
+    )
+
+
+def position_initial_q(position: Position) -> int:
+    """Initial margin of a position at its mark, its open orders left out."""
+    qty_lots = position.qty_lots
+    if not qty_lots:
+        return 0
+    listing = position.listing
+    return listing.model.initial_q(
+        qty_lots,
+        listing.instrument.notional_q(qty_lots, listing.mark_ticks),
+        magnitude(position.entry_value_q),
+        position.leverage,
+    )
+
+
+def pot_need_q(position: Position, more_loss_q: int = 0, more_q: int = 0) -> int:
+    """What the cross account keeps free for the open orders of an isolated position.
+
+    Whichever of them fill, and in whatever order, the pot then has the initial margin of the whole
+    position at the mark, and none of its fills leaves it below zero. What the pot has beyond its
+    own margin counts towards the open losses and the fees. ``more_loss_q`` is the cost of an order
+    that is counted in the lots but not remembered yet, ``more_q`` collateral that is to come.
+    """
+    if not position.buy_lots and not position.sell_lots:
+        return 0
+    listing = position.listing
+    mark_ticks = listing.mark_ticks
+    value_q = listing.instrument.position_value_q(position.qty_lots, mark_ticks)
+    gain_q = value_q - position.entry_value_q
+    if gain_q > 0 and not listing.profit_margins_orders:
+        gain_q = 0
+    # A pot below zero is for its liquidation to settle, not for the cross account.
+    present_q = max(0, position.account.wallet_q + gain_q + more_q)
+    loss_q = open_loss_q(position, mark_ticks) + position.account.held_q + more_loss_q
+    if not can_open(position):
+        return max(0, loss_q - present_q)
+    own_q = position_initial_q(position)
+    growth_q = worst_initial_q(position, value_q, mark_ticks) - own_q
+    return max(0, growth_q) + max(0, loss_q + own_q - present_q)
+
+
+def isolated_need_q(account: MarginAccount, but_for: MarginAccount | None = None) -> int:
+    """What a cross account keeps free for the open orders of the isolated positions it feeds, one
+    of them left out on request."""
+    trader = account.trader
+    if trader.oldest_order is None or account.isolated:
+        return 0
+    total_q = 0
+    for pot in trader.accounts:
+        if pot.isolated and pot.asset_id == account.asset_id and pot is not but_for:
+            position = pot.first_position
+            while position is not None:
+                total_q += pot_need_q(position)
+                position = position.next
+    return total_q
 
 
 def initial_requirement_q(account: MarginAccount) -> int:
-    """Initial margin of all positions and open orders, plus what is held for isolated orders."""
-    total_q = account.held_q
+    """Initial margin of all positions and open orders of a cross account, with the fees of the
+    orders and what it keeps free for isolated ones.
+
+    Of an isolated account: of its position alone, for the cross account stands for its orders.
+    """
     position = account.first_position
+    total_q = 0
+    if account.isolated:
+        while position is not None:
+            total_q += position_initial_q(position)
+            position = position.next
+        return total_q
+    total_q = account.held_q
     while position is not None:
         qty_lots = position.qty_lots
         if qty_lots or position.buy_lots or position.sell_lots:
@@ -109,11 +248,24 @@ def initial_requirement_q(account: MarginAccount) -> int:
             value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
             total_q += initial_q(position, value_q, listing.mark_ticks)
         position = position.next
-    return total_q
+    return total_q + isolated_need_q(account)
+
+
+def open_losses_q(account: MarginAccount) -> int:
+    """What the open orders of an account may cost it besides margin: their losses against the
+    marks, their fees, and what a cross account keeps free for isolated ones."""
+    total_q = account.held_q
+    position = account.first_position
+    while position is not None:
+        if position.buy_lots or position.sell_lots:
+            total_q += open_loss_q(position, position.listing.mark_ticks)
+        position = position.next
+    return total_q + isolated_need_q(account)
 
 
 def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[int, int]:
-    """`initial_requirement_q`, and the equity that may meet it, in one pass over the positions.
+    """`initial_requirement_q` of a cross account, and the equity that may meet it, in one pass over
+    the positions.
 
     Without ``profit_counts`` unrealised profits are left out of the equity, losses never.
     """
@@ -143,6 +295,9 @@ def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[i
         if ordered:
             required_q += initial_q(position, value_q, mark_ticks)
         position = position.next
+    trader = account.trader
+    if len(trader.accounts) > 1:
+        required_q += isolated_need_q(account)
     return required_q, equity_q
 
 

@@ -248,15 +248,20 @@ class Ledger:
             if qty_lots:
                 listing.enter(position)
             else:
-                listing.frontier.remove(position)
                 position.opened_ns = 0
+                if not position.buy_lots and not position.sell_lots:
+                    listing.frontier.remove(position)
 
     def charge_fee(self, account: MarginAccount, notional_q: int, rate: Rate) -> int:
         """Charge a trading fee (rounded up; a rebate is rounded down) and return it."""
         fee_q = rate.up(notional_q)
+        self.pay_fee(account, fee_q)
+        return fee_q
+
+    def pay_fee(self, account: MarginAccount, fee_q: int) -> None:
+        """Move a fee (or with a negative amount a rebate) between an account and the fees."""
         if fee_q:
             self.transfer(account, self.books_of(account.asset_id).fees, fee_q)
-        return fee_q
 
     def check_conservation(self) -> None:
         """Nothing appeared or vanished: constant time per asset.

@@ -3,6 +3,7 @@
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import Instrument, InstrumentSpec
 from engine.units import PPB, Rate
 from risk.frontier import Frontier
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from risk.accounts import Position
 
 
+HIGHEST_RISE: Final[int] = 1_000
+"""The highest price a contract may have, as a multiple of its first."""
+
 DEFAULT_LEVERAGE: Final[int] = 20
 """Leverage of an account that chose none, if the margin model allows as much."""
 
@@ -24,10 +28,12 @@ class Listing:
     """Prices are ticks, 0 while unknown. `mark_version` counts changes of the mark.
 
     `longs` and `shorts` are the positions that are not flat, in no order; `long_lots` is the open
-    interest, the sum over the longs (the shorts' sum is its negative). `default_leverage` is
-    what an account has that chose none; `band_low` and `band_high` times the mark are how far an
-    order price may cross. `stale` is set from the tick that finds every source of the index too old
-    to the one that renews the mark with a fresh one.
+    interest, the sum over the longs (the shorts' sum is its negative), and `open_buy_lots` is what
+    open buy orders could add to it. `default_leverage` is what an account has that chose none;
+    `max_ticks` is the highest price it may have and `max_open_lots` the open interest that is still
+    an amount there; `profit_margins_orders` is the rulebook's; `band_low` and `band_high` times the
+    mark are how far an order price may cross. `stale` is set from the tick that finds every source
+    of the index too old to the one that renews the mark with a fresh one.
     """
 
     __slots__ = (
@@ -48,9 +54,13 @@ class Listing:
         "mark",
         "mark_ticks",
         "mark_version",
+        "max_open_lots",
+        "max_ticks",
         "model",
         "next_funding_ns",
+        "open_buy_lots",
         "premium",
+        "profit_margins_orders",
         "shorts",
         "stale",
     )
@@ -65,10 +75,12 @@ class Listing:
         self.index = IndexPrice(rulebook.index)
         self.mark = MarkPrice(rulebook.mark)
         self.premium = PremiumWindow(rulebook.funding)
+        self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.frontier = Frontier()
         self.longs: list[Position] = []
         self.shorts: list[Position] = []
         self.long_lots = 0
+        self.open_buy_lots = 0
         self.mark_ticks = 0
         self.index_ticks = 0
         self.last_ticks = 0
@@ -76,6 +88,7 @@ class Listing:
         self.ask_ticks = 0
         self.mark_version = 0
         self.stale = False
+        self.limit_prices(0)
         self.funding_rate_ppb = 0
         self.next_funding_ns = 0
 
@@ -88,6 +101,17 @@ class Listing:
         premium = PremiumWindow(rulebook.funding)
         premium.restore(self.premium.state())
         self.index, self.mark, self.premium = index, mark, premium
+        self.profit_margins_orders = rulebook.profit_margins_orders
+
+    def limit_prices(self, max_ticks: int) -> None:
+        """Set the highest price, and with it the open interest whose value stays an amount at every
+        price up to it. 0: no price is known yet, and nothing can be open."""
+        self.max_ticks = max_ticks
+        self.max_open_lots = 0
+        if max_ticks:
+            # The value of an inverse contract is highest at the lowest price.
+            lot_q = self.instrument.notional_q(1, 1 if self.instrument.inverse else max_ticks)
+            self.max_open_lots = MAX_AMOUNT_Q // lot_q
 
     def sorted_holders(self) -> "list[Position]":
         """The open positions in a fixed order that does not depend on history."""

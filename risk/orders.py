@@ -23,24 +23,33 @@ from engine.order_links import ChangeOrder, PlaceOrder
 from engine.reasons import Reason
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
 from risk.core import RiskCore
+from risk.cover import keep_covered, place_cover, spare_q
+from risk.health import edges_are_passed, order_loss_q
 from risk.listing import Listing
 from risk.pretrade import (
     OK,
     PASSED,
     Verdict,
     band_limits,
+    can_only_close,
     check_band,
     check_cross_margin,
     check_fields,
+    check_isolated_margin,
     check_leg,
     check_leverage,
+    check_open_interest,
     check_price,
+    check_reduces,
     check_size,
+    closable_lots,
+    closing_means_q,
     estimate_price_ticks,
-    movable_q,
-    opening_lots,
+    fee_hold_q,
+    rounding_hold_q,
+    worst_paid_ticks,
 )
-from risk.reservations import Reservations, drop_if_empty, isolated_hold_q
+from risk.reservations import Reservations, drop_if_empty
 
 _CANCELLED_BY_OWNER: Final[int] = Reason.CANCELLED_BY_OWNER.value
 
@@ -103,114 +112,199 @@ class Orders:
         return position
 
     def _check_and_place(self, command: SubmitOrder, trader: Trader, position: Position) -> Verdict:
-        account_id = command.account_id
-        order_id = command.order_id
         side = command.side
         qty_lots = command.qty_lots
         price_ticks = command.price_ticks
-        order_type = command.order_type
         tif = command.tif
-        instrument_id = command.instrument_id
         core = self._core
         listing = position.listing
+        instrument = listing.instrument
         if self._is_locked(position.account):
             return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-        if trader.order_count >= listing.instrument.max_open_orders:
-            limit = listing.instrument.max_open_orders
-            return Verdict(Reason.TOO_MANY_OPEN_ORDERS, detail=f"at most {limit}")
+        if trader.order_count >= instrument.max_open_orders:
+            detail = f"at most {instrument.max_open_orders}"
+            return Verdict(Reason.TOO_MANY_OPEN_ORDERS, detail=detail)
         reduce_only = command.reduce_only or closes_leg(command.leg, side)
         if reduce_only:
-            rests = order_type == LIMIT and tif == GTC
-            qty_lots = min(qty_lots, reducible_lots(position, side, rests))
-            if qty_lots <= 0:
-                return Verdict(Reason.NOTHING_TO_REDUCE)
-        estimate_ticks = price_ticks
-        if order_type == LIMIT:
+            verdict = check_reduces(position, side, qty_lots, core.reduce_only_counts)
+            if verdict.reason != OK:
+                return verdict
+            qty_lots = min(qty_lots, closable_lots(position, side))
+        if edges_are_passed(position, listing.mark_ticks):
+            self._reservations.find_edges(position)
+        least_ticks = price_ticks
+        is_market = command.order_type != LIMIT
+        if is_market:
+            low_ticks, high_ticks = band_limits(listing)
+            price_ticks = high_ticks if side == BUY else low_ticks
+            least_ticks = estimate_price_ticks(listing, side, core.slippage_ppb)
+            if side == BUY:
+                least_ticks = min(least_ticks, price_ticks)
+            else:
+                least_ticks = max(least_ticks, price_ticks)
+            tif = FOK if tif == FOK else IOC
+        else:
             verdict = check_band(listing, side, price_ticks)
             if verdict.reason != OK:
                 return verdict
-        else:
-            low_ticks, high_ticks = band_limits(listing)
-            price_ticks = high_ticks if side == BUY else low_ticks
-            estimate_ticks = estimate_price_ticks(listing, side, core.slippage_ppb)
-            tif = FOK if tif == FOK else IOC
-        opening = opening_lots(position, side, qty_lots)
-        instrument = listing.instrument
-        value_q = instrument.fill_value_q(qty_lots, estimate_ticks)
-        notional_q = instrument.notional_of_value_q(value_q, qty_lots, estimate_ticks)
-        verdict = check_size(listing, qty_lots, notional_q, reduce_only or not opening)
+        closes = reduce_only or can_only_close(position, side, qty_lots)
+        value_q = instrument.fill_value_q(qty_lots, least_ticks)
+        notional_q = instrument.notional_of_value_q(value_q, qty_lots, least_ticks)
+        verdict = check_size(listing, qty_lots, notional_q, closes)
         if verdict.reason != OK:
             return verdict
-        order = OpenOrder(order_id, position, side, qty_lots, price_ticks, reduce_only, False)
-        if opening and not reduce_only:
-            verdict = self._check_margin(order, opening, estimate_ticks, value_q, notional_q)
-            if verdict.reason != OK:
-                return verdict
-        self._reservations.register(order, value_q)
-        if not reduce_only and tif == GTC:
-            self._reservations.trim_reduce_only(position)
-        now_ns = core.now_ns
-        out = core.out
-        out.append(
-            OrderAccepted(now_ns, account_id, order_id, instrument_id, side, qty_lots, price_ticks)
+        order = OpenOrder(
+            command.order_id, position, side, qty_lots, least_ticks, reduce_only, False
         )
-        out.append(
+        if closes:
+            verdict = self._check_closing(order, value_q, notional_q, is_market)
+        else:
+            verdict = self._check_margin(order, value_q, notional_q)
+            if verdict.reason == OK and is_market:
+                self._reach(order, price_ticks, verdict)
+            elif verdict.reason != OK and qty_lots <= closable_lots(position, side):
+                # Margin does not carry it as an order that might open: it may still close.
+                refused = verdict
+                verdict = self._check_closing(order, value_q, notional_q, is_market)
+                if verdict.reason != OK:
+                    return refused if verdict.reason == Reason.INSUFFICIENT_MARGIN else verdict
+                order.reduce_only = True
+        if verdict.reason != OK:
+            return verdict
+        if order.price_ticks != least_ticks:
+            value_q = instrument.fill_value_q(qty_lots, order.price_ticks)
+        self._reservations.register(order, value_q)
+        now_ns = core.now_ns
+        account_id = command.account_id
+        price_ticks = order.price_ticks
+        instrument_id = command.instrument_id
+        core.out.append(
+            OrderAccepted(
+                now_ns, account_id, order.order_id, instrument_id, side, qty_lots, price_ticks
+            )
+        )
+        cross = core.cross_of(position.account)
+        if order.reduce_only or closes:
+            # What waits behind it might open now: if that is not covered, it goes first.
+            keep_covered(core, self._reservations, cross, order)
+        elif tif == GTC:
+            place_cover(cross, verdict.free_q - verdict.required_q)
+        self._place(order, tif, command)
+        return PASSED
+
+    def _place(self, order: OpenOrder, tif: int, command: SubmitOrder) -> None:
+        """Pass an accepted order to the book."""
+        core = self._core
+        core.out.append(
             PlaceOrder(
-                now_ns,
-                order_id,
-                account_id,
-                instrument_id,
-                side,
-                qty_lots,
-                price_ticks,
+                core.now_ns,
+                order.order_id,
+                command.account_id,
+                command.instrument_id,
+                order.side,
+                order.qty_lots,
+                order.price_ticks,
                 tif,
                 command.post_only,
                 command.stp,
                 False,
-                reduce_only,
+                order.reduce_only,
                 command.leg,
             )
         )
-        return PASSED
 
     def _is_locked(self, account: MarginAccount) -> bool:
         if account.liquidation is not None:
             return True
         return account.isolated and self._core.cross_of(account).liquidation is not None
 
-    def _check_margin(
-        self, order: OpenOrder, opening: int, price_ticks: int, value_q: int, notional_q: int
-    ) -> Verdict:
-        """Leverage limit and initial margin, cross or isolated, of an order that opens a position.
+    def _check_margin(self, order: OpenOrder, value_q: int, notional_q: int) -> Verdict:
+        """Leverage, open interest and initial margin of an order that may open a position; sets the
+        fee it holds.
 
-        ``opening`` of its lots do; ``value_q`` is what all of them would book at the price, and
-        ``notional_q`` what they are worth at it.
+        ``value_q`` is what all its lots would book at its price, ``notional_q`` what they are worth
+        there.
         """
         position = order.position
         core = self._core
+        side = order.side
         if core.reduces_when_stale and position.listing.stale:
             detail = "every source of the index is stale; orders may only reduce"
             return Verdict(Reason.INDEX_STALE, detail=detail)
-        verdict = check_leverage(position, order.side, order.qty_lots)
+        verdict = check_leverage(position, side, order.qty_lots)
+        if verdict.reason == OK and side == BUY:
+            verdict = check_open_interest(position.listing, order.qty_lots)
         if verdict.reason != OK:
             return verdict
-        if not position.account.isolated:
-            return check_cross_margin(
-                position,
-                order.side,
-                order.qty_lots,
-                value_q,
-                core.taker_fee.up(notional_q),
-                core.profit_margins_orders,
+        fee_q = fee_hold_q(core.taker_fee, notional_q)
+        order.hold_q = fee_q
+        account = position.account
+        high_ticks = position.buy_high_ticks
+        if position.listing.model.by_entry and side == BUY and order.price_ticks > high_ticks:
+            position.buy_high_ticks = order.price_ticks
+        if account.isolated:
+            cross = core.cross_of(account)
+            verdict = check_isolated_margin(position, cross, side, order.qty_lots, value_q, fee_q)
+        else:
+            verdict = check_cross_margin(
+                position, side, order.qty_lots, value_q, fee_q, core.profit_margins_orders
             )
-        hold_q = isolated_hold_q(
-            position, order.side, order.qty_lots, opening, price_ticks, core.taker_fee
+        position.buy_high_ticks = high_ticks
+        return verdict
+
+    def _reach(self, order: OpenOrder, edge_ticks: int, passed: Verdict) -> None:
+        """Let a market order that margin carries at its least price go on as far as margin does,
+        the edge of the band at most."""
+        core = self._core
+        position = order.position
+        instrument = position.listing.instrument
+        if order.price_ticks == edge_ticks:
+            return
+        value_q = instrument.fill_value_q(order.qty_lots, order.price_ticks)
+        spare_q = passed.free_q - passed.required_q
+        if position.listing.model.by_entry:
+            # Margin grows with the price paid too, by no more than the price does.
+            spare_q //= 2
+        means_q = spare_q + order.hold_q
+        means_q += order_loss_q(
+            position, order.side, order.qty_lots, value_q, position.listing.mark_ticks
         )
-        cross = core.cross_of(position.account)
-        free_q = movable_q(cross)
-        if hold_q > free_q:
-            return Verdict(Reason.INSUFFICIENT_MARGIN, hold_q, free_q)
-        order.hold_q = hold_q
+        fee = core.taker_fee
+        # An isolated pot pays its losses first from what it has beyond its margin, which the check
+        # has counted at the least price: from there on every quantum is the cross account's.
+        reached = worst_paid_ticks(position, order.side, order.qty_lots, edge_ticks, means_q, fee)
+        if order.side * (reached - order.price_ticks) > 0:
+            order.price_ticks = reached
+            notional_q = instrument.notional_q(order.qty_lots, reached)
+            order.hold_q = fee_hold_q(fee, notional_q)
+
+    def _check_closing(
+        self, order: OpenOrder, value_q: int, notional_q: int, is_market: bool
+    ) -> Verdict:
+        """An order that can only close may trade down to the price at which its account is bankrupt
+        after its fee: a limit order beyond is refused, a market order stops there."""
+        position = order.position
+        core = self._core
+        fee = core.taker_fee
+        side = order.side
+        lots = order.qty_lots
+        instrument = position.listing.instrument
+        means_q = closing_means_q(position)
+        if is_market:
+            low_ticks, high_ticks = band_limits(position.listing)
+            edge_ticks = high_ticks if side == BUY else low_ticks
+            order.price_ticks = worst_paid_ticks(position, side, lots, edge_ticks, means_q, fee)
+            value_q = instrument.fill_value_q(lots, order.price_ticks)
+            notional_q = instrument.notional_q(lots, order.price_ticks)
+        loss_q = order_loss_q(position, side, lots, value_q, position.listing.mark_ticks)
+        fee_q = fee_hold_q(fee, notional_q) + rounding_hold_q(instrument, lots)
+        if loss_q and loss_q + fee_q > means_q:
+            worst = worst_paid_ticks(position, side, lots, order.price_ticks, means_q, fee)
+            detail = f"price {order.price_ticks}; bankrupt beyond {worst} ticks"
+            return Verdict(Reason.CLOSES_PAST_BANKRUPTCY, loss_q + fee_q, means_q, detail)
+        # The fee is held as far as it is free; a closing fill pays no more than is left.
+        free_q = spare_q(core, core.cross_of(position.account)) - loss_q
+        order.hold_q = max(0, min(fee_q, means_q - loss_q, free_q))
         return PASSED
 
     # cancel and amend
@@ -267,9 +361,19 @@ class Orders:
         if verdict.reason != OK:
             core.reject(account_id, order_id, verdict)
             return
+        seen_lots = found.book_lots
+        found.changes += 1
+        found.book_lots = qty_lots
         core.out.append(
             ChangeOrder(
-                core.now_ns, order_id, found.instrument_id, price_ticks, qty_lots, account_id
+                core.now_ns,
+                order_id,
+                found.instrument_id,
+                price_ticks,
+                qty_lots,
+                account_id,
+                False,
+                seen_lots,
             )
         )
 
@@ -298,60 +402,49 @@ class Orders:
         return self._recheck(order, price_ticks, qty_lots)
 
     def _recheck(self, order: OpenOrder, new_price_ticks: int, new_lots: int) -> Verdict:
-        """The margin check with the old order's reservation out of the way."""
-        core = self._core
+        """The check with the old order's reservation out of the way.
+
+        Until the book answers, the order may fill as it was or as it will be: the larger size at
+        the worse price stays reserved.
+        """
         position = order.position
         lots, price_ticks, hold_q = order.remaining_lots, order.price_ticks, order.hold_q
-        cross = core.cross_of(position.account)
-        order.hold_q = 0
+        value_q = order.value_q
         self._reservations.release(order, lots)
-        cross.held_q -= hold_q
+        worst_lots = max(lots, new_lots)
+        worst_ticks = max(price_ticks, new_price_ticks)
+        if order.side == SELL:
+            worst_ticks = min(price_ticks, new_price_ticks)
+        instrument = position.listing.instrument
+        worst_q = instrument.fill_value_q(worst_lots, worst_ticks)
+        notional_q = instrument.notional_of_value_q(worst_q, worst_lots, worst_ticks)
         probe = OpenOrder(
             order.order_id,
             position,
             order.side,
-            new_lots,
-            new_price_ticks,
+            worst_lots,
+            worst_ticks,
             order.reduce_only,
             False,
         )
-        verdict = PASSED
-        opening = opening_lots(position, order.side, new_lots)
-        if opening and not order.reduce_only:
-            instrument = position.listing.instrument
-            verdict = self._check_margin(
-                probe,
-                opening,
-                new_price_ticks,
-                instrument.fill_value_q(new_lots, new_price_ticks),
-                instrument.notional_q(new_lots, new_price_ticks),
-            )
+        if order.reduce_only or can_only_close(position, order.side, worst_lots):
+            verdict = self._check_closing(probe, worst_q, notional_q, False)
+        else:
+            verdict = self._check_margin(probe, worst_q, notional_q)
         if verdict.reason == OK:
-            hold_q = max(hold_q, probe.hold_q)
             if new_lots > lots:
                 order.qty_lots += new_lots - lots
-                order.enlarged = True
-                lots = new_lots
-            order.price_ticks = price_ticks = new_price_ticks
-        value_q = position.listing.instrument.fill_value_q(lots, price_ticks)
-        self._reservations.reserve(order, lots, value_q)
+            lots, price_ticks, value_q = worst_lots, worst_ticks, worst_q
+            hold_q = max(hold_q, probe.hold_q)
+        order.price_ticks = price_ticks
         order.hold_q = hold_q
-        cross.held_q += hold_q
+        position.account.held_q += hold_q
+        self._reservations.reserve(order, lots, value_q)
+        if verdict.reason == OK:
+            keep_covered(self._core, self._reservations, self._core.cross_of(position.account))
         return verdict
 
 
 def closes_leg(leg: int, side: int) -> bool:
     """In hedge mode a sell on the long leg and a buy on the short leg can only reduce."""
     return (leg == LEG_LONG and side == SELL) or (leg == LEG_SHORT and side == BUY)
-
-
-def reducible_lots(position: Position, side: int, rests: bool) -> int:
-    """Lots a new reduce-only order may close, beside the reduce-only orders already open.
-
-    An order that may rest also leaves room for the plain orders on its side.
-    """
-    against = -position.qty_lots if side == BUY else position.qty_lots
-    taken = position.reduce_lots
-    if rests:
-        taken = position.buy_lots if side == BUY else position.sell_lots
-    return max(0, against) - taken

@@ -24,15 +24,20 @@ from engine.commands import (
     STP_DECREMENT,
     SubmitOrder,
 )
+from engine.instruments import Instrument
 from engine.native import mypyc_attr
 from engine.reasons import Reason
-from engine.units import PPB, apply_rate_down, apply_rate_up
+from engine.units import PPB, Rate, apply_rate_down, apply_rate_up
 from risk.accounts import MarginAccount, Position, Trader
 from risk.health import (
     collateral_q,
     evaluate,
     initial_and_equity_q,
     initial_requirement_q,
+    isolated_need_q,
+    open_losses_q,
+    order_loss_q,
+    pot_need_q,
     unrealised_profit_q,
 )
 from risk.listing import Listing
@@ -149,22 +154,25 @@ def check_band(listing: Listing, side: int, price_ticks: int) -> Verdict:
 
 
 def estimate_price_ticks(listing: Listing, side: int, slippage_ppb: int) -> int:
-    """Price a market order is margined at: the mark, worsened by the assumed slippage."""
+    """Price a market order must at least be able to pay for: the mark, worsened by the assumed
+    slippage."""
     if side == BUY:
         return apply_rate_up(listing.mark_ticks, PPB + slippage_ppb)
     return max(1, apply_rate_down(listing.mark_ticks, PPB - slippage_ppb))
 
 
-def opening_lots(position: Position, side: int, qty_lots: int) -> int:
-    """How many lots of a new order could enlarge the position, given the orders before it."""
+def can_only_close(position: Position, side: int, qty_lots: int) -> bool:
+    """Whether a new order closes whatever fills first: it and all orders on its side fit into the
+    position."""
     if side == BUY:
-        before = position.qty_lots + position.buy_lots
-    else:
-        before = position.sell_lots - position.qty_lots
-    if before >= 0:
-        return qty_lots
-    after = before + qty_lots
-    return after if after > 0 else 0
+        return qty_lots + position.buy_lots <= -position.qty_lots
+    return qty_lots + position.sell_lots <= position.qty_lots
+
+
+def closable_lots(position: Position, side: int) -> int:
+    """Lots of a position that an order of this side closes."""
+    against = -position.qty_lots if side == BUY else position.qty_lots
+    return against if against > 0 else 0
 
 
 def margin_equity_q(account: MarginAccount, rulebook: Rulebook) -> int:
@@ -181,12 +189,53 @@ def movable_q(cross: MarginAccount) -> int:
     Unrealised profit stays behind whatever the rulebook says, for it is not in the wallet, and so
     does what only collateral in other assets covers.
     """
-    evaluate(cross)
-    present_q = cross.equity_q - unrealised_profit_q(cross)
-    free_q = present_q - initial_requirement_q(cross)
+    free_q = givable_q(cross, None)
     if cross.holdings:
-        free_q = min(free_q, present_q - collateral_q(cross) - cross.held_q)
+        own_q = cross.equity_q - unrealised_profit_q(cross) - collateral_q(cross)
+        free_q = min(free_q, own_q - cross.held_q - isolated_need_q(cross))
     return free_q
+
+
+def givable_q(cross: MarginAccount, pot: MarginAccount | None) -> int:
+    """What a cross account has free for one isolated position, what it keeps for the orders of that
+    position included. Collateral in other assets may stand for it; unrealised profit may not."""
+    evaluate(cross)
+    needs_q = isolated_need_q(cross)
+    kept_q = needs_q if pot is None else isolated_need_q(cross, pot)
+    present_q = cross.equity_q - unrealised_profit_q(cross)
+    return present_q - (initial_requirement_q(cross) - needs_q + kept_q)
+
+
+def check_reduces(position: Position, side: int, qty_lots: int, counts: bool) -> Verdict:
+    """A reduce-only order needs something to reduce.
+
+    With ``counts`` (a rulebook setting) the open reduce-only orders come first: what they leave of
+    the position is all that another may ask for, and the refusal names the first in the way.
+    """
+    against = closable_lots(position, side)
+    if not against:
+        return Verdict(Reason.NOTHING_TO_REDUCE)
+    taken = position.reduce_buy_lots if side == BUY else position.reduce_sell_lots
+    if counts and taken and taken + qty_lots > against:
+        for order in position.account.trader.open_orders():
+            if order.position is position and order.reduce_only and order.side == side:
+                detail = (
+                    f"order {order.order_id} is to reduce {order.remaining_lots} lots already; "
+                    f"open reduce-only orders leave {max(0, against - taken)} of {against} lots"
+                )
+                return Verdict(Reason.NOTHING_TO_REDUCE, detail=detail)
+    return PASSED
+
+
+def check_open_interest(listing: Listing, qty_lots: int) -> Verdict:
+    """Open interest, if every open buy fills, stays what the engine's numbers can carry at the
+    highest price the contract may have."""
+    limit = listing.max_open_lots
+    lots = listing.long_lots + listing.open_buy_lots + qty_lots
+    if lots > limit:
+        detail = f"open interest could become {lots} lots; at most {limit}"
+        return Verdict(Reason.NUMBER_TOO_LARGE, lots, limit, detail)
+    return PASSED
 
 
 def check_cross_margin(
@@ -194,9 +243,9 @@ def check_cross_margin(
 ) -> Verdict:
     """Would the cross account still meet initial margin with this order open?
 
-    ``value_q`` is what the order would book at its limit, in the buyer's sign; ``profit_counts``
-    whether unrealised profit margins orders. The requirement is computed with the order counted in
-    and the position restored before returning.
+    ``value_q`` is what the order would book at its worst price, in the buyer's sign;
+    ``profit_counts`` whether unrealised profit margins orders. The requirement is computed with the
+    order counted in and the position restored before returning.
     """
     if side == BUY:
         position.buy_lots += qty_lots
@@ -212,9 +261,93 @@ def check_cross_margin(
         position.sell_lots -= qty_lots
         position.sell_value_q -= value_q
     required_q += fee_q
+    required_q += order_loss_q(position, side, qty_lots, value_q, position.listing.mark_ticks)
     if required_q > free_q:
         return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
-    return PASSED
+    return Verdict(OK, required_q, free_q)
+
+
+def check_isolated_margin(
+    position: Position,
+    cross: MarginAccount,
+    side: int,
+    qty_lots: int,
+    value_q: int,
+    fee_q: int,
+) -> Verdict:
+    """Could the cross account give what the isolated position would need with this order open?
+
+    As `check_cross_margin`: margin of the whole position at the mark, open losses beyond what the
+    pot has to spare, and the fee.
+    """
+    free_q = givable_q(cross, position.account)
+    if cross.holdings:
+        free_q = min(free_q, movable_q(cross) + pot_need_q(position))
+    if side == BUY:
+        position.buy_lots += qty_lots
+        position.buy_value_q += value_q
+    else:
+        position.sell_lots += qty_lots
+        position.sell_value_q += value_q
+    loss_q = order_loss_q(position, side, qty_lots, value_q, position.listing.mark_ticks)
+    required_q = pot_need_q(position, loss_q + fee_q)
+    if side == BUY:
+        position.buy_lots -= qty_lots
+        position.buy_value_q -= value_q
+    else:
+        position.sell_lots -= qty_lots
+        position.sell_value_q -= value_q
+    if required_q > free_q:
+        return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
+    return Verdict(OK, required_q, free_q)
+
+
+def closing_means_q(position: Position) -> int:
+    """What a closing order may lose, fee included: equity at the marks, less what the open orders
+    of the account may cost already. Of an isolated position only the pot counts."""
+    account = position.account
+    evaluate(account)
+    return account.equity_q - open_losses_q(account)
+
+
+def worst_paid_ticks(
+    position: Position, side: int, qty_lots: int, edge_ticks: int, means_q: int, fee: Rate
+) -> int:
+    """The worst price up to ``edge_ticks`` at which an order loses, with its fee, no more than
+    ``means_q`` against the mark; the mark itself where it cannot even pay its fee."""
+    if _cost_q(position, side, qty_lots, edge_ticks, fee) <= means_q:
+        return edge_ticks
+    paid = position.listing.mark_ticks
+    beyond = edge_ticks
+    while abs(beyond - paid) > 1:
+        # Between the two, rounded towards the mark.
+        middle = paid + (beyond - paid) // 2 if beyond > paid else paid - (paid - beyond) // 2
+        if _cost_q(position, side, qty_lots, middle, fee) <= means_q:
+            paid = middle
+        else:
+            beyond = middle
+    return paid
+
+
+def fee_hold_q(fee: Rate, notional_q: int) -> int:
+    """What an order holds for its fee: nothing where the rate is a rebate."""
+    return fee.up(notional_q) if fee.ppb > 0 else 0
+
+
+def rounding_hold_q(instrument: Instrument, lots: int) -> int:
+    """What a closing order holds for roundings: the value of an inverse contract is rounded once a
+    fill, and a fill may be a single lot."""
+    return lots if instrument.inverse else 0
+
+
+def _cost_q(position: Position, side: int, qty_lots: int, price_ticks: int, fee: Rate) -> int:
+    """Loss against the mark and fee of an order that fills at a price."""
+    listing = position.listing
+    instrument = listing.instrument
+    value_q = instrument.fill_value_q(qty_lots, price_ticks)
+    loss_q = order_loss_q(position, side, qty_lots, value_q, listing.mark_ticks)
+    notional_q = instrument.notional_of_value_q(value_q, qty_lots, price_ticks)
+    return loss_q + fee_hold_q(fee, notional_q) + rounding_hold_q(instrument, qty_lots)
 
 
 def check_leverage(position: Position, side: int, qty_lots: int) -> Verdict:

@@ -21,7 +21,7 @@ from risk.core import RiskCore, values_of
 from risk.frontier import Banded
 from risk.funding import position_funding_q
 from risk.house_waterfall import HouseWaterfall
-from risk.listing import Listing
+from risk.listing import HIGHEST_RISE, Listing
 from risk.pretrade import Verdict
 from risk.watch import MarginWatch, changed_equity_q, sync_record
 
@@ -44,16 +44,13 @@ class Pricing:
         if listing is None:
             core.reject(0, 0, Verdict(Reason.UNKNOWN_INSTRUMENT))
             return
-        if not 0 < price_ticks <= MAX_TICKS:
-            detail = f"index price {price_ticks}; allowed: 1 to {MAX_TICKS} ticks"
+        highest_ticks = listing.max_ticks or MAX_TICKS
+        if not 0 < price_ticks <= highest_ticks:
+            detail = f"index price {price_ticks}; allowed: 1 to {highest_ticks} ticks"
             core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
             return
-        open_interest_q = listing.instrument.notional_q(listing.long_lots, price_ticks)
-        if open_interest_q > MAX_AMOUNT_Q:
-            detail = "open interest at this index price"
-            verdict = Verdict(Reason.NUMBER_TOO_LARGE, open_interest_q, MAX_AMOUNT_Q, detail)
-            core.reject(0, 0, verdict)
-            return
+        if listing.max_ticks == 0:
+            listing.limit_prices(min(MAX_TICKS, price_ticks * HIGHEST_RISE))
         listing.index.update(command.source_id, price_ticks, command.time_ns)
         if listing.mark_ticks == 0:
             self._renew_mark(listing, listing.index.value(core.now_ns))
@@ -252,5 +249,5 @@ class Pricing:
         )
         if rate_ppb:
             for position in holders:
-                self._watch.refresh(position.account)
+                self._watch.refresh(position.account, widen=True)
             self._house.check(listing.instrument.settle_asset_id)

@@ -1,16 +1,16 @@
-"""Reservations: the margin every open order ties up until it fills or is gone."""
+"""Reservations: what every open order ties up until it fills or is gone."""
 
 from engine.commands import BUY
 from engine.order_links import ChangeOrder
 from engine.reasons import Reason
-from engine.units import Rate
+from engine.units import magnitude
 from risk.accounts import OpenOrder, Position
 from risk.core import RiskCore
 from risk.ledger import share_down
 
 
 class Reservations:
-    """Keeps positions' reserved lots and values, and cross accounts' holds, in step with orders."""
+    """Keeps positions' open lots and values, and cross accounts' fee holds, in step with orders."""
 
     __slots__ = ("_core",)
 
@@ -22,8 +22,7 @@ class Reservations:
         self._core.orders.add(order)
         order.position.account.trader.remember_order(order)
         self.reserve(order, order.qty_lots, value_q)
-        if order.hold_q:
-            self._core.cross_of(order.position.account).held_q += order.hold_q
+        order.position.account.held_q += order.hold_q
 
     def reserve(self, order: OpenOrder, lots: int, value_q: int) -> None:
         """Reserve for ``lots`` of an order that reserves nothing yet; ``value_q`` is what they
@@ -31,18 +30,27 @@ class Reservations:
         position = order.position
         order.remaining_lots = lots
         order.value_q = value_q
+        price_ticks = order.price_ticks
         if order.side == BUY:
             position.buy_lots += lots
             position.buy_value_q += value_q
+            position.listing.open_buy_lots += lots
+            if order.reduce_only:
+                position.reduce_buy_lots += lots
+            if price_ticks > position.buy_high_ticks and not order.liquidation:
+                position.buy_high_ticks = price_ticks
         else:
             position.sell_lots += lots
             position.sell_value_q += value_q
-        if order.reduce_only:
-            position.reduce_lots += lots
+            if order.reduce_only:
+                position.reduce_sell_lots += lots
+            low_ticks = position.sell_low_ticks
+            if (price_ticks < low_ticks or low_ticks == 0) and not order.liquidation:
+                position.sell_low_ticks = price_ticks
 
-    def release(self, order: OpenOrder, lots: int) -> None:
-        """Free the reservation of ``lots``; value and hold in proportion (rounded down, the
-        remainder goes with the last lot)."""
+    def release(self, order: OpenOrder, lots: int) -> int:
+        """Free the reservation of ``lots``, value and fee hold in proportion (rounded down, the
+        remainder goes with the last lot); returns the part of the hold that is free now."""
         position = order.position
         before = order.remaining_lots
         remaining = before - lots
@@ -57,77 +65,74 @@ class Reservations:
         if order.side == BUY:
             position.buy_lots -= lots
             position.buy_value_q -= value_q
+            position.listing.open_buy_lots -= lots
+            if order.reduce_only:
+                position.reduce_buy_lots -= lots
+            if position.buy_lots == 0:
+                position.buy_high_ticks = 0
         else:
             position.sell_lots -= lots
             position.sell_value_q -= value_q
-        if order.reduce_only:
-            position.reduce_lots -= lots
+            if order.reduce_only:
+                position.reduce_sell_lots -= lots
+            if position.sell_lots == 0:
+                position.sell_low_ticks = 0
         if hold_q:
             order.hold_q -= hold_q
-            self._core.cross_of(position.account).held_q -= hold_q
+            position.account.held_q -= hold_q
+        return hold_q
+
+    def find_edges(self, position: Position) -> None:
+        """Take the highest buy and the lowest sell anew: what set them may be gone."""
+        position.buy_high_ticks = 0
+        position.sell_low_ticks = 0
+        order = position.account.trader.oldest_order
+        while order is not None:
+            if order.position is position and not order.liquidation:
+                if order.side == BUY:
+                    position.buy_high_ticks = max(position.buy_high_ticks, order.price_ticks)
+                elif not 0 < position.sell_low_ticks <= order.price_ticks:
+                    position.sell_low_ticks = order.price_ticks
+            order = order.newer
 
     def trim_reduce_only(self, position: Position) -> None:
-        """Shrink reduce-only orders, newest first, to what the position still has to close.
+        """Shrink reduce-only orders to the position they close; pull those that close nothing.
 
-        Plain orders against the position come first: one taker may fill both before risk hears of
-        it, and a reduce-only order must not open even then.
+        The book never lets them open anything. This keeps what it shows honest, and frees what
+        their fees hold.
         """
-        if not position.reduce_lots:
+        if not position.reduce_buy_lots and not position.reduce_sell_lots:
             return
         core = self._core
-        orders = [
-            order
-            for order in position.account.trader.open_orders()
-            if order.position is position and order.reduce_only and not order.liquidation
-        ]
-        against = position.sell_lots if position.qty_lots > 0 else position.buy_lots
-        plain = against - sum(order.remaining_lots for order in orders if order.reduces)
-        allowed = max(0, abs(position.qty_lots) - plain)
-        for order in orders:
-            keep = min(order.remaining_lots, allowed) if order.reduces else 0
-            allowed -= keep
-            if keep == order.remaining_lots:
+        held = magnitude(position.qty_lots)
+        for order in position.account.trader.open_orders():
+            if order.position is not position or not order.reduce_only or order.liquidation:
                 continue
-            if keep == 0:
+            if not order.reduces:
                 core.pull(order, Reason.REDUCE_ONLY_TRIMMED)
-            else:
-                core.emit(
-                    ChangeOrder(
-                        core.now_ns,
-                        order.order_id,
-                        order.instrument_id,
-                        order.price_ticks,
-                        keep,
-                        0,
-                        True,
-                    )
-                )
+            elif order.remaining_lots > held:
+                self.cut(order, held)
 
-
-def isolated_margin_q(position: Position, lots: int, price_ticks: int) -> int:
-    """Collateral an isolated position needs for ``lots`` opened at this price."""
-    notional_q = position.listing.instrument.notional_q(lots, price_ticks)
-    return position.listing.model.initial_q(lots, notional_q, notional_q, position.leverage)
-
-
-def isolated_hold_q(
-    position: Position, side: int, qty_lots: int, opening: int, price_ticks: int, fee: Rate
-) -> int:
-    """What the cross account sets aside for an isolated order of which ``opening`` lots open.
-
-    Their margin, the loss they would start with against the mark, and the fee of the whole order.
-    """
-    listing = position.listing
-    instrument = listing.instrument
-    fee_q = fee.up(instrument.notional_q(qty_lots, price_ticks))
-    loss_q = side * (
-        instrument.fill_value_q(opening, price_ticks)
-        - instrument.position_value_q(opening, listing.mark_ticks)
-    )
-    return fee_q + isolated_margin_q(position, opening, price_ticks) + max(0, loss_q)
+    def cut(self, order: OpenOrder, lots: int) -> None:
+        """Ask the book to cut an order to ``lots`` of what remains; it keeps its place."""
+        core = self._core
+        order.changes += 1
+        order.book_lots = min(order.book_lots, lots)
+        core.emit(
+            ChangeOrder(
+                core.now_ns,
+                order.order_id,
+                order.instrument_id,
+                order.price_ticks,
+                lots,
+                0,
+                True,
+            )
+        )
 
 
 def drop_if_empty(position: Position) -> None:
     """Forget a position that is flat and has no orders, so that accounts stay small."""
     if not position.qty_lots and not position.buy_lots and not position.sell_lots:
+        position.listing.frontier.remove(position)
         position.account.drop_position(position)

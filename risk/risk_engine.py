@@ -38,9 +38,9 @@ class RiskEngine(Component):
 
     def __init__(self) -> None:
         self.core = RiskCore()
-        self.watch = MarginWatch(self.core)
-        self.queues = AdlQueues(self.core)
         self.reservations = Reservations(self.core)
+        self.watch = MarginWatch(self.core, self.reservations)
+        self.queues = AdlQueues(self.core)
         self.orders = Orders(self.core, self.reservations)
         self.settlement = Settlement(self.core, self.watch, self.reservations)
         deleveraging = Deleveraging(

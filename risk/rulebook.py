@@ -29,6 +29,7 @@ PARTIAL_POLICIES: Final[tuple[str, ...]] = ("restore", "tier_step", "fraction", 
 ENDS_LEVEL: Final[str] = "level"
 ENDS_MET: Final[str] = "met"
 CALL_ENDS: Final[tuple[str, ...]] = (ENDS_LEVEL, ENDS_MET)
+REDUCE_ONLY_RULES: Final[tuple[str, ...]] = ("cap", "count")
 ADL_RANKINGS: Final[tuple[str, ...]] = ("profit_leverage", "pro_rata")
 
 
@@ -209,7 +210,11 @@ class CollateralRule(msgspec.Struct, frozen=True):
 
 
 class Rulebook(msgspec.Struct, frozen=True):
-    """All of a venue's rules. Levels are sorted from the mildest to ``liquidate``, the last."""
+    """All of a venue's rules. Levels are sorted from the mildest to ``liquidate``, the last.
+
+    ``reduce_only``: open reduce-only orders may together ask for more than the position and close
+    what is left of it (``cap``), or they ``count`` and one too many is refused.
+    """
 
     name: str
     title: str
@@ -228,6 +233,7 @@ class Rulebook(msgspec.Struct, frozen=True):
     withdrawal: WithdrawalRule = WithdrawalRule()
     profit_margins_orders: bool = True
     market_slippage_ppb: int = 1_500_000
+    reduce_only: str = "cap"
     collateral: list[CollateralRule] = []
 
     def to_json(self) -> str:

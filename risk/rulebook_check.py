@@ -17,6 +17,7 @@ from risk.rulebook import (
     LEVEL_CALL,
     LEVEL_LIQUIDATE,
     PARTIAL_POLICIES,
+    REDUCE_ONLY_RULES,
     STAGES,
     WHEN_STALE,
     CallRule,
@@ -92,6 +93,7 @@ def check_rulebook(rulebook: Rulebook) -> None:
     _duration("socialisation.window_s", rulebook.socialisation.window_ns, 0)
     _rate("withdrawal.min_notional", rulebook.withdrawal.min_notional_ppb, 0, PPB)
     _rate("market_slippage", rulebook.market_slippage_ppb, 0, PPB - 1)
+    one_of("reduce_only", rulebook.reduce_only, REDUCE_ONLY_RULES)
     _check_collateral(rulebook.collateral)
 
 

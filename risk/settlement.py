@@ -5,6 +5,7 @@ Both sides of a fill are settled before anyone is re-evaluated, so the books bal
 
 from typing import Final
 
+from engine.commands import BUY
 from engine.events import OrderAmended, OrderClosed, OrderFilled, TakenOver
 from engine.links import LiquidationReport
 from engine.order_links import Fill, OrderChanged, OrderGone, PullFailed
@@ -12,10 +13,11 @@ from engine.reasons import Reason
 from engine.units import apply_rate_up, magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore, house_position
-from risk.health import collateral_q, evaluate
+from risk.cover import keep_covered
+from risk.health import evaluate, position_initial_q
 from risk.margin_calls import missing_q, note_trade
-from risk.pretrade import Verdict, opening_lots
-from risk.reservations import Reservations, drop_if_empty, isolated_hold_q, isolated_margin_q
+from risk.pretrade import Verdict, fee_hold_q, givable_q, rounding_hold_q
+from risk.reservations import Reservations, drop_if_empty
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
 _FILLED: Final[int] = Reason.FILLED.value
@@ -47,11 +49,16 @@ class Settlement:
     def _after_fill(self, order: OpenOrder) -> None:
         position = order.position
         account = position.account
-        if position.reduce_lots:
+        if position.reduce_buy_lots or position.reduce_sell_lots:
             self._reservations.trim_reduce_only(position)
         self._watch.refresh(account)
         if account.isolated:
             self._watch.refresh(self._core.cross_of(account))
+        behind = position.buy_lots if order.side == BUY else position.sell_lots
+        if behind > order.remaining_lots and order.side * position.qty_lots <= 0:
+            # What waited behind an order that closed might open now.
+            core = self._core
+            keep_covered(core, self._reservations, core.cross_of(account))
         if order.remaining_lots == 0:
             self._finish(order, 0, _FILLED)
 
@@ -65,33 +72,33 @@ class Settlement:
         missing_before_q = 0 if call is None else missing_q(core, account)
         sync_record(account)
         self._reservations.release(order, fill.qty_lots)
-        if account.isolated and not order.liquidation:
-            self._free_isolated_margin(position, side, fill)
+        order.book_lots -= fill.qty_lots
         qty_lots = fill.qty_lots
         own_value_q = value_q
         if side < 0:
             qty_lots, own_value_q = -qty_lots, -value_q
-        opened = excess = 0
-        if account.isolated or order.reduce_only:
-            opened = opening_part(position.qty_lots, qty_lots)
+        held_lots = position.qty_lots
+        closes = held_lots != 0 and (held_lots > 0) != (qty_lots > 0)
+        feeds = account.isolated and not order.liquidation
+        before_q = present_q = 0
+        if feeds:
+            before_q = position_initial_q(position)
+            evaluate(account)
+            present_q = account.equity_q
+        turned = closes and magnitude(qty_lots) > magnitude(held_lots)
         realised_q = core.ledger.settle(position, qty_lots, own_value_q, core.now_ns)
-        if order.reduce_only and opened and account.trader.account_id != FUND:
-            excess = side * opened
-            opened = 0
+        excess = 0
+        if order.reduce_only and (turned or not closes) and account.trader.account_id != FUND:
+            excess = position.qty_lots if closes else qty_lots
             realised_q += self._give_to_fund(position, excess)
         if realised_q:
             core.fund_moved(account, realised_q, "disposal")
-        if account.isolated and not order.liquidation:
-            if opened:
-                self._fund_isolated(position, opened, fill.price_ticks)
-            elif not position.qty_lots and account.wallet_q > 0:
-                # What rounding left behind when the position closed.
-                cross = core.cross_of(account)
-                move_collateral(core.ledger, account, cross, account.wallet_q)
+        if feeds:
+            self._feed_isolated(position, held_lots, before_q, present_q)
         record = account.liquidation
         if record is not None:
             record.slippage_q += changed_equity_q(account)
-        fee_q = self._charge(order, value_q, is_maker)
+        fee_q = self._charge(order, value_q, is_maker, closes)
         if record is not None:
             record.fee_q += changed_equity_q(account)
         if call is not None:
@@ -133,10 +140,6 @@ class Settlement:
         realised_q = core.settle_outside_book(position, -qty_lots, -value_q)
         core.fund_moved(fund, core.settle_outside_book(target, qty_lots, value_q), "takeover")
         drop_if_empty(target)
-        if account.isolated and account.wallet_q < 0:
-            cross = core.cross_of(account)
-            present_q = max(0, cross.wallet_q + collateral_q(cross))
-            move_collateral(core.ledger, cross, account, min(-account.wallet_q, present_q))
         return realised_q
 
     def _told_given_to_fund(self, position: Position, qty_lots: int) -> None:
@@ -155,8 +158,12 @@ class Settlement:
             )
         )
 
-    def _charge(self, order: OpenOrder, value_q: int, is_maker: bool) -> int:
-        """The fee of one side. Liquidation orders pay the fund, never beyond their equity."""
+    def _charge(self, order: OpenOrder, value_q: int, is_maker: bool, closes: bool) -> int:
+        """The fee of one side; what was charged.
+
+        Liquidation orders pay the fund. No fee of theirs, and none of a closing fill, takes an
+        account below zero.
+        """
         core = self._core
         account = order.position.account
         notional_q = value_q if value_q >= 0 else -value_q
@@ -164,8 +171,16 @@ class Settlement:
             return 0
         if not order.liquidation:
             rate = core.maker_fee if is_maker else core.taker_fee
-            # An isolated position's collateral is not spent on fees: the cross account pays.
-            return core.ledger.charge_fee(core.cross_of(account), notional_q, rate)
+            if account.isolated:
+                return self._charge_isolated(account, rate.up(notional_q))
+            if not closes and account.liquidation is None:
+                return core.ledger.charge_fee(account, notional_q, rate)
+            fee_q = rate.up(notional_q)
+            if fee_q > 0:
+                evaluate(account)
+                fee_q = min(fee_q, max(0, account.equity_q))
+            core.ledger.pay_fee(account, fee_q)
+            return fee_q
         evaluate(account)
         liquidation_ppb = core.rulebook.fees.liquidation_ppb
         fee_q = min(apply_rate_up(notional_q, liquidation_ppb), max(0, account.equity_q))
@@ -175,29 +190,57 @@ class Settlement:
             core.fund_moved(fund, fee_q, "liquidation fee")
         return fee_q
 
-    def _free_isolated_margin(self, position: Position, side: int, fill: Fill) -> None:
-        """A reducing fill frees its share of the position's equity (rounded down)."""
-        held = position.qty_lots
-        closed = magnitude(side * fill.qty_lots) - opening_part(held, side * fill.qty_lots)
-        if not closed:
-            return
-        account = position.account
-        instrument = position.listing.instrument
-        value_q = instrument.position_value_q(held, fill.price_ticks)
-        equity_q = account.wallet_q + value_q - position.entry_value_q
-        share_q = max(0, equity_q) * closed // magnitude(held)
-        move_collateral(self._core.ledger, account, self._core.cross_of(account), share_q)
+    def _charge_isolated(self, account: MarginAccount, fee_q: int) -> int:
+        """The fee of an isolated fill: the cross account pays what it can spare, the pot the rest
+        as far as its equity goes."""
+        core = self._core
+        cross = core.cross_of(account)
+        if fee_q <= 0:
+            core.ledger.pay_fee(cross, fee_q)
+            return fee_q
+        from_cross_q = min(fee_q, max(0, givable_q(cross, account)))
+        evaluate(account)
+        from_pot_q = min(fee_q - from_cross_q, max(0, account.equity_q))
+        core.ledger.pay_fee(cross, from_cross_q)
+        core.ledger.pay_fee(account, from_pot_q)
+        return from_cross_q + from_pot_q
 
-    def _fund_isolated(self, position: Position, opened_lots: int, price_ticks: int) -> None:
-        """An opening fill brings its margin from the cross account, as far as that has it."""
+    def _feed_isolated(
+        self, position: Position, held_lots: int, before_q: int, present_q: int
+    ) -> None:
+        """Move margin between a pot and the cross account after a fill.
+
+        What opens brings the initial margin it adds to the whole position at the mark, and what the
+        pot lacks of it. What closes frees its share of the pot's equity (rounded down), less what
+        it lost against the mark. The cross account gives no more than it has free.
+
+        ``held_lots``, ``before_q`` and ``present_q`` are the position, its initial margin and the
+        pot's equity before the fill.
+        """
+        core = self._core
         account = position.account
-        cross = self._core.cross_of(account)
-        need_q = isolated_margin_q(position, opened_lots, price_ticks)
-        # The hold on it was part of the cross account's requirement: if its own money was lost
-        # since, collateral in other assets stands for it.
-        present_q = cross.wallet_q + collateral_q(cross)
-        amount_q = max(0, min(need_q, present_q))
-        move_collateral(self._core.ledger, cross, account, amount_q)
+        cross = core.cross_of(account)
+        evaluate(account)
+        equity_q = account.equity_q
+        after_q = position_initial_q(position)
+        held = magnitude(held_lots)
+        now = magnitude(position.qty_lots)
+        if held and now and (held_lots > 0) != (position.qty_lots > 0):
+            # All that the pot held belonged to the closed position.
+            amount_q = after_q - min(0, equity_q - account.wallet_q) - account.wallet_q
+        elif now >= held:
+            lacking_q = after_q - equity_q
+            if account.liquidation is not None:
+                # What the pot lacked before is for its liquidation to settle.
+                lacking_q = after_q - before_q + present_q - equity_q
+            amount_q = max(after_q - before_q, lacking_q)
+        else:
+            freed_q = max(0, present_q) * (held - now) // held + equity_q - present_q
+            amount_q = -min(max(0, freed_q), equity_q) if equity_q >= 0 else -equity_q
+        if amount_q > 0:
+            amount_q = min(amount_q, max(0, givable_q(cross, account)))
+        if amount_q:
+            move_collateral(core.ledger, cross, account, amount_q)
 
     def gone(self, message: OrderGone) -> None:
         """An order left the book unfilled or partly filled."""
@@ -211,25 +254,35 @@ class Settlement:
             self._watch.refresh(account)
 
     def changed(self, message: OrderChanged) -> None:
-        """A resting order has a new price or size: reserve for exactly that."""
+        """A resting order has a new price or size: reserve for exactly that.
+
+        While the book has not answered every change that was sent, the order may still become
+        what one of them asks for, and the worst of them stays reserved.
+        """
         core = self._core
         order = core.orders.get(message.order_id)
         if order is None:
             return
-        hold_q = order.hold_q
         before = order.remaining_lots
-        order.hold_q = 0
-        self._reservations.release(order, before)
-        order.price_ticks = message.price_ticks
+        lots = message.remaining_lots
+        price_ticks = message.price_ticks
+        if message.answers:
+            order.changes -= 1
+        if order.changes:
+            lots = max(before, lots)
+            price_ticks = order.price_ticks
+        else:
+            order.book_lots = lots
+        hold_q = self._reservations.release(order, before)
+        order.price_ticks = price_ticks
         order.qty_lots += message.remaining_lots - before
-        kept_q = self._hold_needed_q(order, message) if hold_q else 0
-        value_q = order.position.listing.instrument.fill_value_q(
-            message.remaining_lots, message.price_ticks
-        )
-        self._reservations.reserve(order, message.remaining_lots, value_q)
-        if hold_q:
-            order.hold_q = min(hold_q, kept_q)
-            core.cross_of(order.position.account).held_q -= hold_q - order.hold_q
+        instrument = order.position.listing.instrument
+        value_q = instrument.fill_value_q(lots, price_ticks)
+        notional_q = magnitude(value_q)
+        most_q = fee_hold_q(core.taker_fee, notional_q) + rounding_hold_q(instrument, lots)
+        order.hold_q = min(hold_q, most_q)
+        order.position.account.held_q += order.hold_q
+        self._reservations.reserve(order, lots, value_q)
         core.emit(
             OrderAmended(
                 core.now_ns,
@@ -240,29 +293,14 @@ class Settlement:
                 message.remaining_lots,
             )
         )
-        self._reservations.trim_reduce_only(order.position)
-
-    def _hold_needed_q(self, order: OpenOrder, message: OrderChanged) -> int:
-        """Hold of an isolated order as the book has it now, its own reservation left out."""
-        lots = opening_lots(order.position, order.side, message.remaining_lots)
-        if not lots:
-            return 0
-        return isolated_hold_q(
-            order.position,
-            order.side,
-            message.remaining_lots,
-            lots,
-            message.price_ticks,
-            self._core.taker_fee,
-        )
 
     def pull_failed(self, message: PullFailed) -> None:
         """A cancel or amend came too late: its owner gets the one answer there is.
 
-        An order enlarged by an amendment that its last fill overtook is over with that.
+        What the book no longer has has filled, even where a larger size stayed reserved.
         """
         order = self._core.orders.get(message.order_id)
-        if order is not None and order.enlarged:
+        if order is not None:
             self._finish(order, 0, _FILLED)
         if message.account_id:
             self._core.reject(message.account_id, message.order_id, Verdict(Reason.UNKNOWN_ORDER))
@@ -288,6 +326,8 @@ class Settlement:
                 reason,
             )
         )
+        if position.listing.model.by_entry:
+            self._reservations.find_edges(position)
         drop_if_empty(position)
         if account.first_position is None:
             self.sweep_isolated(account)
@@ -324,10 +364,3 @@ class Settlement:
                 filled_lots,
             )
         )
-
-
-def opening_part(held_lots: int, qty_lots: int) -> int:
-    """Lots of a signed fill that open or enlarge, after closing what it can."""
-    if held_lots == 0 or (held_lots > 0) == (qty_lots > 0):
-        return magnitude(qty_lots)
-    return max(0, magnitude(qty_lots) - magnitude(held_lots))

@@ -115,4 +115,4 @@ class Socialisation:
         core.ledger.note_gain(pot, -amount_q, core.now_ns)
         core.emit(LossSocialised(core.now_ns, pot.margin_account_id, pot.asset_id, amount_q))
         evaluate(pot)
-        self._watch.refresh(pot)
+        self._watch.refresh(pot, widen=True)

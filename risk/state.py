@@ -19,6 +19,7 @@ from risk.accounts import (
     Trader,
 )
 from risk.core import RiskCore
+from risk.cover import watch_cover
 from risk.health import evaluate
 from risk.listing import Listing
 from risk.risk_engine import RiskEngine
@@ -79,6 +80,7 @@ def _listing(listing: Listing) -> list[Any]:
         listing.mark_version,
         listing.funding_rate_ppb,
         listing.next_funding_ns,
+        listing.max_ticks,
         listing.index.state(),
         listing.mark.state(),
         listing.premium.state(),
@@ -108,7 +110,8 @@ def _order(order: OpenOrder) -> list[Any]:
         order.price_ticks,
         order.reduce_only,
         order.liquidation,
-        order.enlarged,
+        order.changes,
+        order.book_lots,
         order.value_q,
         order.hold_q,
     ]
@@ -142,7 +145,10 @@ def _position(position: Position) -> list[Any]:
         position.sell_lots,
         position.buy_value_q,
         position.sell_value_q,
-        position.reduce_lots,
+        position.reduce_buy_lots,
+        position.reduce_sell_lots,
+        position.buy_high_ticks,
+        position.sell_low_ticks,
     ]
 
 
@@ -203,6 +209,9 @@ def restore_risk(state: list[Any]) -> RiskEngine:
         evaluate(account)
         if account.liquidation is None and not account.trader.is_house():
             engine.watch.place_bands(account, widen=True)
+    for account in core.ledger.accounts.values():
+        if not account.isolated and account.liquidation is None:
+            watch_cover(core, account)
     return engine
 
 
@@ -219,11 +228,13 @@ def _restore_listing(core: RiskCore, row: list[Any]) -> None:
         listing.mark_version,
         listing.funding_rate_ppb,
         listing.next_funding_ns,
-    ) = row[1:9]
-    listing.index.restore(row[9])
-    listing.mark.restore(row[10])
-    listing.premium.restore(row[11])
-    listing.stale = row[12]
+        max_ticks,
+    ) = row[1:10]
+    listing.limit_prices(max_ticks)
+    listing.index.restore(row[10])
+    listing.mark.restore(row[11])
+    listing.premium.restore(row[12])
+    listing.stale = row[13]
     core.listings[listing.instrument_id] = listing
 
 
@@ -248,12 +259,16 @@ def _restore_account(core: RiskCore, row: list[Any]) -> None:
             position.sell_lots,
             position.buy_value_q,
             position.sell_value_q,
-            position.reduce_lots,
+            position.reduce_buy_lots,
+            position.reduce_sell_lots,
+            position.buy_high_ticks,
+            position.sell_low_ticks,
         ) = values[3:]
         account.add_position(position)
         if position.qty_lots:
             listing.enter(position)
             listing.long_lots += max(0, position.qty_lots)
+        listing.open_buy_lots += position.buy_lots
 
 
 def _realised(gains: RealisedGains | None) -> list[int] | None:
@@ -270,12 +285,14 @@ def _restored_record(row: list[Any]) -> LiquidationRecord:
 def _restore_orders(core: RiskCore, row: list[Any]) -> None:
     trader = core.ledger.traders[row[0]]
     for order_id, margin_account_id, instrument_id, leg, side, qty_lots, *rest in row[4]:
-        remaining_lots, price_ticks, reduce_only, liquidation, enlarged, value_q, hold_q = rest
+        remaining_lots, price_ticks, reduce_only, liquidation, *rest = rest
+        changes, book_lots, value_q, hold_q = rest
         position = core.ledger.accounts[margin_account_id].position(instrument_id, leg)
         assert position is not None, f"order {order_id} belongs to no position"
         order = OpenOrder(order_id, position, side, qty_lots, price_ticks, reduce_only, liquidation)
         order.remaining_lots = remaining_lots
-        order.enlarged = enlarged
+        order.changes = changes
+        order.book_lots = book_lots
         order.value_q = value_q
         order.hold_q = hold_q
         core.orders.add(order)

@@ -27,9 +27,12 @@ from risk.health import (
     collateral_q,
     evaluate,
     initial_requirement_q,
+    isolated_need_q,
+    open_losses_q,
+    position_initial_q,
     position_notional_q,
+    pot_need_q,
     unrealised_profit_q,
-    unrealised_q,
 )
 from risk.margin_calls import missing_q, note_deposit, note_trade
 from risk.pretrade import OK, PASSED, Verdict, check_leg, margin_equity_q, movable_q
@@ -142,7 +145,7 @@ class Transfers:
         )
         core.fund_moved(account, amount_q, cause)
         note_deposit(account, amount_q)
-        self._watch.refresh(pot)
+        self._watch.refresh(pot, widen=amount_q < 0)
 
     def withdrawable_q(self, account: MarginAccount) -> int:
         """What may leave a cross account: what its margin does not need of its own wallet.
@@ -154,7 +157,8 @@ class Transfers:
         if holding is None:
             spare_q = self._spare_q(account)
             if account.holdings:
-                spare_q = min(spare_q, self._base_q(account) - collateral_q(account))
+                own_q = self._base_q(account) - collateral_q(account)
+                spare_q = min(spare_q, own_q - account.held_q - isolated_need_q(account))
             return max(0, spare_q)
         held_q = account.wallet_q
         needed_q = holding.value_q() - self._spare_q(holding.account)
@@ -204,19 +208,9 @@ class Transfers:
             return
         account = position.account
         cross = core.cross_of(account)
-        move_collateral(core.ledger, cross, account, command.amount_q)
-        for changed, amount_q in ((cross, -command.amount_q), (account, command.amount_q)):
-            core.emit(
-                BalanceChanged(
-                    core.now_ns,
-                    changed.margin_account_id,
-                    changed.asset_id,
-                    amount_q,
-                    changed.wallet_q,
-                    "isolated margin",
-                )
-            )
-            self._watch.refresh(changed)
+        self._move(cross, account, command.amount_q, "isolated margin")
+        self._watch.refresh(cross, widen=True)
+        self._watch.refresh(account, widen=True)
 
     def _check_adjust(self, position: Position, amount_q: int) -> Verdict:
         core = self._core
@@ -231,9 +225,7 @@ class Transfers:
         else:
             if account.liquidation is not None:
                 return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-            evaluate(account)
-            gain_q = max(0, unrealised_q(position))
-            free_q = account.equity_q - gain_q - core.positions_initial_q(account)
+            free_q = self._spare_q(account) - open_losses_q(account)
             free_q = self._outside_call_q(account, free_q)
         if abs(amount_q) > free_q:
             return Verdict(Reason.INSUFFICIENT_FREE_COLLATERAL, abs(amount_q), free_q)
@@ -271,8 +263,6 @@ class Transfers:
             lots = abs(position.qty_lots) + max(position.buy_lots, position.sell_lots)
             if listing.mark_ticks:
                 largest_q = max(largest_q, listing.instrument.notional_q(lots, listing.mark_ticks))
-            if position.account.isolated:
-                verdict = Verdict(Reason.POSITION_OR_ORDERS_OPEN)
         limit = listing.model.max_leverage(largest_q)
         if not 1 <= command.leverage <= limit:
             detail = f"leverage {command.leverage}; allowed: 1 to {limit}"
@@ -296,25 +286,89 @@ class Transfers:
             assert account.call is not None, "only a refresh ends a call"
             note_trade(core, account, missing_before_q, account.call.paid_q)
         for position in positions:
-            self._watch.refresh(position.account)
+            account = position.account
+            if account.isolated:
+                self._watch.refresh(core.cross_of(account), widen=True)
+            self._watch.refresh(account, widen=True)
 
     def _try_leverage(self, positions: list[Position], leverage: int) -> Verdict:
-        """Change open positions; back out when that needs more margin than there is."""
+        """Change open positions and orders; back out when that needs more margin than there is.
+
+        An isolated position takes what it lacks from the cross account, and gives back what a
+        higher leverage frees.
+        """
         core = self._core
+        if not positions:
+            return PASSED
+        cross = core.cross_of(positions[0].account)
+        if any(each.liquidation is not None for each in (positions[0].account, cross)):
+            return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
         before = [position.leverage for position in positions]
-        raises = any(position.leverage > leverage for position in positions)
+        margins_q = [position_initial_q(position) for position in positions]
         for position in positions:
             position.leverage = leverage
-        if not raises:
-            return PASSED
-        account = positions[0].account
-        required_q = initial_requirement_q(account)
-        free_q = margin_equity_q(account, core.rulebook)
-        if required_q <= free_q:
-            return PASSED
-        for position, old in zip(positions, before, strict=True):
-            position.leverage = old
-        return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
+        moves = [
+            self._leverage_move_q(position, margin_q)
+            if position.account.isolated and old != leverage
+            else 0
+            for position, margin_q, old in zip(positions, margins_q, before, strict=True)
+        ]
+        if any(old > leverage for old in before):
+            required_q, free_q = self._leverage_need_q(cross, positions, moves)
+            if required_q > free_q:
+                for position, old in zip(positions, before, strict=True):
+                    position.leverage = old
+                return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
+        for position, amount_q in zip(positions, moves, strict=True):
+            if amount_q:
+                self._move(cross, position.account, amount_q, "leverage")
+        return PASSED
+
+    def _leverage_move_q(self, position: Position, before_q: int) -> int:
+        """What a changed leverage moves into an isolated position: what it lacks of its initial
+        margin, or less than nothing of what is freed (``before_q`` was the margin before)."""
+        account = position.account
+        margin_q = position_initial_q(position)
+        if margin_q >= before_q:
+            evaluate(account)
+            return max(0, margin_q - account.equity_q)
+        return -max(0, min(before_q - margin_q, self._spare_q(account) - open_losses_q(account)))
+
+    def _leverage_need_q(
+        self, cross: MarginAccount, positions: list[Position], moves: list[int]
+    ) -> tuple[int, int]:
+        """What a lower leverage asks of the cross account, and what that has for it."""
+        required_q = initial_requirement_q(cross)
+        if not positions[0].account.isolated:
+            return required_q, margin_equity_q(cross, self._core.rulebook)
+        for position, amount_q in zip(positions, moves, strict=True):
+            required_q += amount_q - pot_need_q(position) + pot_need_q(position, 0, amount_q)
+        evaluate(cross)
+        present_q = cross.equity_q - unrealised_profit_q(cross)
+        own_q = present_q - collateral_q(cross)
+        moved_q = sum(moves) + cross.held_q + isolated_need_q(cross)
+        if cross.holdings and moved_q - own_q > required_q - present_q:
+            # Collateral in other assets cannot go into a pot.
+            return moved_q, own_q
+        return required_q, present_q
+
+    def _move(
+        self, cross: MarginAccount, account: MarginAccount, amount_q: int, cause: str
+    ) -> None:
+        """Move collateral into (or with a negative amount out of) an isolated position."""
+        core = self._core
+        move_collateral(core.ledger, cross, account, amount_q)
+        for changed, change_q in ((cross, -amount_q), (account, amount_q)):
+            core.emit(
+                BalanceChanged(
+                    core.now_ns,
+                    changed.margin_account_id,
+                    changed.asset_id,
+                    change_q,
+                    changed.wallet_q,
+                    cause,
+                )
+            )
 
     def set_margin_mode(self, command: SetMarginMode) -> None:
         """Cross or isolated, per instrument, while nothing is open in it."""

@@ -16,31 +16,37 @@ from engine.events import (
     MarginLevelChanged,
 )
 from engine.links import LiquidationRequired
+from engine.reasons import Reason
 from engine.units import PPB
 from risk.accounts import LiquidationRecord, MarginAccount
 from risk.conversion import exceeds_debt_limit, exchange_for_debt
 from risk.core import RiskCore
+from risk.cover import keep_covered
 from risk.frontier import place_account
 from risk.health import evaluate, position_notional_q
 from risk.ledger import Ledger
 from risk.margin_calls import MarginCalls, demanded_ppb, note_payment
+from risk.reservations import Reservations
 from risk.rulebook import ENDS_MET
 
 
 class MarginWatch:
     """Moves accounts between margin levels; `calls` are the margin calls that follow."""
 
-    __slots__ = ("_core", "calls")
+    __slots__ = ("_core", "_reservations", "calls")
 
-    def __init__(self, core: RiskCore) -> None:
+    def __init__(self, core: RiskCore, reservations: Reservations) -> None:
         self._core = core
+        self._reservations = reservations
         self.calls = MarginCalls(core)
 
     def refresh(self, account: MarginAccount, widen: bool = False, new_rules: bool = False) -> None:
         """Re-evaluate an account, act on a changed level, and put its price bands in force.
 
-        ``widen`` lets the bands move away from the mark, for accounts the frontier just returned;
-        ``new_rules`` says that the levels may mean something else than before.
+        ``widen`` lets the bands move away from the mark and asks whether open orders are still
+        covered: for accounts that the frontier just returned, and where means or positions changed
+        in another way than by a fill. ``new_rules`` says that the levels may mean something else
+        than before.
         """
         if account.liquidation is not None or account.trader.is_house():
             return
@@ -59,6 +65,8 @@ class MarginWatch:
         if new_rules and account.call is None and account.level >= levels.call_level:
             self.calls.issue(account)
         self.place_bands(account, widen)
+        if widen and account.trader.oldest_order is not None:
+            keep_covered(self._core, self._reservations, self._core.cross_of(account))
 
     def place_bands(self, account: MarginAccount, widen: bool) -> None:
         """Put the price bands of an evaluated account in force, as its level asks."""
@@ -142,6 +150,11 @@ class MarginWatch:
             position.listing.frontier.remove(position)
         for holding in account.holdings:
             holding.asset.frontier.remove(holding)
+        if "cancel" not in core.rulebook.liquidation.stages:
+            # Nothing carries what these would open.
+            for order in core.orders_of(account):
+                if not order.reduce_only:
+                    core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
         core.emit(
             LiquidationStarted(
                 core.now_ns,

@@ -9,15 +9,17 @@ from engine.invariants import (
     NO_MISSED_CROSSING,
     NOT_NEGATIVE,
     ONE_STAGE,
+    ORDERS_COVERED,
     POSITIONS_KNOWN_TO_THE_BOOK,
     POSITIONS_SUM_TO_ZERO,
     RESERVATIONS,
     require,
 )
 from matching.matching_engine import MatchingEngine
-from risk.accounts import BACKSTOP, FUND, NO_THRESHOLD, MarginAccount, Position
+from risk.accounts import BACKSTOP, FUND, NO_THRESHOLD, MarginAccount, OpenOrder, Position
+from risk.cover import means_q, order_is_passed, spare_q
 from risk.frontier import Banded
-from risk.health import evaluate
+from risk.health import can_open, evaluate
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
 
@@ -47,6 +49,7 @@ def check_full(risk: RiskEngine, matching: MatchingEngine, liquidation: Liquidat
     _check_reservations(risk, matching)
     for account in core.ledger.accounts.values():
         _check_level(risk, account)
+        _check_cover(risk, account)
     locked = sorted(
         account.margin_account_id
         for account in core.ledger.accounts.values()
@@ -98,9 +101,9 @@ def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
     for account in risk.core.ledger.accounts.values():
         held_q = 0
         for order in account.trader.open_orders():
-            if risk.core.cross_of(order.position.account) is account:
+            if order.position.account is account:
                 held_q += order.hold_q
-        if not account.isolated and held_q != account.held_q:
+        if held_q != account.held_q:
             figures = f"held {account.held_q}, orders {held_q}"
             require(False, RESERVATIONS, f"account {account.margin_account_id}: {figures}")
         for position in account.positions:
@@ -108,15 +111,20 @@ def _check_reservations(risk: RiskEngine, matching: MatchingEngine) -> None:
 
 
 def _check_position_orders(position: Position) -> None:
-    lots = [0, 0, 0]
+    lots = [0, 0, 0, 0]
     value_q = [0, 0]
     for order in position.account.trader.open_orders():
         if order.position is position:
             side = 0 if order.side > 0 else 1
             lots[side] += order.remaining_lots
             value_q[side] += order.value_q
-            lots[2] += order.remaining_lots if order.reduce_only else 0
-    booked = [position.buy_lots, position.sell_lots, position.reduce_lots]
+            lots[2 + side] += order.remaining_lots if order.reduce_only else 0
+    booked = [
+        position.buy_lots,
+        position.sell_lots,
+        position.reduce_buy_lots,
+        position.reduce_sell_lots,
+    ]
     if lots != booked:
         require(False, RESERVATIONS, f"position {position.uid}: {booked}, orders {lots}")
     values = [position.buy_value_q, position.sell_value_q]
@@ -150,6 +158,37 @@ def _check_level(risk: RiskEngine, account: MarginAccount) -> None:
         if not _in_band(holding, price):
             figures = f"price {price} outside its band"
             require(False, NO_MISSED_CROSSING, f"collateral of {account_id}: {figures}")
+
+
+def _check_cover(risk: RiskEngine, account: MarginAccount) -> None:
+    """Of a trader's cross account, for all orders it answers for."""
+    trader = account.trader
+    if account.isolated or account.liquidation is not None or trader.is_house():
+        return
+    orders = [
+        order
+        for order in trader.open_orders()
+        if risk.core.cross_of(order.position.account) is account and not order.liquidation
+    ]
+    left_q = spare_q(risk.core, account) + _rounding_q(orders) if orders else 0
+    if left_q >= 0:
+        return
+    for order in orders:
+        if can_open(order.position):
+            figures = f"account {account.margin_account_id} lacks {-left_q}"
+            require(False, ORDERS_COVERED, f"{figures}, order {order.order_id} might open")
+    if means_q(account) < 0 and any(order_is_passed(order) for order in orders):
+        figures = f"account {account.margin_account_id} lacks {-means_q(account)} for its orders"
+        require(False, ORDERS_COVERED, figures)
+
+
+def _rounding_q(orders: list[OpenOrder]) -> int:
+    """What fills of inverse contracts may have rounded away: a quantum each, at most one a lot."""
+    total_q = 0
+    for position in {order.position.uid: order.position for order in orders}.values():
+        if position.listing.instrument.inverse:
+            total_q += abs(position.qty_lots) + position.buy_lots + position.sell_lots
+    return total_q
 
 
 def _in_band(member: Banded, price: int) -> bool:

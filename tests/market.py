@@ -17,6 +17,7 @@ from engine.events import (
     LiquidationEnded,
     MarginAccountReport,
     OrderAccepted,
+    OrderClosed,
     OrderFilled,
     PositionReport,
 )
@@ -338,6 +339,11 @@ class Market:
     def forget(self) -> None:
         """Drop the events so far."""
         self.events.clear()
+
+    def only_closed(self, order_id: int) -> OrderClosed:
+        """The end of an order; fails while it is open."""
+        (found,) = (event for event in self.all(OrderClosed) if event.order_id == order_id)
+        return found
 
     def refusal(self) -> CommandRejected:
         """What the last command was answered with; fails unless it was refused."""

@@ -287,14 +287,12 @@ def test_the_fund_cannot_be_drained_by_dealing_with_oneself(price: str, band: st
     assert not m.all(BadDebtBooked)
 
 
-@pytest.mark.parametrize(("band", "lost"), [("0.02", "0"), ("0.05", "0"), ("0.20", "100")])
-def test_closing_at_a_bad_price_costs_the_fund_at_most_what_the_band_allows(
-    band: str, lost: str
-) -> None:
-    """Closing is never refused, so the loser may close at the edge of the band.
+@pytest.mark.parametrize("band", ["0.02", "0.05", "0.20"])
+def test_closing_at_a_bad_price_costs_the_fund_nothing(band: str) -> None:
+    """Closing is never refused for initial margin, but stops where the account is bankrupt.
 
     Dave: long 10 at 100 with 100. He sells to his friend at 100 x (1 - band): a loss of 1,000 x
-    band, of which 100 are his own. Up to a band of 10 % the fund pays nothing.
+    band, of which 100 are his own. A band of 20 % would let 100 more go to the friend.
     """
     m = Market(listed=False)
     m.add("PERP", band_ppb=ppb(band))
@@ -309,9 +307,13 @@ def test_closing_at_a_bad_price_costs_the_fund_at_most_what_the_band_allows(
     edge = str(100 - 100 * Decimal(band))
     m.buy(CAROL, "10", edge)
     m.sell(DAVE, "10", edge)
-    assert m.lots(DAVE) == 0
+    if band == "0.20":
+        assert m.refusal().reason == Reason.CLOSES_PAST_BANKRUPTCY
+        assert (m.refusal().required_q, m.refusal().free_q) == (usd("200"), usd("100"))
+    else:
+        assert m.lots(DAVE) == 0
     m.wait("1")
-    assert usd("10000") - m.equity(FUND) == usd(lost)
+    assert m.equity(FUND) == usd("10000")
 
 
 def test_the_loss_cap_limits_what_one_account_can_take_from_the_fund() -> None:

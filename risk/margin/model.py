@@ -18,6 +18,9 @@ class MarginModel:
     def __init__(self, cap_q: int = MAX_AMOUNT_Q) -> None:
         self.cap_q: Final[int] = cap_q
 
+    by_entry: bool = False
+    """Whether requirements depend on what was paid for a position."""
+
     def maintenance_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
     ) -> int:

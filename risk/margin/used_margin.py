@@ -21,6 +21,8 @@ class UsedMargin(MarginModel):
 
     __slots__ = ("_maintenance_of_used_ppb", "_max_leverage")
 
+    by_entry = True
+
     def __init__(self, maintenance_of_used_ppb: int, max_leverage: int) -> None:
         if not 0 < maintenance_of_used_ppb < PPB:
             raise ValueError(

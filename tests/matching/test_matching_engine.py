@@ -112,6 +112,10 @@ def changed(order_id: int, price: int, lots: int) -> OrderChanged:
     return OrderChanged(T, order_id, COIN, price, lots)
 
 
+def answered(order_id: int, price: int, lots: int) -> OrderChanged:
+    return OrderChanged(T, order_id, COIN, price, lots, answers=True)
+
+
 @pytest.fixture
 def engine() -> MatchingEngine:
     """Asks: order 1 (account 1, 5 at 101), order 2 (account 7, 4 at 102), order 3 (6 at 102)."""
@@ -261,9 +265,9 @@ def test_pulling_is_always_answered(engine: MatchingEngine) -> None:
 
 def test_changing_is_answered_first_and_its_fills_follow(engine: MatchingEngine) -> None:
     ask(engine, place(9, 9, BUY, 100, 5))
-    assert ask(engine, ChangeOrder(T, 9, COIN, 100, 2)) == [changed(9, 100, 2)]
+    assert ask(engine, ChangeOrder(T, 9, COIN, 100, 2)) == [answered(9, 100, 2)]
     assert ask(engine, ChangeOrder(T, 9, COIN, 101, 7)) == [
-        changed(9, 101, 7),
+        answered(9, 101, 7),
         fill(1, 101, 5, 9, 1),
         trade(1, 101, 5),
     ]
@@ -277,16 +281,28 @@ def test_shrinking_only_never_enlarges_or_moves_an_order(
     engine: MatchingEngine, asked: int, kept: int
 ) -> None:
     out = ask(engine, ChangeOrder(T, 2, COIN, 105, asked, shrink_only=True))
-    assert out == [changed(2, 102, kept)]
+    assert out == [answered(2, 102, kept)]
     queue = [(o.order_id, o.remaining_lots) for o in engine.books[COIN].orders(SELL)]
     assert queue == [(1, 5), (2, kept), (3, 6)]
+
+
+def test_what_filled_since_a_change_was_asked_for_counts_against_it(
+    engine: MatchingEngine,
+) -> None:
+    """Seen with 5 left, asked to have 3; 1 fills meanwhile, so 2 are left. Asked for 1: none."""
+    ask(engine, place(9, 9, BUY, 101, 1))
+    change = ChangeOrder(T, 1, COIN, 101, 3, seen_lots=5)
+    assert ask(engine, change) == [answered(1, 101, 2)]
+    ask(engine, place(8, 9, BUY, 101, 1))
+    change = ChangeOrder(T, 1, COIN, 101, 1, seen_lots=2)
+    assert ask(engine, change) == [gone(1, 1, Reason.CANCELLED_BY_OWNER)]
 
 
 def test_a_change_into_its_own_account_ends_like_a_new_order(engine: MatchingEngine) -> None:
     ask(engine, PullOrder(T, 1, COIN, 0))
     ask(engine, place(9, 7, BUY, 100, 5))
     assert ask(engine, ChangeOrder(T, 9, COIN, 102, 5)) == [
-        changed(9, 102, 5),
+        answered(9, 102, 5),
         gone(9, 5, Reason.SELF_TRADE),
     ]
 
@@ -398,10 +414,10 @@ def test_an_amended_reduce_only_order_is_bounded_anew() -> None:
     ask(engine, moved(5, 6))
     ask(engine, reducing(1, 5, SELL, 101, 6))
     ask(engine, moved(5, -2))
-    assert ask(engine, ChangeOrder(T, 1, COIN, 100, 6)) == [changed(1, 100, 6), changed(1, 100, 4)]
+    assert ask(engine, ChangeOrder(T, 1, COIN, 100, 6)) == [answered(1, 100, 6), changed(1, 100, 4)]
     ask(engine, moved(5, -4))
     assert ask(engine, ChangeOrder(T, 1, COIN, 101, 4)) == [
-        changed(1, 101, 4),
+        answered(1, 101, 4),
         gone(1, 4, Reason.NOTHING_TO_REDUCE),
     ]
 

@@ -3,7 +3,7 @@
 from engine.bus import Latency
 from engine.events import OrderClosed
 from engine.reasons import Reason
-from tests.market import Market, size
+from tests.market import Market, size, usd
 
 SECOND = 10**9
 
@@ -41,7 +41,7 @@ def test_an_order_filled_before_its_enlargement_arrives_is_over() -> None:
 
 
 def test_a_reduce_only_order_amended_during_a_fill_is_trimmed_to_the_position() -> None:
-    """The amended size is taken for the remaining one: it was larger than what is left to close."""
+    """8 of 10 seen; 4 fill meanwhile and count against the 8: as many as the position allows."""
     market = slow()
     market.sell(101, "10", "100")
     market.buy(100, "10", "100")
@@ -53,5 +53,44 @@ def test_a_reduce_only_order_amended_during_a_fill_is_trimmed_to_the_position() 
     rest(market)
     assert market.lots(100) == size("6")
     left = market.exchange.book(0).order(order)
-    assert left is not None and left.remaining_lots == size("6")
+    assert left is not None and left.remaining_lots == size("4")
+    market.exchange.check_invariants()
+
+
+def test_an_order_amended_during_a_fill_sells_no_more_than_was_margined() -> None:
+    """2 of 3 fill while an amendment keeps the size of 3: it brought the 2 back, unpaid for."""
+    market = slow()
+    order = market.sell(100, "3", "101")
+    rest(market)
+    market.buy(101, "2", "101")
+    market.amend(100, order, "3", "100.5")
+    rest(market)
+    market.buy(101, "5", "101")
+    rest(market)
+    assert market.lots(100) == -size("3")
+    market.exchange.check_invariants()
+
+
+def test_an_order_amended_to_less_than_has_filled_is_over() -> None:
+    market = slow()
+    order = market.sell(100, "3", "101")
+    rest(market)
+    market.buy(101, "2", "101")
+    market.amend(100, order, "1", "101")
+    rest(market)
+    assert market.report(100).open_order_ids == []
+    assert market.only_closed(order).reason == Reason.CANCELLED_BY_OWNER
+
+
+def test_the_worst_of_two_amendments_under_way_stays_margined() -> None:
+    """To 105 and back to 100 before the book has heard of either: the loss at 105 is held until
+    the second is confirmed."""
+    market = slow()
+    order = market.buy(100, "10", "99")
+    rest(market)
+    market.amend(100, order, "10", "105")
+    market.amend(100, order, "10", "98")
+    assert market.pot(100).initial_q == usd("150")
+    rest(market)
+    assert market.pot(100).initial_q == usd("100")
     market.exchange.check_invariants()

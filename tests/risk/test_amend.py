@@ -141,13 +141,13 @@ def test_closing_orders_can_be_repriced_without_margin() -> None:
 
 
 def test_the_hold_of_an_isolated_order_follows_its_size() -> None:
-    """10 at 99 hold 99; 5 hold 49.50; 8 at 100 hold 80."""
+    """10 at 99 hold 100, 10 % at the mark; 5 hold 50; 8 at 100 hold 80."""
     m = market()
     m.isolate(ALICE)
     order = m.buy(ALICE, "10", "99")
-    assert m.pot(ALICE).initial_q == usd("99")
+    assert m.pot(ALICE).initial_q == usd("100")
     m.amend(ALICE, order, "5", "99")
-    assert m.pot(ALICE).initial_q == usd("49.50")
+    assert m.pot(ALICE).initial_q == usd("50")
     m.amend(ALICE, order, "8", "100")
     assert m.pot(ALICE).initial_q == usd("80")
     m.cancel(ALICE, order)
@@ -155,9 +155,10 @@ def test_the_hold_of_an_isolated_order_follows_its_size() -> None:
 
 
 def test_the_hold_of_an_isolated_order_falls_with_its_price() -> None:
-    """10 at 99 hold 99; 10 at 50 hold 50."""
+    """5 at 103 hold 50 and a loss of 15; 5 at 99 hold 50."""
     m = market()
     m.isolate(ALICE)
-    order = m.buy(ALICE, "10", "99")
-    m.amend(ALICE, order, "10", "50")
+    order = m.buy(ALICE, "5", "103")
+    assert m.pot(ALICE).initial_q == usd("65")
+    m.amend(ALICE, order, "5", "99")
     assert m.pot(ALICE).initial_q == usd("50")

@@ -44,13 +44,15 @@ def test_opening_moves_initial_margin_into_the_pot() -> None:
 
 
 def test_an_open_order_holds_its_margin_in_the_cross_account() -> None:
-    """Buy 10 at 99: 10 % of 990 = 99 held; 201 left. Half filled: 49.50 held, 49.50 moved."""
+    """Buy 10 at 99: 10 % of 1,000 at the mark = 100 held; 200 left. Half filled: the pot gains 5 by
+    the price and has the margin of its position; what more the rest needs is 50 less those 5."""
     m = market()
     order = m.buy(ALICE, "10", "99")
-    assert (m.pot(ALICE).initial_q, m.pot(ALICE).free_q) == (usd("99"), usd("201"))
+    assert (m.pot(ALICE).initial_q, m.pot(ALICE).free_q) == (usd("100"), usd("200"))
     m.sell(BOB, "5", "99")
-    assert pots(m) == (usd("250.50"), usd("49.50"))
-    assert m.pot(ALICE).initial_q == usd("49.50")
+    assert pots(m) == (usd("250"), usd("50"))
+    assert m.pot(ALICE, "PERP").equity_q == usd("55")
+    assert m.pot(ALICE).initial_q == usd("50")
     m.cancel(ALICE, order)
     assert m.pot(ALICE).initial_q == 0
 
@@ -63,10 +65,10 @@ def test_more_than_the_cross_account_has_free_is_refused() -> None:
 
 
 def test_the_hold_includes_fee_and_open_loss() -> None:
-    """Buy 10 at 102: margin 102 + loss 20 + 0.1 % of 1,020 = 1.02 -> 123.02."""
-    m = market("123.01", fees=FeeRule(taker_ppb=ppb("0.001")))
+    """Buy 10 at 102: margin 100 at the mark + loss 20 + 0.1 % of 1,020 = 1.02 -> 121.02."""
+    m = market("121.01", fees=FeeRule(taker_ppb=ppb("0.001")))
     m.buy(ALICE, "10", "102")
-    assert m.refusal().required_q == usd("123.02")
+    assert m.refusal().required_q == usd("121.02")
 
 
 def test_fees_are_paid_by_the_cross_account() -> None:
@@ -189,22 +191,25 @@ def test_unrealised_profit_of_the_cross_account_cannot_fill_a_pot() -> None:
 
 
 def test_a_pot_is_never_opened_with_less_than_its_initial_margin() -> None:
-    """Whatever was accepted is funded in full when it fills."""
+    """Whatever was accepted is funded in full when it fills, or cancelled before.
+
+    50 and 50 of 100. OTHER at 101 asks for 50.50, and its profit of 5 cannot move.
+    """
     m = market("100")
     m.add("OTHER")
     m.index("100", "OTHER")
-    m.buy(ALICE, "5", "100")
+    order = m.buy(ALICE, "5", "100")
     m.trade(ALICE, BOB, "5", "100", "OTHER")
     m.index("101", "OTHER")
+    gone = m.only_closed(order)
+    assert (gone.reason, gone.remaining_lots) == (Reason.MARGIN_LOST, size("5"))
     m.sell(BOB, "5", "100")
-    assert m.pot(ALICE, "PERP").wallet_q == usd("50")
+    assert m.lots(ALICE) == 0
 
 
 def test_modes_cannot_change_with_a_position() -> None:
     m = long_ten()
     m.isolate(ALICE, isolated=False)
-    assert m.refusal().reason == Reason.POSITION_OR_ORDERS_OPEN
-    m.leverage(ALICE, 5)
     assert m.refusal().reason == Reason.POSITION_OR_ORDERS_OPEN
     m.trade(BOB, ALICE, "10", "100")
     m.isolate(ALICE, isolated=False)

@@ -416,11 +416,12 @@ def test_margin_freed_by_a_reduction_does_not_undo_a_deposit() -> None:
 
 
 def test_enlarging_an_isolated_position_brings_margin_and_reduces_nothing() -> None:
-    """5 more at 97.29 bring a tenth of their value, twice the maintenance they add."""
+    """5 more at 97.29: the pot of 72.90 gets what it lacks of 145.935, a tenth of the whole. They
+    add 48.645 of maintenance to what is asked for."""
     m = isolated_called()
     m.trade(ALICE, BOB, "5", "97.29")
     assert cure(m) == ("cured", "deposit")
-    assert m.only(MarginCallEnded).paid_q == usd("48.645")
+    assert m.only(MarginCallEnded).paid_q == usd("73.035")
     assert m.only(MarginCallEnded).reduced_q == usd("-48.645")
 
 

@@ -592,6 +592,8 @@ def test_a_price_looks_only_at_whose_band_it_leaves() -> None:
     (alice,) = accounts[POT].holdings
     (carol,) = accounts[cross_account_id(CAROL, USD.asset_id)].holdings
     assert carol.frontier_slot == -1
+    # The order that opened the position had a nearer band.
+    m.exchange.risk.watch.refresh(accounts[POT], widen=True)
     edge_ppb = alice.low_ticks
     assert ppb("42857.1") < edge_ppb < ppb("42857.2")
     m.asset_price("42857.2")

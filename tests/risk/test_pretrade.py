@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.events import OrderFilled
+from engine.events import OrderAmended, OrderFilled
 from engine.reasons import Reason
 from risk.rulebook import FeeRule
 from tests.market import Market, flat, ppb, px, rules, size, tiers, usd
@@ -259,13 +259,27 @@ def test_an_order_that_only_closes_is_never_refused_for_margin(price: str | None
 
 
 def test_closing_beyond_the_position_needs_margin_for_the_rest() -> None:
-    """Long 10, equity 80 at 98, an order already closes all of it: any further sell would open."""
+    """Long 10, equity 80 at 98: a larger sell would open, which nothing is left for."""
     m = market("100")
     m.trade(ALICE, BOB, "10", "100")
     m.index("98")
-    assert m.accepted(m.sell(ALICE, "10", "99"))
-    m.sell(ALICE, "0.01", "99")
+    m.sell(ALICE, "10.01", "99")
     assert m.refusal().reason == Reason.INSUFFICIENT_MARGIN
+
+
+def test_what_margin_does_not_carry_as_an_opening_order_may_close() -> None:
+    """An order already closes all of it: the next is accepted, and the first is cut so that both
+    together close and never open."""
+    m = market("100")
+    m.trade(ALICE, BOB, "10", "100")
+    m.index("98")
+    first = m.sell(ALICE, "10", "99")
+    second = m.sell(ALICE, "4", "99")
+    assert m.accepted(first) and m.accepted(second)
+    cut = m.only(OrderAmended)
+    assert (cut.order_id, cut.remaining_lots) == (first, size("6"))
+    m.buy(BOB, "14", "99")
+    assert m.lots(ALICE) == 0
 
 
 def test_two_contracts_share_the_cross_account() -> None:

@@ -140,13 +140,6 @@ CASES: list[tuple[str, Reason, Callable[[Market], c.Command], tuple[int, int], s
         "",
     ),
     ("hedge", Reason.POSITION_OR_ORDERS_OPEN, command(c.SetPositionMode, ALICE, True), (0, 0), ""),
-    (
-        "isolated leverage",
-        Reason.POSITION_OR_ORDERS_OPEN,
-        command(c.SetLeverage, LONER, 0, 5),
-        (0, 0),
-        "",
-    ),
     ("cross", Reason.NOT_ISOLATED, command(c.AdjustIsolatedMargin, ALICE, 0, 0, 1), (0, 0), ""),
     ("dark", Reason.NO_MARK_PRICE, submit(instrument_id=1), (0, 0), ""),
     ("theirs", Reason.UNKNOWN_ORDER, command(c.CancelOrder, BOB, 3), (0, 0), ""),

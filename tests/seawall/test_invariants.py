@@ -51,7 +51,11 @@ def move_band(account: MarginAccount, position: Position) -> None:
     [
         (raise_level, "no missed crossing", "level 1, revalued 0"),
         (hold_more, "reservations equal resting orders", "held 7, orders 0"),
-        (reserve_more, "reservations equal resting orders", "[101, 0, 0], orders [100, 0, 0]"),
+        (
+            reserve_more,
+            "reservations equal resting orders",
+            "[101, 0, 0, 0], orders [100, 0, 0, 0]",
+        ),
         (reserve_dearer, "reservations equal resting orders", "[99000001, 0], [99000000, 0]"),
         (move_band, "no missed crossing", "price 10000 outside its band"),
     ],
