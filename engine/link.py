@@ -7,9 +7,12 @@ the same numbers, by replaying its journal.
 """
 
 from collections import deque
+from struct import Struct
 from typing import Any, Final
 
 import msgspec
+
+from engine.chained_log import FIRST_CHAIN, chained
 
 NEW: Final[int] = 0
 DUPLICATE: Final[int] = 1
@@ -20,6 +23,11 @@ AHEAD: Final[int] = 4_096
 """Frames a service can have sent in its last life for inputs that were not journaled yet, at most:
 so many more than it remembers may be acknowledged. A turn's inputs times what one of them causes
 is far less."""
+
+RECENT: Final[int] = 1_024
+"""Frames received last whose chains are known: enough for every proof that is not an old one."""
+
+_PROOF: Final = Struct("<Q16s")
 
 _MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -46,6 +54,9 @@ def read_frame(decoder: "msgspec.msgpack.Decoder[Any]", body: bytes) -> Any:
 class Link:
     """Both directions between this service and ``peer``.
 
+    Each direction has a chain of hashes over its frames, which sender and receiver work out for
+    themselves: `proof` is the sender's, `fault` holds it against the receiver's.
+
     `outbox` ends with frame `sent`; `peer_has` is the last frame the peer acknowledged. `received`
     is the last frame handled here, `safe` the last one journaled, `told` the last acknowledgement
     sent. `met` is false until the peer was heard of since the start: before that nobody knows
@@ -53,10 +64,16 @@ class Link:
     """
 
     __slots__ = (
+        "_acked_chain",
+        "_chains",
+        "_received_chain",
+        "_recent",
+        "_sent_chain",
         "met",
         "outbox",
         "peer",
         "peer_has",
+        "proof_due",
         "reach",
         "received",
         "safe",
@@ -76,6 +93,12 @@ class Link:
         self.told = 0
         self.met = False
         self.reach = AHEAD
+        self.proof_due = False
+        self._sent_chain = FIRST_CHAIN
+        self._acked_chain = FIRST_CHAIN
+        self._chains: deque[bytes] = deque()
+        self._received_chain = FIRST_CHAIN
+        self._recent: dict[int, bytes] = {}
 
     def put(self, body: bytes) -> None:
         """Number a frame and keep it until it is acknowledged.
@@ -83,9 +106,15 @@ class Link:
         A frame that is made again after a restart may have arrived in the life before.
         """
         self.sent += 1
+        self._sent_chain = chained(self._sent_chain, body)
         if self.sent > self.peer_has:
             self.outbox.append(body)
+            self._chains.append(self._sent_chain)
             self.unsent += 1
+        elif self.sent == self.peer_has:
+            # What the life before had sent last is made again: is it the same?
+            self._acked_chain = self._sent_chain
+            self.proof_due = True
 
     def unsent_frames(self) -> list[tuple[int, bytes]]:
         """The frames still to be sent, oldest first."""
@@ -111,8 +140,39 @@ class Link:
             outbox = self.outbox
             while outbox and self.sent - len(outbox) < seq:
                 outbox.popleft()
+                self._acked_chain = self._chains.popleft()
             self.unsent = min(self.unsent, len(outbox))
         return True
+
+    def proof(self) -> bytes:
+        """The last frame the peer acknowledged and the chain up to it; empty when that frame is
+        not made again yet."""
+        if self.peer_has > self.sent:
+            return b""
+        return _PROOF.pack(self.peer_has, self._acked_chain)
+
+    def took(self, body: bytes) -> None:
+        """The frame accepted last was handled."""
+        self._received_chain = chained(self._received_chain, body)
+        recent = self._recent
+        recent[self.received] = self._received_chain
+        if len(recent) > RECENT:
+            del recent[next(iter(recent))]
+
+    def fault(self, proof: bytes) -> str:
+        """What is wrong here or with the peer, given its proof; nothing if all is well.
+
+        A proof that comes late or twice says what was true of an earlier frame and still is.
+        """
+        if len(proof) != _PROOF.size:
+            return ""
+        seq, chain = _PROOF.unpack(proof)
+        if seq > self.received:
+            return f"ends at frame {self.received} of {self.peer}, but frame {seq} was acknowledged"
+        known = self._recent.get(seq, chain)
+        if known != chain:
+            return f"has another frame {seq} of {self.peer} than the one that was sent"
+        return ""
 
     def recovered(self) -> None:
         """The journal was handled again: what the life before sent beyond it is not known."""
@@ -130,12 +190,23 @@ class Link:
         self.received -= 1
 
     def state(self) -> list[Any]:
-        """What a snapshot keeps: the counters and the frames not acknowledged."""
-        return [self.peer, self.sent, self.received, list(self.outbox)]
+        """What a snapshot keeps: the counters, the frames not acknowledged, and the chains before
+        these and up to the last one received."""
+        before = self._acked_chain if self.outbox else self._sent_chain
+        return [
+            *(self.peer, self.sent, self.received, list(self.outbox)),
+            *(before, self._received_chain),
+        ]
 
     def restore(self, state: list[Any]) -> None:
         """Take over what `state` returned."""
-        _, self.sent, self.received, outbox = state
+        _, self.sent, self.received, outbox, before, self._received_chain = state
+        self._recent = {self.received: self._received_chain}
+        self._acked_chain = self._sent_chain = before
+        self._chains.clear()
+        for body in outbox:
+            self._sent_chain = chained(self._sent_chain, body)
+            self._chains.append(self._sent_chain)
         self.outbox = deque(outbox)
         self.peer_has = self.sent - len(outbox)
         self.unsent = len(outbox)

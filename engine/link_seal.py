@@ -23,17 +23,13 @@ class Seal:
             raise ValueError(f"a link's key has {KEY_BYTES} bytes, this one has {len(key)}")
         self._key = key
 
-    def of(self, header: bytes, body: bytes) -> bytes:
-        """The seal of a message."""
-        # A header ends where it says it ends, so header and frame need no mark in between.
-        made = blake2b(header, digest_size=SEAL_BYTES, key=self._key)
-        made.update(body)
-        return made.digest()
+    def _of(self, content: bytes) -> bytes:
+        return blake2b(content, digest_size=SEAL_BYTES, key=self._key).digest()
 
-    def sealed(self, header: bytes, body: bytes) -> bytes:
-        """The first part of a message: seal and header."""
-        return self.of(header, body) + header
+    def sealed(self, content: bytes) -> bytes:
+        """A message: the seal and what it stands for."""
+        return self._of(content) + content
 
-    def fits(self, first: bytes, body: bytes) -> bool:
-        """Whether a message with this first part is from the other end."""
-        return compare_digest(first[:SEAL_BYTES], self.of(first[SEAL_BYTES:], body))
+    def fits(self, message: bytes) -> bool:
+        """Whether a message is from the other end, as it is."""
+        return compare_digest(message[:SEAL_BYTES], self._of(message[SEAL_BYTES:]))

@@ -15,19 +15,19 @@ behind it again (which makes the same frames with the same numbers) and asks its
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 import zmq
 
+from engine.chained_log import RESTORE
 from engine.complaints import Complaints
 from engine.journal import JournalError
 from engine.link import GAP, NEW, Link, NotAFrame
 from engine.link_guard import Guard
-from engine.link_header import Header
+from engine.link_header import Header, NoMessage, message_of, parts_of
 from engine.link_keys import LinkKeys
-from engine.link_seal import SEAL_BYTES, Seal
+from engine.link_seal import Seal
 from engine.part import Door, Part, PartFailed
 from engine.rounds import Outputs
-from engine.service_journal import OUTSIDE, Input, ServiceJournal
+from engine.service_journal import OUTSIDE, Input, JournalDamaged, ServiceJournal
 from engine.snapshot import pack, unpack
 
 MAX_FRAMES_PER_TURN: Final[int] = 64
@@ -53,10 +53,7 @@ ANSWER_RESEND_NS: Final[int] = 10_000_000
 """A peer that asks for everything again is heard so often, at most."""
 
 
-_MORE: Final[int] = zmq.NOBLOCK | zmq.SNDMORE
 _POLLIN: Final[int] = int(zmq.POLLIN)
-_encode = msgspec.msgpack.Encoder().encode
-_header = msgspec.msgpack.Decoder(Header)
 
 
 class Service:
@@ -141,6 +138,7 @@ class Service:
             if source != OUTSIDE:
                 link = self.links[source]
                 link.received = link.safe = seq
+                link.took(body)
             place += 1
             self._bytes += len(body)
             try:
@@ -228,6 +226,7 @@ class Service:
 
         Raises:
             JournalError: the disk refuses.
+            JournalDamaged: a neighbour's journal and this one do not fit.
             PartFailed: an input cannot be handled.
         """
         self._beat()
@@ -245,7 +244,7 @@ class Service:
         if idle or len(self._pending) >= JOURNAL_GROUP:
             self._commit()
         for link in self.links.values():
-            if link.safe - link.told >= JOURNAL_GROUP:
+            if link.safe - link.told >= JOURNAL_GROUP or (link.proof_due and link.met):
                 self._tell(link, resend=False)
         if idle:
             self._remind()
@@ -259,11 +258,8 @@ class Service:
     def _read_inbox(self, inbox: "zmq.Socket[bytes]", out: Outputs) -> None:
         """Handle what peers sent, a turn's share of it at most."""
         for _ in range(MAX_FRAMES_PER_TURN):
-            first = inbox.recv(copy=False)
-            # A second part without asking for a third is half the price of recv_multipart; what is
-            # behind it, if anybody should send that, is the next message and no frame.
-            parts = [first.bytes, inbox.recv()] if first.more else [first.bytes]
-            self._receive(parts, out)
+            # A part more than that, if anybody should send one, is no message of a service.
+            self._receive(inbox.recv(), out)
             # At once: while this service handles the next frame, a peer can work on these.
             self._flush_all()
             # Asking is ten times cheaper than an exception when nothing is there.
@@ -292,21 +288,22 @@ class Service:
             self._handle(OUTSIDE, place, body, out)
             self._put(out, deliver=True)
 
-    def _receive(self, parts: list[bytes], out: Outputs) -> None:
-        first, body = parts[0], parts[1] if len(parts) == 2 else b""
+    def _receive(self, message: bytes, out: Outputs) -> None:
         try:
-            header = _header.decode(first[SEAL_BYTES:])
+            header, body = parts_of(message)
             link = self.links[header.sender]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        except (NoMessage, KeyError):
             self._drop("is not from a peer")
             return
-        if not self._seals[link.peer].fits(first, body):
+        if not self._seals[link.peer].fits(message):
             # Cut on its way, or from somebody who has not the key of this link.
             self._drop(f"says that it is from {link.peer}, but does not carry the key of that link")
             return
         if not link.acknowledge(header.ack):
             text = f"{link.peer} acknowledges frame {header.ack}, but at most "
             text += f"{max(link.sent, link.reach)} can have been sent; nothing of it is believed"
+            if not link.met:
+                raise self._lost(f"ends before frame {header.ack} that {link.peer} has of it")
             self._complaints.add("ack", f"{self.name}: {text}")
             self.dropped += 1
             return
@@ -317,6 +314,8 @@ class Service:
             link.send_again()
             self._tell(link, resend=False)
         if not header.seq:
+            if fault := link.fault(body):
+                raise self._lost(fault)
             return
         verdict = link.accept(header.seq)
         if verdict == GAP and self._clock() - self._asked_ns[link.peer] > ASK_AGAIN_NS:
@@ -332,9 +331,15 @@ class Service:
             text = f"frame {header.seq} from {link.peer} is not taken: {error}"
             self._complaints.add("frame", f"{self.name}: {text}; waiting for another")
             return
+        link.took(body)
         self._put(out, deliver=True)
         self._pending.append(Input(link.peer, header.seq, body))
         self._bytes += len(body)
+
+    def _lost(self, what: str) -> JournalDamaged:
+        """The error that says that this journal and a neighbour's do not fit."""
+        why = "a journal lost rows, or is from another backup"
+        return JournalDamaged(f"{self.journal.path}: {what}: {why}; {RESTORE}")
 
     def _drop(self, what: str) -> None:
         """A message at the inbox that changes nothing: an inbox may hear anything."""
@@ -377,9 +382,8 @@ class Service:
         seal = self._seals[link.peer]
         for seq, body in link.unsent_frames():
             try:
-                header = _encode(Header(self.name, seq, link.safe))
-                socket.send(seal.sealed(header, body), _MORE)
-                socket.send(body, zmq.NOBLOCK)
+                header = Header(self.name, seq, link.safe)
+                socket.send(message_of(seal, header, body), zmq.NOBLOCK)
             except zmq.Again:
                 return
             link.unsent -= 1
@@ -387,13 +391,13 @@ class Service:
 
     def _tell(self, link: Link, resend: bool) -> None:
         """Say what is safe here; with ``resend`` ask for everything behind it."""
-        header = _encode(Header(self.name, 0, link.safe, resend))
+        header = Header(self.name, 0, link.safe, resend)
+        message = message_of(self._seals[link.peer], header, link.proof())
         try:
-            socket = self._outboxes[link.peer]
-            socket.send(self._seals[link.peer].sealed(header, b""), _MORE)
-            socket.send(b"", zmq.NOBLOCK)
+            self._outboxes[link.peer].send(message, zmq.NOBLOCK)
         except zmq.Again:
             return
+        link.proof_due = False
         link.told = link.safe
         if resend:
             self._asked_ns[link.peer] = self._clock()

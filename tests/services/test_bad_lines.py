@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import zmq
 
 from engine.hashing import state_hash
+from engine.link_header import parts_of
 from engine.link_keys import LinkKeys
-from engine.link_seal import SEAL_BYTES
 from engine.service import Service
 from engine.service_config import PEERS, SERVICES
 from engine.service_journal import ServiceJournal
@@ -33,7 +32,7 @@ class BadLine:
 
     def __init__(self, context: Any, folder: Path, name: str, rng: random.Random) -> None:
         self.rng = rng
-        self.held: list[list[bytes]] = []
+        self.held: list[bytes] = []
         self.fates: set[tuple[str, str, str]] = set()
         self.name = name
         self.source = context.socket(zmq.PULL)
@@ -44,38 +43,28 @@ class BadLine:
     def turn(self) -> None:
         while True:
             try:
-                frame = self.source.recv_multipart(zmq.NOBLOCK)
+                message = self.source.recv(zmq.NOBLOCK)
             except zmq.Again:
                 break
             fate = self.rng.choices(FATES, (8, 8, 12, 6, 66))[0]
-            if frame[1:] != [b""]:
-                sender = msgspec.msgpack.decode(frame[0][SEAL_BYTES:])[0]
-                self.fates.add((fate, sender, self.name))
+            header, _ = parts_of(message)
+            if header.seq:
+                self.fates.add((fate, header.sender, self.name))
             if fate == LATE:
-                self.held.append(frame)
+                self.held.append(message)
             elif fate == CUT:
-                self.send(self.cut(frame))
+                self.send(message[: self.rng.randrange(len(message))])
             elif fate != LOST:
-                self.send(frame)
+                self.send(message)
             if fate == DOUBLED:
-                self.send(frame)
+                self.send(message)
         if self.held and self.rng.random() < 0.3:
             self.send(self.held.pop(self.rng.randrange(len(self.held))))
 
-    def send(self, frame: list[bytes]) -> None:
-        """Pass a frame on; a full line loses it, for all of them work in one thread here."""
+    def send(self, message: bytes) -> None:
+        """Pass a message on; a full line loses it, for all of them work in one thread here."""
         with contextlib.suppress(zmq.Again):
-            self.target.send_multipart(frame, zmq.NOBLOCK)
-
-    def cut(self, frame: list[bytes]) -> list[bytes]:
-        """The header alone, or one of the two parts cut short."""
-        header, body = frame
-        kind = self.rng.randrange(3)
-        if kind == 0:
-            return [header]
-        if kind == 1:
-            return [header[: self.rng.randrange(len(header))], body]
-        return [header, body[: self.rng.randrange(max(1, len(body)))]]
+            self.target.send(message, zmq.NOBLOCK)
 
 
 def fast_clock() -> Callable[[], int]:

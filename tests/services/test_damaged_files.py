@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.chained_log import Input, JournalDamaged, bases_of, file_of
-from engine.service_config import ALL, ONE
+from engine.service_config import ALL, ONE, SERVICES
 from engine.service_journal import ServiceJournal
 from engine.snapshot_file import snapshots_of
 from gateway.client import Client
@@ -170,6 +170,7 @@ def traded(folder: Path, layout: str, rng: random.Random) -> tuple[Processes, Tr
     """A run directory of services that were killed in the middle of a flow."""
     processes = Processes(folder, layout, snapshot_every=rng.choice((60, 20_000)))
     processes.start_all()
+    processes.wait_until_ready()
     with Client(processes.address) as client:
         trader = Trader(client, commands_of(rng.randrange(100), 300))
         trader.run_until(250)
@@ -225,6 +226,46 @@ def wait_until_ready_or_ended(processes: Processes, name: str) -> int | None:
         assert time.monotonic() < limit, f"neither ready nor ended: {processes.log(name)}"
         time.sleep(0.02)
     return None
+
+
+@pytest.mark.parametrize("victim", SERVICES)
+def test_a_journal_from_an_older_backup_is_named_by_its_neighbours(
+    tmp_path: Path, victim: str
+) -> None:
+    with Processes(tmp_path / "run") as processes:
+        processes.start_all()
+        processes.wait_until_ready()
+        with Client(processes.address) as client:
+            trader = Trader(client, commands_of(5, 600))
+            trader.at_once = 3
+            trader.run_until(200)
+            for name in SERVICES:
+                processes.kill(name)
+            older = {file: file.read_bytes() for file in files_of(processes, victim)}
+            for name in SERVICES:
+                processes.start(name)
+            trader.finish()
+        processes.stop()
+        for file in files_of(processes, victim):
+            file.unlink()
+        for file, data in older.items():
+            file.write_bytes(data)
+        for name in SERVICES:
+            (tmp_path / "run" / f"{name}.log").unlink()
+            processes.start(name)
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while not (ended := [n for n, one in processes.running.items() if one.poll() is not None]):
+            assert time.monotonic() < limit, "nobody notices"
+            time.sleep(0.05)
+        for name in ended:
+            assert processes.running.pop(name).returncode == DAMAGED
+            [line] = [one for one in processes.log(name).splitlines() if "ready" not in one]
+            assert f"{name}.journal: " in line and "restore the run directory" in line
+
+
+def files_of(processes: Processes, name: str) -> list[Path]:
+    folder = Path(processes.config.run_dir)
+    return [*folder.glob(f"{name}.journal*"), *folder.glob(f"{name}.snapshot*")]
 
 
 def test_up_gives_up_at_once_on_a_damaged_journal(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 import zmq
 
 from engine import commands as c
-from engine.link_header import Header
+from engine.link_header import Header, NoMessage, message_of, parts_of
 from engine.link_keys import LinkKeys
 from engine.link_seal import KEY_BYTES, SEAL_BYTES, Seal
 from engine.rounds import Answer, Batch, Outcome, encode_frame
@@ -31,10 +30,9 @@ from tests.services.trading import Trader, commands_of
 
 NUMBERS = (0, 1, 2, 3, *range(4, 400, 7), 2**40, 2**62, 2**63)
 WRONG_KEY = Seal(bytes(KEY_BYTES))
-encode = msgspec.msgpack.encode
 
 
-def forged(peer: str) -> Iterator[list[bytes]]:
+def forged(peer: str) -> Iterator[bytes]:
     """Messages in the name of a peer: bare, with noise for a seal, and with a seal of another key;
     acknowledging everything, asking for everything, and with frames that would be believed."""
     deposit = Batch(1, [c.Deposit(0, 100, 1, 10**12)])
@@ -47,12 +45,11 @@ def forged(peer: str) -> Iterator[list[bytes]]:
     for number in NUMBERS:
         for ack in (0, 3, 2**62):
             for resend in (False, True):
-                header = encode(Header(peer, number, ack, resend))
                 for body in bodies:
-                    yield [header, body]
-                    yield [os.urandom(SEAL_BYTES) + header, body]
-                    yield [WRONG_KEY.sealed(header, body), body]
-                yield [bytes(SEAL_BYTES) + header]
+                    message = message_of(WRONG_KEY, Header(peer, number, ack, resend), body)
+                    yield message
+                    yield os.urandom(SEAL_BYTES) + message[SEAL_BYTES:]
+                    yield message[SEAL_BYTES:]
 
 
 def test_a_forger_at_every_inbox_changes_and_stops_nothing(tmp_path: Path) -> None:
@@ -71,7 +68,7 @@ def test_a_forger_at_every_inbox_changes_and_stops_nothing(tmp_path: Path) -> No
                 socket.connect(config.address(name))
                 for peer in config.peers(name):
                     for message in forged(peer):
-                        socket.send_multipart(message)
+                        socket.send(message)
                         sent += 1
                         if sent % 50 == 0:
                             trader.turn(0)
@@ -123,8 +120,8 @@ class Traitor:
 
     def say(self, seq: int, ack: int, body: bytes, resend: bool = False) -> None:
         """Send one message with a right seal and let the service hear it."""
-        header = encode(Header(self.name, seq, ack, resend))
-        self._socket.send_multipart([self._seal.sealed(header, body), body])
+        header = Header(self.name, seq, ack, resend)
+        self._socket.send(message_of(self._seal, header, body))
         for _ in range(3):
             self.service.turn(20)
 
@@ -206,8 +203,8 @@ def test_keys_of_links_are_made_once_for_each_link_and_for_the_owner_only(tmp_pa
     ]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert len({file.read_bytes() for file in files}) == 4
-    assert at_risk[GATEWAY].of(b"a", b"b") == at_gateway[RISK].of(b"a", b"b")
-    assert at_risk[GATEWAY].of(b"a", b"b") != at_risk[MATCHING].of(b"a", b"b")
+    assert at_risk[GATEWAY].sealed(b"ab") == at_gateway[RISK].sealed(b"ab")
+    assert at_risk[GATEWAY].sealed(b"ab") != at_risk[MATCHING].sealed(b"ab")
     files[1].chmod(0o640)
     with pytest.raises(ConfigError, match="others can read or write it; chmod 600"):
         seals_of(RISK, [GATEWAY], tmp_path, LinkKeys())
@@ -221,22 +218,30 @@ def test_links_between_hosts_have_keys_of_their_own_from_the_shared_secret(tmp_p
     keys, others = LinkKeys("p" * 40, "s" * 40), LinkKeys("p" * 40, "t" * 40)
     at_risk = seals_of(RISK, (GATEWAY, MATCHING), tmp_path, keys)
     at_gateway = seals_of(GATEWAY, (RISK,), tmp_path / "elsewhere", keys)
-    assert at_risk[GATEWAY].of(b"a", b"b") == at_gateway[RISK].of(b"a", b"b")
-    assert at_risk[MATCHING].of(b"a", b"b") != at_gateway[RISK].of(b"a", b"b")
-    assert seals_of(RISK, (GATEWAY,), tmp_path, others)[GATEWAY].of(b"", b"") != (
-        at_risk[GATEWAY].of(b"", b"")
+    assert at_risk[GATEWAY].sealed(b"ab") == at_gateway[RISK].sealed(b"ab")
+    assert at_risk[MATCHING].sealed(b"ab") != at_gateway[RISK].sealed(b"ab")
+    assert seals_of(RISK, (GATEWAY,), tmp_path, others)[GATEWAY].sealed(b"") != (
+        at_risk[GATEWAY].sealed(b"")
     )
     assert not list(tmp_path.iterdir())
 
 
 def test_no_bit_of_a_message_can_be_changed() -> None:
     seal = Seal(bytes(range(KEY_BYTES)))
-    header, body = encode(Header(GATEWAY, 7, 3)), b"a frame"
-    first = seal.sealed(header, body)
-    assert seal.fits(first, body)
-    for bit in range(8 * len(first)):
-        changed = bytearray(first)
+    message = message_of(seal, Header(GATEWAY, 7, 3, True), b"a frame")
+    assert seal.fits(message)
+    assert parts_of(message) == (Header(GATEWAY, 7, 3, True), b"a frame")
+    for bit in range(8 * len(message)):
+        changed = bytearray(message)
         changed[bit // 8] ^= 1 << bit % 8
-        assert not seal.fits(bytes(changed), body)
-    for other in (b"", b"a fram", b"a frame ", b"A frame"):
-        assert not seal.fits(first, other)
+        assert not seal.fits(bytes(changed))
+    for other in (message[:-1], message + b" ", message[1:], b""):
+        assert not seal.fits(other)
+
+
+def test_bytes_that_are_no_message_are_told_from_one() -> None:
+    for number in range(50):
+        with pytest.raises(NoMessage):
+            parts_of(bytes(min(number, SEAL_BYTES + 17)))
+    with pytest.raises(NoMessage, match="no name"):
+        parts_of(bytes(SEAL_BYTES + 17) + b"\x02\xff\xff")

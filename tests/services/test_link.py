@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.link import DUPLICATE, GAP, NEW, Link
+from engine.link import AHEAD, DUPLICATE, GAP, NEW, RECENT, Link
 
 
 def test_frames_are_numbered_from_one_and_kept_until_acknowledged() -> None:
@@ -66,3 +66,80 @@ def test_whatever_is_lost_doubled_or_reordered_arrives_once_and_in_order(
         if receiver.accept(seq) == NEW:
             taken.append(body)
     assert taken == bodies
+
+
+def pair(count: int, taken: int) -> tuple[Link, Link]:
+    """A sender of so many frames and the receiver that took so many of them."""
+    sender, receiver = Link("receiver"), Link("sender")
+    for number in range(1, count + 1):
+        sender.put(b"frame %d" % number)
+    for number in range(1, taken + 1):
+        assert receiver.accept(number) == NEW
+        receiver.took(b"frame %d" % number)
+    return sender, receiver
+
+
+def again(link: Link) -> Link:
+    copy = Link(link.peer)
+    copy.restore(link.state())
+    return copy
+
+
+@given(count=st.integers(0, 9), taken=st.integers(0, 9), acked=st.integers(0, 9))
+def test_ends_of_one_link_agree_also_after_restarts_and_by_late_proofs(
+    count: int, taken: int, acked: int
+) -> None:
+    sender, receiver = pair(count, min(count, taken))
+    proofs = [sender.proof()]
+    sender.acknowledge(min(acked, receiver.received))
+    proofs += [sender.proof(), again(sender).proof()]
+    for number in range(5):
+        sender.put(b"more %d" % number)
+        assert receiver.accept(receiver.received + 1) == NEW
+        receiver.took(sender.outbox[receiver.received - 1 - sender.peer_has])
+        proofs.append(sender.proof())
+    for proof in proofs:
+        assert receiver.fault(proof) == again(receiver).fault(proof) == ""
+    sender.acknowledge(receiver.received)
+    assert receiver.fault(sender.proof()) == again(receiver).fault(sender.proof()) == ""
+
+
+def test_a_receiver_that_lost_frames_hears_of_it() -> None:
+    sender, receiver = pair(5, 5)
+    sender.acknowledge(5)
+    _, older = pair(5, 3)
+    assert older.fault(sender.proof()) == (
+        "ends at frame 3 of sender, but frame 5 was acknowledged"
+    )
+    assert receiver.fault(sender.proof()) == ""
+
+
+def test_a_sender_that_makes_other_frames_is_told_once_it_came_so_far() -> None:
+    _, receiver = pair(5, 5)
+    restored, _ = pair(3, 0)
+    restored.recovered()
+    assert restored.acknowledge(5)
+    assert restored.proof() == b"" and not restored.proof_due
+    for body in (b"frame 4", b"something else"):
+        restored.put(body)
+    assert restored.proof_due
+    assert "has another frame 5 of sender" in receiver.fault(restored.proof())
+    same, _ = pair(3, 0)
+    same.acknowledge(5)
+    for body in (b"frame 4", b"frame 5"):
+        same.put(body)
+    assert same.proof_due and receiver.fault(same.proof()) == ""
+
+
+def test_a_sender_that_lost_more_than_can_be_made_again_refuses() -> None:
+    sender, _ = pair(3, 0)
+    sender.recovered()
+    assert not sender.acknowledge(4 + AHEAD)
+
+
+def test_few_chains_are_kept() -> None:
+    _, receiver = pair(0, 0)
+    for number in range(1, 3 * RECENT):
+        receiver.accept(number)
+        receiver.took(b"")
+    assert len(receiver._recent) == RECENT
