@@ -73,6 +73,7 @@ COMPILED = [
     "risk/margin/linear_in_size.py",
     "risk/margin/model.py",
     "risk/margin/used_margin.py",
+    "risk/margin_calls.py",
     "risk/mark.py",
     "risk/orders.py",
     "risk/pretrade.py",

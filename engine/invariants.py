@@ -55,6 +55,12 @@ NO_MISSED_CROSSING: Final = Invariant(
     LINEAR,
     "every account's level is what revaluing it from nothing gives, and lies inside its bands",
 )
+CALLED: Final = Invariant(
+    "whoever is in the call band is called",
+    LINEAR,
+    "an account outside liquidation below the call level has an open call, or one that expired and "
+    "was only a notice; a call that is over is not open",
+)
 NOT_NEGATIVE: Final = Invariant(
     "no account negative outside the waterfall",
     LINEAR,
@@ -76,6 +82,7 @@ ALL: Final = (
     RESERVATIONS,
     ORDERS_COVERED,
     NO_MISSED_CROSSING,
+    CALLED,
     NOT_NEGATIVE,
     ONE_STAGE,
 )

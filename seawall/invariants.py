@@ -5,6 +5,7 @@ Where every account or position is looked at, figures become a text only once so
 
 from engine.invariants import (
     BOOK_SOUND,
+    CALLED,
     CONSERVATION_FULL,
     NO_MISSED_CROSSING,
     NOT_NEGATIVE,
@@ -50,6 +51,7 @@ def check_full(risk: RiskEngine, matching: MatchingEngine, liquidation: Liquidat
     for account in core.ledger.accounts.values():
         _check_level(risk, account)
         _check_cover(risk, account)
+        _check_call(risk, account)
     locked = sorted(
         account.margin_account_id
         for account in core.ledger.accounts.values()
@@ -189,6 +191,21 @@ def _rounding_q(orders: list[OpenOrder]) -> int:
         if position.listing.instrument.inverse:
             total_q += abs(position.qty_lots) + position.buy_lots + position.sell_lots
     return total_q
+
+
+def _check_call(risk: RiskEngine, account: MarginAccount) -> None:
+    """Of an account whose level was just checked."""
+    if account.trader.is_house() or account.liquidation is not None:
+        return
+    core = risk.core
+    levels = core.levels
+    if account.call is not None:
+        over = risk.watch.calls.is_over(account)
+        require(not over, CALLED, f"account {account.margin_account_id}: a call that is over")
+    elif levels.call_level <= account.level < levels.liquidate_level:
+        rule = core.rulebook.call
+        may_be_over = rule.grace_ns >= 0 and rule.on_expiry == "notify"
+        require(may_be_over, CALLED, f"account {account.margin_account_id}: no call")
 
 
 def _in_band(member: Banded, price: int) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from risk.accounts import MarginAccount, Position
-from tests.market import Market
+from risk.rulebook import CallRule
+from tests.market import Market, levels, rules
 
 ALICE, BOB = 100, 101
 
@@ -66,3 +67,31 @@ def test_damage_is_found(
     text = damaged(damage)
     assert text.startswith(f"{name}: ")
     assert text.endswith(figures)
+
+
+def called() -> Market:
+    """Alice, long 10 with 150 at 91: equity 60 of 1.5 x 45.50."""
+    m = Market(rules(levels=levels(call="1.5", liquidate="1"), call=CallRule(buffer_ppb=10**9)))
+    m.open(ALICE, deposit="150")
+    m.open(BOB, deposit="1000")
+    m.index("100")
+    m.trade(ALICE, BOB, "10", "100")
+    m.index("91")
+    return m
+
+
+def test_an_account_without_the_call_it_should_have_is_found() -> None:
+    market = called()
+    market.exchange.risk.core.ledger.accounts[ALICE].call = None
+    with pytest.raises(AssertionError, match=r"call band is called.*account 100: no call"):
+        market.exchange.check_invariants()
+
+
+def test_a_call_that_should_be_over_is_found() -> None:
+    market = called()
+    account = market.exchange.risk.core.ledger.accounts[ALICE]
+    call = account.call
+    market.index("95")
+    account.call = call
+    with pytest.raises(AssertionError, match=r"account 100: a call that is over"):
+        market.exchange.check_invariants()
