@@ -58,6 +58,7 @@ from gateway.protocol import (
     decode_from_client,
     encode,
 )
+from gateway.publisher import Publisher
 from gateway.runs import last_run
 from gateway.sessions import MAX_MALFORMED, Rate, Session
 from gateway.steady_clock import SteadyClock
@@ -145,16 +146,12 @@ class FrontDoor:
         self._router.setsockopt(zmq.MAXMSGSIZE, self._config.max_message_bytes)
         self._router.setsockopt(zmq.LINGER, 0)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._publisher: zmq.Socket[bytes] = context.socket(zmq.PUB)
-        self._publisher.setsockopt(zmq.LINGER, 0)
-        for socket, address in (
-            (self._router, self._config.commands),
-            (self._publisher, self._config.market_data),
-        ):
-            if self._keys is not None:
-                socket.setsockopt(zmq.CURVE_SERVER, 1)
-                socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.server.secret.encode())
-            socket.bind(address)
+        secret = "" if self._keys is None else self._keys.server.secret
+        if secret:
+            self._router.setsockopt(zmq.CURVE_SERVER, 1)
+            self._router.setsockopt(zmq.CURVE_SECRETKEY, secret.encode())
+        self._router.bind(self._config.commands)
+        self._publisher = Publisher(context, self._config.market_data, secret)
         waited.append(self._router)
         return waited
 
@@ -475,14 +472,14 @@ class FrontDoor:
                 self._deliveries.sessions_changed()
 
     def _publish_frame(self, topic: bytes, frame: bytes) -> None:
-        self._publisher.send(topic, _MORE)
-        self._publisher.send(frame, zmq.NOBLOCK)
+        self._publisher.send(topic, frame)
 
     def idle(self) -> None:
         """Publish how far the depth is, and look at the key file, each after its time."""
         now_ns = self._clock()
         if now_ns - self._told_ns >= TELL_SEQUENCES_NS:
             self._told_ns = now_ns
+            self._publisher.open_again()
             self._deliveries.sequences()
         if self._keys is not None and now_ns - self._looked_ns >= LOOK_AT_KEYS_NS:
             self._looked_ns = now_ns
@@ -496,7 +493,9 @@ class FrontDoor:
             # A file in the middle of being written: the keys read before stay in force.
             return
         self._keys = keys
-        self._admitted = keys.admitted(self._wall_clock())
+        before, self._admitted = self._admitted, keys.admitted(self._wall_clock())
+        if before.keys() - self._admitted.keys():
+            self._publisher.close_lines()
         for client, rate in self._rates.items():
             rate.limit(self._limit_of(keys.clients.get(client, _ANYBODY)))
         if self._porter is not None:

@@ -1,6 +1,7 @@
 """One service as a process: ``python -m gateway.serve NAME``. What `seawall serve` runs."""
 
 import argparse
+import errno
 import gc
 import os
 import signal
@@ -66,6 +67,11 @@ it again is no use."""
 
 DAMAGED: Final[int] = 4
 """Exit code of a service whose journal is not what it wrote: started again, it would not be."""
+
+NO_ROOM: Final[int] = 5
+"""Exit code of a service whose disk is full: started again when there is room, it goes on."""
+
+_FULL: Final[tuple[int, ...]] = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 BROKEN: Final[int] = 3
 """Exit code of a service that cannot handle an input: started again, it would meet it again."""
@@ -225,8 +231,9 @@ def run_service(name: str, config: ServiceConfig) -> None:
 def serve(name: str, config_path: str | None) -> int:
     """Run a service (or the clock) until it is told to stop.
 
-    Returns the exit code: 1 for an unusable journal, `DAMAGED` for one that is not what was
-    written, `UNUSABLE` for unusable settings, `BROKEN` for an input that cannot be handled.
+    Returns the exit code: 1 for an unusable journal, `NO_ROOM` for a full disk, `DAMAGED` for a
+    journal that is not what was written, `UNUSABLE` for unusable settings, `BROKEN` for an input
+    that cannot be handled.
     """
     try:
         config = read_config(config_path)
@@ -248,10 +255,10 @@ def serve(name: str, config_path: str | None) -> int:
     except OSError as error:
         # A run directory that cannot be made or read, an address that cannot be bound.
         print(f"{name}: {error.filename or ''}: {error.strerror}", file=sys.stderr)
-        return UNUSABLE
+        return NO_ROOM if error.errno in _FULL else UNUSABLE
     except JournalError as error:
         print(error, file=sys.stderr)
-        return 1
+        return NO_ROOM if any(os.strerror(code) in str(error) for code in _FULL) else 1
     except PartFailed as error:
         traceback.print_exception(error)
         print(error, file=sys.stderr)

@@ -386,7 +386,7 @@ class OpenOrder(Identified):
     (buyer's sign), and `hold_q` what is held for its fee. `reduce_only` orders may
     close and never open, by their owner's wish or because margin would not carry more. `changes`
     counts the changes that the book has not answered yet, `book_lots` is what remains in the book
-    after them. `older` and `newer` are its
+    after them. `uncovered` is set once the book was asked to cancel or cut it for want of margin. `older` and `newer` are its
     neighbours among its trader's open orders.
     """
 
@@ -403,6 +403,7 @@ class OpenOrder(Identified):
         "reduce_only",
         "remaining_lots",
         "side",
+        "uncovered",
         "value_q",
     )
 
@@ -425,6 +426,7 @@ class OpenOrder(Identified):
         self.reduce_only = reduce_only
         self.liquidation = liquidation
         self.changes = 0
+        self.uncovered = False
         self.book_lots = qty_lots
         self.value_q = 0
         self.hold_q = 0

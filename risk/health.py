@@ -199,13 +199,14 @@ def pot_need_q(position: Position, more_loss_q: int = 0, more_q: int = 0) -> int
     mark_ticks = listing.mark_ticks
     value_q = listing.instrument.position_value_q(position.qty_lots, mark_ticks)
     gain_q = value_q - position.entry_value_q
-    if gain_q > 0 and not listing.profit_margins_orders:
-        gain_q = 0
     # A pot below zero is for its liquidation to settle, not for the cross account.
     present_q = max(0, position.account.wallet_q + gain_q + more_q)
     loss_q = open_loss_q(position, mark_ticks) + position.account.held_q + more_loss_q
     if not can_open(position):
+        # Closing realises the gain.
         return max(0, loss_q - present_q)
+    if gain_q > 0 and not listing.profit_margins_orders:
+        present_q = max(0, present_q - gain_q)
     own_q = position_initial_q(position)
     growth_q = worst_initial_q(position, value_q, mark_ticks) - own_q
     return max(0, growth_q) + max(0, loss_q + own_q - present_q)

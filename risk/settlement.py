@@ -55,8 +55,10 @@ class Settlement:
         if account.isolated:
             self._watch.refresh(self._core.cross_of(account))
         behind = position.buy_lots if order.side == BUY else position.sell_lots
-        if behind > order.remaining_lots and order.side * position.qty_lots <= 0:
-            # What waited behind an order that closed might open now.
+        waits = behind > order.remaining_lots and order.side * position.qty_lots <= 0
+        if waits or order.uncovered:
+            # What waited behind an order that closed might open now; and where a cancellation came
+            # too late, the rest has to be covered beside the fill.
             core = self._core
             keep_covered(core, self._reservations, core.cross_of(account))
         if order.remaining_lots == 0:

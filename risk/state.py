@@ -112,6 +112,7 @@ def _order(order: OpenOrder) -> list[Any]:
         order.liquidation,
         order.changes,
         order.book_lots,
+        order.uncovered,
         order.value_q,
         order.hold_q,
     ]
@@ -286,13 +287,14 @@ def _restore_orders(core: RiskCore, row: list[Any]) -> None:
     trader = core.ledger.traders[row[0]]
     for order_id, margin_account_id, instrument_id, leg, side, qty_lots, *rest in row[4]:
         remaining_lots, price_ticks, reduce_only, liquidation, *rest = rest
-        changes, book_lots, value_q, hold_q = rest
+        changes, book_lots, uncovered, value_q, hold_q = rest
         position = core.ledger.accounts[margin_account_id].position(instrument_id, leg)
         assert position is not None, f"order {order_id} belongs to no position"
         order = OpenOrder(order_id, position, side, qty_lots, price_ticks, reduce_only, liquidation)
         order.remaining_lots = remaining_lots
         order.changes = changes
         order.book_lots = book_lots
+        order.uncovered = uncovered
         order.value_q = value_q
         order.hold_q = hold_q
         core.orders.add(order)

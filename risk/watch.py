@@ -21,7 +21,7 @@ from engine.units import PPB
 from risk.accounts import LiquidationRecord, MarginAccount
 from risk.conversion import exceeds_debt_limit, exchange_for_debt
 from risk.core import RiskCore
-from risk.cover import keep_covered
+from risk.cover import keep_covered, order_is_passed
 from risk.frontier import place_account
 from risk.health import evaluate, position_notional_q
 from risk.ledger import Ledger
@@ -150,11 +150,11 @@ class MarginWatch:
             position.listing.frontier.remove(position)
         for holding in account.holdings:
             holding.asset.frontier.remove(holding)
-        if "cancel" not in core.rulebook.liquidation.stages:
-            # Nothing carries what these would open.
-            for order in core.orders_of(account):
-                if not order.reduce_only:
-                    core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
+        # Nothing pays for what these would open or lose: they go with the move that locks the
+        # account, before another account's liquidation can meet them.
+        for order in core.orders_of(account):
+            if not order.reduce_only or order_is_passed(order):
+                core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
         core.emit(
             LiquidationStarted(
                 core.now_ns,

@@ -30,6 +30,7 @@ from gateway.serve import (
     BROKEN,
     DAMAGED,
     DEFAULTS,
+    NO_ROOM,
     READY,
     UNUSABLE,
     read_config,
@@ -45,6 +46,10 @@ STOP_SECONDS: Final[float] = 20.0
 PAUSE_SECONDS: Final[float] = 0.5
 PATIENCE_MS: Final[int] = 5_000
 """How long a journal that another process has open is waited for."""
+
+ROOM_SECONDS: Final[float] = 1.0
+SAY_AGAIN_SECONDS: Final[float] = 60.0
+"""Between two tries of a service whose disk is full, and between two lines that say so."""
 
 PATIENCE: Final[int] = 10
 """Restarts of one service in a row, none of which got ready, before `up` gives up."""
@@ -66,6 +71,7 @@ class Supervisor:
         self._start_at: dict[str, float] = {}
         self._selector = selectors.DefaultSelector()
         self._announced = False
+        self._said_room: dict[str, float] = {}
         self._liveness = Liveness(
             Path(self.config.run_dir),
             self.names,
@@ -182,6 +188,11 @@ class Supervisor:
                 self._say(f"{name} cannot use its settings; giving up")
                 return UNUSABLE
             self.ready[name] = False
+            if code == NO_ROOM and name not in self._start_at:
+                if now - self._said_room.get(name, -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
+                    self._said_room[name] = now
+                    self._say(f"{name}: no room in {self.config.run_dir}; trying until there is")
+                self._start_at[name] = now + ROOM_SECONDS
             if name not in self._start_at:
                 self._say(f"{name} ended with code {code}; starting it again")
                 self._failures[name] += 1

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from engine import commands as c
 from engine.chained_log import FIRST_CHAIN, Input, bases_of, file_of, group_of
+from engine.events import OrderAccepted
 from engine.service_config import ALL, ONE, SEPARATE, IndexConfig
 from engine.topology import GATEWAY, MATCHING, RISK
 from gateway.client import Client
 from gateway.clock import PriceWalk, keep_prices
-from tests.services.processes import PATIENCE_SECONDS, Processes
+from gateway.serve import NO_ROOM
+from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
+from tests.services.streams import RULEBOOKS, START_NS, opening
+from tests.services.supervised import Running
 from tests.services.trading import Trader, commands_of
 
 
@@ -43,7 +48,7 @@ def test_a_full_disk_ends_the_service_and_nothing_acknowledged_is_lost(
             while child.poll() is None:
                 trader.turn()
                 assert time.monotonic() < limit, "the service neither works nor ends"
-            assert child.returncode == 1
+            assert child.returncode == NO_ROOM
             told = processes.log(victim)
             assert f"{victim}.journal: cannot write the journal: " in told
             assert "Traceback" not in told
@@ -53,6 +58,47 @@ def test_a_full_disk_ends_the_service_and_nothing_acknowledged_is_lost(
         processes.wait_until_ready()
         processes.stop()
         trader.check(processes)
+
+
+FULL = """
+import errno, os
+import seawall.services
+
+seawall.services.PATIENCE = 2
+seawall.services.ROOM_SECONDS = 0.2
+pwrite = os.pwrite
+
+
+def without_room(file, data, offset):
+    if os.path.exists(os.environ["FULL"]):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return pwrite(file, data, offset)
+
+
+os.pwrite = without_room
+"""
+"""Put before `seawall up` as the module Python imports by itself: a disk that is full at will."""
+
+
+def test_up_goes_on_trying_while_the_disk_is_full(tmp_path: Path) -> None:
+    """Regression: after half a minute it gave up."""
+    (tmp_path / "sitecustomize.py").write_text(FULL)
+    full = tmp_path / "full"
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "FULL": str(full)}
+    with Running(tmp_path / "up", env=environment) as up, Client(up.address) as client:
+        client.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
+        full.touch()
+        pids = {up.children()["all"]}
+        up.wait_for("all: no room in ")
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while len(pids) < 5:
+            pids.add(up.children().get("all", 0))
+            assert up.child.poll() is None, "it gave up"
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        full.unlink()
+        order = c.SubmitOrder(0, 100, 7, 0, c.BUY, 5, 9_000)
+        assert isinstance(client.call(order, timeout_s=30).events[0], OrderAccepted)
 
 
 def tear(journal: Path) -> None:

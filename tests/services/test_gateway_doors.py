@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import commands as c
-from engine.events import AccountReport, CommandRejected, OrderAccepted
+from engine.events import AccountReport, BookLevel, CommandRejected, OrderAccepted
 from engine.reasons import Reason
 from engine.service_config import ConfigError, parse_config
 from engine.topology import GATEWAY, RISK
@@ -65,6 +65,7 @@ def guarded(tmp_path: Path, ring: KeyRing) -> Iterator[Processes]:
     gateway = {"keys": str(ring.file), "max_message_bytes": MAX_BYTES}
     with Processes(tmp_path / "run", gateway=gateway) as processes:
         processes.start_all()
+        processes.wait_until_ready()
         with Client(ring.address(processes, "admin")) as admin:
             admin.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
             yield processes
@@ -170,6 +171,40 @@ def test_commands_beyond_the_rate_are_refused(guarded: Processes, ring: KeyRing)
         ]
         assert set(refused) == {int(Reason.TOO_MANY_REQUESTS)}
         assert 10 <= len(refused) <= 15
+
+
+def test_a_revoked_key_loses_its_market_data(guarded: Processes, ring: KeyRing) -> None:
+    """Regression: its line was never closed. The others' come back by themselves."""
+    with (
+        Client(ring.address(guarded, "admin")) as admin,
+        Client(ring.address(guarded, "ann")) as ann,
+        Client(ring.address(guarded, "eve")) as eve,
+    ):
+
+        def changes(*clients: Client) -> list[int]:
+            """How many changes of the depth each hears of."""
+            found = [0] * len(clients)
+            for number in range(10):
+                order = admin.call(c.SubmitOrder(0, 100, 7, 0, c.BUY, 1, 9_000 + number))
+                admin.call(c.CancelOrder(0, 100, order.order_id))
+                for place, client in enumerate(clients):
+                    events = client.poll(0.1)
+                    found[place] += sum(isinstance(event, BookLevel) for event in events)
+            return found
+
+        for client in (ann, eve):
+            client.subscribe(7)
+        limit = time.monotonic() + 60
+        while not all(changes(ann, eve)):
+            assert time.monotonic() < limit, "no market data came"
+        ring.revoked.append("ann")
+        ring.write()
+        while True:
+            heard = changes(ann, eve)
+            if not heard[0] and heard[1]:
+                break
+            assert time.monotonic() < limit, f"changes heard: {heard}"
+        assert changes(ann, eve)[0] == 0
 
 
 def test_a_limit_holds_for_any_second() -> None:
