@@ -185,13 +185,16 @@ def position_initial_q(position: Position) -> int:
     )
 
 
-def pot_need_q(position: Position, more_loss_q: int = 0, more_q: int = 0) -> int:
+def pot_need_q(
+    position: Position, more_loss_q: int = 0, more_fee_q: int = 0, more_q: int = 0
+) -> int:
     """What the cross account keeps free for the open orders of an isolated position.
 
     Whichever of them fill, and in whatever order, the pot then has the initial margin of the whole
     position at the mark, and none of its fills leaves it below zero. What the pot has beyond its
-    own margin counts towards the open losses and the fees. ``more_loss_q`` is the cost of an order
-    that is counted in the lots but not remembered yet, ``more_q`` collateral that is to come.
+    own margin counts towards the open losses; the cross account pays the fees. ``more_loss_q`` and
+    ``more_fee_q`` are those of an order that is counted in the lots but not remembered yet,
+    ``more_q`` is collateral that is to come.
     """
     if not position.buy_lots and not position.sell_lots:
         return 0
@@ -201,15 +204,16 @@ def pot_need_q(position: Position, more_loss_q: int = 0, more_q: int = 0) -> int
     gain_q = value_q - position.entry_value_q
     # A pot below zero is for its liquidation to settle, not for the cross account.
     present_q = max(0, position.account.wallet_q + gain_q + more_q)
-    loss_q = open_loss_q(position, mark_ticks) + position.account.held_q + more_loss_q
+    loss_q = open_loss_q(position, mark_ticks) + more_loss_q
+    fees_q = position.account.held_q + more_fee_q
     if not can_open(position):
-        # Closing realises the gain.
-        return max(0, loss_q - present_q)
+        # Closing realises the gain, and what it frees pays the fee.
+        return max(0, loss_q + fees_q - present_q)
     if gain_q > 0 and not listing.profit_margins_orders:
         present_q = max(0, present_q - gain_q)
     own_q = position_initial_q(position)
     growth_q = worst_initial_q(position, value_q, mark_ticks) - own_q
-    return max(0, growth_q) + max(0, loss_q + own_q - present_q)
+    return max(0, growth_q) + max(0, loss_q + own_q - present_q) + fees_q
 
 
 def isolated_need_q(account: MarginAccount, but_for: MarginAccount | None = None) -> int:

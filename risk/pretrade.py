@@ -290,7 +290,7 @@ def check_isolated_margin(
         position.sell_lots += qty_lots
         position.sell_value_q += value_q
     loss_q = order_loss_q(position, side, qty_lots, value_q, position.listing.mark_ticks)
-    required_q = pot_need_q(position, loss_q + fee_q)
+    required_q = pot_need_q(position, loss_q, fee_q)
     if side == BUY:
         position.buy_lots -= qty_lots
         position.buy_value_q -= value_q

@@ -342,7 +342,7 @@ class Transfers:
         if not positions[0].account.isolated:
             return required_q, margin_equity_q(cross, self._core.rulebook)
         for position, amount_q in zip(positions, moves, strict=True):
-            required_q += amount_q - pot_need_q(position) + pot_need_q(position, 0, amount_q)
+            required_q += amount_q - pot_need_q(position) + pot_need_q(position, 0, 0, amount_q)
         evaluate(cross)
         present_q = cross.equity_q - unrealised_profit_q(cross)
         own_q = present_q - collateral_q(cross)
