@@ -61,6 +61,7 @@ class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True):
     batches_in_flight: int = 4
     remembered_requests: int = 10_000
     remembered_event_bytes: int = 2_097_152
+    max_clock_jump_s: int = 600
     depth_levels: int = 50
 
 
@@ -263,6 +264,7 @@ def parse_config(text: str, file: str) -> ServiceConfig:
         "gateway.batches_in_flight": gateway.batches_in_flight,
         "gateway.remembered_requests": gateway.remembered_requests,
         "gateway.remembered_event_bytes": gateway.remembered_event_bytes,
+        "gateway.max_clock_jump_s": gateway.max_clock_jump_s,
     }
     for name, value in positive.items():
         if value < 1:

@@ -34,6 +34,7 @@ from engine.rounds import Batch, encode_frame
 from engine.service_config import LOOPBACK, ConfigError, GatewayConfig
 from gateway.audit import Audit
 from gateway.cancel_on_disconnect import MAX_INTERVAL_NS, Heartbeats
+from gateway.clock_notes import ClockNotes
 from gateway.deliveries import Deliveries
 from gateway.frames import Intake, ParcelRow, RawReplies
 from gateway.intake import Done, GatewayPart, requester
@@ -102,6 +103,7 @@ class FrontDoor:
         clock: Callable[[], int],
         wall_clock: Callable[[], int],
         audit: Audit | None = None,
+        clock_notes: ClockNotes | None = None,
     ) -> None:
         self._part = part
         self._audit = audit or Audit(None, wall_clock)
@@ -110,6 +112,7 @@ class FrontDoor:
         self._keys = keys
         self._clock = clock
         self._wall_clock = wall_clock
+        self._clock_notes = clock_notes
         self._sessions: dict[bytes, Session] = {}
         self._rates: dict[str, Rate] = {}
         self._heartbeats = Heartbeats()
@@ -135,7 +138,10 @@ class FrontDoor:
 
     def bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> Sequence["zmq.Socket[bytes]"]:
         """Bind both doors; runs that were watched before a restart are waited for from now on."""
-        self._time = SteadyClock(self._clock, self._wall_clock, self._part.time_ns)
+        wall_ns, last_ns = self._wall_clock(), self._part.time_ns
+        notes = self._clock_notes
+        first_ns = max(wall_ns, last_ns) if notes is None else notes.first_ns(last_ns, wall_ns)
+        self._time = SteadyClock(self._clock, self._wall_clock, first_ns)
         self._heartbeats.restore(self._part.watches.values(), self._clock())
         waited: list[zmq.Socket[bytes]] = []
         self._porter: Porter | None = None
@@ -481,6 +487,10 @@ class FrontDoor:
             self._told_ns = now_ns
             self._publisher.open_again()
             self._deliveries.sequences()
+            if self._clock_notes is not None:
+                self._clock_notes.keep(self._time.now_ns())
+                if self._clock_notes.word_given():
+                    self._time.take_wall_clock()
         if self._keys is not None and now_ns - self._looked_ns >= LOOK_AT_KEYS_NS:
             self._looked_ns = now_ns
             self._look_at_keys()

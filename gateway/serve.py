@@ -31,9 +31,11 @@ from engine.service_config import (
 )
 from engine.service_journal import JournalDamaged, ServiceJournal
 from engine.topology import GATEWAY, RISK
+from engine.units import SECOND_NS
 from gateway.addresses import check_addresses
 from gateway.audit import Audit
 from gateway.clock import run_clock
+from gateway.clock_notes import ClockNotes, this_boot, uptime_ns
 from gateway.front_door import FrontDoor, require_safe
 from gateway.intake import GatewayPart
 from gateway.keys import read_keys
@@ -116,7 +118,14 @@ def build_part(name: str, config: ServiceConfig, meter: Meter | None) -> tuple[P
         event_bytes=config.gateway.remembered_event_bytes,
     )
     audit = Audit(Path(config.run_dir) / REFUSALS, time.time_ns)
-    front = FrontDoor(gateway, config.gateway, keys, time.monotonic_ns, time.time_ns, audit)
+    notes = ClockNotes(
+        Path(config.run_dir),
+        config.gateway.max_clock_jump_s * SECOND_NS,
+        this_boot(),
+        uptime_ns,
+        lambda text: print(text, flush=True),
+    )
+    front = FrontDoor(gateway, config.gateway, keys, time.monotonic_ns, time.time_ns, audit, notes)
     door: Door = front if meter is None else meter.door(front, gateway)
     if name == GATEWAY:
         return gateway, door

@@ -16,17 +16,21 @@ LEAN: Final[int] = 10
 class SteadyClock:
     """Nanoseconds since 1970 that never go back and never leap.
 
-    ``clock`` is monotonic, ``wall_clock`` the machine's idea of the time. The first reading is the
-    wall clock's, or ``floor_ns`` if that is later: the last time there was before a restart.
+    ``clock`` is monotonic, ``wall_clock`` the machine's idea of the time. The first reading is
+    ``first_ns``.
     """
 
     def __init__(
-        self, clock: Callable[[], int], wall_clock: Callable[[], int], floor_ns: int
+        self, clock: Callable[[], int], wall_clock: Callable[[], int], first_ns: int
     ) -> None:
         self._clock = clock
         self._wall_clock = wall_clock
         self._read_ns = clock()
-        self._now_ns = max(floor_ns, wall_clock())
+        self._now_ns = first_ns
+
+    def take_wall_clock(self) -> None:
+        """The wall clock is right, an operator says: leap to it, unless that would go back."""
+        self._now_ns = max(self._now_ns, self._wall_clock())
 
     def now_ns(self) -> int:
         """The exchange's time."""

@@ -250,7 +250,15 @@ def _add_services(commands: Any) -> None:
     )
     backup.add_argument("folder", type=Path, help="folder to make")
     backup.set_defaults(action=_backup)
-    for parser in (up, serve, skip, backup):
+    take_clock = _add(
+        commands,
+        "take-clock",
+        "say that the machine's clock is right after a jump",
+        "After a restart a wall clock that is far off from what it was is not believed: time goes\n"
+        "on as if it had not jumped, and follows it slowly. This takes it as it is.",
+    )
+    take_clock.set_defaults(action=_take_clock)
+    for parser in (up, serve, skip, backup, take_clock):
         parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
 
 
@@ -394,6 +402,12 @@ def _up(args: argparse.Namespace) -> int:
     from seawall.services import up
 
     return up(args)
+
+
+def _take_clock(args: argparse.Namespace) -> int:
+    from seawall.services import take_clock
+
+    return take_clock(args)
 
 
 def _skip(args: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from engine.journal_head import JournalHead
 from engine.service_config import ALL, CLOCK, ConfigError, ServiceConfig
 from engine.topology import GATEWAY
 from gateway.addresses import check_addresses, check_free
+from gateway.clock_notes import give_word
 from gateway.front_door import require_safe
 from gateway.keys import read_keys, seen_by_others
 from gateway.opening import Opening
@@ -283,6 +284,21 @@ def rehearse(steps: Sequence[Step], file: str) -> None:
         exchange.send(step.command)
         if refused:
             raise ConfigError(f"{file}: {step.place}: refused: {refused[0].words}")
+
+
+def take_clock(arguments: argparse.Namespace) -> int:
+    """`seawall take-clock [--config FILE]`; returns the exit code.
+
+    Raises:
+        ConfigError: the settings cannot be used, or there is no run directory.
+    """
+    config = read_config(arguments.config)
+    try:
+        give_word(Path(config.run_dir))
+    except OSError as error:
+        raise ConfigError(f"{config.run_dir}: {error.strerror}") from None
+    print("the exchange takes the wall clock as it is, at once or when it is started")
+    return 0
 
 
 def serve(arguments: argparse.Namespace) -> int:

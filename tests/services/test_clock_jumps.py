@@ -1,6 +1,8 @@
 """A wall clock that jumps: exchange time goes on, never back, never faster than was promised."""
 
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from engine import commands as c
 from engine.service_config import CLOCK
 from engine.topology import GATEWAY
 from gateway.client import Client
+from gateway.clock_notes import ClockNotes, give_word
 from gateway.steady_clock import LEAN, SteadyClock
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
 from tests.services.trading import Trader, commands_of
@@ -41,7 +44,8 @@ class Hands:
         self.wall_ns = 1_000 * SECOND_NS
 
     def steady(self, floor_ns: int = 0) -> SteadyClock:
-        return SteadyClock(lambda: self.mono_ns, lambda: self.wall_ns, floor_ns)
+        first_ns = max(floor_ns, self.wall_ns)
+        return SteadyClock(lambda: self.mono_ns, lambda: self.wall_ns, first_ns)
 
     def pass_ns(self, elapsed_ns: int, jump_ns: int = 0) -> None:
         self.mono_ns += elapsed_ns
@@ -98,6 +102,65 @@ def test_whatever_the_wall_clock_does_time_keeps_its_pace() -> None:
         least_ns, most_ns = elapsed_ns - elapsed_ns // LEAN, elapsed_ns + elapsed_ns // LEAN
         assert least_ns <= now_ns - last_ns <= most_ns
         last_ns = now_ns
+
+
+def notes(folder: Path, uptime_ns: int, said: list[str], boot: str = "this") -> ClockNotes:
+    return ClockNotes(folder, 600 * SECOND_NS, boot, lambda: uptime_ns, said.append)
+
+
+def test_a_pause_of_any_length_is_taken_as_it_was(tmp_path: Path) -> None:
+    said: list[str] = []
+    notes(tmp_path, 5 * SECOND_NS, said).keep(YEAR_NS)
+    later = notes(tmp_path, YEAR_NS + 5 * SECOND_NS, said)
+    assert later.first_ns(YEAR_NS - 3, 2 * YEAR_NS + 7) == 2 * YEAR_NS + 7
+    assert later.first_ns(0, 99) == 99
+    assert said == []
+
+
+@pytest.mark.parametrize("jump_ns", [7_200 * SECOND_NS, -7_200 * SECOND_NS])
+@pytest.mark.parametrize("boot", ["this", "another", ""])
+def test_a_jump_across_a_restart_waits_for_an_operator(
+    tmp_path: Path, jump_ns: int, boot: str
+) -> None:
+    """Regression: it was taken whole, so a wrong clock and one crash let every call expire."""
+    said: list[str] = []
+    notes(tmp_path, 5 * SECOND_NS, said, boot).keep(YEAR_NS)
+    later = notes(tmp_path, 25 * SECOND_NS, said, "this")
+    passed_ns = 20 * SECOND_NS if boot == "this" else 0
+    assert later.first_ns(YEAR_NS, YEAR_NS + passed_ns + jump_ns) == YEAR_NS + passed_ns
+    assert "seawall take-clock" in said[0]
+    assert not later.word_given()
+    give_word(tmp_path)
+    assert later.word_given()
+    assert not later.word_given()
+
+
+def test_the_exchange_goes_on_without_the_jump_until_the_operator_says_so(tmp_path: Path) -> None:
+    offset = tmp_path / "offset"
+    offset.write_text("0")
+    (tmp_path / "sitecustomize.py").write_text(JUMPING_CLOCK.format(file=str(offset)))
+    with Processes(tmp_path / "run", layout="one") as processes:
+        processes.environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+        processes.start("all")
+        with Client(processes.address) as client:
+
+            def exchange_time_ns() -> int:
+                client.call(c.AdvanceTime(0), timeout_s=30)
+                return client.call(c.QueryAccount(0, 100), timeout_s=30).events[0].time_ns
+
+            client.call(c.OpenAccount(0, 100), timeout_s=30)
+            before_ns = exchange_time_ns()
+            processes.kill("all")
+            offset.write_text(str(7_200 * SECOND_NS))
+            processes.start("all")
+            assert exchange_time_ns() - before_ns < 3_600 * SECOND_NS
+            assert "7200 s off" in processes.log("all") or "7199 s off" in processes.log("all")
+            words = ["take-clock", "--config", str(processes.file)]
+            subprocess.run([sys.executable, "-m", "seawall.cli", *words], cwd=ROOT, check=True)
+            limit = time.monotonic() + PATIENCE_SECONDS
+            while exchange_time_ns() - before_ns < 7_200 * SECOND_NS:
+                assert time.monotonic() < limit, "the operator's word was not heard"
+                time.sleep(0.05)
 
 
 def test_services_do_not_notice_a_wall_clock_that_jumps(tmp_path: Path) -> None:
