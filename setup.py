@@ -44,6 +44,7 @@ COMPILED = [
     "gateway/sessions.py",
     "gateway/sorting.py",
     "gateway/steady_clock.py",
+    "gateway/tally.py",
     "matching/batch.py",
     "matching/book.py",
     "matching/book_side.py",

@@ -14,6 +14,7 @@ def test_a_short_round() -> None:
         batch=50,
         durability=["process"],
         layout=["one"],
+        open=False,
     )
     columns: dict[str, dict[str, list[float]]] = {}
     one_round(args, columns)

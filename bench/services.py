@@ -68,6 +68,8 @@ def client_process(exchange: RunningExchange, *arguments: str) -> "subprocess.Po
     """A client of an exchange."""
     address = exchange.address
     command = [sys.executable, "-m", "bench.services_client"]
+    if address.public:
+        arguments += ("--keys", address.server_public, address.public, address.secret)
     return subprocess.Popen(
         [*command, address.commands, address.market_data, *arguments],
         env=exchange.environment,
@@ -132,7 +134,9 @@ def exchange_figures(
     args: Arguments, folder: Path, build: Path | None, layout: str, durability: str
 ) -> dict[str, float]:
     """Everything measured on one running exchange."""
-    with RunningExchange(folder, durability, build, f'layout = "{layout}"') as exchange:
+    with RunningExchange(
+        folder, durability, build, f'layout = "{layout}"', guarded=not args.open
+    ) as exchange:
         figures = latency_figures(exchange, args.samples)
         for clients in (1, 2):
             figures |= throughput_figures(exchange, clients, args)
@@ -206,6 +210,7 @@ def parse() -> Arguments:
     parser.add_argument("--batch", type=int, default=250, help="messages per client frame")
     parser.add_argument("--durability", nargs="+", default=DURABILITIES, choices=DURABILITIES)
     parser.add_argument("--layout", nargs="+", default=LAYOUTS, choices=LAYOUTS)
+    parser.add_argument("--open", action="store_true", help="without client keys and metrics")
     parser.add_argument("--document", type=Path, help="file to write the table into")
     return parser.parse_args()
 

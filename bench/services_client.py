@@ -162,9 +162,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=250)
     parser.add_argument("--begin-ns", type=int, default=0)
     parser.add_argument("--end-ns", type=int, default=0)
+    parser.add_argument(
+        "--keys", nargs=3, default=(), help="the server's public, own public, secret"
+    )
     args = parser.parse_args()
     accounts = accounts_of(args.client)
-    with Client(Address(args.commands, args.market_data), accounts=accounts) as client:
+    address = Address(args.commands, args.market_data, *args.keys)
+    with Client(address, accounts=accounts) as client:
         if args.samples:
             figures = one_at_a_time(client, accounts, args.samples)
         else:

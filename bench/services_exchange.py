@@ -1,5 +1,6 @@
 """An exchange of real processes to measure: started by `seawall up`, filled, watched, stopped."""
 
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,8 @@ from typing import Final
 from bench.worlds import USD, market_commands
 from engine.commands import Command, Deposit, OpenAccount, SetLeverage
 from gateway.client import Address, Client
+from gateway.keys import new_pair
+from gateway.protocol import RIGHTS
 from risk.accounts import FIRST_TRADER
 
 Environment = dict[str, str]
@@ -60,7 +63,10 @@ def free_ports(count: int) -> list[int]:
 
 
 class RunningExchange:
-    """`seawall up` with the doors on tcp://127.0.0.1; leaving the block stops it by process id."""
+    """`seawall up` with the doors on tcp://127.0.0.1; leaving the block stops it by process id.
+
+    ``guarded``: with client keys and metrics, as somebody would run it.
+    """
 
     def __init__(
         self,
@@ -69,17 +75,41 @@ class RunningExchange:
         build: Path | None,
         settings: str = "",
         instruments: int = 1,
+        *,
+        guarded: bool = False,
     ) -> None:
-        commands, market_data = free_ports(2)
+        commands, market_data, base_port = free_ports(3)
         self.address = Address(f"tcp://127.0.0.1:{commands}", f"tcp://127.0.0.1:{market_data}")
         self.environment = environment_of(build)
         self._folder = folder
         self._instruments = instruments
         folder.mkdir(parents=True)
         self._file = folder / "services.toml"
-        self._file.write_text(
-            f'run_dir = "{folder}"\ndurability = "{durability}"\n{settings}\n[gateway]\n'
+        text = (
+            f'run_dir = "{folder / "run"}"\ndurability = "{durability}"\n{settings}\n[gateway]\n'
             f'commands = "{self.address.commands}"\nmarket_data = "{self.address.market_data}"\n'
+        )
+        if guarded:
+            text += self._guard(base_port)
+        self._file.write_text(text)
+
+    def _guard(self, base_port: int) -> str:
+        """Make keys for server, clock and the measuring client; returns the settings for them and
+        for metrics."""
+        server, client, clock = new_pair(), new_pair(), new_pair()
+        file = self._folder / "keys.toml"
+        rights = json.dumps(RIGHTS)
+        file.touch(0o600)
+        file.write_text(
+            f'[server]\npublic = "{server[0]}"\nsecret = "{server[1]}"\n'
+            f'[clients.bench]\npublic = "{client[0]}"\nrights = {rights}\n'
+            f'[clients.clock]\npublic = "{clock[0]}"\nrights = ["admin"]\n'
+        )
+        plain = self.address
+        self.address = Address(plain.commands, plain.market_data, server[0], *client)
+        return (
+            f'keys = "{file}"\n[clock]\nserver_public = "{server[0]}"\n'
+            f'public = "{clock[0]}"\nsecret = "{clock[1]}"\n[metrics]\nbase_port = {base_port}\n'
         )
 
     def __enter__(self) -> "RunningExchange":

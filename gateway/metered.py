@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import zmq
 
-from engine.commands import SubmitOrder
+from engine.commands import AddAsset, AddInstrument, SetRulebook, SubmitOrder
 from engine.messages import COMMAND_TYPES
 from engine.part import Door
 from engine.rounds import Handler
@@ -38,16 +38,23 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+_PROPOSALS: Final[tuple[type, ...]] = (AddAsset, AddInstrument, SetRulebook)
+"""Commands whose specifications the metrics have to know, beside counting them."""
+
+
 class MeteredComponent:
     """A component's handler that shows a `Metrics` what passes, while `Metrics.live` is set."""
 
-    __slots__ = ("_clock", "_commands", "_handler", "_metrics")
+    __slots__ = ("_checks", "_clock", "_commands", "_counted", "_handler", "_metrics", "_tally")
 
     def __init__(self, handler: Handler, metrics: Metrics, clock: Clock) -> None:
         self._handler = handler
         self._metrics = metrics
+        self._tally = metrics.tally
+        self._checks = metrics.orders.margin_check.durations
         self._clock = clock
         self._commands = frozenset(COMMAND_TYPES)
+        self._counted = metrics.counted
 
     def handle(self, message: Any, out: list[Any]) -> None:
         """Let the component handle a message; count it and what follows from it."""
@@ -55,18 +62,24 @@ class MeteredComponent:
         if not metrics.live:
             self._handler(message, out)
             return
+        tally = self._tally
         kind = type(message)
-        if kind in self._commands:
+        if kind in _PROPOSALS:
             metrics.note_command(message)
+        elif kind in self._commands:
+            tally.command(kind)
         said_before = len(out)
         if kind is SubmitOrder:
-            began_ns = self._clock()
+            began_ns: int = self._clock()
             self._handler(message, out)
-            metrics.observe_margin_check(self._clock() - began_ns)
+            self._checks.observe(self._clock() - began_ns)
         else:
             self._handler(message, out)
+        counted = self._counted
         for place in range(said_before, len(out)):
-            metrics.note_event(out[place])
+            event = out[place]
+            if not tally.event(event) and type(event) in counted:
+                metrics.note_event(event)
 
 
 class MeteredJournal(ServiceJournal):

@@ -5,7 +5,6 @@ Here counting is one dictionary or list operation, and the collector turns the n
 Prometheus families when somebody asks.
 """
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -16,6 +15,8 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+
+from gateway.tally import Durations
 
 COUNTER: Final[str] = "counter"
 GAUGE: Final[str] = "gauge"
@@ -71,43 +72,45 @@ class Family:
 class Histogram:
     """Durations in nanoseconds, shown in seconds. ``bounds_ns`` are the buckets' upper ends."""
 
-    __slots__ = ("_bounds_ns", "_counts", "_sum_ns", "help_text", "kind", "labels", "name")
+    __slots__ = ("durations", "help_text", "kind", "labels", "name")
 
     def __init__(self, name: str, help_text: str, bounds_ns: Sequence[int]) -> None:
         self.kind = HISTOGRAM
         self.name = name
         self.help_text = help_text
         self.labels: Labels = ()
-        self._bounds_ns = list(bounds_ns)
-        self._counts = [0] * (len(self._bounds_ns) + 1)
-        self._sum_ns = 0
+        self.durations = Durations(bounds_ns)
 
     def observe(self, duration_ns: int) -> None:
         """Count one duration."""
-        self._counts[bisect_left(self._bounds_ns, duration_ns)] += 1
-        self._sum_ns += duration_ns
+        self.durations.observe(duration_ns)
 
     def collect(self) -> Metric:
         """The present counts, cumulative as Prometheus wants them."""
         total = 0
         buckets: list[tuple[str, float]] = []
-        ends = [*(f"{bound * NANO:.9g}" for bound in self._bounds_ns), "+Inf"]
-        for end, count in zip(ends, list(self._counts), strict=True):
+        durations = self.durations
+        ends = [*(f"{bound * NANO:.9g}" for bound in durations.bounds_ns), "+Inf"]
+        for end, count in zip(ends, list(durations.counts), strict=True):
             total += count
             buckets.append((end, total))
         family = HistogramMetricFamily(self.name, self.help_text)
-        family.add_metric([], buckets, self._sum_ns * NANO)
+        family.add_metric([], buckets, durations.sum_ns * NANO)
         return family
 
 
 class FamilyCollector:
-    """What a `prometheus_client` registry asks at every scrape."""
+    """What a `prometheus_client` registry asks at every scrape; it calls ``before`` first."""
 
-    def __init__(self, families: Sequence[Family | Histogram]) -> None:
+    def __init__(
+        self, families: Sequence[Family | Histogram], before: Callable[[], object] = bool
+    ) -> None:
         self._families = families
+        self._before = before
 
     def collect(self) -> Iterator[Metric]:
         """Every family with its present values."""
+        self._before()
         for family in self._families:
             yield family.collect()
 

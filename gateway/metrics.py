@@ -9,9 +9,9 @@ Amounts are shown in whole units of their asset and prices in the quote currency
 needs no quanta, and nothing is ever computed from them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from http.server import HTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
@@ -29,6 +29,7 @@ from gateway.metric_tables import (
     Table,
     families,
 )
+from gateway.tally import Tally
 from risk.accounts import BACKSTOP, FUND
 from risk.health import Levels
 from risk.rulebook import NO_RULES, STAGES, Rulebook, rulebook_from_json
@@ -91,6 +92,10 @@ class Metrics:
         self._refusals: Callable[[], Mapping[str, int]] = dict
         self._connected: Callable[[], int] = int
         self._dispatch = self._handlers()
+        self.tally = Tally()
+        self._folded: dict[tuple[str, Any], int] = {}
+        self._folding = Lock()
+        self.counted: frozenset[type] = frozenset(self._dispatch)
         self.host.queue_depth.read = self._queue_values
         self.door.refusals.read = self._refusal_values
         self.door.sessions.read = self._session_values
@@ -102,7 +107,7 @@ class Metrics:
         }
         for group in groups:
             for table in shown[group]:
-                self.registry.register(FamilyCollector(families(table)))
+                self.registry.register(FamilyCollector(families(table), self.fold))
         ProcessCollector(registry=self.registry)
 
     def serve(self, port: int, host: str = LOCAL) -> tuple[HTTPServer, Thread]:
@@ -149,6 +154,43 @@ class Metrics:
         handler = self._dispatch.get(type(event))
         if handler is not None:
             handler(event)
+
+    def fold(self) -> None:
+        """Add to the families what the tally has more than the last time; at every scrape."""
+        tally, orders, contracts = self.tally, self.orders, self._contracts
+        by_instrument = (
+            (orders.accepted, tally.accepted, False),
+            (orders.trades, tally.trades, False),
+            (orders.traded, tally.traded_lots, True),
+            (orders.liquidated, tally.liquidated_lots, True),
+        )
+        with self._folding:
+            for kind, more in self._more("commands", tally.commands):
+                orders.commands.add((kind.__name__,), more)
+            for key, more in self._more("fills", tally.fills):
+                orders.fills.add(_FILLS[key], more)
+            for family, counts in (
+                (orders.closed, tally.closed),
+                (orders.rejections, tally.rejected),
+            ):
+                for reason, more in self._more(family.name, counts):
+                    family.add(_REASONS.get(reason, _OTHER), more)
+            for family, counts, in_lots in by_instrument:
+                for instrument_id, more in self._more(family.name, counts, contracts):
+                    contract = contracts[instrument_id]
+                    family.add(contract.label, more * contract.lot if in_lots else more)
+
+    def _more(
+        self, name: str, counts: Mapping[Any, int], known: Container[Any] | None = None
+    ) -> Iterator[tuple[Any, int]]:
+        """What came since the last fold, by key; keys that are not known yet wait."""
+        for key, count in list(counts.items()):
+            if known is not None and key not in known:
+                continue
+            more = count - self._folded.get((name, key), 0)
+            if more:
+                self._folded[name, key] = count
+                yield key, more
 
     # what the host measured
 
