@@ -1,40 +1,34 @@
 """Prices inside risk: index in, mark out, who crossed a level, and funding.
 
 A clock tick makes the book report its best prices; that is when an instrument's mark is renewed and
-the frontier asked who was passed. Funding moves money between longs and shorts once per interval.
+the frontier asked who was passed, and when funding falls due.
 """
 
 from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
-from engine.events import (
-    CollateralPriceChanged,
-    FundingPaid,
-    FundingSettled,
-    IndexStale,
-    MarkUpdated,
-)
+from engine.events import CollateralPriceChanged, IndexStale, MarkUpdated
 from engine.links import BookTop, HouseInventory
 from engine.reasons import Reason
-from engine.units import PPB, magnitude
-from risk.accounts import BACKSTOP, FUND, RESIDUE, MarginAccount
+from risk.accounts import BACKSTOP, FUND, MarginAccount
 from risk.collateral import MAX_PRICE_PPB, CollateralAsset
 from risk.core import RiskCore, values_of
 from risk.frontier import Banded
-from risk.funding import position_funding_q
+from risk.funding_settlement import FundingSettlement
 from risk.house_waterfall import HouseWaterfall
 from risk.listing import HIGHEST_RISE, Listing
 from risk.pretrade import Verdict
-from risk.watch import MarginWatch, changed_equity_q, sync_record
+from risk.watch import MarginWatch
 
 
 class Pricing:
     """Feeds prices to the listings and lets time pass."""
 
-    __slots__ = ("_core", "_house", "_watch")
+    __slots__ = ("_core", "_funding", "_house", "_watch")
 
     def __init__(self, core: RiskCore, watch: MarginWatch, house: HouseWaterfall) -> None:
         self._core = core
         self._watch = watch
         self._house = house
+        self._funding = FundingSettlement(core, watch, house)
 
     def index_price(self, command: IndexPrice) -> None:
         """Take one source's price; the first one gives an instrument its first mark."""
@@ -186,7 +180,7 @@ class Pricing:
                 elif core.now_ns >= listing.next_funding_ns and not self._waits(listing):
                     # The intervals that have ended, rounded down, with the first one missed.
                     ended = (core.now_ns - listing.next_funding_ns) // interval_ns + 1
-                    self._settle_funding(listing, ended)
+                    self._funding.settle(listing, ended)
                     listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
         for asset_id in core.assets:
             for account_id in (FUND, BACKSTOP):
@@ -197,57 +191,3 @@ class Pricing:
     def _waits(self, listing: Listing) -> bool:
         """Whether funding is put off, to be paid for each interval once the index is back."""
         return listing.stale and self._core.halts_when_stale
-
-    def _settle_funding(self, listing: Listing, ended: int) -> None:
-        """Every position pays or receives for each interval that ended since the last settlement,
-        all at the rate of the samples taken since then, and together no more than its value.
-
-        Payers pay the ceiling and receivers get the floor, so the residue is never negative. Who
-        pays more than it has falls to liquidation like any other account that owes.
-        """
-        core = self._core
-        rate_ppb = listing.premium.settle()
-        listing.funding_rate_ppb = rate_ppb
-        # Rounded down: so many intervals make up the position's value, or nearly.
-        intervals = min(ended, max(1, PPB // max(1, magnitude(rate_ppb))))
-        paid_q = 0
-        received_q = 0
-        holders = listing.sorted_holders()
-        residue = core.ledger.house(RESIDUE, listing.instrument.settle_asset_id)
-        if rate_ppb and listing.mark_ticks:
-            for position in holders:
-                account = position.account
-                amount_q = intervals * position_funding_q(
-                    listing.instrument, position.qty_lots, listing.mark_ticks, rate_ppb
-                )
-                sync_record(account)
-                core.ledger.transfer(residue, account, amount_q)
-                core.ledger.note_gain(account, amount_q, core.now_ns)
-                core.fund_moved(account, amount_q, "funding")
-                if account.liquidation is not None:
-                    account.liquidation.funding_q += changed_equity_q(account)
-                if amount_q < 0:
-                    paid_q -= amount_q
-                else:
-                    received_q += amount_q
-                core.emit(
-                    FundingPaid(
-                        core.now_ns, account.margin_account_id, listing.instrument_id, amount_q
-                    )
-                )
-        core.emit(
-            FundingSettled(
-                core.now_ns,
-                listing.instrument_id,
-                rate_ppb,
-                listing.mark_ticks,
-                paid_q,
-                received_q,
-                paid_q - received_q,
-                intervals,
-            )
-        )
-        if rate_ppb:
-            for position in holders:
-                self._watch.refresh(position.account, widen=True)
-            self._house.check(listing.instrument.settle_asset_id)

@@ -5,6 +5,7 @@ Interest 0.1 % with a clamp as wide: without a premium in the book the rate is 0
 
 import pytest
 
+from engine.commands import LEG_LONG, LEG_SHORT
 from engine.events import (
     BadDebtBooked,
     FundingPaid,
@@ -13,8 +14,8 @@ from engine.events import (
     MarginLevelChanged,
 )
 from risk.accounts import BAD_DEBT
-from risk.rulebook import AdlRule, FundingRule
-from tests.market import RESIDUE, Market, btc, levels, ppb, rules, usd
+from risk.rulebook import FundingRule
+from tests.market import FUND, RESIDUE, Market, btc, levels, ppb, rules, usd
 
 ALICE, BOB, CAROL = 100, 101, 102
 HOUR_NS = 3_600 * 10**9
@@ -118,25 +119,101 @@ def test_a_step_over_years_takes_no_more_than_the_position_is_worth() -> None:
 
 
 @pytest.mark.parametrize("isolated", [False, True])
-def test_funding_a_payer_cannot_pay_is_a_deficit_of_the_payer(isolated: bool) -> None:
-    """24 hours at 1 % are 240 of 1,000; Alice has 110 in all, or 100 in her pot.
-
-    What is missing goes through the waterfall: there is no fund, so her short counterparty, who
-    got the 240, gives it back at the price its position is closed at and by socialisation.
-    """
-    m = market(funding("0.01"), adl=AdlRule(max_distance_ppb=ppb("0.05")))
+@pytest.mark.parametrize("fund", ["0", "1000"])
+def test_what_a_payer_has_not_got_is_missing_to_those_who_receive(
+    isolated: bool, fund: str
+) -> None:
+    """24 hours at 1 % are 240 of 1,000; Alice has 110 in all, or 100 in her pot. The rest is her
+    deficit: Bob and Carol get 240 less that, 7 : 3, and the house pays nothing."""
+    m = market(funding("0.01"))
+    if fund != "0":
+        m.deposit(FUND, fund)
     m.withdraw(ALICE, "890")
     if isolated:
         m.isolate(ALICE)
-    m.trade(ALICE, BOB, "10", "100")
+    m.trade(ALICE, BOB, "7", "100")
+    m.trade(ALICE, CAROL, "3", "100")
     m.wait("86400")
+    has = usd("100") if isolated else usd("110")
+    debt = m.only(BadDebtBooked)
+    assert (debt.amount_q, debt.stage) == (usd("240") - has, "funding")
+    assert paid(m) | {BOB: 0, CAROL: 0} == {
+        debt.margin_account_id: -has,
+        BOB: 0,
+        CAROL: 0,
+    }
+    assert (paid(m)[BOB], paid(m)[CAROL]) == (has * 7 // 10, has * 3 // 10)
     assert m.all(LiquidationStarted)
-    missing = usd("140") if isolated else usd("130")
-    assert sum(e.amount_q for e in m.all(BadDebtBooked)) == missing
     assert m.equity(ALICE) == (usd("10") if isolated else 0)
-    assert m.equity(BOB) == usd("1240") - missing
-    assert m.wallet(RESIDUE) >= 0
+    assert m.equity(BOB) + m.equity(CAROL) == usd("2000") + has
+    assert m.equity(FUND) == usd(fund)
+    assert m.wallet(RESIDUE) == 0
     assert m.exchange.margin_figures(BAD_DEBT)[0] == 0
+
+
+def test_two_accounts_of_one_owner_make_nothing_of_a_dear_hour() -> None:
+    """A bid of next to nothing at three times the index makes the rate as high as it goes; the long
+    pays what it has and falls, the short gets no more, and the house's money stays where it is."""
+    m = market(FundingRule(HOUR_NS, cap_ppb=ppb("0.2")))
+    m.deposit(FUND, "5000")
+    m.withdraw(ALICE, "890")
+    brought = m.equity(ALICE) + m.equity(BOB)
+    m.trade(ALICE, BOB, "10", "100")
+    m.buy(BOB, "0.01", "299")
+    m.tick()
+    m.wait("5")
+    m.wait("3595")
+    assert m.only(FundingSettled).rate_ppb == ppb("0.2")
+    for _ in range(3):
+        m.wait("1")
+    assert m.equity(ALICE) + m.equity(BOB) <= brought
+    assert m.equity(FUND) >= usd("5000")
+
+
+def test_a_hedge_pays_only_what_is_left_of_it() -> None:
+    """6 long and 4 short are 2 that pay: 24 of the 10 that there are; the other leg gets its 48."""
+    m = market(funding("0.01"))
+    m.hedge(ALICE)
+    m.sell(BOB, "6", "100")
+    m.buy(ALICE, "6", "100", leg=LEG_LONG)
+    m.buy(BOB, "4", "100")
+    m.sell(ALICE, "4", "100", leg=LEG_SHORT)
+    m.withdraw(ALICE, "900")
+    m.index("55")
+    assert m.equity(ALICE) == usd("10")
+    m.rule(rules(funding=funding("0.1")))
+    m.wait("7200")
+    assert m.only(BadDebtBooked).amount_q == 2 * usd("11") - usd("10")
+    assert m.equity(ALICE) == 0
+
+
+def test_a_fund_that_pays_funding_pays_what_it_has() -> None:
+    """It is a payer like any other: 10 short from 106 at 205 owe 20.50 and the fund has 10."""
+    m = market(funding("-0.01"))
+    m.deposit(FUND, "1000")
+    m.withdraw(ALICE, "900")
+    m.trade(BOB, ALICE, "10", "100")
+    m.index("109.50")
+    assert m.lots(FUND) == -1_000
+    m.index("209")
+    has = m.equity(FUND)
+    assert 0 < has < usd("20.90")
+    m.wait("3600")
+    assert m.last(FundingSettled).paid_q == m.last(FundingSettled).received_q == has
+    assert m.equity(FUND) == 0
+
+
+def test_inverse_contracts_are_cut_to_means_too() -> None:
+    m = Market(rules(funding=funding("0.01")), listed=False)
+    m.add("COIN", asset="BTC", inverse=True, lot="1", multiplier="100")
+    m.open(ALICE, deposit="0.11", asset="BTC")
+    m.open(BOB, CAROL, deposit="10", asset="BTC")
+    m.index("100", "COIN")
+    m.trade(ALICE, BOB, "1", "100", "COIN")
+    m.wait("86400")
+    assert m.equity(ALICE, "BTC") == 0
+    assert m.equity(BOB, "BTC") == btc("10.11")
+    assert m.wallet(RESIDUE, "BTC") >= 0
 
 
 def test_funding_is_on_the_position_at_the_tick() -> None:

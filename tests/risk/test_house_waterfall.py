@@ -17,7 +17,7 @@ from engine.events import (
     TakenOver,
 )
 from risk.accounts import BAD_DEBT
-from risk.rulebook import AdlRule, BackstopRule, FundingRule, FundRule
+from risk.rulebook import AdlRule, BackstopRule, FundRule
 from tests.market import BACKSTOP, FUND, Market, flat, liquidation, ppb, rules, size, usd
 
 SHORT, LONG, OTHER, BYSTANDER = 100, 101, 102, 103
@@ -134,19 +134,6 @@ def test_the_backstop_too() -> None:
     assert m.only(HouseInsolvent).account_id == BACKSTOP
     assert m.equity(BACKSTOP) == 0
     assert m.exchange.margin_figures(BAD_DEBT)[0] == 0
-
-
-def test_funding_it_cannot_pay_is_a_deficit_of_the_fund() -> None:
-    """At 205 ten contracts are left; a rate of -1 % takes 20.50 and it has 10."""
-    funding = FundingRule(
-        interval_ns=3_600 * 10**9, interest_ppb=-ppb("0.01"), clamp_ppb=ppb("0.02")
-    )
-    m = long_ten(funding=funding)
-    m.index("205")
-    assert m.equity(FUND) == usd("10")
-    m.wait("3600")
-    assert m.only(HouseInsolvent).equity_q == -usd("10.50")
-    assert m.equity(FUND) == 0
 
 
 def test_the_fund_s_events_account_for_its_wallet() -> None:
