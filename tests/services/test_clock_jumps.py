@@ -173,6 +173,7 @@ def test_services_do_not_notice_a_wall_clock_that_jumps(tmp_path: Path) -> None:
         processes.environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
         for name in (*processes.config.services(), CLOCK):
             processes.start(name)
+        processes.wait_until_ready()
         with Client(processes.address) as client:
             trader = Trader(client, commands_of(21, 900))
             for part, jump_ns in enumerate((YEAR_NS, -2 * YEAR_NS, 0, 10 * YEAR_NS), start=1):
