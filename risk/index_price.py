@@ -135,6 +135,14 @@ class IndexPrice:
             )
         return median_ticks([price for _, price in kept])
 
+    def counting(self, time_ns: int) -> list[int]:
+        """Ids of the sources the index is made of at ``time_ns``: neither stale nor stray."""
+        if self.stale(time_ns):
+            return []
+        if len(self._sources) == 1:
+            return list(self._sources)
+        return [source for source, _ in self._without_outliers(self._fresh(time_ns))]
+
     def stale(self, time_ns: int) -> bool:
         """Whether no source is fresh at ``time_ns`` (also when none has ever reported)."""
         return self._newest_ns < 0 or self._as_of(time_ns) < time_ns

@@ -310,6 +310,9 @@ def _run(args: argparse.Namespace) -> int:
         f"  state hash {summary['state_hash']}\n"
         f"  report: {out / 'report.html'}"
     )
+    sys.stdout.flush()
+    for warning in summary["warnings"]:
+        print(f"seawall: warning: {warning}", file=sys.stderr)
     return EXIT_OK
 
 

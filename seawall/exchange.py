@@ -156,6 +156,14 @@ class Exchange(Sink):
         """Mark price; 0 while unknown."""
         return self.listing(instrument_id).mark_ticks
 
+    def index_sources(self, instrument_id: int, time_ns: int) -> list[int]:
+        """Ids of the sources that an instrument's index is made of at a time."""
+        return self.listing(instrument_id).index.counting(time_ns)
+
+    def price_sources(self, asset_id: int, time_ns: int) -> list[int]:
+        """Ids of the sources that the price of a collateral asset is made of at a time."""
+        return self.risk.core.ledger.collateral[asset_id].index.counting(time_ns)
+
     def index_ticks(self, instrument_id: int) -> int:
         """Index price; 0 while unknown."""
         return self.listing(instrument_id).index_ticks

@@ -8,7 +8,7 @@ bridge from a starting price to the first price of the path, during which the po
 import heapq
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -92,6 +92,10 @@ class IndexTick(msgspec.Struct, frozen=True):
     subject_id: int
     source_id: int
     price_ticks: int
+
+
+Look = Callable[[SourcePlan, list[Point], TimePlan], None]
+"""Is shown the prices of a source's file."""
 
 
 def read_index_plan(fields: Fields) -> IndexPlan:
@@ -198,10 +202,12 @@ def index_path(
     time: TimePlan,
     seed: int,
     subject: str = "index",
+    look: Look | None = None,
 ) -> Iterator[IndexTick]:
     """All prints of an instrument's sources in time order, sources in file order at one time.
 
-    ``subject`` keeps the chance of an asset's price apart from that of an instrument's index.
+    ``subject`` keeps the chance of an asset's price apart from that of an instrument's index;
+    ``look`` is shown what was read of each file.
 
     Raises:
         ScenarioError: a CSV is wrong or holds nothing in the window.
@@ -209,7 +215,7 @@ def index_path(
     paths: dict[str, list[Point]] = {}
     for source in plan.sources:
         rng = random.Random(f"{seed}:{subject}:{subject_id}:{source.name}")
-        paths[source.name] = _source_path(source, paths, tick, time, rng)
+        paths[source.name] = _source_path(source, paths, tick, time, rng, look)
     bridge_rng = random.Random(f"{seed}:{subject}:{subject_id}:warm-up")
     bridge = _warm_up(plan, paths[plan.sources[0].name][0][1], time, bridge_rng)
     streams = []
@@ -231,9 +237,13 @@ def _source_path(
     tick: Decimal,
     time: TimePlan,
     rng: random.Random,
+    look: Look | None,
 ) -> list[Point]:
     if source.file is not None:
-        return resample(read_prices(source.file, source.kind, tick), time, str(source.file))
+        points = read_prices(source.file, source.kind, tick)
+        if look is not None:
+            look(source, points, time)
+        return resample(points, time, str(source.file))
     if source.kind == FOLLOW:
         return [
             (t, max(1, round(price * math.exp(rng.gauss(0.0, source.noise)))))

@@ -99,6 +99,8 @@ def run_scenario(
             wall_seconds=result.wall_seconds,
         )
         summary = {"seed": used_seed, "seawall_version": __version__, **summary}
+        summary["entered"] = result.entered
+        summary["warnings"] = result.warnings
         summary["run"] = origin_block(scenario, used_seed)
         summary["scenario"] = _scenario_block(scenario)
         interrupts.check()

@@ -49,6 +49,10 @@ class SetUp:
         """The account belongs to this table of the scenario, such as ``population.retail``."""
         self._owners[account_id] = place
 
+    def place(self, account_id: int) -> str:
+        """The table of the scenario an account belongs to."""
+        return self._owners[account_id]
+
     def sent(self, command: Command) -> None:
         """A command is about to be sent; once the market stands, a price.
 

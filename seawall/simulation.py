@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -37,6 +38,7 @@ from seawall.agenda import Agenda
 from seawall.agents import build_agents
 from seawall.agents.base import NEVER, Agent
 from seawall.agents.margin_traders import Crowd, Dice, Trader
+from seawall.agents.market_maker import MarketMaker
 from seawall.agents.view import Desk, MarketView
 from seawall.index_path import IndexTick, index_path
 from seawall.interrupts import Interrupts
@@ -49,6 +51,7 @@ from seawall.market_setup import (
 )
 from seawall.profiles import draw_population
 from seawall.results import AGENT, GROUP
+from seawall.run_warnings import Coverage, Entrants, SourceWatch
 from seawall.scenario import Scenario
 from seawall.series import SeriesRecorder
 from seawall.set_up import SetUp
@@ -84,6 +87,12 @@ class Market(Protocol):
     def book(self, instrument_id: int) -> Book:
         """The order book of an instrument."""
 
+    def index_sources(self, instrument_id: int, time_ns: int) -> list[int]:
+        """Ids of the sources that an index is made of."""
+
+    def price_sources(self, asset_id: int, time_ns: int) -> list[int]:
+        """Ids of the sources that a collateral price is made of."""
+
     def margin_ratios_ppb(self, account_id: int) -> list[int]:
         """Equity over position value of a trader's margin accounts with positions."""
 
@@ -114,6 +123,9 @@ class Simulation:
         self._owners: list[Agent | Trader] = []
         self._desk = Desk(self)
         self._set_up = SetUp(scenario)
+        self._coverage = Coverage(scenario.rulebook.index.stale_ns)
+        self._entrants = Entrants()
+        self._accepted: set[int] = set()
         self.views: dict[str, MarketView] = {}
         self._by_instrument: dict[int, MarketView] = {}
         self._routes = self._event_routes()
@@ -176,7 +188,21 @@ class Simulation:
             margin_ratio=self._recorder.margin_ratio,
             agent_profits={agent.name: agent.profit() for agent in self._agents},
             owners=[_group_of(owner) for owner in self._owners],
+            warnings=self._warnings(),
         )
+
+    def _warnings(self) -> list[str]:
+        """What did nothing in this run, or could not."""
+        for account_id, owner in enumerate(self._owners, FIRST_TRADER):
+            idle = not owner.entered if isinstance(owner, Trader) else self._is_idle(owner)
+            if idle:
+                self._entrants.idle([self._set_up.place(account_id)])
+        counted = [text for watch in self._sources for text in watch.warnings()]
+        return [*self._coverage.warnings, *counted, *self._entrants.warnings()]
+
+    def _is_idle(self, agent: Agent) -> bool:
+        """Whether a market maker never had an order accepted; other agents may wait for long."""
+        return isinstance(agent, MarketMaker) and agent.account_id not in self._accepted
 
     def _loop(self, started: float) -> None:
         """Take actions in order until the scenario's end."""
@@ -219,6 +245,7 @@ class Simulation:
                     spec.tick_size,
                     self.scenario.time,
                     self.seed,
+                    look=self._coverage.look,
                 )
             )
             for name, spec in self.scenario.instruments.items()
@@ -235,6 +262,7 @@ class Simulation:
                     scenario.time,
                     self.seed,
                     "asset price",
+                    self._coverage.look,
                 )
             )
             for name, plan in scenario.asset_prices.items()
@@ -280,7 +308,10 @@ class Simulation:
         for profile in profiles:
             view = self.views[profile.instrument]
             entry = planner.plan(profile, view)
-            self._set_up.add_owner(profile.account_id, f"population.{profile.group}")
+            place = f"population.{profile.group}"
+            self._set_up.add_owner(profile.account_id, place)
+            price = first_ticks[profile.instrument]
+            self._entrants.add(place, entry.target_lots > 0, view.spec, price)
             self._set_up.check_room(profile.account_id, view.asset, entry.deposit_q, entry.leverage)
             for command in trader_commands(profile, entry, view, scenario.assets, opening_ns):
                 self._set(command)
@@ -304,7 +335,11 @@ class Simulation:
         self._agents = build_agents(self.scenario.agents, self.views, first_id, self.seed)
         for agent in self._agents:
             ticks = first_ticks[names[agent.view.instrument_id]]
-            self._set_up.add_owner(agent.account_id, f"agents.{agent.name}")
+            place = f"agents.{_group_of(agent)[1]}"
+            self._set_up.add_owner(agent.account_id, place)
+            able = agent.view.lots(agent.capital * agent.leverage, ticks)
+            spec = agent.view.spec
+            self._entrants.add(place, able >= spec.min_lots, spec, ticks)
             capital_q = agent.view.settle_q(agent.capital, ticks)
             self._set_up.check_room(agent.account_id, agent.view.asset, capital_q, agent.leverage)
             for command in agent_commands(agent, ticks, opening_ns):
@@ -340,6 +375,7 @@ class Simulation:
         sample_every = max(1, output.sample_ns // plan.tick_ns)
         ratios_every = max(1, output.ratio_sample_ns // plan.tick_ns)
         count = 0
+        self._sources = self._source_watches()
 
         def tick() -> None:
             nonlocal count
@@ -347,6 +383,9 @@ class Simulation:
             for view in self.views.values():
                 view.on_tick(self.now_ns)
             self._crowd.on_tick()
+            if self.now_ns > plan.start_ns:
+                for watch in self._sources:
+                    watch.look(self.now_ns)
             if count % sample_every == 0:
                 self._recorder.sample(self.now_ns)
             if count % ratios_every == 0:
@@ -356,6 +395,17 @@ class Simulation:
 
         self.schedule(plan.begin_ns, tick, RANK_CLOCK)
 
+    def _source_watches(self) -> list[SourceWatch]:
+        scenario, market = self.scenario, self.market
+        watches = []
+        for name, plan in scenario.indices.items():
+            counting = partial(market.index_sources, scenario.instruments[name].instrument_id)
+            watches.append(SourceWatch(f"index.{name}", plan, counting))
+        for name, plan in scenario.asset_prices.items():
+            counting = partial(market.price_sources, scenario.assets[name].asset_id)
+            watches.append(SourceWatch(f"asset_prices.{name}", plan, counting))
+        return watches
+
     # events
 
     def _event_routes(self) -> dict[type, Callable[[Event], None]]:
@@ -364,7 +414,8 @@ class Simulation:
             MarkUpdated: self._on_mark,
             Deleveraged: self._on_deleveraged,
         }
-        for kind in (OrderAccepted, OrderAmended, OrderClosed, OrderFilled):
+        routes[OrderAccepted] = self._on_accepted
+        for kind in (OrderAmended, OrderClosed, OrderFilled):
             routes[kind] = self._to_owner
         routes[CommandRejected] = self._on_rejected
         for margin_kind in (
@@ -395,6 +446,11 @@ class Simulation:
         owner = self._owner(owner_of(event.margin_account_id))  # type: ignore[union-attr]
         if owner is not None:
             owner.on_event(event)
+
+    def _on_accepted(self, event: Event) -> None:
+        assert isinstance(event, OrderAccepted)
+        self._accepted.add(event.account_id)
+        self._to_owner(event)
 
     def _on_rejected(self, event: Event) -> None:
         """A trader's refused order is its own affair; what sets the market up may not be refused,

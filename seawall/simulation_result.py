@@ -9,7 +9,7 @@ from seawall.series import Columns
 class SimulationResult(msgspec.Struct):
     """What a run leaves behind besides its events. ``series`` is keyed by instrument id; ``owners``
     are the kind and the name of what each account belongs to (``group`` or ``agent``), by account
-    id from `risk.accounts.FIRST_TRADER` on."""
+    id from `risk.accounts.FIRST_TRADER` on; ``warnings`` are what `seawall.run_warnings` found."""
 
     scenario: Scenario
     seed: int
@@ -21,3 +21,4 @@ class SimulationResult(msgspec.Struct):
     margin_ratio: dict[str, list[float]]
     agent_profits: dict[str, float]
     owners: list[tuple[str, str]]
+    warnings: list[str]
