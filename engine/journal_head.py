@@ -147,6 +147,15 @@ class JournalHead:
         self._writes += 1
         self.place, self.chain = place, chain
 
+    def go_back(self, place: int, chain: bytes) -> None:
+        """The log ends here now.
+
+        Raises:
+            JournalError: the disk refuses.
+        """
+        self.place, self.chain = place, chain
+        self._write(self._page(self.settings), 0)
+
     def _write(self, data: bytes, at: int) -> None:
         try:
             os.pwrite(self._file, data, at)

@@ -1,4 +1,6 @@
-"""`seawall backup`: a copy of a run directory that can be started, also of a running exchange.
+"""`seawall backup` and `seawall cut`: what is done about damaged files before and after.
+
+A backup is a copy of a run directory that can be started, also of a running exchange.
 
 In the layout ``one`` the exchange goes on meanwhile: its log only grows, so what was copied of it
 is whole up to some row, and a snapshot that was copied first belongs to one of these. Separate
@@ -13,8 +15,9 @@ from typing import Final
 
 from engine.chained_log import bases_of, file_of
 from engine.journal import JournalError
+from engine.journal_cut import cut_journal
 from engine.journal_head import JournalHead
-from engine.service_config import ONE, ConfigError, ServiceConfig
+from engine.service_config import ALL, ONE, ConfigError, ServiceConfig
 from engine.service_journal import ServiceJournal, read_inputs
 from engine.snapshot_file import snapshot_file, snapshots_of
 from gateway.serve import read_config
@@ -35,6 +38,30 @@ def backup(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
     for line in back_up(config, arguments.folder):
         print(line)
+    return 0
+
+
+def cut(arguments: argparse.Namespace) -> int:
+    """`seawall cut --input N [--config FILE]`; returns the exit code.
+
+    Raises:
+        ConfigError: the settings cannot be used, or the services are separate.
+        JournalError: the journal is in use, or has nothing whole before the input.
+    """
+    config = read_config(arguments.config)
+    journal = config.journal(ALL)
+    if config.layout != ONE:
+        raise ConfigError(
+            f'layout = "{config.layout}": a journal that is cut would not fit its neighbours; '
+            "restore all of them from a backup"
+        )
+    if not journal.exists():
+        raise ConfigError(f"{journal}: is missing; there is nothing to cut")
+    lost = cut_journal(journal, ALL, arguments.input)
+    print(
+        f"{journal}: ends before input {arguments.input} now; {lost:,} inputs behind it are lost "
+        "though their commands were answered, and lie beside it (.cut)"
+    )
     return 0
 
 

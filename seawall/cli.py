@@ -258,7 +258,16 @@ def _add_services(commands: Any) -> None:
         "on as if it had not jumped, and follows it slowly. This takes it as it is.",
     )
     take_clock.set_defaults(action=_take_clock)
-    for parser in (up, serve, skip, backup, take_clock):
+    cut = _add(
+        commands,
+        "cut",
+        "go on without the end of a damaged journal",
+        "For an exchange without a backup: forgets an input and all behind it, which lie beside\n"
+        "the journal afterwards. What was answered to them did not happen.",
+    )
+    cut.add_argument("--input", type=int, required=True, help="the row that is damaged")
+    cut.set_defaults(action=_cut)
+    for parser in (up, serve, skip, backup, take_clock, cut):
         parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
 
 
@@ -417,6 +426,12 @@ def _skip(args: argparse.Namespace) -> int:
     from seawall.skip import skip
 
     return skip(args)
+
+
+def _cut(args: argparse.Namespace) -> int:
+    from seawall.backup import cut
+
+    return cut(args)
 
 
 def _backup(args: argparse.Namespace) -> int:

@@ -14,7 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.chained_log import Input, JournalDamaged, bases_of, file_of
+from engine.chained_log import (
+    Input,
+    JournalDamaged,
+    LogReader,
+    bases_of,
+    file_of,
+    start_of,
+)
+from engine.journal import JournalError
+from engine.journal_cut import cut_journal
 from engine.service_config import ALL, ONE, SERVICES
 from engine.service_journal import ServiceJournal
 from engine.snapshot_file import snapshots_of
@@ -148,6 +157,50 @@ def test_without_any_snapshot_all_kept_inputs_are_handled_again(tmp_path: Path) 
         file.unlink()
     with pytest.raises(JournalDamaged, match=r"rows 1 to \d+ are gone and no snapshot can be used"):
         outcome(path, keep_inputs=False)
+
+
+@pytest.mark.parametrize("row", [1, 25, 60])
+def test_a_cut_journal_ends_before_the_damaged_row_and_goes_on(tmp_path: Path, row: int) -> None:
+    path = fill(tmp_path, 90, keep_inputs=True)
+    begins = group_starts(path)
+    first = max(one for one in begins if one <= row)
+    [log] = tmp_path.glob("a.journal-*")
+    data = bytearray(log.read_bytes())
+    data[begins[first] + 30] ^= 1
+    log.write_bytes(data)
+    if row == 60:
+        with pytest.raises(JournalDamaged, match=f"row {first} at byte {begins[first]} "):
+            ServiceJournal(path, "a", keep_inputs=True)
+    lost = cut_journal(path, "a", first)
+    assert lost == 91 - first
+    assert outcome(path, keep_inputs=True) == (first - 1, [])
+    journal = ServiceJournal(path, "a", keep_inputs=True)
+    for place in range(first, 95):
+        journal.append([Input("peer", place, body(place))])
+    journal.close()
+    assert outcome(path, keep_inputs=True) == (94, [])
+    assert list(tmp_path.glob("*.cut"))
+
+
+def group_starts(path: Path) -> dict[int, int]:
+    """The first row of each group, and the byte at which it begins."""
+    reader = LogReader(path, start_of(path, 0))
+    found = {1: reader.position.offset}
+    for _ in reader.groups():
+        found[reader.position.place + 1] = reader.position.offset
+    return found
+
+
+def test_a_journal_is_cut_between_groups_only_and_not_beyond_its_end(tmp_path: Path) -> None:
+    path = fill(tmp_path, 90, keep_inputs=True)
+    begins = group_starts(path)
+    inside = next(row for row in range(50, 90) if row not in begins)
+    for row in (inside, 200):
+        with pytest.raises(JournalError, match="begins no group that can be reached"):
+            cut_journal(path, "a", row)
+    assert outcome(path, keep_inputs=True) == (90, [])
+    assert cut_journal(path, "a", 91) == 0
+    assert outcome(path, keep_inputs=True) == (90, [])
 
 
 def test_files_of_two_histories_are_not_mixed(tmp_path: Path) -> None:
