@@ -253,6 +253,7 @@ class Transfers:
             position.account.margin_account_id: (
                 position.account,
                 missing_q(core, position.account),
+                position.account.call.paid_q,
             )
             for position in positions
             if position.account.call is not None
@@ -282,9 +283,8 @@ class Transfers:
                 command.leverage,
             )
         )
-        for account, missing_before_q in called.values():
-            assert account.call is not None, "only a refresh ends a call"
-            note_trade(core, account, missing_before_q, account.call.paid_q)
+        for account, missing_before_q, paid_q in called.values():
+            note_trade(core, account, missing_before_q, paid_q)
         for position in positions:
             account = position.account
             if account.isolated:
@@ -319,6 +319,13 @@ class Transfers:
                 for position, old in zip(positions, before, strict=True):
                     position.leverage = old
                 return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
+            leaving_q = sum(moves)
+            evaluate(cross)
+            free_q = self._outside_call_q(cross, leaving_q)
+            if leaving_q > free_q:
+                for position, old in zip(positions, before, strict=True):
+                    position.leverage = old
+                return Verdict(Reason.INSUFFICIENT_FREE_COLLATERAL, leaving_q, free_q)
         for position, amount_q in zip(positions, moves, strict=True):
             if amount_q:
                 self._move(cross, position.account, amount_q, "leverage")

@@ -488,6 +488,20 @@ def test_a_price_above_the_level_does_not_meet_a_call() -> None:
     assert cure(m) == ("cured", "price")
 
 
+def test_a_healthy_account_is_watched_at_what_its_call_asks_for() -> None:
+    """Without an alert no level ends where the call does: 94.45 is inside the healthy range."""
+    m = Market(rules(levels=levels(call="1.5", liquidate="1"), call=MET))
+    m.open(ALICE, deposit="150")
+    m.open(BOB, deposit="100000")
+    m.index("100")
+    m.trade(ALICE, BOB, "10", "100")
+    for price in ("91", "92", "94.44"):
+        m.index(price)
+        assert not m.all(MarginCallEnded), price
+    m.index("94.45")
+    assert cure(m) == ("cured", "price")
+
+
 def test_a_call_that_was_not_met_keeps_its_deadline_through_better_prices() -> None:
     """No second call, no second deadline; at the deadline the account is brought to where the call
     wanted it: 62.50 / (2 x 4.625 per lot at 92.50) = 8.1 lots stay of 10."""
@@ -759,3 +773,46 @@ def test_a_snapshot_keeps_what_was_done_about_a_call(ends: str) -> None:
     call = restored.core.ledger.accounts[ALICE].call
     assert call is not None
     assert (call.paid_q, call.reduced_q) == (usd("3"), usd("4.55"))
+
+
+def test_a_lower_leverage_of_an_isolated_position_brings_a_deposit() -> None:
+    """From 10x to 5x: 72.90 are filled up to 194.58, and the call asks for what it did."""
+    m = isolated_called()
+    m.leverage(ALICE, 5)
+    assert cure(m) == ("cured", "deposit")
+    ended = m.only(MarginCallEnded)
+    assert (ended.paid_q, ended.reduced_q) == (usd("121.68"), 0)
+
+
+def test_a_higher_leverage_frees_nothing_of_a_called_isolated_pot() -> None:
+    m = Market(rules(levels=HIGH, call=call_rule("initial", "0")))
+    m.open(ALICE, BOB, deposit="1000")
+    m.isolate(ALICE)
+    m.leverage(ALICE, 5)
+    m.index("100")
+    m.trade(ALICE, BOB, "10", "100")
+    m.index("91.4")
+    # Equity 114 of 2.5 x 45.70; at 10x the initial margin is 91.40.
+    call = m.only(MarginCallIssued)
+    before_q = m.pot(ALICE, "PERP").wallet_q
+    m.leverage(ALICE, 10)
+    assert m.pot(ALICE, "PERP").wallet_q == before_q
+    assert call.margin_account_id != ALICE
+
+
+def test_a_lower_leverage_takes_nothing_from_a_called_cross_account() -> None:
+    m = Market(rules(levels=HIGH, call=call_rule("initial", "0")))
+    m.add("OTHER")
+    m.open(ALICE, deposit="300")
+    m.open(BOB, deposit="100000")
+    m.isolate(ALICE, "OTHER")
+    m.index("100")
+    m.index("100", "OTHER")
+    m.trade(ALICE, BOB, "10", "100", "OTHER")
+    m.trade(ALICE, BOB, "12", "100")
+    m.index("95")
+    # Equity 140 of 2.5 x 57; initial margin is 114, and 11.12 would go.
+    called = m.exchange.risk.core.ledger.accounts[ALICE]
+    assert called.call is not None
+    m.leverage(ALICE, 9, "OTHER")
+    assert (m.refusal().reason, m.refusal().free_q) == (Reason.INSUFFICIENT_FREE_COLLATERAL, 0)
