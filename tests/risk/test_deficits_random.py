@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine import commands as c
+from engine.bus import Latency
 from engine.events import BadDebtBooked, Deleveraged, HouseInsolvent, LossSocialised, OrderFilled
 from engine.units import PPB
 from risk.accounts import BAD_DEBT, cross_account_id
@@ -76,10 +77,19 @@ def rulebook(dice: Random) -> Rulebook:
 class Crash:
     """A market with three contracts in two assets, and prices that jump."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, slow: bool = False) -> None:
         self.dice = Random(seed)
         self.rules = rulebook(self.dice)
-        m = Market(self.rules, listed=False)
+        latency = None
+        if slow:
+            delays = [self.dice.choice([0, 1, SECOND_NS, 7 * SECOND_NS]) for _ in range(4)]
+            latency = Latency(
+                risk_to_matching_ns=delays[0],
+                matching_to_risk_ns=delays[1],
+                risk_to_liquidation_ns=delays[2],
+                liquidation_to_risk_ns=delays[3],
+            )
+        m = Market(self.rules, latency=latency, listed=False)
         self.m = m
         m.add("PERP", margin=flat("0.03", 20))
         m.add("OTHER", margin=flat("0.05", 10))
@@ -182,6 +192,32 @@ def test_whoever_bears_it_the_promises_hold(seed: int) -> None:
     crash = Crash(seed)
     for _ in range(120):
         crash.step()
+
+
+@pytest.mark.parametrize("seed", range(1_000, 1_020))
+def test_the_same_with_messages_under_way(seed: int) -> None:
+    crash = Crash(seed, slow=True)
+    for _ in range(120):
+        crash.step()
+    for _ in range(60):
+        crash.m.wait("7")
+        crash.check(crash.debts)
+
+
+@pytest.mark.parametrize("seed", range(2_020, 2_040))
+def test_the_same_in_batches(seed: int) -> None:
+    """Four commands at a time, prices, orders and the clock in one batch."""
+    crash = Crash(seed)
+    waiting: list[c.Command] = []
+    m = crash.m
+    m.send = lambda command: waiting.append(command) or []  # type: ignore[method-assign]
+    for _ in range(200):
+        crash.step()
+        if len(waiting) >= 4:
+            debts = crash.debts
+            m.exchange.send_batch(waiting)
+            waiting.clear()
+            crash.check(debts)
 
 
 def test_the_random_crashes_reached_every_end() -> None:
