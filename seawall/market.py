@@ -41,12 +41,13 @@ from engine.commands import (
 from engine.events import CommandRejected, Event, MarginAccountReport, PositionReport
 from engine.instruments import INVERSE, LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
 from engine.reasons import Reason, in_words
-from engine.units import from_grid, from_ppb, parse_decimal, to_grid, to_ns, to_ppb
+from engine.units import SECOND_NS, from_grid, from_ppb, parse_decimal, to_grid, to_ns, to_ppb
 from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
 from risk.rulebook_file import load_rulebook
 from seawall.event_table import EventTable
 from seawall.exchange import Exchange
 from seawall.order_flags import LEG, STP, TIF, read_choice, read_switch
+from seawall.scenario_fields import MAX_TIME_NS
 
 _INSTRUMENT_ID: Final[int] = 0
 _INDEX_SOURCE: Final[int] = 1
@@ -343,8 +344,14 @@ class Market:
         return self._publish_index(self.time_ns, ticks)
 
     def tick(self, seconds: str | int = 1) -> list[Event]:
-        """Let time pass; the index keeps its price, and stays fresh."""
+        """Let time pass; the index keeps its price, and stays fresh.
+
+        Raises:
+            ValueError: the seconds are no decimal, or lead beyond what 63 bits of nanoseconds hold.
+        """
         time_ns = self.time_ns + to_ns(seconds, "seconds")
+        if time_ns > MAX_TIME_NS:
+            raise ValueError(f"seconds {seconds}: time may go to {MAX_TIME_NS // SECOND_NS} s")
         return self._publish_index(time_ns, self._index_ticks)
 
     def _publish_index(self, time_ns: int, index_ticks: int) -> list[Event]:

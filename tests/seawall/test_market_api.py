@@ -454,3 +454,13 @@ def test_a_strangers_order_is_unknown(exists: bool) -> None:
         assert refused.value.reason == Reason.UNKNOWN_ORDER
         assert (refused.value.event.order_id, refused.value.event.detail) == (order, "")
     assert len(market.exchange.account_report(owner).open_order_ids) == int(exists)
+
+
+@pytest.mark.parametrize("seconds", ["1e50", 10**10, "9214646401"])
+def test_time_has_an_end(seconds: str | int) -> None:
+    market = Market()
+    with pytest.raises(ValueError, match=r"time may go to 9214646400 s"):
+        market.tick(seconds)
+    assert market.time_ns == 0
+    market.tick("9214646400")
+    assert market.events_frame()["time_ns"].max() == market.time_ns
