@@ -5,6 +5,7 @@ Long 10 at 100 with 100 of its own: equity ``10 p - 900``, maintenance ``0.5 p``
 """
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,23 @@ from engine.events import (
 from engine.reasons import Reason
 from risk.rulebook import AdlRule, FeeRule, FundingRule, FundRule, MarkRule
 from tests.market import FEES, FUND, Market, flat, liquidation, ppb, px, rules, size, usd
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "a size nobody set a limit to": ("no_order_leads_beyond_the_last_margin_tier",),
+    "set-up that was refused or ignored, and a run that reports success": (
+        "a_refused_set_up_ends_the_run",
+        "an_override_replaces_what_is_one_value",
+        "a_run_says_what_it_was_made_of",
+        "a_run_warns_of_what_did_nothing",
+    ),
+    "input of the real world": (
+        "one_odd_candle_changes_nothing_else",
+        "margin_tables_of_other_venues_load",
+        "every_door_reads_toml_alike",
+    ),
+    "what a user holds behaves differently in the two builds": ("messages_have_one_behaviour",),
+}
+"""Kinds of failures whose tests are files of their own, ``regressions/test_NAME.py``."""
 
 ALICE, BOB, CAROL, DAVE = 100, 101, 102, 103
 HOUR_NS = 3_600 * 10**9
@@ -358,3 +376,10 @@ def test_adl_only_after_the_equity_is_gone_where_the_rules_say_so() -> None:
     m.index("89.99")
     m.wait("1")
     assert m.all(Deleveraged)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_that_is_listed_has_its_tests(kind: str) -> None:
+    folder = Path(__file__).parent / "regressions"
+    for name in KINDS[kind]:
+        assert "def test_" in (folder / f"test_{name}.py").read_text()
