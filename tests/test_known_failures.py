@@ -1,4 +1,4 @@
-"""What broke in other projects, as tests of this one. The source is in the name or the docstring.
+"""What broke, in other projects and in this one, as tests. Where it was is in name or docstring.
 
 Long 10 at 100 with 100 of its own: equity ``10 p - 900``, maintenance ``0.5 p``; liquidated at
 94.73, bankrupt at 90.
@@ -32,6 +32,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         "a_run_says_what_it_was_made_of",
         "a_run_warns_of_what_did_nothing",
     ),
+    "a deficit lands on whoever is left, or on nobody, or makes the house bankrupt in silence": (
+        "deficits_land_on_those_who_won",
+    ),
+    "a mark, or a clock, that takes money along": ("marks_and_clocks_take_no_money_along",),
     "input of the real world": (
         "one_odd_candle_changes_nothing_else",
         "margin_tables_of_other_venues_load",
