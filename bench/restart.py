@@ -125,6 +125,8 @@ class Feed:
         self._size = size
         self._names = [requester(ANONYMOUS, run) for run in range(1, clients + 1)]
 
+    has_more = False
+
     @property
     def is_open(self) -> bool:
         return self.open and len(self.part.in_flight) < 2

@@ -44,6 +44,10 @@ class Door(Protocol):
     def is_open(self) -> bool:
         """Whether it takes input now; while not, its sockets are left alone."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether it has input that it did not give out yet, whatever its sockets say."""
+
     def bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> Sequence["zmq.Socket[bytes]"]:
         """Open its sockets, and say which to wait on."""
 

@@ -232,10 +232,11 @@ class Service:
         self._beat()
         room = self._has_room()
         poller = self._door_poller if room else self._poller
-        ready = [socket for socket, _ in poller.poll(wait_ms)]
-        idle = not ready
+        more = room and self._door is not None and self._door.has_more
+        ready = [socket for socket, _ in poller.poll(0 if more else wait_ms)]
+        idle = not ready and not more
         out: Outputs = []
-        if self._door is not None and room and (idle or self._knocked(ready)):
+        if self._door is not None and room and (idle or more or self._knocked(ready)):
             self._handle_outside(self._door.collect(), out)
             self._flush_all()
         if self._inbox is not None and self._inbox in ready:

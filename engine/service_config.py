@@ -62,6 +62,9 @@ class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True):
     remembered_requests: int = 10_000
     remembered_event_bytes: int = 2_097_152
     max_clock_jump_s: int = 600
+    max_sessions: int = 1_000
+    max_subscriptions: int = 2_000
+    max_waiting_bytes: int = 16_777_216
     depth_levels: int = 50
 
 
@@ -265,6 +268,9 @@ def parse_config(text: str, file: str) -> ServiceConfig:
         "gateway.remembered_requests": gateway.remembered_requests,
         "gateway.remembered_event_bytes": gateway.remembered_event_bytes,
         "gateway.max_clock_jump_s": gateway.max_clock_jump_s,
+        "gateway.max_sessions": gateway.max_sessions,
+        "gateway.max_subscriptions": gateway.max_subscriptions,
+        "gateway.max_waiting_bytes": gateway.max_waiting_bytes,
     }
     for name, value in positive.items():
         if value < 1:

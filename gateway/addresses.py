@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from engine.service_config import ConfigError, ServiceConfig
+from engine.service_config import LOOPBACK, ConfigError, GatewayConfig, ServiceConfig
 
 MAX_PORT: Final[int] = 65_535
 MAX_SOCKET_PATH: Final[int] = 107
@@ -89,3 +89,17 @@ def _fault(address: str) -> str:
     if not port or not 1 <= port <= MAX_PORT:
         return f"needs a port from 1 to {MAX_PORT}"
     return "" if parts.hostname else "needs a host"
+
+
+def require_safe(config: GatewayConfig) -> None:
+    """Refuse open doors without keys.
+
+    Raises:
+        ConfigError: no key file, and an address others can reach.
+    """
+    for address in (config.commands, config.market_data):
+        parts = urlsplit(address)
+        if not config.keys and parts.scheme == "tcp" and parts.hostname not in LOOPBACK:
+            raise ConfigError(
+                f"gateway: {address} can be reached from other machines; give gateway.keys"
+            )

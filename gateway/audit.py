@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from engine.commands import Command
+from engine.reasons import Reason
+
 LINES_PER_SECOND: Final[int] = 100
 MAX_BYTES: Final[int] = 8_388_608
 """Size at which the file becomes the older one, which takes the place of the one before."""
@@ -48,6 +51,25 @@ class Audit:
             self._left_out += 1
         else:
             self._left_out = 0
+
+    def connection(self, public: str, address: str, why: str) -> None:
+        """Note a connection that was not let in."""
+        self.note("connection", key=public, address=address, why=why)
+
+    def command(
+        self, client: str, public: str, run: int, request_id: int, command: Command, reason: Reason
+    ) -> None:
+        """Note a command that was not taken."""
+        self.note(
+            "command",
+            client=client,
+            key=public,
+            run=run,
+            request=request_id,
+            command=type(command).__name__,
+            account=getattr(command, "account_id", None),
+            why=reason.name.lower(),
+        )
 
     def _write(self, file: Path, line: str) -> None:
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -29,7 +29,7 @@ Publish = Callable[[bytes, bytes], None]
 
 _encode: Final = msgspec.msgpack.Encoder(enc_hook=to_wire).encode
 _NOBODY: Final[bytes] = b""
-_NO_SESSIONS: Final[list[Session]] = []
+_NO_SESSIONS: Final[dict[bytes, Session]] = {}
 
 
 class Deliveries:
@@ -44,37 +44,39 @@ class Deliveries:
         self._send = send
         self._publish = publish
         self._asked_by: dict[str, bytes] = {}
-        self._stale = False
-        self._by_account: dict[int, list[Session]] = {}
-        self._of_all: list[Session] = []
+        self._listening: dict[bytes, list[int] | None] = {}
+        self._by_account: dict[int, dict[bytes, Session]] = {}
+        self._of_all: dict[bytes, Session] = {}
 
     def asks(self, requester: str, session: Session) -> None:
         """Answers to a run of requests go to this session from now on."""
         self._asked_by[requester] = session.address
 
-    def sessions_changed(self) -> None:
-        """Somebody greeted, went, or has another key: who listens to whom is noted anew before the
-        next batch goes out (once, however many came and went)."""
-        self._stale = True
+    def listens(self, session: Session) -> None:
+        """A session greeted, or has another key: from now on it hears what it may hear."""
+        self.left(session)
+        if not session.welcomed:
+            return
+        accounts = session.listens_to()
+        self._listening[session.address] = accounts
+        if accounts is None:
+            self._of_all[session.address] = session
+        else:
+            for account_id in accounts:
+                self._by_account.setdefault(account_id, {})[session.address] = session
 
-    def _note_listeners(self) -> None:
-        self._stale = False
-        self._by_account = {}
-        self._of_all = []
-        for session in self._sessions.values():
-            if not session.welcomed:
-                continue
-            listens = session.listens_to()
-            if listens is None:
-                self._of_all.append(session)
-            else:
-                for account_id in listens:
-                    self._by_account.setdefault(account_id, []).append(session)
+    def left(self, session: Session) -> None:
+        """A session is gone."""
+        address = session.address
+        self._of_all.pop(address, None)
+        for account_id in self._listening.pop(address, None) or ():
+            listeners = self._by_account.get(account_id, {})
+            listeners.pop(address, None)
+            if not listeners:
+                self._by_account.pop(account_id, None)
 
     def batch(self, done: Done) -> None:
         """Answer who asked, and give the events to who listens."""
-        if self._stale:
-            self._note_listeners()
         outcome = done.outcome
         for topic, published in outcome.public:
             self._publish(topic.encode(), bytes(published))
@@ -89,15 +91,15 @@ class Deliveries:
             if self._others_hear(address, concerns[place]):
                 self._tell_others(address, answers[place], events)
         for account_id, happened in outcome.private:
-            for listener in self._by_account.get(account_id, _NO_SESSIONS):
+            for listener in self._by_account.get(account_id, _NO_SESSIONS).values():
                 events.setdefault(listener.address, []).append(happened)
-            for listener in self._of_all:
+            for listener in self._of_all.values():
                 events.setdefault(listener.address, []).append(happened)
         numbers: dict[bytes, list[Numbers]] = {}
         for account_id, span in done.spans.items():
-            for listener in self._by_account.get(account_id, _NO_SESSIONS):
+            for listener in self._by_account.get(account_id, _NO_SESSIONS).values():
                 numbers.setdefault(listener.address, []).append((account_id, *span))
-            for listener in self._of_all:
+            for listener in self._of_all.values():
                 numbers.setdefault(listener.address, []).append((account_id, *span))
         for address in {**replies, **events}:
             session = self._sessions.get(address)
@@ -170,10 +172,10 @@ class Deliveries:
     def _others(self, account_id: int, asker: bytes) -> list[Session]:
         """Who listens to an account, without one session."""
         found: list[Session] = []
-        for session in self._by_account.get(account_id, _NO_SESSIONS):
+        for session in self._by_account.get(account_id, _NO_SESSIONS).values():
             if session.address != asker:
                 found.append(session)
-        for session in self._of_all:
+        for session in self._of_all.values():
             if session.address != asker:
                 found.append(session)
         return found

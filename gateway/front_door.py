@@ -9,7 +9,6 @@ and a client that goes on sending is slowed down by its own socket.
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 import zmq
@@ -19,10 +18,6 @@ from engine.commands import (
     CancelAll,
     CancelOrder,
     Command,
-    QueryAccount,
-    QueryMarket,
-    QueryOrders,
-    QueryRisk,
     SubmitOrder,
 )
 from engine.events import (
@@ -31,19 +26,21 @@ from engine.events import (
 from engine.forms import struct_form
 from engine.reasons import Reason
 from engine.rounds import Batch, encode_frame
-from engine.service_config import LOOPBACK, ConfigError, GatewayConfig
+from engine.service_config import ConfigError, GatewayConfig
 from gateway.audit import Audit
+from gateway.budgets import Budgets
 from gateway.cancel_on_disconnect import MAX_INTERVAL_NS, Heartbeats
 from gateway.clock_notes import ClockNotes
 from gateway.deliveries import Deliveries
+from gateway.doors import bind_door, open_data, open_router
 from gateway.frames import Intake, ParcelRow, RawReplies
 from gateway.intake import Done, GatewayPart, requester
 from gateway.keys import ANONYMOUS, Admitted, ClientKey, KeyFile, read_keys
 from gateway.parcels import QUERY, Known
+from gateway.pending import QUESTIONS, Frame, Pending
 from gateway.porter import Porter
 from gateway.protocol import (
     RIGHTS,
-    VERSION,
     AccountEvents,
     BadRequest,
     Depth,
@@ -61,18 +58,23 @@ from gateway.protocol import (
 )
 from gateway.publisher import Publisher
 from gateway.runs import last_run
-from gateway.sessions import MAX_MALFORMED, Rate, Session
+from gateway.session_book import SessionBook
+from gateway.sessions import MAX_MALFORMED, Rate, Session, verdict
 from gateway.steady_clock import SteadyClock
 from risk.admission import fault_of
 
+FAIR_BATCH: Final[int] = 100
+FAIR_IN_FLIGHT: Final[int] = 2
+CONTENDED_NS: Final[int] = 100_000_000
+"""While several sessions send commands, within this time of each other, a batch takes the work of
+no more than `FAIR_BATCH` orders, and so many batches are under way."""
+
+MOST_READ: Final[int] = 2_000
+"""Requests that are read for one batch, at most, whether there is room for them or they wait."""
+
 LOOK_AT_KEYS_NS: Final[int] = 1_000_000_000
 TELL_SEQUENCES_NS: Final[int] = 250_000_000
-RECENT_NS: Final[int] = 10_000_000_000
 SWEEP_NS: Final[int] = 1_000_000_000
-FORGET_SESSION_NS: Final[int] = 3_600_000_000_000
-FORGET_USELESS_NS: Final[int] = 60_000_000_000
-"""Silence after which a session is forgotten; sooner when it was closed or never greeted."""
-
 _ANYBODY: Final = ClientKey("", rights=list(RIGHTS))
 """Without client keys everybody may do everything."""
 
@@ -86,8 +88,6 @@ HOUSEKEEPING: Final[str] = requester("", 0)
 _SUBMIT: Final[Any] = struct_form(SubmitOrder)
 _CANCEL: Final[Any] = struct_form(CancelOrder)
 """What clients' orders and cancels are decoded as."""
-
-_QUERIES: Final[tuple[type, ...]] = (QueryAccount, QueryMarket, QueryOrders, QueryRisk)
 
 
 class FrontDoor:
@@ -113,10 +113,14 @@ class FrontDoor:
         self._clock = clock
         self._wall_clock = wall_clock
         self._clock_notes = clock_notes
-        self._sessions: dict[bytes, Session] = {}
         self._rates: dict[str, Rate] = {}
         self._heartbeats = Heartbeats()
-        self._deliveries = Deliveries(part, self._sessions, self._send_frame, self._publish_frame)
+        self._budgets = Budgets(config, encrypted=keys is not None)
+        self.sessions = SessionBook(self._budgets, self._audit, clock)
+        sessions = self.sessions.by_address
+        self._deliveries = Deliveries(part, sessions, self._send_frame, self._publish_frame)
+        self._pending = Pending()
+        self.sessions.known_to(self._deliveries, self._pending)
         self._commands: list[Command] = []
         self._parcels: list[ParcelRow] = []
         self._highest_taken: dict[str, int] = {}
@@ -124,6 +128,10 @@ class FrontDoor:
         self._time_ns = 0
         # The same as an object, made once a batch and not once a command.
         self._stamped_ns: object = 0
+        self._last_asker = b""
+        self._contended_ns = -CONTENDED_NS
+        self._most = config.max_batch
+        self._work = self._read_requests = 0
         self._looked_ns = 0
         self._told_ns = 0
         self._swept_ns = 0
@@ -133,8 +141,16 @@ class FrontDoor:
 
     @property
     def is_open(self) -> bool:
-        """Whether another batch may be begun."""
-        return len(self._part.in_flight) < self._config.batches_in_flight
+        """Whether another batch may be begun; while sessions compete, fewer are under way."""
+        most = self._config.batches_in_flight
+        if self._most <= FAIR_BATCH:
+            most = min(most, FAIR_IN_FLIGHT)
+        return len(self._part.in_flight) < most
+
+    @property
+    def has_more(self) -> bool:
+        """Whether requests that were read wait for a batch."""
+        return len(self._pending) > 0
 
     def bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> Sequence["zmq.Socket[bytes]"]:
         """Bind both doors; runs that were watched before a restart are waited for from now on."""
@@ -146,25 +162,21 @@ class FrontDoor:
         waited: list[zmq.Socket[bytes]] = []
         self._porter: Porter | None = None
         if self._keys is not None:
-            self._porter = Porter(context, self._admitted, self._refuse_connection)
+            self._porter = Porter(context, self._admitted, self._audit.connection)
             waited.append(self._porter.socket)
-        self._router: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
-        self._router.setsockopt(zmq.MAXMSGSIZE, self._config.max_message_bytes)
-        self._router.setsockopt(zmq.LINGER, 0)
-        self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        secret = "" if self._keys is None else self._keys.server.secret
-        if secret:
-            self._router.setsockopt(zmq.CURVE_SERVER, 1)
-            self._router.setsockopt(zmq.CURVE_SECRETKEY, secret.encode())
-        self._router.bind(self._config.commands)
-        self._publisher = Publisher(context, self._config.market_data, secret)
-        waited.append(self._router)
-        return waited
-
-    def connected(self) -> int:
-        """How many sessions were heard of lately."""
-        since_ns = self._clock() - RECENT_NS
-        return sum(session.heard_ns > since_ns for session in list(self._sessions.values()))
+        self._router = open_router(context, self._config)
+        self._budgets.watch(self._router)
+        data = open_data(context)
+        self._publisher = Publisher(
+            data,
+            lambda: None if self._keys is None else self._admitted,
+            self._config.max_subscriptions,
+            self._audit,
+        )
+        server = None if self._keys is None else self._keys.server
+        bind_door(self._router, self._config.commands, server)
+        bind_door(data, self._config.market_data, server)
+        return [*waited, self._router, data]
 
     def refusals(self) -> dict[str, int]:
         """What was refused since the start, by cause."""
@@ -173,7 +185,7 @@ class FrontDoor:
         counts["unheard_frame"] = self.unheard
         if self._porter is not None:
             counts["unknown_key"] = self._porter.refused
-        return counts
+        return counts | self._budgets.refused | self._publisher.refused
 
     # in
 
@@ -188,16 +200,22 @@ class FrontDoor:
         self._stamped_ns = self._time_ns
         now_ns = self._clock()
         drained = False
-        while len(self._commands) < self._config.max_batch:
+        self._most = self._config.max_batch
+        if now_ns - self._contended_ns < CONTENDED_NS:
+            self._most = min(self._most, FAIR_BATCH)
+        self._work = self._read_requests = 0
+        while self._work < self._most and self._read_requests < MOST_READ:
             if not int(self._router.get(zmq.EVENTS)) & _POLLIN:
                 drained = True
                 break
             if self._keys is None:
-                address, parts = self._read()
-                self._hear(address, parts, self._session(address, ANONYMOUS, _ANYBODY, now_ns))
+                address, parts, frame = self._read()
+                session = self.sessions.session(address, ANONYMOUS, _ANYBODY, now_ns, frame)
+                self._hear(address, parts, session)
             else:
                 self._hear_known(self._router.recv_multipart(copy=False), now_ns)
-        if drained:
+        self._take_pending(now_ns)
+        if drained and not self._pending:
             self._cancel_for_silent(now_ns)
         watches = self._heartbeats.take_changes()
         if not self._commands and not watches:
@@ -211,15 +229,66 @@ class FrontDoor:
         self._parcels = []
         return [encode_frame(intake)]
 
-    def _read(self) -> tuple[bytes, list[bytes]]:
-        """The next message: who sent it, and its parts; cheaper than `recv_multipart`."""
+    def _take_pending(self, now_ns: int) -> None:
+        """Sessions take turns with what waits, until the batch is full."""
+        pending = self._pending
+        while pending and self._work < self._most:
+            session, frame = pending.take()
+            self._submit_part(session, frame, now_ns)
+
+    def _submit_part(self, session: Session, frame: Frame, now_ns: int) -> None:
+        """Put as much of a frame into the batch as fits; the rest waits."""
+        if not frame.left:
+            return
+        most = self._most // 2 if self._pending else self._most
+        share = max(1, min(self._most - self._work, most))
+        accounts, instruments = len(self._part.events.last), len(self._part.depth)
+        requests, work = frame.next_part(share, accounts, instruments)
+        self._work += work
+        self._submit(session, frame.run, requests, now_ns)
+        if frame.left and self.sessions.by_address.get(session.address) is session:
+            self._pending.back(session, frame)
+
+    def _receive(
+        self, session: Session, message: Submit, now_ns: int, bad: list[BadRequest]
+    ) -> None:
+        """Requests came: take them, or let them wait behind others of the session."""
+        if message.run != session.run:
+            problem = self._problem_of(session.client, message.run)
+            if problem:
+                self._send(session.address, Refused(problem))
+                return
+        if session.address != self._last_asker:
+            # From now on the batch ends early: nobody waits for the many of another.
+            self._last_asker = session.address
+            self._contended_ns = now_ns
+            self._most = min(self._most, FAIR_BATCH)
+        for number, fault in bad:
+            self._rate_of(session).refuse(now_ns)
+            refusal = self._refusal(number, None, Reason.INVALID_FIELD, fault)
+            self._deliveries.hand_over(session, [refusal], [], [])
+        frame = Frame(message.run, message.requests, 0)
+        self._read_requests += frame.left
+        waits = self._pending.waits(session)
+        # A small frame of somebody for whom nothing waits has a place, whatever others of the
+        # client left waiting.
+        if (waits or frame.left > FAIR_BATCH) and not self._pending.has_room(session, frame.left):
+            self._budgets.count("too_many_pending")
+        elif waits:
+            self._pending.add(session, frame)
+        else:
+            self._submit_part(session, frame, now_ns)
+
+    def _read(self) -> "tuple[bytes, list[bytes], zmq.Frame]":
+        """The next message: who sent it, its parts, and the last of them; cheaper than
+        `recv_multipart`."""
         frame = self._router.recv(copy=False)
         address = frame.bytes
         parts: list[bytes] = []
         while frame.more:
             frame = self._router.recv(copy=False)
             parts.append(frame.bytes)
-        return address, parts
+        return address, parts, frame
 
     def _hear_known(self, frames: "list[zmq.Frame]", now_ns: int) -> None:
         """A message from a client with a key; its frames say which."""
@@ -233,12 +302,15 @@ class FrontDoor:
             self._audit.note("message", key=public, why="key revoked, expired or not listed")
             return
         address, *parts = (frame.bytes for frame in frames)
-        self._hear(address, parts, self._session(address, found.client, found.key, now_ns))
+        session = self.sessions.session(address, found.client, found.key, now_ns, frames[-1])
+        self._hear(address, parts, session)
 
-    def _refuse_connection(self, public: str, address: str, why: str) -> None:
-        self._audit.note("connection", key=public, address=address, why=why)
-
-    def _hear(self, address: bytes, parts: list[bytes], session: Session) -> None:
+    def _hear(self, address: bytes, parts: list[bytes], session: Session | None) -> None:
+        if session is None:
+            self._send(address, Refused("this client has too many sessions"))
+            return
+        for part in parts:
+            self._budgets.heard(session, len(part))
         if session.closed:
             return
         now_ns = session.heard_ns
@@ -267,7 +339,7 @@ class FrontDoor:
             # What was sent before may be lost; taking this now would change the order.
             self._send(address, Pong(False))
         elif isinstance(message, Submit):
-            self._submit(session, message, now_ns, bad)
+            self._receive(session, message, now_ns, bad)
         elif isinstance(message, DepthRequest):
             self._send(address, Depth(self._part.snapshot_of(message.instrument_id)))
         elif isinstance(message, EventsRequest):
@@ -279,40 +351,24 @@ class FrontDoor:
         """What happened to an account since; who asks too often is not answered."""
         account_id, after = message.account_id, message.after
         if not session.key.sees(account_id):
-            text = f"account {account_id} is not one of this key's"
-            self._send(session.address, Refused(text))
+            self._send(session.address, Refused(f"account {account_id} is not one of this key's"))
         elif self._rate_of(session).take(now_ns):
             log = self._part.events
             first, events = log.since(account_id, after)
             last = log.last.get(account_id, 0)
             self._send(session.address, AccountEvents(account_id, after, first, last, events))
 
-    def _session(self, address: bytes, client: str, key: ClientKey, now_ns: int) -> Session:
-        """The session of a connection, which was just heard of."""
-        session = self._sessions.get(address)
-        if session is None or session.client != client:
-            session = self._sessions[address] = Session(address, client, key, now_ns)
-        if session.key is not key:
-            session.use(key)
-            self._deliveries.sessions_changed()
-        if not session.closed:
-            session.heard_ns = now_ns
-        return session
-
     def _greet(self, session: Session, hello: Hello) -> None:
-        if hello.version != VERSION:
-            text = f"protocol version {hello.version}; this gateway speaks {VERSION}"
-            self._send(session.address, Refused(text))
-            return
-        if problem := self._problem_of(session.client, hello.run):
-            self._send(session.address, Refused(problem))
-            return
         run = requester(session.client, hello.run)
+        fault = self._budgets.fault_of(hello, self._heartbeats.has_room(run))
+        if fault := fault or self._problem_of(session.client, hello.run):
+            self._send(session.address, Refused(fault))
+            return
         interval_ns = min(max(0, hello.cancel_after_ms) * 1_000_000, MAX_INTERVAL_NS)
         session.cancel_after_ns, session.watched = interval_ns, run
         self._heartbeats.greeted(run, interval_ns, session.heard_ns)
         session.welcomed, session.wanted, session.run = True, hello.accounts, hello.run
-        self._deliveries.sessions_changed()
+        self._deliveries.listens(session)
         key = session.key
         highest = self._part.memory(run).highest
         welcome = Welcome(session.client, key.accounts, key.rights, highest)
@@ -329,14 +385,9 @@ class FrontDoor:
         return ""
 
     def _submit(
-        self, session: Session, message: Submit, now_ns: int, bad: list[BadRequest]
+        self, session: Session, run: int, requests: list[tuple[int, Any]], now_ns: int
     ) -> None:
-        if message.run != session.run:
-            problem = self._problem_of(session.client, message.run)
-            if problem:
-                self._send(session.address, Refused(problem))
-                return
-        name = requester(session.client, message.run)
+        name = requester(session.client, run)
         memory = self._part.memory(name)
         highest = max(memory.highest, self._highest_taken.get(name, 0))
         request_ids: list[int] = []
@@ -345,12 +396,9 @@ class FrontDoor:
         self._deliveries.asks(name, session)
         known = Known(memory)
         rate = self._rate_of(session)
-        for number, fault in bad:
-            rate.refuse(now_ns)
-            replies.append(self._refusal(number, None, Reason.INVALID_FIELD, fault))
         request_id: int
         command: Any
-        for request_id, command in message.requests:
+        for request_id, command in requests:
             if request_id <= highest:
                 if request_id in memory.parcels:
                     known.ask(request_id)
@@ -360,7 +408,9 @@ class FrontDoor:
                     continue
             reason = verdict(session, rate, memory.floor, request_id, command, now_ns)
             if reason is not None:
-                self._audit_refusal(session, message.run, request_id, command, reason)
+                self._audit.command(
+                    session.client, session.key.public, run, request_id, command, reason
+                )
                 rate.refuse(now_ns)
                 replies.append(self._refusal(request_id, command, reason))
                 continue
@@ -404,20 +454,6 @@ class FrontDoor:
         rejected = CommandRejected(self._time_ns, account_id, 0, int(reason), detail=detail)
         return RawReplies([request_id], [0], msgspec.Raw(encode_frame([[rejected]])))
 
-    def _audit_refusal(
-        self, session: Session, run: int, request_id: int, command: Command, reason: Reason
-    ) -> None:
-        self._audit.note(
-            "command",
-            client=session.client,
-            key=session.key.public,
-            run=run,
-            request=request_id,
-            command=type(command).__name__,
-            account=getattr(command, "account_id", None),
-            why=reason.name.lower(),
-        )
-
     def _stamp(self, command: Any) -> int:
         """Give a command its time and order id and put it into the batch; returns the order id."""
         order_id = 0
@@ -427,7 +463,7 @@ class FrontDoor:
             order_id = self._next_order_id
             self._next_order_id = order_id + 1
             force_setattr(command, "order_id", order_id)
-        elif type(command) is not _CANCEL and type(command) in _QUERIES:
+        elif type(command) is not _CANCEL and type(command) in QUESTIONS:
             order_id = QUERY
         self._commands.append(command)
         return order_id
@@ -443,13 +479,7 @@ class FrontDoor:
             order_ids = [self._stamp(CancelAll(0, account_id)) for account_id in accounts]
             request_ids = list(range(first, first + len(accounts)))
             self._parcels.append((HOUSEKEEPING, request_ids, order_ids))
-        for address, session in list(self._sessions.items()):
-            gone = session.watched in silent and session.cancel_after_ns
-            useless = session.closed or not session.welcomed
-            quiet_ns = now_ns - session.heard_ns
-            if gone or quiet_ns > (FORGET_USELESS_NS if useless else FORGET_SESSION_NS):
-                del self._sessions[address]
-                self._deliveries.sessions_changed()
+        self.sessions.sweep(silent, now_ns)
 
     def _count(self, reason: Reason) -> None:
         self.refused[int(reason)] = self.refused.get(int(reason), 0) + 1
@@ -473,27 +503,32 @@ class FrontDoor:
             self._router.send(address, _MORE)
             self._router.send(frame, zmq.NOBLOCK)
         except zmq.ZMQError as error:
-            if error.errno == zmq.EHOSTUNREACH and address in self._sessions:
-                del self._sessions[address]
-                self._deliveries.sessions_changed()
+            session = self.sessions.by_address.get(address)
+            if error.errno == zmq.EHOSTUNREACH and session is not None:
+                self.sessions.forget(session)
+            return
+        self.sessions.sent(address, len(frame))
 
     def _publish_frame(self, topic: bytes, frame: bytes) -> None:
         self._publisher.send(topic, frame)
 
     def idle(self) -> None:
         """Publish how far the depth is, and look at the key file, each after its time."""
+        self._publisher.hear()
         now_ns = self._clock()
         if now_ns - self._told_ns >= TELL_SEQUENCES_NS:
             self._told_ns = now_ns
-            self._publisher.open_again()
             self._deliveries.sequences()
             if self._clock_notes is not None:
                 self._clock_notes.keep(self._time.now_ns())
                 if self._clock_notes.word_given():
                     self._time.take_wall_clock()
-        if self._keys is not None and now_ns - self._looked_ns >= LOOK_AT_KEYS_NS:
+        if now_ns - self._looked_ns >= LOOK_AT_KEYS_NS:
             self._looked_ns = now_ns
-            self._look_at_keys()
+            if self._keys is not None:
+                self._look_at_keys()
+            self._publisher.look()
+            self.sessions.cut_unfinished()
 
     def _look_at_keys(self) -> None:
         """Who was revoked is out."""
@@ -503,42 +538,9 @@ class FrontDoor:
             # A file in the middle of being written: the keys read before stay in force.
             return
         self._keys = keys
-        before, self._admitted = self._admitted, keys.admitted(self._wall_clock())
-        if before.keys() - self._admitted.keys():
-            self._publisher.close_lines()
+        self._admitted = keys.admitted(self._wall_clock())
         for client, rate in self._rates.items():
             rate.limit(self._limit_of(keys.clients.get(client, _ANYBODY)))
         if self._porter is not None:
             self._porter.admitted = self._admitted
-        for address, session in list(self._sessions.items()):
-            if session.key.public not in self._admitted:
-                self._audit.note("session", client=session.client, key=session.key.public)
-                del self._sessions[address]
-        self._deliveries.sessions_changed()
-
-
-def verdict(
-    session: Session, rate: Rate, floor: int, request_id: int, command: Command, now_ns: int
-) -> Reason | None:
-    """Why a command is not taken at the door; None if it is, and then it counts for the rate."""
-    if not session.unrestricted and not session.key.may(command):
-        return Reason.NOT_AUTHORISED
-    if request_id <= floor:
-        return Reason.REQUEST_TOO_OLD
-    if request_id >= 1 << 63:
-        return Reason.NUMBER_TOO_LARGE
-    return None if rate.take(now_ns) else Reason.TOO_MANY_REQUESTS
-
-
-def require_safe(config: GatewayConfig) -> None:
-    """Refuse open doors without keys.
-
-    Raises:
-        ConfigError: no key file, and an address others can reach.
-    """
-    for address in (config.commands, config.market_data):
-        parts = urlsplit(address)
-        if not config.keys and parts.scheme == "tcp" and parts.hostname not in LOOPBACK:
-            raise ConfigError(
-                f"gateway: {address} can be reached from other machines; give gateway.keys"
-            )
+        self.sessions.end_refused(self._admitted)

@@ -166,6 +166,11 @@ class MeteredDoor:
         """Whether it takes input now."""
         return self._door.is_open
 
+    @property
+    def has_more(self) -> bool:
+        """Whether it has input that it did not give out yet."""
+        return self._door.has_more
+
     def bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "Sequence[zmq.Socket[bytes]]":
         """Bind. Batches under way since before a restart are answered first and not timed."""
         self._began_ns.extend([None] * len(self._part.in_flight))
@@ -231,7 +236,7 @@ class Meter:
     def door(self, door: FrontDoor, part: GatewayPart) -> Door:
         """Stand around the gateway's door."""
         self._part = part
-        self.metrics.watch_door(door.connected, door.refusals)
+        self.metrics.watch_door(door.sessions.connected, door.refusals)
         return MeteredDoor(door, part, self.metrics, self._clock)
 
     def begin(self, service: Service) -> None:

@@ -7,16 +7,21 @@ one again gives the first answer again (a query is answered anew). In commands f
 ``time_ns`` is ignored, and so is the ``order_id`` of a new order: the gateway stamps both.
 """
 
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from engine.events import CommandRejected, Event
 from engine.kernel import from_wire, to_wire
-from engine.messages import WireCommand, WireEvent
+from engine.messages import EVENT_TYPES, WireCommand, WireEvent
 from matching.market_data import DepthSnapshot
 
 VERSION: Final[int] = 2
+OLDEST_VERSION: Final[int] = 2
+SPOKEN: Final[str] = f"{OLDEST_VERSION} and later"
+"""A later version only adds: fields at the end of messages, which who does not know them leaves out
+or passes over, and messages that nobody has to understand. What breaks that raises the oldest."""
+
 
 TRADE: Final[str] = "trade"
 READ: Final[str] = "read"
@@ -69,13 +74,15 @@ ClientMessage = Hello | Ping | Submit | DepthRequest | EventsRequest
 class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Answer to `Hello`: who the key makes the client. No ``accounts`` means all of them.
 
-    ``last_request`` is the highest request number taken in the run.
+    ``last_request`` is the highest request number taken in the run, ``version`` what the gateway
+    speaks.
     """
 
     client: str
     accounts: list[int]
     rights: list[str]
     last_request: int
+    version: int = VERSION
 
 
 class Pong(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -192,6 +199,15 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
 _client = msgspec.msgpack.Decoder(ClientMessage)
 _server = msgspec.msgpack.Decoder(ServerMessage)
 _events = msgspec.msgpack.Decoder(list[WireEvent])
+_event = msgspec.msgpack.Decoder(WireEvent)
+_tag = msgspec.msgpack.Decoder(str)
+_number = msgspec.msgpack.Decoder(int)
+_numbers = msgspec.msgpack.Decoder(list[tuple[int, int, int]])
+_parts = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_raw_lists = msgspec.msgpack.Decoder(list[list[msgspec.Raw]])
+_raw_replies = msgspec.msgpack.Decoder(list[tuple[list[int], list[int], list[list[msgspec.Raw]]]])
+_SERVER_TAGS: Final = frozenset(kind.__name__ for kind in get_args(ServerMessage))
+_EVENT_TAGS: Final = frozenset(kind.__name__ for kind in EVENT_TYPES)
 _sequence = msgspec.msgpack.Decoder(DepthSequence)
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError)
 
@@ -232,8 +248,14 @@ def _partly(data: bytes, bad: list[BadRequest]) -> Submit | None:
     return Submit(raw.run, requests)
 
 
-def decode_from_server(data: bytes) -> ServerMessage:
-    """The gateway's message.
+class Unknown(msgspec.Struct, frozen=True):
+    """A message of a later version; who does not know it passes over it."""
+
+    tag: str
+
+
+def decode_from_server(data: bytes) -> ServerMessage | Unknown:
+    """The gateway's message. Events that a later version tells of are left out.
 
     Raises:
         ValueError: the bytes are none.
@@ -241,13 +263,57 @@ def decode_from_server(data: bytes) -> ServerMessage:
     try:
         message: ServerMessage = _server.decode(data)
     except _MALFORMED as error:
-        raise ValueError(f"not a message: {error}") from None
+        try:
+            return _of_a_later_version(data)
+        except _MALFORMED:
+            raise ValueError(f"not a message: {error}") from None
     return message
 
 
+def _of_a_later_version(data: bytes) -> ServerMessage | Unknown:
+    """A message in which something is not known here."""
+    parts = _parts.decode(data)
+    if not parts:
+        raise msgspec.DecodeError("a message without a name")
+    tag: str = _tag.decode(parts[0])
+    if tag == "Delivery":
+        numbers = _numbers.decode(parts[4]) if len(parts) > 4 else []
+        return Delivery(
+            _number.decode(parts[1]),
+            [
+                Replies(ids, orders, [_known(events) for events in answers])
+                for ids, orders, answers in _raw_replies.decode(parts[2])
+            ],
+            [_known(events) for events in _raw_lists.decode(parts[3])],
+            numbers,
+        )
+    if tag == "AccountEvents":
+        account_id, after, first, last = map(_number.decode, parts[1:5])
+        return AccountEvents(account_id, after, first, last, _known(_parts.decode(parts[5])))
+    if tag in _SERVER_TAGS:
+        raise msgspec.DecodeError(f"not a {tag}")
+    return Unknown(tag)
+
+
+def _known(events: list[msgspec.Raw]) -> list[WireEvent]:
+    """The events that this version knows."""
+    found: list[WireEvent] = []
+    for event in events:
+        try:
+            found.append(_event.decode(event))
+        except _MALFORMED:
+            tag = _tag.decode(_parts.decode(event)[0])
+            if tag in _EVENT_TAGS:
+                raise
+    return found
+
+
 def decode_events(data: bytes) -> list[Event]:
-    """The second part of a market data message."""
-    return from_wire(_events.decode(data))
+    """The second part of a market data message; events of a later version are left out."""
+    try:
+        return from_wire(_events.decode(data))
+    except _MALFORMED:
+        return from_wire(_known(_parts.decode(data)))
 
 
 def decode_sequence(data: bytes) -> DepthSequence:

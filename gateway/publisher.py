@@ -1,62 +1,156 @@
-"""The door of the market data: one PUB socket that can be opened anew.
+"""The door for market data: who may subscribe, to how much, and how a connection is ended.
 
-A publisher cannot let go of a single subscriber. When a key is revoked it closes the line of all:
-the others connect again by themselves within moments, are asked for their keys again, and the
-sequence numbers show them what they missed.
+An XPUB shows what its subscribers ask for before they get it, and with keys also who asks. What is
+too much or not allowed is left out and counted; who goes on asking is cut off, and so is a key that
+is revoked or has expired.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import zmq
 
+from gateway.audit import Audit
+from gateway.keys import Admitted
+from gateway.lines import Line, line_of_frame
+from gateway.protocol import ADMIN, READ, TRADE
+
+MAX_TOPIC_BYTES: Final[int] = 64
+PER_CALL: Final[int] = 2_000
+OVERDONE: Final[int] = 2
+"""So many times what is allowed ends the connection."""
+
+_POLLIN: Final[int] = int(zmq.POLLIN)
 _MORE: Final[int] = zmq.NOBLOCK | zmq.SNDMORE
+_LISTENERS: Final[tuple[str, ...]] = (READ, TRADE, ADMIN)
+
+Admit = Callable[[], Mapping[str, Admitted] | None]
+"""Who may come in now, by public key; None without keys."""
+
+
+class Subscriber:
+    """What one connection asked for. ``public`` is its key, empty without keys."""
+
+    __slots__ = ("line", "public", "topics", "wrong")
+
+    def __init__(self, line: Line, public: str) -> None:
+        self.line = line
+        self.public = public
+        self.topics = 0
+        self.wrong = 0
 
 
 class Publisher:
-    """Publishes at ``address``, encrypted with the server's ``secret`` key unless that is empty.
-
-    Raises:
-        zmq.ZMQError: the address cannot be bound.
-    """
+    """Publishes on a socket that is bound elsewhere. ``most`` is the number of topics a connection,
+    and all connections of a key together, may ask for."""
 
     def __init__(
-        self, context: "zmq.Context[zmq.Socket[bytes]]", address: str, secret: str
+        self, socket: "zmq.Socket[bytes]", admitted: Admit, most: int, audit: Audit
     ) -> None:
-        self._context = context
-        self._address = address
-        self._secret = secret
-        self._socket: zmq.Socket[bytes] | None = self._bound()
-
-    def _bound(self) -> "zmq.Socket[bytes]":
-        socket = self._context.socket(zmq.PUB)
-        socket.setsockopt(zmq.LINGER, 0)
-        if self._secret:
-            socket.setsockopt(zmq.CURVE_SERVER, 1)
-            socket.setsockopt(zmq.CURVE_SECRETKEY, self._secret.encode())
-        try:
-            socket.bind(self._address)
-        except zmq.ZMQError:
-            socket.close(0)
-            raise
-        return socket
+        self.refused: dict[str, int] = {}
+        self._socket = socket
+        self._admitted = admitted
+        self._most = most
+        self._audit = audit
+        self._subscribers: dict[int, Subscriber] = {}
+        self._of_key: dict[str, int] = {}
 
     def send(self, topic: bytes, frame: bytes) -> None:
-        """Publish; a subscriber that does not read loses it."""
-        if self._socket is not None:
-            self._socket.send(topic, _MORE)
-            self._socket.send(frame, zmq.NOBLOCK)
+        """Publish; who reads too slowly misses it."""
+        self._socket.send(topic, _MORE)
+        self._socket.send(frame, zmq.NOBLOCK)
 
-    def close_lines(self) -> None:
-        """Let go of all subscribers; `open_again` lets in who may come."""
-        if self._socket is not None:
-            self._socket.close(0)
-            self._socket = None
+    def hear(self) -> None:
+        """Let in or leave out what was asked for."""
+        socket = self._socket
+        for _ in range(PER_CALL):
+            if not int(socket.get(zmq.EVENTS)) & _POLLIN:
+                return
+            frame = socket.recv(copy=False)
+            while frame.more:
+                frame = socket.recv(copy=False)
+            self._ask(frame)
 
-    def open_again(self) -> None:
-        """Bind again if it was closed; as long as the address is not free yet, try later."""
-        if self._socket is None:
-            try:
-                self._socket = self._bound()
-            except zmq.ZMQError as error:
-                if error.errno != zmq.EADDRINUSE:
-                    raise
+    def _ask(self, frame: "zmq.Frame") -> None:
+        asked = frame.bytes
+        found = self._subscriber(frame)
+        if found is None:
+            # A connection that has gone: its topics went with it.
+            return
+        topic = asked[1:]
+        if asked[:1] == b"\x01":
+            why = self._fault(found, topic)
+            if why:
+                self._refuse(found, why)
+                return
+            found.topics += 1
+            self._of_key[found.public] = self._of_key.get(found.public, 0) + 1
+            self._socket.setsockopt(zmq.SUBSCRIBE, topic)
+        elif asked[:1] == b"\x00":
+            if found.topics:
+                found.topics -= 1
+                self._of_key[found.public] -= 1
+            self._socket.setsockopt(zmq.UNSUBSCRIBE, topic)
+        else:
+            self._refuse(found, "malformed_subscription")
+
+    def _subscriber(self, frame: "zmq.Frame") -> Subscriber | None:
+        line = line_of_frame(frame)
+        if line is None:
+            return None
+        found = self._subscribers.get(line.descriptor)
+        if found is None or not found.line.is_there():
+            if found is not None:
+                self._forget(found)
+            found = Subscriber(line, self._public_of(frame))
+            self._subscribers[line.descriptor] = found
+        return found
+
+    def _public_of(self, frame: "zmq.Frame") -> str:
+        if self._admitted() is None:
+            return ""
+        try:
+            return str(frame.get("User-Id"))
+        except zmq.ZMQError:
+            return ""
+
+    def _fault(self, found: Subscriber, topic: bytes) -> str:
+        """Why somebody is not let in; empty if he is."""
+        admitted = self._admitted()
+        if admitted is not None:
+            who = admitted.get(found.public)
+            if who is None or not any(right in who.key.rights for right in _LISTENERS):
+                return "subscription_not_authorised"
+            if self._of_key.get(found.public, 0) >= self._most:
+                return "too_many_subscriptions"
+        if found.topics >= self._most:
+            return "too_many_subscriptions"
+        return "malformed_subscription" if len(topic) > MAX_TOPIC_BYTES else ""
+
+    def _refuse(self, found: Subscriber, why: str) -> None:
+        self.refused[why] = self.refused.get(why, 0) + 1
+        found.wrong += 1
+        if found.wrong == 1 or found.wrong > self._most * (OVERDONE - 1):
+            self._audit.note("subscription", key=found.public, why=why)
+        if found.wrong > self._most * (OVERDONE - 1):
+            found.line.cut()
+            self._forget(found)
+
+    def look(self) -> None:
+        """Forget who has gone, and cut off whose key is not admitted any more."""
+        admitted = self._admitted()
+        for found in list(self._subscribers.values()):
+            if not found.line.is_there():
+                self._forget(found)
+            elif admitted is not None and found.public not in admitted:
+                self._audit.note("subscriber", key=found.public, why="revoked, expired, not listed")
+                found.line.cut()
+                self._forget(found)
+
+    def _forget(self, found: Subscriber) -> None:
+        del self._subscribers[found.line.descriptor]
+        left = self._of_key.get(found.public, 0) - found.topics
+        if left > 0:
+            self._of_key[found.public] = left
+        else:
+            self._of_key.pop(found.public, None)

@@ -32,11 +32,11 @@ from engine.service_config import (
 from engine.service_journal import JournalDamaged, ServiceJournal
 from engine.topology import GATEWAY, RISK
 from engine.units import SECOND_NS
-from gateway.addresses import check_addresses
+from gateway.addresses import check_addresses, require_safe
 from gateway.audit import Audit
 from gateway.clock import run_clock
 from gateway.clock_notes import ClockNotes, this_boot, uptime_ns
-from gateway.front_door import FrontDoor, require_safe
+from gateway.front_door import FrontDoor
 from gateway.intake import GatewayPart
 from gateway.keys import read_keys
 from gateway.link_secrets import seals_of

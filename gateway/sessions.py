@@ -3,7 +3,10 @@
 from collections import deque
 from typing import Final
 
+from engine.commands import Command
+from engine.reasons import Reason
 from gateway.keys import ClientKey
+from gateway.lines import Line
 from gateway.protocol import RIGHTS
 
 SECOND_NS: Final[int] = 1_000_000_000
@@ -57,29 +60,37 @@ class Rate:
 
 class Session:
     """One connection of a client. `cancel_after_ns` 0: nothing is cancelled when it falls silent;
-    otherwise it stands for the run named `watched`. `run` is the run
-    it greeted with. `wanted` are the accounts whose events it
-    asked for, None for all its key has.
+    otherwise it stands for the run named `watched`. `run` is the run it
+    greeted with. `wanted` are the accounts whose events it asked for, None for all its key has.
+    `line` is its connection; the bytes sent on it, of them acknowledged, and heard are counted.
     """
 
     __slots__ = (
+        "acked_bytes",
         "address",
         "cancel_after_ns",
         "client",
         "closed",
         "deliveries",
+        "heard_bytes",
         "heard_ns",
         "key",
+        "line",
         "malformed",
         "run",
+        "sent_bytes",
         "unrestricted",
         "wanted",
         "watched",
         "welcomed",
     )
 
-    def __init__(self, address: bytes, client: str, key: ClientKey, now_ns: int) -> None:
+    def __init__(
+        self, address: bytes, client: str, key: ClientKey, now_ns: int, line: Line | None = None
+    ) -> None:
         self.address = address
+        self.line = line
+        self.sent_bytes = self.acked_bytes = self.heard_bytes = 0
         self.client = client
         self.use(key)
         self.heard_ns = now_ns
@@ -103,3 +114,16 @@ class Session:
         if self.wanted is None:
             return allowed or None
         return [one for one in self.wanted if not allowed or one in allowed]
+
+
+def verdict(
+    session: Session, rate: Rate, floor: int, request_id: int, command: Command, now_ns: int
+) -> Reason | None:
+    """Why a command is not taken at the door; None if it is, and then it counts for the rate."""
+    if not session.unrestricted and not session.key.may(command):
+        return Reason.NOT_AUTHORISED
+    if request_id <= floor:
+        return Reason.REQUEST_TOO_OLD
+    if request_id >= 1 << 63:
+        return Reason.NUMBER_TOO_LARGE
+    return None if rate.take(now_ns) else Reason.TOO_MANY_REQUESTS

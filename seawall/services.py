@@ -20,9 +20,8 @@ from engine.events import CommandRejected, Event
 from engine.journal_head import JournalHead
 from engine.service_config import ALL, CLOCK, ConfigError, ServiceConfig
 from engine.topology import GATEWAY
-from gateway.addresses import check_addresses, check_free
+from gateway.addresses import check_addresses, check_free, require_safe
 from gateway.clock_notes import give_word
-from gateway.front_door import require_safe
 from gateway.keys import read_keys, seen_by_others
 from gateway.opening import Opening
 from gateway.opening_market import OpeningMarket, Step

@@ -221,6 +221,7 @@ class Feeder:
         self.service.open()
 
     is_open = True
+    has_more = False
 
     def bind(self, context: Any) -> list[Any]:
         return []

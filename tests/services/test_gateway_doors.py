@@ -14,8 +14,8 @@ from engine.events import AccountReport, BookLevel, CommandRejected, OrderAccept
 from engine.reasons import Reason
 from engine.service_config import ConfigError, parse_config
 from engine.topology import GATEWAY, RISK
+from gateway.addresses import require_safe
 from gateway.client import Address, Client, NoAnswer
-from gateway.front_door import require_safe
 from gateway.keys import new_pair, read_keys
 from gateway.protocol import Ping, Pong, Refused, decode_from_server, encode
 from gateway.sessions import MAX_MALFORMED, SECOND_NS, Rate

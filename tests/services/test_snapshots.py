@@ -18,6 +18,7 @@ class Counting:
     """A part that counts its inputs, and a door that always has one more."""
 
     is_open = True
+    has_more = False
 
     def __init__(self) -> None:
         self.count = 0
