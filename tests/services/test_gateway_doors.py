@@ -283,6 +283,7 @@ def test_a_session_is_closed_after_too_many_frames_that_are_no_message(tmp_path:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     with Processes(tmp_path, gateway={"max_message_bytes": MAX_BYTES}) as processes:
         processes.start_all()
+        processes.wait_until_ready()
         socket = context.socket(zmq.DEALER)
         socket.connect(processes.address.commands)
         socket.setsockopt(zmq.RCVTIMEO, 10_000)
