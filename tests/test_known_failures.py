@@ -41,6 +41,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         "margin_tables_of_other_venues_load",
         "every_door_reads_toml_alike",
     ),
+    "a figure that says less than happened": (
+        "a_call_names_what_ended_it",
+        "the_whole_loss_is_told",
+    ),
     "what a user holds behaves differently in the two builds": ("messages_have_one_behaviour",),
 }
 """Kinds of failures whose tests are files of their own, ``regressions/test_NAME.py``."""

@@ -397,6 +397,11 @@ MISTAKES = {
         'restore_to = "happiness"',
         ["call.restore_to", "'happiness' is unknown; allowed are initial, maintenance"],
     ),
+    "call ends nowhere": (
+        'on_expiry = "liquidate"',
+        'on_expiry = "liquidate"\nends = "paid"',
+        ["call.ends", "'paid' is unknown; allowed are level, met"],
+    ),
     "call section without a call": (
         'kind = "call"',
         'kind = "alert"',
