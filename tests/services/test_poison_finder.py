@@ -82,6 +82,7 @@ def test_the_worlds_are_worlds() -> None:
     for seed in range(40):
         world = World(seed)
         world.run(150)
+        world.metrics.fold()
         fills += bool(world.metrics.orders.fills.values)
         liquidations += bool(sum(world.metrics.margin.started.values.values()))
     assert fills > 20
