@@ -15,6 +15,8 @@ def test_a_short_round() -> None:
         durability=["process"],
         layout=["one"],
         open=False,
+        clients=1,
+        real_time=False,
     )
     columns: dict[str, dict[str, list[float]]] = {}
     one_round(args, columns)
