@@ -386,7 +386,8 @@ class OpenOrder(Identified):
     (buyer's sign), and `hold_q` what is held for its fee. `reduce_only` orders may
     close and never open, by their owner's wish or because margin would not carry more. `changes`
     counts the changes that the book has not answered yet, `book_lots` is what remains in the book
-    after them. `uncovered` is set once the book was asked to cancel or cut it for want of margin.
+    after them. `uncovered` is set once the book was asked to cancel or cut it for want of margin,
+    or its fee was higher than what was held: its next fill asks whether the others are covered.
     `older` and `newer` are its neighbours among its trader's open orders.
     """
 

@@ -206,6 +206,18 @@ def givable_q(cross: MarginAccount, pot: MarginAccount | None) -> int:
     return present_q - (initial_requirement_q(cross) - needs_q + kept_q)
 
 
+def promised_q(cross: MarginAccount, pot: MarginAccount) -> int:
+    """What a cross account gives an isolated position at a fill.
+
+    Mostly what it has free beside all others. Where a close or a move of the mark that was under
+    way together with the fill took more, the fill comes first, as long as the losses of the open
+    orders stay covered: those whose margin is missing then are cancelled.
+    """
+    free_q = givable_q(cross, pot)
+    losses_q = open_losses_q(cross) - isolated_need_q(cross) + isolated_need_q(cross, pot)
+    return max(0, free_q, cross.equity_q - losses_q)
+
+
 def check_reduces(position: Position, side: int, qty_lots: int, counts: bool) -> Verdict:
     """A reduce-only order needs something to reduce.
 

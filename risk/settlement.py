@@ -16,7 +16,7 @@ from risk.core import RiskCore, house_position
 from risk.cover import keep_covered
 from risk.health import evaluate, position_initial_q
 from risk.margin_calls import missing_q, note_trade
-from risk.pretrade import Verdict, fee_hold_q, givable_q, rounding_hold_q
+from risk.pretrade import Verdict, fee_hold_q, givable_q, promised_q, rounding_hold_q
 from risk.reservations import Reservations, drop_if_empty
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
@@ -73,7 +73,7 @@ class Settlement:
         paid_q = 0 if call is None else call.paid_q
         missing_before_q = 0 if call is None else missing_q(core, account)
         sync_record(account)
-        self._reservations.release(order, fill.qty_lots)
+        hold_q = self._reservations.release(order, fill.qty_lots)
         order.book_lots -= fill.qty_lots
         qty_lots = fill.qty_lots
         own_value_q = value_q
@@ -101,6 +101,9 @@ class Settlement:
         if record is not None:
             record.slippage_q += changed_equity_q(account)
         fee_q = self._charge(order, value_q, is_maker, closes)
+        if fee_q > hold_q + 1:
+            # It filled at a better price, at which the fee is higher.
+            order.uncovered = True
         if record is not None:
             record.fee_q += changed_equity_q(account)
         if call is not None:
@@ -193,14 +196,14 @@ class Settlement:
         return fee_q
 
     def _charge_isolated(self, account: MarginAccount, fee_q: int) -> int:
-        """The fee of an isolated fill: the cross account pays what it can spare, the pot the rest
-        as far as its equity goes."""
+        """The fee of an isolated fill: the cross account pays what it can spare beside all open
+        orders, the pot the rest as far as its equity goes."""
         core = self._core
         cross = core.cross_of(account)
         if fee_q <= 0:
             core.ledger.pay_fee(cross, fee_q)
             return fee_q
-        from_cross_q = min(fee_q, max(0, givable_q(cross, account)))
+        from_cross_q = min(fee_q, max(0, givable_q(cross, None)))
         evaluate(account)
         from_pot_q = min(fee_q - from_cross_q, max(0, account.equity_q))
         core.ledger.pay_fee(cross, from_cross_q)
@@ -214,7 +217,7 @@ class Settlement:
 
         What opens brings the initial margin it adds to the whole position at the mark, and what the
         pot lacks of it. What closes frees its share of the pot's equity (rounded down), less what
-        it lost against the mark. The cross account gives no more than it has free.
+        it lost against the mark. The cross account gives no more than `promised_q`.
 
         ``held_lots``, ``before_q`` and ``present_q`` are the position, its initial margin and the
         pot's equity before the fill.
@@ -240,7 +243,7 @@ class Settlement:
             freed_q = max(0, present_q) * (held - now) // held + equity_q - present_q
             amount_q = -min(max(0, freed_q), equity_q) if equity_q >= 0 else -equity_q
         if amount_q > 0:
-            amount_q = min(amount_q, max(0, givable_q(cross, account)))
+            amount_q = min(amount_q, promised_q(cross, account))
         if amount_q:
             move_collateral(core.ledger, cross, account, amount_q)
 
