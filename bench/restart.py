@@ -27,16 +27,19 @@ from typing import Any, Final, NamedTuple
 from bench.worlds import START_TICKS, USD, market_commands
 from engine import commands as c
 from engine.build_info import build_kind
+from engine.part import Part
 from engine.rounds import Batch, encode_frame
 from engine.service import Service
-from engine.service_config import ServiceConfig, parse_config
+from engine.service_config import ALL, ONE, SEPARATE, ServiceConfig, parse_config
 from engine.service_journal import ServiceJournal, read_inputs
 from engine.snapshot_file import snapshot_file, snapshots_of
-from engine.topology import GATEWAY, RISK
+from engine.topology import GATEWAY
 from gateway.frames import Intake
 from gateway.intake import GatewayPart, requester
 from gateway.keys import ANONYMOUS
 from gateway.link_secrets import seals_of
+from gateway.one_process import OneProcess
+from gateway.parts import RiskHolder
 from gateway.serve import GATEWAY_BYTES, READY, build_service
 from risk.accounts import FIRST_TRADER
 
@@ -50,7 +53,7 @@ KILLED_RUNS: Final[int] = 3
 COLUMNS: Final[tuple[str, ...]] = (
     "commands",
     "journals, MiB",
-    "risk handles again, inputs",
+    "handled again, inputs",
     "ready after kill -9, s",
     "ready after a stop, s",
     "peak RSS, MiB",
@@ -172,12 +175,13 @@ class History:
     def grow(self, commands: int) -> int:
         """Take commands until there were so many, and on to where risk is due for a snapshot;
         returns how many it came to."""
-        part = GatewayPart(self.config.gateway.remembered_requests)
+        one = self.config.layout == ONE
+        part = GatewayPart(self.config.gateway.remembered_requests, sorted_outcomes=one)
         feed = Feed(part, self._flow, self._size, self._clients)
         feed.commands = self._commands
         services = [self._open(name, feed) for name in self.config.services()]
         told = time.monotonic()
-        risk = services[self.config.services().index(RISK)]
+        risk = services[self.config.services().index(self.config.recorder())]
         while feed.commands < commands or self._share(risk) < FULL:
             aim = feed.part.batches + 50
             while feed.part.batches < aim:
@@ -198,13 +202,21 @@ class History:
         return max(inputs / self.config.snapshot_every, size / self.config.snapshot_bytes)
 
     def _open(self, name: str, feed: Feed) -> Service:
-        if name == GATEWAY:
+        if name in (ALL, GATEWAY):
             config = self.config
-            journal = ServiceJournal(config.journal(name), name, durability=config.durability)
+            part: Part = feed.part
+            if name == ALL:
+                part = OneProcess(feed.part, RiskHolder().merged_hub(config.publish_depth))
+            journal = ServiceJournal(
+                config.journal(name),
+                name,
+                keep_inputs=name == ALL,
+                durability=config.durability,
+            )
             journal.begun_with("matching_shards", str(config.matching_shards))
             service = Service(
                 name,
-                feed.part,
+                part,
                 journal,
                 config.inboxes(),
                 config.peers(name),
@@ -212,7 +224,7 @@ class History:
                 door=feed,
                 seals=seals_of(name, config.peers(name), Path(config.run_dir), config.link_keys),
                 snapshot_every=config.snapshot_every,
-                snapshot_bytes=config.snapshot_bytes * GATEWAY_BYTES,
+                snapshot_bytes=config.snapshot_bytes * (1 if name == ALL else GATEWAY_BYTES),
             )
         else:
             service = build_service(name, self.config)
@@ -222,8 +234,8 @@ class History:
 
 
 def behind(config: ServiceConfig) -> tuple[int, int]:
-    """What risk has to handle again: inputs and their bytes."""
-    journal = config.journal(RISK)
+    """What the service with all batches has to handle again: inputs and their bytes."""
+    journal = config.journal(config.recorder())
     after = next(iter(snapshots_of(journal)), 0)
     sizes = [len(entry.body) for entry in read_inputs(journal, after)]
     return len(sizes), sum(sizes)
@@ -315,6 +327,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4, help="runs whose answers are kept")
     parser.add_argument("--accounts", type=int, default=1_000)
     parser.add_argument("--open-orders", type=int, default=0, help="orders left in the book")
+    parser.add_argument("--layout", default=ONE, choices=(ONE, SEPARATE))
     parser.add_argument("--max-gib", type=int, default=15, help="refuse with less disk than this")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="seawall-restart-"))
@@ -323,7 +336,7 @@ def main() -> None:
         if free_gib < arguments.max_gib:
             raise SystemExit(f"{folder}: {free_gib} GiB free; --max-gib asks {arguments.max_gib}")
         text = (
-            f'run_dir = "{folder}"\nlayout = "separate"\n[gateway]\n'
+            f'run_dir = "{folder}"\nlayout = "{arguments.layout}"\n[gateway]\n'
             f'commands = "ipc://{folder}/c.ipc"\nmarket_data = "ipc://{folder}/d.ipc"\n'
         )
         config_file = folder / "services.toml"
