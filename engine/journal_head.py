@@ -58,7 +58,7 @@ class JournalHead:
             page = os.pread(self._file, _PAGE, 0)
             if not page and alone:
                 self.settings: dict[str, str] = {"service": service}
-                self._write(self._page(self.settings), 0)
+                self._write_page(self.settings)
                 return
             self._read(page, service)
         except OSError as error:
@@ -133,8 +133,7 @@ class JournalHead:
             JournalError: the disk refuses, or there is no room for so long a value.
         """
         settings = {**self.settings, setting: value}
-        page = self._page(settings)
-        self._write(page, 0)
+        self._write_page(settings)
         self.settings = settings
 
     def reached(self, place: int, chain: bytes) -> None:
@@ -154,7 +153,16 @@ class JournalHead:
             JournalError: the disk refuses.
         """
         self.place, self.chain = place, chain
-        self._write(self._page(self.settings), 0)
+        self._write_page(self.settings)
+
+    def _write_page(self, settings: dict[str, str]) -> None:
+        """Write all of it, and wait for the disk: a log without a head cannot be used."""
+        self._write(self._page(settings), 0)
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            text = f"{self.path}: cannot write the journal: {error.strerror}"
+            raise JournalError(text) from None
 
     def _write(self, data: bytes, at: int) -> None:
         try:

@@ -242,6 +242,9 @@ class ServiceJournal:
         position = Position(self.place, self._chain, self._base, self._offset)
         write_snapshot(self.path, position, state, to_disk=self._to_disk)
         self._snapshot = position
+        if self._to_disk:
+            # Before what it replaces is deleted.
+            sync_folder(self.path.parent)
         self._forget()
 
     def _forget(self) -> None:
