@@ -57,7 +57,7 @@ def test_the_accounts_of_the_house_lead_from_start_to_end(run: Any) -> None:
 
 def test_what_some_lost_others_won(run: Any) -> None:
     rows = run.summary["results"]
-    for asset in {row["asset"] for row in rows}:
+    for asset in dict.fromkeys(row["asset"] for row in rows):
         *owners, total = [row for row in rows if row["asset"] == asset]
         assert total["kind"] == "total"
         assert total["result"] == "0"
