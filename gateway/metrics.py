@@ -241,8 +241,7 @@ class Metrics:
     def watch_fund(self, wallets_q: Callable[[], Mapping[int, int]]) -> None:
         """Ask for the insurance fund's wallets in quanta, by asset id.
 
-        Without this the wallet is that of the last `FundChanged`, which knows nothing of funding
-        and of profits realised on positions the fund took over.
+        Without this the wallet is that of the last `FundChanged`: unknown until the first one.
         """
         self.margin.fund.read = lambda: self._fund_values(wallets_q())
 
