@@ -26,7 +26,7 @@ from seawall.report import (
 )
 from seawall.run_directory import RunDirectory
 from seawall.run_origin import origin_block, write_origin
-from seawall.scenario import Scenario
+from seawall.scenario import Scenario, load_scenario
 from seawall.series import PERCENTILES
 from seawall.simulation import Simulation
 from seawall.simulation_result import SimulationResult
@@ -44,7 +44,7 @@ hardly any cycles; the interpreter's own setting (700) costs a tenth of the run.
 
 
 def run_scenario(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     out: str | Path,
     *,
     seed: int | None = None,
@@ -53,7 +53,7 @@ def run_scenario(
 ) -> dict[str, Any]:
     """Run a scenario and leave a complete run directory at ``out``; returns the summary.
 
-    Nothing is left behind when the run fails.
+    A name or path is loaded first. Nothing is left behind when the run fails.
 
     Raises:
         ScenarioError: an input file turns out to be wrong.
@@ -61,6 +61,8 @@ def run_scenario(
         AssertionError: an invariant broke.
         KeyboardInterrupt: the process was interrupted, or asked to terminate.
     """
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
     used_seed = scenario.seed if seed is None else seed
     with (
         rare_collections(),

@@ -33,6 +33,7 @@ from seawall.scenario_fields import MAX_TIME_NS, Fields, ScenarioError
 from seawall.scenario_file import apply_overrides, find_scenario, load_tables
 from seawall.scenario_merge import RULES, without_marks
 from seawall.scenario_rulebook import read_rulebook
+from seawall.toml_writer import toml_value
 
 KINDS = {"linear": LINEAR, "inverse": INVERSE}
 _QUOTE = AssetSpec(asset_id=0, symbol="quote", decimals=8)
@@ -95,12 +96,16 @@ class Scenario(msgspec.Struct, frozen=True):
         return sum(group.accounts for group in self.population)
 
 
-def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
-    """Read, merge and validate a scenario.
+def load_scenario(
+    name_or_path: str | Path, overrides: Sequence[str] | Mapping[str, object] = ()
+) -> Scenario:
+    """Read, merge and validate a scenario; ``overrides`` are ``key.path=value``, or values by key.
 
     Raises:
         ScenarioError: anything is wrong with it; nothing has run.
     """
+    if isinstance(overrides, Mapping):
+        overrides = [f"{key}={_written(value)}" for key, value in overrides.items()]
     path = find_scenario(name_or_path)
     tables = apply_overrides(load_tables(path), overrides)
     rules = tables.get(RULES)
@@ -109,6 +114,11 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         tables[RULES] = rules  # its marks are for the rulebook that it is laid over
     scenario = parse_scenario(tables, str(path), path.stem)
     return msgspec.structs.replace(scenario, source=str(name_or_path), overrides=tuple(overrides))
+
+
+def _written(value: object) -> str:
+    """A value of Python as an override has it."""
+    return value if isinstance(value, str) else toml_value(value)
 
 
 def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenario:

@@ -26,7 +26,7 @@ def _lines(table: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[str]:
         yield ""
         yield f"[{'.'.join(map(_key, place))}]"
     for key, value in values.items():
-        yield f"{_key(key)} = {_value(value)}"
+        yield f"{_key(key)} = {toml_value(value)}"
     for key, value in tables.items():
         yield from _lines(value, (*place, key))
 
@@ -39,7 +39,12 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """The TOML of one value.
+
+    Raises:
+        TypeError: TOML has no form for it.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -48,9 +53,9 @@ def _value(value: Any) -> str:
         return value.digits
     if isinstance(value, int | float):
         return repr(value)
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(key)} = {_value(part)}" for key, part in value.items())
+        inner = ", ".join(f"{_key(key)} = {toml_value(part)}" for key, part in value.items())
         return "{ " + inner + " }" if inner else "{}"
     raise TypeError(f"{value!r} has no form in TOML")

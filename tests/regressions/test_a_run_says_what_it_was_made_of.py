@@ -142,3 +142,19 @@ def test_the_default_directory_holds_the_seed_and_a_taken_one_names_overwrite(
 def test_a_scenario_still_pickles() -> None:
     scenario = load_scenario(SMALL, ["house.fund=0.50"])
     assert pickle.loads(pickle.dumps(scenario)) == scenario
+
+
+def test_names_and_values_of_python_do_as_well(tmp_path: Path) -> None:
+    values = {
+        "house.fund": 1_000,
+        "population.retail.leverage": {"5": 1, "20": 0.25},
+        "time.duration": "60s",
+        "population.retail.reserve": (0, 0.5),
+    }
+    scenario = load_scenario(SMALL, values)
+    assert (str(scenario.fund), scenario.time.duration_ns) == ("1000", 60 * 10**9)
+    assert dict(scenario.population[0].leverage) == {5: 0.8, 20: 0.2}
+    assert scenario == load_scenario(SMALL, list(scenario.overrides))
+    short = tmp_path / "short.toml"
+    short.write_text(f'extends = "{SMALL}"\n[time]\nduration = "2s"\nwarm_up = "0s"\n')
+    assert run_scenario(short, tmp_path / "out")["accounts"] == 200
