@@ -2,7 +2,7 @@
 
 from engine.commands import IOC, Deposit, SetMarginMode
 from engine.units import magnitude
-from tests.adversary.arena import CONTRACTS, GOLD
+from tests.adversary.arena import CONTRACTS, GOLD, HONEST
 from tests.adversary.hands import Commands, Hands
 from tests.adversary.ledger_view import equity_q, requirement_q
 
@@ -212,6 +212,27 @@ def crash(h: Hands) -> Commands:
     for _ in range(h.rng.randint(1, 3)):
         yield from h.tick(h.rng.choice((1, 11, 61)))
     yield from h.withdraw(friend)
+
+
+def fall_together(h: Hands) -> Commands:
+    """One move bankrupts two: the liquidation of the one meets what the other has resting."""
+    loser, friend = h.cast()
+    key = h.contract()
+    side = h.side()
+    yield from h.clear()
+    mark = h.mark(key)
+    for account in (loser, friend):
+        lots = h.capacity(account, key, side, mark)
+        if account == loser:
+            lots //= 2
+        yield h.order(HONEST, key, -side, max(1, lots), mark)
+        yield h.order(account, key, side, max(1, lots), mark)
+    price = h.near(key, side)
+    yield h.order(loser, key, side, h.share(h.capacity(loser, key, side, price)), price)
+    if h.rng.random() < 0.5:
+        yield from h.withdraw(loser)
+    yield from h.move(key, 100 - side * h.rng.choice((3, 6, 10, 20)))
+    yield from h.tick(31)
 
 
 def fee_of_the_last(h: Hands) -> Commands:

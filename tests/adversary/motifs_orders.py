@@ -90,6 +90,8 @@ def open_far(h: Hands) -> Commands:
         yield from h.withdraw(loser)
         yield h.offer(friend, key, -side, lots, price)
     if h.rng.random() < 0.5:
+        yield from h.withdraw(loser)
+    if h.rng.random() < 0.5:
         yield from h.tick()
 
 

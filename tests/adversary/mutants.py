@@ -176,6 +176,31 @@ def _both_sides(original: Any) -> Any:
     return need_q
 
 
+def _no_pulls(original: Any) -> Any:
+    """The orders of an account wait for the waterfall to cancel them."""
+
+    def start(self: Any, account: Any, call_expired: bool) -> None:
+        with patch.object(type(self._core), "pull", lambda *args: None):
+            original(self, account, call_expired)
+
+    return start
+
+
+def _entry_as_it_is(original: Any) -> Any:
+    """A short that is turned is margined by what the short was sold for."""
+
+    def side_q(position: Any, more_lots: int, value_q: int, mark_ticks: int) -> int:
+        if position.qty_lots >= 0 or position.qty_lots + more_lots <= 0:
+            return int(original(position, more_lots, value_q, mark_ticks))
+        listing = position.listing
+        lots = position.qty_lots + more_lots
+        notional_q = listing.instrument.notional_q(lots, mark_ticks)
+        entry_q = magnitude(position.entry_value_q)
+        return int(listing.model.initial_q(lots, notional_q, entry_q, position.leverage))
+
+    return side_q
+
+
 MUTANTS = (
     Mutant(
         "a closing order is not checked",
@@ -300,6 +325,44 @@ MUTANTS = (
         "risk.pretrade:worst_paid_ticks",
         lambda original: lambda position, side, *rest: MAX_TICKS if side > 0 else 1,
         ("close_far", "market_into_far"),
+    ),
+    Mutant(
+        "a lower leverage is not checked",
+        "risk.transfers:Transfers._leverage_need_q",
+        always((0, 0)),
+        ("leverage_of_position", "leverage_after_order"),
+        seed=2,
+    ),
+    Mutant(
+        "orders of an account in liquidation wait to be cancelled",
+        "risk.watch:MarginWatch.start_liquidation",
+        _no_pulls,
+        ("fall_together",),
+        seed=7,
+    ),
+    Mutant(
+        "a turned short is margined by its entry",
+        "risk.health:_side_initial_q",
+        _entry_as_it_is,
+        ("flip", "stacked"),
+        "",
+        ("kraken-spot",),
+    ),
+    Mutant(
+        "the price of an order that is gone counts on",
+        "risk.reservations:Reservations.find_edges",
+        always(None),
+        ("stacked", "reduce_only_overlap"),
+        "",
+        ("kraken-spot",),
+        seed=2,
+    ),
+    Mutant(
+        "a withdrawal forgets unrealised losses",
+        "risk.transfers:Transfers._base_q",
+        lambda original: lambda self, account: account.wallet_q,
+        ("open_far", "margin_out_between", "profit_out"),
+        seed=2,
     ),
 )
 

@@ -62,9 +62,12 @@ class Watch:
         self._colluders = colluders
         self._reduce_only: set[int] = set()
         self._checked_at: dict[int, tuple[int, ...]] = {}
+        self._accepted: dict[int, int] = {}
+        self._taker = 0
         self._amended_at: dict[int, tuple[int, ...]] = {}
         self._fresh = True
-        self._locked: set[int] = set()
+        self._locked: dict[int, int] = {}
+        self._seen = 0
         self._pots: dict[int, int] = {}
         self._prices: tuple[int, ...] = ()
         self._base: dict[int, int] = {}
@@ -158,6 +161,7 @@ class Watch:
         """Look at one event as it is published."""
         if self.finding is not None:
             return
+        self._seen += 1
         name = type(event).__name__
         self.counts[name] = self.counts.get(name, 0) + 1
         try:
@@ -165,15 +169,16 @@ class Watch:
                 self._filled(event)
             elif isinstance(event, OrderAccepted):
                 self._checked_at[event.order_id] = prices(self._exchange)
+                self._accepted[event.order_id] = self._seen
             elif isinstance(event, OrderAmended):
                 at = self._amended_at.get(event.order_id, self._checked_at[event.order_id])
                 self._checked_at[event.order_id] = at
             elif isinstance(event, FundingSettled):
                 self._rebase()
             elif isinstance(event, LiquidationStarted):
-                self._locked.add(event.margin_account_id)
+                self._locked[event.margin_account_id] = self._seen
             elif isinstance(event, LiquidationEnded):
-                self._locked.discard(event.margin_account_id)
+                self._locked.pop(event.margin_account_id, None)
             elif isinstance(event, MarkUpdated | CollateralPriceChanged):
                 self._price_told()
         except Finding as finding:
@@ -193,6 +198,7 @@ class Watch:
         instrument = listing.instrument
         self._rounding += 2 if instrument.inverse else 0
         if not fill.maker:
+            self._taker = fill.order_id
             self._fresh = self._checked_at.get(fill.order_id) == now
         signed = fill.side * fill.qty_lots
         worth_q = instrument.position_value_q(signed, listing.mark_ticks)
@@ -243,8 +249,9 @@ class Watch:
         self._pots[key] = now_q
         slack = 2 if self._core.listings[fill.instrument_id].instrument.inverse else 0
         slack += len(account.holdings)
-        if not self._fresh:
-            # A price moved while the taker was on its way to the book: no cancel could be faster.
+        if not self._fresh or self._accepted[self._taker] < self._locked.get(key, 0):
+            # A price moved, or the account was locked, while the taker was on its way to the book:
+            # no cancel could be faster.
             if fill.account_id in self._colluders:
                 self._base[account.asset_id] += min(0, now_q) - min(0, before_q)
             return
