@@ -268,6 +268,25 @@ def open_losses_q(account: MarginAccount) -> int:
     return total_q + isolated_need_q(account)
 
 
+def open_losses_but_for_q(cross: MarginAccount, pot: MarginAccount) -> int:
+    """What the open orders of a cross account, and of the isolated positions it feeds but one, may
+    cost it at most: losses and fees beyond what the pots have, no margin."""
+    total_q = cross.held_q
+    for account in cross.trader.accounts:
+        if account is pot or account.asset_id != cross.asset_id:
+            continue
+        loss_q = account.held_q if account.isolated else 0
+        position = account.first_position
+        while position is not None:
+            if position.buy_lots or position.sell_lots:
+                loss_q += open_loss_q(position, position.listing.mark_ticks)
+            if account.isolated:
+                loss_q -= max(0, account.wallet_q + unrealised_q(position))
+            position = position.next
+        total_q += loss_q if loss_q > 0 else 0
+    return total_q
+
+
 def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[int, int]:
     """`initial_requirement_q` of a cross account, and the equity that may meet it, in one pass over
     the positions.

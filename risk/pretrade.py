@@ -35,6 +35,7 @@ from risk.health import (
     initial_and_equity_q,
     initial_requirement_q,
     isolated_need_q,
+    open_losses_but_for_q,
     open_losses_q,
     order_loss_q,
     pot_need_q,
@@ -214,8 +215,7 @@ def promised_q(cross: MarginAccount, pot: MarginAccount) -> int:
     orders stay covered: those whose margin is missing then are cancelled.
     """
     free_q = givable_q(cross, pot)
-    losses_q = open_losses_q(cross) - isolated_need_q(cross) + isolated_need_q(cross, pot)
-    return max(0, free_q, cross.equity_q - losses_q)
+    return max(0, free_q, cross.equity_q - open_losses_but_for_q(cross, pot))
 
 
 def check_reduces(position: Position, side: int, qty_lots: int, counts: bool) -> Verdict:

@@ -16,7 +16,7 @@ from risk.core import RiskCore, house_position
 from risk.cover import keep_covered
 from risk.health import evaluate, position_initial_q
 from risk.margin_calls import missing_q, note_trade
-from risk.pretrade import Verdict, fee_hold_q, givable_q, promised_q, rounding_hold_q
+from risk.pretrade import Verdict, fee_hold_q, promised_q, rounding_hold_q
 from risk.reservations import Reservations, drop_if_empty
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
@@ -203,7 +203,7 @@ class Settlement:
         if fee_q <= 0:
             core.ledger.pay_fee(cross, fee_q)
             return fee_q
-        from_cross_q = min(fee_q, max(0, givable_q(cross, None)))
+        from_cross_q = min(fee_q, promised_q(cross, account))
         evaluate(account)
         from_pot_q = min(fee_q - from_cross_q, max(0, account.equity_q))
         core.ledger.pay_fee(cross, from_cross_q)
