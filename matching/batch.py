@@ -4,12 +4,14 @@ A call from interpreted Python costs as much as the book's own work; here the lo
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from engine.commands import GTC, IOC, LEG_NET
-from engine.words import i64
+from engine.commands import GTC, IOC
 from matching.book import Book
 from matching.step import STEP_FILL
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 LIMIT: Final[int] = 0
 CANCEL: Final[int] = 1
@@ -31,7 +33,6 @@ def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[Bat
 
     Raises:
         ValueError: a size or price is not positive, or an order id rests already.
-        OverflowError: compiled, a number is beyond 63 bits.
     """
     trades: list[BatchTrade] = []
     # A list is walked as it is: a copy would touch every message once more, cold in memory.
@@ -39,23 +40,17 @@ def run_batch(book: Book, rows: Sequence[tuple[int, ...]], stp: int) -> list[Bat
     # The numbers are taken out one by one: a cancel needs two of the six.
     for row in listed:
         kind: i64 = row[0]
-        order_id: i64 = row[1]
         if kind == CANCEL:
-            book.cancel(order_id)
-            continue
-        price_ticks: i64 = row[4]
-        lots: i64 = row[5]
-        if kind == AMEND:
-            if order_id not in book:
+            book.cancel(row[1])
+        elif kind == AMEND:
+            if row[1] not in book:
                 continue
-            book.change(order_id, price_ticks, lots)
+            book.change(row[1], row[4], row[5])
         else:
-            tif: i64 = GTC if kind == LIMIT else IOC
-            book.enter(
-                order_id, row[2], row[3], price_ticks, lots, tif, False, stp, False, False, LEG_NET
-            )
+            tif = GTC if kind == LIMIT else IOC
+            book.submit(row[1], row[2], row[3], row[4], row[5], tif, False, stp)
         if book.steps:
             for step in book.steps:
                 if step.kind == STEP_FILL:
-                    trades.append((order_id, step.maker_id, step.price_ticks, step.lots))
+                    trades.append((row[1], step.maker_id, step.price_ticks, step.lots))
     return trades

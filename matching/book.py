@@ -1,7 +1,7 @@
 """The limit order book of one instrument: price-time priority, integers in and out."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.commands import (
     BUY,
@@ -16,33 +16,17 @@ from engine.commands import (
     STP_CANCEL_OLDEST,
     STP_DECREMENT,
 )
+from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.reasons import Reason
 from engine.units import WORD
-from engine.words import i64
-from matching.book_side import NO_LEVEL, BookSide
-from matching.levels import FIRST, KEY, LAST, LEVEL_LOTS, ORDERS, Levels
+from matching.book_side import BookSide
+from matching.level import Level
+from matching.order import Order, OrderRow, refusal
 from matching.positions import Positions
-from matching.resting_orders import (
-    ACCOUNT_ID,
-    BEFORE,
-    BEHIND,
-    LEVEL,
-    LOTS,
-    MODES,
-    NOBODY,
-    ORDER_ID,
-    Order,
-    OrderRow,
-    RestingOrders,
-    is_liquidation,
-    is_post_only,
-    is_reduce_only,
-    leg_of,
-    modes_of,
-    row_of,
-    stp_of,
-)
 from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL, STEP_TRIM, Step
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 RESTED: Final[int] = Reason.NONE.value
 """Outcome of a submit or change: the order (or what is left of it) rests in the book."""
@@ -83,54 +67,26 @@ class Book:
     it) and again when a taker meets it: what could only open leaves the book there and then.
     """
 
-    __slots__ = (
-        "_stopped",
-        "asks",
-        "bids",
-        "left_lots",
-        "levels",
-        "positions",
-        "resting",
-        "steps",
-        "trimmed_lots",
-    )
+    __slots__ = ("asks", "bids", "left_lots", "positions", "resting", "steps", "trimmed_lots")
 
     def __init__(self) -> None:
-        self.resting = RestingOrders()
-        self.levels = Levels(self.resting)
-        self.bids = BookSide(BUY, self.levels)
-        self.asks = BookSide(SELL, self.levels)
+        self.bids = BookSide(BUY)
+        self.asks = BookSide(SELL)
+        self.resting: OrdersById[Order] = new_orders_by_id()
         self.positions = Positions()
         self.steps: list[Step] = []
         self.left_lots: i64 = 0
         self.trimmed_lots: i64 = 0
-        self._stopped = False
 
     def __len__(self) -> int:
-        return len(self.resting.slots)
+        return len(self.resting)
 
     def __contains__(self, order_id: int) -> bool:
-        return self.slot_of(order_id) >= 0
-
-    def slot_of(self, order_id: int) -> i64:
-        """Where an order is kept in ``resting``, `NOBODY` if it does not rest."""
-        if not -WORD < order_id < WORD:
-            return NOBODY
-        return self.resting.slots.get(order_id)
-
-    def side_of(self, slot: i64) -> BookSide:
-        """The side an order rests on."""
-        level = self.resting.cells[slot + LEVEL]
-        return self.bids if self.levels.cells[level + KEY] > 0 else self.asks
-
-    def price_ticks(self, slot: i64) -> i64:
-        """The price an order rests at."""
-        return self.levels.price_ticks(self.resting.cells[slot + LEVEL])
+        return order_id in self.resting
 
     def order(self, order_id: int) -> Order | None:
-        """A resting order as it is now, or None."""
-        slot = self.slot_of(order_id)
-        return None if slot < 0 else self._order_in(slot)
+        """The resting order itself, for looking at, or None."""
+        return self.resting.get(order_id)
 
     def submit(
         self,
@@ -155,101 +111,88 @@ class Book:
         Raises:
             ValueError: size or price not positive or too large, or the order id already rests.
         """
-        if not (
-            -WORD < order_id < WORD
-            and -WORD < account_id < WORD
-            and 0 < price_ticks < WORD
-            and 0 < lots < WORD
-        ):
-            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
-        return self.enter(
-            order_id,
-            account_id,
-            side,
-            price_ticks,
-            lots,
-            tif,
-            post_only,
-            stp,
-            liquidation,
-            reduce_only,
-            leg,
-        )
-
-    def enter(
-        self,
-        order_id: i64,
-        account_id: i64,
-        side: i64,
-        price_ticks: i64,
-        lots: i64,
-        tif: i64,
-        post_only: bool,
-        stp: i64,
-        liquidation: bool,
-        reduce_only: bool,
-        leg: i64,
-    ) -> i64:
-        """`submit` for compiled callers, whose numbers are machine words already."""
         if (
             not 0 < lots <= MAX_LOTS
             or not 0 < price_ticks <= MAX_TICKS
             or not -WORD < order_id < WORD
             or not -WORD < account_id < WORD
         ):
-            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
+            raise ValueError(refusal(order_id, account_id, price_ticks, lots))
+        order = Order(
+            order_id,
+            account_id,
+            side,
+            price_ticks,
+            lots,
+            stp,
+            post_only,
+            liquidation,
+            reduce_only,
+            leg,
+        )
+        return self.enter(order, tif)
+
+    def enter(self, order: Order, tif: "i64") -> "i64":
+        """`submit` for an order whose numbers are known to be possible.
+
+        Raises:
+            ValueError: the order id already rests.
+        """
         if self.steps:
             self.steps = []
-        self.trimmed_lots = 0
-        self.left_lots = lots
-        opposite = self.asks if side > 0 else self.bids
-        best = opposite.best
-        limit_key = -price_ticks if side > 0 else price_ticks
-        crosses = best >= 0 and self.levels.cells[best + KEY] >= limit_key
-        # What goes straight to its queue is looked for when it is entered.
-        if (crosses or tif != GTC or reduce_only) and self.resting.slots.get(order_id) >= 0:
-            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
-        left = lots
-        if reduce_only:
-            left = min(lots, self.positions.closable(account_id, leg, side))
-            if left == 0:
+        self.left_lots = order.remaining_lots
+        trimmed: i64 = 0
+        if order.reduce_only:
+            closable = self._tradable(order)
+            if closable == 0:
+                self.trimmed_lots = 0
                 return _NOTHING_TO_REDUCE
-            self.trimmed_lots = lots - left
+            trimmed = order.remaining_lots - closable
+            order.remaining_lots = closable
+        self.trimmed_lots = trimmed
+        price_ticks = order.price_ticks
+        if order.side > 0:
+            own, opposite = self.bids, self.asks
+            best = opposite.best
+            crosses = best is not None and best.price_ticks <= price_ticks
+        else:
+            own, opposite = self.asks, self.bids
+            best = opposite.best
+            crosses = best is not None and best.price_ticks >= price_ticks
+        # What goes straight to its queue is looked for when it is entered.
+        if (crosses or tif != GTC) and self.resting.get(order.order_id) is not None:
+            raise ValueError(f"order {order.order_id} rests already")
         if crosses:
-            if post_only:
+            if order.post_only:
                 return _POST_ONLY_WOULD_CROSS
-            if tif == FOK and not self._fillable(opposite, limit_key, account_id, leg, left, stp):
+            if tif == FOK and not self._fillable(order, opposite):
                 return _FOK_NOT_FILLABLE
-            left = self._match(opposite, limit_key, account_id, leg, left, stp)
-            self.left_lots = left + self.trimmed_lots
-            if self._stopped:
-                self._stopped = False
+            stopped = self._match(order, opposite)
+            self.left_lots = order.remaining_lots + trimmed
+            if stopped:
                 return _SELF_TRADE
-            if left == 0:
-                return _REDUCE_ONLY_TRIMMED if self.trimmed_lots else FILLED
+            if order.remaining_lots == 0:
+                return _REDUCE_ONLY_TRIMMED if trimmed else FILLED
         if tif != GTC:
             if tif == FOK:
                 return _FOK_NOT_FILLABLE
-            return _NO_LIQUIDITY if best < 0 else _IOC_REMAINDER
-        self.left_lots = left
-        modes = modes_of(stp, post_only, liquidation, reduce_only, leg)
-        slot = self.resting.add(order_id, account_id, left, modes)
-        if slot < 0:
-            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
-        if side > 0:
-            self.bids.queue(slot, price_ticks)
-        else:
-            self.asks.queue(slot, price_ticks)
+            return _NO_LIQUIDITY if best is None else _IOC_REMAINDER
+        self.left_lots = order.remaining_lots
+        if not self.resting.add(order):
+            raise ValueError(f"order {order.order_id} rests already")
+        own.join(order)
         return RESTED
 
     def cancel(self, order_id: int) -> int:
         """Take a resting order out; returns the lots it had left, 0 if it does not rest."""
-        slot = self.slot_of(order_id)
-        if slot < 0:
+        order = self.resting.pop(order_id)
+        if order is None:
             return 0
-        lots = self.resting.cells[slot + LOTS]
-        self.side_of(slot).remove(slot)
-        self.resting.drop(slot)
+        lots = order.remaining_lots
+        if order.side > 0:
+            self.bids.leave(order)
+        else:
+            self.asks.leave(order)
         return lots
 
     def change(self, order_id: int, price_ticks: int, lots: int) -> int:
@@ -263,103 +206,176 @@ class Book:
             KeyError: the order does not rest.
             ValueError: size or price not positive or too large.
         """
-        slot = self.slot_of(order_id)
-        if slot < 0:
-            raise KeyError(order_id)
-        orders = self.resting.cells
-        account_id = orders[slot + ACCOUNT_ID]
+        order = self.resting[order_id]
         if not 0 < lots <= MAX_LOTS or not 0 < price_ticks <= MAX_TICKS:
-            raise ValueError(self._refusal(order_id, account_id, price_ticks, lots))
-        left = orders[slot + LOTS]
-        if price_ticks == self.price_ticks(slot) and lots <= left:
+            raise ValueError(refusal(order_id, order.account_id, price_ticks, lots))
+        if price_ticks == order.price_ticks and lots <= order.remaining_lots:
             self.steps = []
             self.trimmed_lots = 0
-            self._shrink(slot, left - lots)
             self.left_lots = lots
+            book_side = self.bids if order.side > 0 else self.asks
+            book_side.shrink(order, order.remaining_lots - lots)
             return RESTED
-        side = self.side_of(slot).side
-        modes = orders[slot + MODES]
         self.cancel(order_id)
-        return self.enter(
-            order_id,
-            account_id,
-            side,
-            price_ticks,
-            lots,
-            GTC,
-            is_post_only(modes),
-            stp_of(modes),
-            is_liquidation(modes),
-            is_reduce_only(modes),
-            leg_of(modes),
-        )
+        return self.enter(order.again(price_ticks, lots), GTC)
+
+    # matching
+
+    def _match(self, taker: Order, opposite: BookSide) -> bool:
+        """Trade down the opposite side to the taker's price; whether a self-trade stopped it."""
+        best = opposite.best
+        while best is not None and _meets(taker, best):
+            maker = best.oldest()
+            lots = self._tradable(maker) if maker.reduce_only else maker.remaining_lots
+            if lots == 0:
+                self._take(STEP_TRIM, maker, opposite)
+            elif maker.account_id == taker.account_id:
+                if self._prevent_self_trade(taker, maker, best, opposite):
+                    return True
+            else:
+                self._trade(taker, maker, lots, best, opposite)
+                if taker.remaining_lots == 0:
+                    return False
+            best = opposite.best
+        return False
+
+    def _trade(
+        self, taker: Order, maker: Order, tradable: "i64", level: Level, opposite: BookSide
+    ) -> None:
+        """Fill both orders with the smaller size; ``tradable`` of the maker's lots can be had."""
+        left = taker.remaining_lots
+        lots = tradable if tradable < left else left
+        taker.remaining_lots = left - lots
+        self.positions.traded(taker, maker, lots)
+        if lots == maker.remaining_lots:
+            self._take(STEP_FILL, maker, opposite)
+            return
+        self._shrink(STEP_FILL, maker, lots, level)
+        if lots == tradable:
+            self._take(STEP_TRIM, maker, opposite)
+
+    def _tradable(self, order: Order) -> "i64":
+        """How much of itself a reduce-only order may trade now."""
+        closable = self.positions.closable(order)
+        return min(order.remaining_lots, closable)
+
+    def _prevent_self_trade(
+        self, taker: Order, maker: Order, level: Level, opposite: BookSide
+    ) -> bool:
+        """Apply the taker's mode; whether the taker is over.
+
+        A taker decremented away keeps its last size: that much stays unfilled.
+        """
+        stp = taker.stp
+        if stp == STP_CANCEL_NEWEST:
+            return True
+        if stp != STP_DECREMENT:
+            self._take(STEP_CANCEL, maker, opposite)
+            return stp == STP_CANCEL_BOTH
+        left = taker.remaining_lots
+        lots = maker.remaining_lots
+        if lots > left:
+            self._shrink(STEP_DECREMENT, maker, left, level)
+            return True
+        self._take(STEP_DECREMENT, maker, opposite)
+        if lots == left:
+            return True
+        taker.remaining_lots = left - lots
+        return False
+
+    def _take(self, kind: "i64", maker: Order, opposite: BookSide) -> None:
+        """Let a resting order go in a step that concerns all of it."""
+        order_id = maker.order_id
+        lots = maker.remaining_lots
+        self.steps.append(Step(kind, order_id, maker.price_ticks, lots, 0, maker.liquidation))
+        opposite.leave(maker)
+        self.resting.pop(order_id)
+
+    def _shrink(self, kind: "i64", maker: Order, lots: "i64", level: Level) -> None:
+        """Take lots off a resting order, which stays, in a step."""
+        level.shrink(maker, lots)
+        left = maker.remaining_lots
+        price_ticks = maker.price_ticks
+        self.steps.append(Step(kind, maker.order_id, price_ticks, lots, left, maker.liquidation))
+
+    def _fillable(self, taker: Order, opposite: BookSide) -> bool:
+        """Whether the whole size can trade at once; see the class docstring for own orders.
+
+        The positions move along as they would, for they bound what reduce-only orders trade.
+        """
+        left = taker.remaining_lots
+        positions = self.positions.copy()
+        for level in opposite.best_first():
+            if not _meets(taker, level):
+                return False
+            for maker in level.queue():
+                lots = maker.remaining_lots
+                if maker.reduce_only:
+                    lots = min(lots, positions.closable(maker))
+                if maker.account_id != taker.account_id:
+                    left -= lots
+                    if left <= 0:
+                        return True
+                    positions.traded(taker, maker, lots)
+                elif lots and taker.stp != STP_CANCEL_OLDEST:
+                    return False
+        return False
+
+    # looking
 
     def best_bid_ticks(self) -> int:
         """Highest bid, 0 if there is none."""
-        return self.bids.best_ticks()
+        best = self.bids.best
+        return 0 if best is None else best.price_ticks
 
     def best_ask_ticks(self) -> int:
         """Lowest ask, 0 if there is none."""
-        return self.asks.best_ticks()
+        best = self.asks.best
+        return 0 if best is None else best.price_ticks
 
     def level_lots(self, side: int, price_ticks: int) -> int:
         """Total size resting at a price, 0 if nothing does."""
-        return (self.bids if side > 0 else self.asks).level_lots(price_ticks)
+        level = (self.bids if side > 0 else self.asks).level_at(price_ticks)
+        return 0 if level is None else level.lots
 
     def depth(self, side: int, levels: int = 0) -> list[tuple[int, int, int]]:
         """L2: (price_ticks, lots, orders) of the best ``levels`` prices, best first (0: all)."""
-        known = self.levels.cells
-        return [
-            (self.levels.price_ticks(level), known[level + LEVEL_LOTS], known[level + ORDERS])
-            for level in (self.bids if side > 0 else self.asks).best_first(levels)
-        ]
+        best_first = (self.bids if side > 0 else self.asks).best_first(levels)
+        return [(level.price_ticks, level.lots, level.orders) for level in best_first]
 
     def orders(self, side: int = 0) -> list[Order]:
         """L3: the resting orders of a side in priority order; with 0 bids, then asks."""
-        sides = (side,) if side else (BUY, SELL)
-        return [self._order_in(slot) for each in sides for slot in self._slots(each)]
+        if side == 0:
+            return self.orders(BUY) + self.orders(SELL)
+        best_first = (self.bids if side > 0 else self.asks).best_first()
+        return [order for level in best_first for order in level.queue()]
 
     def state(self) -> tuple[list[OrderRow], list[OrderRow]]:
         """Bids and asks as plain integers in priority order: all there is to a book, but for its
         ``positions``."""
-        return (
-            [row_of(self._order_in(slot)) for slot in self._slots(BUY)],
-            [row_of(self._order_in(slot)) for slot in self._slots(SELL)],
-        )
+        return [order.row() for order in self.orders(BUY)], [
+            order.row() for order in self.orders(SELL)
+        ]
 
     def restore(self, side: int, rows: Sequence[Sequence[int]]) -> None:
         """Rest orders of one side, given as `OrderRow` in priority order, without matching."""
         book_side = self.bids if side > 0 else self.asks
         for order_id, account_id, price_ticks, lots, stp, *flags, leg in rows:
-            post_only, liquidation, reduce_only = flags
-            modes = modes_of(stp, bool(post_only), bool(liquidation), bool(reduce_only), leg)
-            book_side.queue(self.resting.add(order_id, account_id, lots, modes), price_ticks)
-
-    def _slots(self, side: int) -> list[int]:
-        """Slots of a side's orders in priority order."""
-        slots: list[int] = []
-        for level in (self.bids if side > 0 else self.asks).best_first():
-            slot = self.levels.cells[level + FIRST]
-            while slot >= 0:
-                slots.append(slot)
-                slot = self.resting.cells[slot + BEHIND]
-        return slots
-
-    def _order_in(self, slot: i64) -> Order:
-        orders = self.resting.cells
-        modes = orders[slot + MODES]
-        return Order(
-            orders[slot + ORDER_ID],
-            orders[slot + ACCOUNT_ID],
-            self.side_of(slot).side,
-            self.price_ticks(slot),
-            orders[slot + LOTS],
-            stp_of(modes),
-            is_post_only(modes),
-            is_liquidation(modes),
-            is_reduce_only(modes),
-            leg_of(modes),
-        )
+            post_only, liquidation, reduce_only = map(bool, flags)
+            order = Order(
+                order_id,
+                account_id,
+                side,
+                price_ticks,
+                lots,
+                stp,
+                post_only,
+                liquidation,
+                reduce_only,
+                leg,
+            )
+            self.resting.add(order)
+            book_side.join(order)
 
     def check(self) -> None:
         """Assert every structural fact of the book, in O(orders).
@@ -376,169 +392,37 @@ class Book:
             raise AssertionError(f"{error}\nbids, asks: {self.state()}") from None
 
     def _check_side(self, book_side: BookSide) -> int:
-        cells = self.levels.cells
-        levels = [book_side.sorted[place] for place in range(book_side.start, book_side.end)]
-        keys = [cells[level + KEY] for level in levels]
-        assert keys == sorted(set(keys)), "the levels are not sorted"
-        empty = sum(1 for level in levels if cells[level + ORDERS] == 0)
+        levels = book_side.levels
+        prices = [level.price_ticks for level in levels]
+        expected = sorted(set(prices), reverse=book_side.side < 0)
+        assert prices == expected, "the levels are not sorted"
+        empty = sum(1 for level in levels if level.orders == 0)
         assert empty == book_side.empty, f"{empty} empty levels, {book_side.empty} counted"
         best = book_side.best
-        assert best == (levels[-1] if levels else NO_LEVEL), "the cached best level is wrong"
-        assert best < 0 or cells[best + ORDERS], "an empty level stands best"
+        assert best is (levels[-1] if levels else None), "the cached best level is wrong"
+        assert best is None or best.orders, "an empty level stands best"
         return sum(self._check_level(book_side.side, level) for level in levels)
 
-    def _check_level(self, side: int, level: i64) -> int:
-        cells = self.levels.cells
-        orders = self.resting.cells
-        price = self.levels.price_ticks(level)
-        assert cells[level + KEY] == side * price, f"level {price} is filed on the wrong side"
+    def _check_level(self, side: int, level: Level) -> int:
+        price = level.price_ticks
         lots = count = 0
-        before: i64 = NOBODY
-        slot = cells[level + FIRST]
-        while slot >= 0:
-            order_id = orders[slot + ORDER_ID]
-            name = f"order {order_id}"
-            assert self.slot_of(order_id) == slot, f"{name} is not indexed"
-            assert orders[slot + LEVEL] == level, f"{name} is in a wrong queue"
-            assert orders[slot + LOTS] > 0, f"{name} rests with nothing left"
-            assert orders[slot + BEFORE] == before, f"{name} has a broken link"
-            lots += orders[slot + LOTS]
+        for order in level.queue():
+            name = f"order {order.order_id}"
+            assert self.resting.get(order.order_id) is order, f"{name} is not indexed"
+            assert order.side == side, f"{name} is on the wrong side"
+            assert order.price_ticks == price, f"{name} is queued at another price"
+            assert order.remaining_lots > 0, f"{name} rests with nothing left"
+            lots += order.remaining_lots
             count += 1
-            before = slot
-            slot = orders[slot + BEHIND]
-        assert cells[level + LAST] == before, f"level {price} ends with another order"
-        total = cells[level + LEVEL_LOTS]
-        assert total == lots, f"level {price} holds {lots} lots, its total says {total}"
-        counted = cells[level + ORDERS]
-        assert counted == count, f"level {price} holds {count} orders, not {counted}"
+        assert level.lots == lots, f"level {price} holds {lots} lots, its total says {level.lots}"
+        assert level.orders == count, f"level {price} holds {count} orders, not {level.orders}"
+        if count:
+            assert level.oldest() is level.queue()[0], f"level {price} starts with another order"
         return count
 
-    def _match(
-        self, opposite: BookSide, limit_key: i64, account_id: i64, leg: i64, left: i64, stp: i64
-    ) -> i64:
-        """Trade down the opposite side to the limit; returns the lots that found nobody."""
-        levels = self.levels.cells
-        orders = self.resting.cells
-        best = opposite.best
-        while best >= 0 and levels[best + KEY] >= limit_key:
-            maker = levels[best + FIRST]
-            resting = orders[maker + LOTS]
-            lots = self._tradable(opposite, maker, resting)
-            if lots == 0:
-                self._take(opposite, STEP_TRIM, maker, resting)
-            elif orders[maker + ACCOUNT_ID] == account_id:
-                left = self._prevent_self_trade(opposite, maker, left, stp)
-                if self._stopped:
-                    return left
-            else:
-                traded: i64 = left if lots > left else lots
-                left -= traded
-                side = -opposite.side
-                self.positions.move(account_id, leg, side * traded)
-                maker_leg = leg_of(orders[maker + MODES])
-                self.positions.move(orders[maker + ACCOUNT_ID], maker_leg, -side * traded)
-                if traded == resting:
-                    self._take(opposite, STEP_FILL, maker, traded)
-                else:
-                    self._shrink(maker, traded)
-                    self._note(STEP_FILL, maker, traded, resting - traded)
-                    if traded == lots:
-                        self._take(opposite, STEP_TRIM, maker, resting - traded)
-                if left == 0:
-                    return 0
-            best = opposite.best
-        return left
 
-    def _tradable(self, book_side: BookSide, slot: i64, lots: i64) -> i64:
-        """How many of its ``lots`` a resting order may trade now."""
-        orders = self.resting.cells
-        modes = orders[slot + MODES]
-        if not is_reduce_only(modes):
-            return lots
-        account_id = orders[slot + ACCOUNT_ID]
-        return min(lots, self.positions.closable(account_id, leg_of(modes), book_side.side))
-
-    def _prevent_self_trade(self, opposite: BookSide, maker: i64, left: i64, stp: i64) -> i64:
-        """Apply the taker's mode; returns its remaining lots, ``_stopped`` says it is over.
-
-        A taker decremented away keeps its last size in the result: that much stays unfilled.
-        """
-        if stp == STP_CANCEL_NEWEST:
-            self._stopped = True
-            return left
-        lots = self.resting.cells[maker + LOTS]
-        if stp != STP_DECREMENT:
-            self._take(opposite, STEP_CANCEL, maker, lots)
-            self._stopped = stp == STP_CANCEL_BOTH
-            return left
-        if lots > left:
-            self._shrink(maker, left)
-            self._note(STEP_DECREMENT, maker, left, lots - left)
-            self._stopped = True
-            return left
-        self._take(opposite, STEP_DECREMENT, maker, lots)
-        self._stopped = lots == left
-        return left if self._stopped else left - lots
-
-    def _take(self, opposite: BookSide, kind: i64, maker: i64, lots: i64) -> None:
-        """Let a resting order go in a step that concerns all of it."""
-        self._note(kind, maker, lots, 0)
-        opposite.remove(maker)
-        self.resting.drop(maker)
-
-    def _note(self, kind: i64, maker: i64, lots: i64, left_lots: i64) -> None:
-        orders = self.resting.cells
-        price_ticks = self.price_ticks(maker)
-        liquidation = is_liquidation(orders[maker + MODES])
-        maker_id = orders[maker + ORDER_ID]
-        self.steps.append(Step(kind, maker_id, price_ticks, lots, left_lots, liquidation))
-
-    def _shrink(self, slot: i64, lots: i64) -> None:
-        orders = self.resting.cells
-        orders[slot + LOTS] -= lots
-        self.levels.cells[orders[slot + LEVEL] + LEVEL_LOTS] -= lots
-
-    def _fillable(
-        self, opposite: BookSide, limit_key: i64, account_id: i64, leg: i64, lots: i64, stp: i64
-    ) -> bool:
-        """Whether the whole size can trade at once; see the class docstring for own orders.
-
-        The positions move along as they would, for they bound what reduce-only orders trade.
-        """
-        levels = self.levels.cells
-        orders = self.resting.cells
-        side = opposite.side
-        moved = Positions()
-        for level in opposite.best_first():
-            if levels[level + KEY] < limit_key:
-                return False
-            slot = levels[level + FIRST]
-            while slot >= 0:
-                maker_id = orders[slot + ACCOUNT_ID]
-                modes = orders[slot + MODES]
-                maker_leg = leg_of(modes)
-                traded = orders[slot + LOTS]
-                if is_reduce_only(modes):
-                    held = self.positions.lots(maker_id, maker_leg)
-                    held += moved.lots(maker_id, maker_leg)
-                    traded = min(traded, max(0, -side * held))
-                if maker_id != account_id:
-                    lots -= traded
-                    if lots <= 0:
-                        return True
-                    moved.move(maker_id, maker_leg, side * traded)
-                    moved.move(account_id, leg, -side * traded)
-                elif traded and stp != STP_CANCEL_OLDEST:
-                    return False
-                slot = orders[slot + BEHIND]
-        return False
-
-    def _refusal(self, order_id: int, account_id: int, price_ticks: int, lots: int) -> str:
-        if not 0 < lots <= MAX_LOTS:
-            return f"order {order_id}: size {lots} lots must be positive, at most {MAX_LOTS}"
-        if not 0 < price_ticks <= MAX_TICKS:
-            allowed = f"must be positive, at most {MAX_TICKS}"
-            return f"order {order_id}: price {price_ticks} ticks {allowed}"
-        if order_id in self:
-            return f"order {order_id} rests already"
-        return f"order {order_id} of account {account_id}: ids must be below {WORD}"
+def _meets(taker: Order, level: Level) -> bool:
+    """Whether an order's price reaches a level of the other side."""
+    if taker.side > 0:
+        return level.price_ticks <= taker.price_ticks
+    return level.price_ticks >= taker.price_ticks

@@ -1,173 +1,116 @@
 """One side of an order book: its price levels, sorted.
 
-The levels stand in a row, the best one last, and a price is found by halving it. Emptied levels are
-dropped only when nothing better is left (or when half of them are empty), for prices come back.
-Submitting costs O(log levels), cancelling and filling O(1); a new price moves the better levels or
-the worse ones along, whichever are fewer.
+The levels stand in a list, the best one last. Emptied levels are dropped only when nothing better
+is left (or when half of them are empty), for prices come back.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from engine.words import i64, vec
-from matching.levels import KEY, LEVEL_LOTS, ORDERS, Levels
-from matching.resting_orders import LEVEL
+from engine.commands import BUY
+from matching.level import Level
+from matching.order import Order
 
-NO_LEVEL: Final[int] = -1
-"""In place of a level: the side is empty."""
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 _MIN_EMPTY_LEVELS: Final[int] = 64
-_MIN_ROOM: Final[int] = 16
 
 
 class BookSide:
-    """The levels of one side by key; the best one, ``best``, is never empty.
+    """The levels of one side; the best one, ``best``, is never empty.
 
-    They stand in ``sorted`` from ``start`` on and before ``end``; around them is room. Emptied
-    levels below the best stay, counted in ``empty``, until it is their turn or half are empty.
+    ``levels`` has them from the worst price to the best. Emptied ones below the best stay, counted
+    in ``empty``, until it is their turn or half are empty.
     """
 
-    __slots__ = ("best", "empty", "end", "levels", "side", "sorted", "start")
+    __slots__ = ("_level_at", "best", "empty", "levels", "side")
 
-    def __init__(self, side: int, levels: Levels) -> None:
+    def __init__(self, side: int) -> None:
         self.side: i64 = side
-        self.levels = levels
-        self.sorted: vec[i64] = vec[i64]()
-        self.start: i64 = 0
-        self.end: i64 = 0
-        self.best: i64 = NO_LEVEL
+        self.levels: list[Level] = []
+        self.best: Level | None = None
         self.empty: i64 = 0
+        self._level_at: dict[int, Level] = {}
 
-    def queue(self, slot: i64, price_ticks: i64) -> None:
+    def level_at(self, price_ticks: int) -> Level | None:
+        """The level of a price, which may be empty, if there is one."""
+        return self._level_at.get(price_ticks)
+
+    def join(self, order: Order) -> None:
         """Queue an order last at its price."""
-        key = price_ticks if self.side > 0 else -price_ticks
-        place = self._place_of(key)
-        levels = self.levels
-        if place < self.end:
-            level = self.sorted[place]
-            if levels.cells[level + KEY] == key:
-                if levels.cells[level + ORDERS] == 0:
-                    self.empty -= 1
-                levels.join(level, slot)
-                return
-        levels.join(self._insert(place, key), slot)
+        level = self._level_at.get(order.price_ticks)
+        if level is None:
+            level = self._open(order.price_ticks)
+        elif level.orders == 0:
+            self.empty -= 1
+        level.join(order)
 
-    def _place_of(self, key: i64) -> i64:
-        """The place of the first level whose key is not lower: the level with this key, or where a
-        new one belongs."""
-        sorted_levels = self.sorted
-        cells = self.levels.cells
-        low = self.start
-        high = self.end
+    def leave(self, order: Order) -> None:
+        """Take an order out of its queue, wherever it stands."""
+        level = self._level_at[order.price_ticks]
+        level.leave(order)
+        if level.orders == 0:
+            self._emptied(level)
+
+    def shrink(self, order: Order, lots: "i64") -> None:
+        """Take lots off an order, which keeps its place and more than nothing."""
+        self._level_at[order.price_ticks].shrink(order, lots)
+
+    def _open(self, price_ticks: "i64") -> Level:
+        """A new level, in its place."""
+        level = Level(price_ticks)
+        self._level_at[price_ticks] = level
+        levels = self.levels
+        best = self.best
+        if best is None or self._is_worse(best.price_ticks, price_ticks):
+            levels.append(level)
+            self.best = level
+        else:
+            levels.insert(self._place_of(price_ticks), level)
+        return level
+
+    def _is_worse(self, price_ticks: "i64", than_ticks: "i64") -> bool:
+        return price_ticks < than_ticks if self.side == BUY else price_ticks > than_ticks
+
+    def _place_of(self, price_ticks: "i64") -> "i64":
+        """How many levels are worse than a price."""
+        levels = self.levels
+        low: i64 = 0
+        high: i64 = len(levels)
         while low < high:
             middle: i64 = (low + high) >> 1
-            if cells[sorted_levels[middle] + KEY] < key:
+            if self._is_worse(levels[middle].price_ticks, price_ticks):
                 low = middle + 1
             else:
                 high = middle
         return low
 
-    def _insert(self, place: i64, key: i64) -> i64:
-        """A new level at a place; the fewer of its worse and its better neighbours move along."""
-        if self.start == 0 or self.end == len(self.sorted):
-            place += self._make_room()
-        level = self.levels.new(key)
-        sorted_levels = self.sorted
-        if place - self.start < self.end - place:
-            self.start -= 1
-            place -= 1
-            spot = self.start
-            while spot < place:
-                sorted_levels[spot] = sorted_levels[spot + 1]
-                spot += 1
-        else:
-            spot = self.end
-            self.end += 1
-            while spot > place:
-                sorted_levels[spot] = sorted_levels[spot - 1]
-                spot -= 1
-            if place == self.end - 1:
-                self.best = level
-        sorted_levels[place] = level
-        return level
-
-    def _make_room(self) -> i64:
-        """A longer row with the levels in the middle; returns by how many places they moved."""
-        count = self.end - self.start
-        room: i64 = count + _MIN_ROOM
-        places = 2 * room + count
-        wider = vec[i64]([NO_LEVEL] * places)
-        place: i64 = 0
-        while place < count:
-            wider[room + place] = self.sorted[self.start + place]
-            place += 1
-        moved = room - self.start
-        self.sorted = wider
-        self.start = room
-        self.end = room + count
-        return moved
-
-    def remove(self, slot: i64) -> None:
-        """Take an order out of its queue, wherever it stands, with the lots it has."""
-        if self.levels.leave(slot) == 0:
-            self._emptied(self.levels.resting.cells[slot + LEVEL])
-
-    def _emptied(self, level: i64) -> None:
-        if level != self.best:
+    def _emptied(self, level: Level) -> None:
+        levels = self.levels
+        if level is not self.best:
             self.empty += 1
-            if self.empty > _MIN_EMPTY_LEVELS and self.empty * 2 > self.end - self.start:
+            if self.empty > _MIN_EMPTY_LEVELS and self.empty * 2 > len(levels):
                 self._sweep()
             return
-        levels = self.levels
-        levels.drop(level)
-        end = self.end - 1
-        while end > self.start:
-            level = self.sorted[end - 1]
-            if levels.cells[level + ORDERS]:
-                self.best = level
-                self.end = end
-                return
-            levels.drop(level)
+        del self._level_at[level.price_ticks]
+        levels.pop()
+        while levels and levels[-1].orders == 0:
+            del self._level_at[levels.pop().price_ticks]
             self.empty -= 1
-            end -= 1
-        self.best = NO_LEVEL
-        self.end = end
+        self.best = levels[-1] if levels else None
 
     def _sweep(self) -> None:
         """Drop all empty levels."""
-        end = self.start
-        place = self.start
-        while place < self.end:
-            level = self.sorted[place]
-            if self.levels.cells[level + ORDERS]:
-                self.sorted[end] = level
-                end += 1
-            else:
-                self.levels.drop(level)
-            place += 1
-        self.end = end
+        self.levels = [level for level in self.levels if level.orders]
+        self._level_at = {level.price_ticks: level for level in self.levels}
         self.empty = 0
 
-    def level_lots(self, price_ticks: int) -> int:
-        """Total size resting at a price, 0 if nothing does."""
-        key: i64 = price_ticks if self.side > 0 else -price_ticks
-        place = self._place_of(key)
-        if place < self.end:
-            level = self.sorted[place]
-            if self.levels.cells[level + KEY] == key:
-                return self.levels.cells[level + LEVEL_LOTS]
-        return 0
-
-    def best_ticks(self) -> int:
-        """The best price, 0 if nothing rests."""
-        return 0 if self.best < 0 else self.levels.price_ticks(self.best)
-
-    def best_first(self, limit: int = 0) -> list[int]:
+    def best_first(self, limit: int = 0) -> list[Level]:
         """The non-empty levels, best first; at most ``limit`` of them (0: all)."""
-        found: list[int] = []
-        place = self.end
-        while place > self.start and (limit == 0 or len(found) < limit):
-            place -= 1
-            level = self.sorted[place]
-            if self.levels.cells[level + ORDERS]:
+        found: list[Level] = []
+        for level in reversed(self.levels):
+            if level.orders:
                 found.append(level)
+                if len(found) == limit:
+                    break
         return found

@@ -5,6 +5,10 @@ out and the client's side, which keeps a copy of the depth from a snapshot and t
 `engine.events.BookLevel`.
 """
 
+from itertools import islice
+
+from sortedcontainers import SortedDict
+
 from engine.commands import BUY, SELL
 from engine.events import BookLevel
 from matching.book import Book
@@ -28,9 +32,10 @@ class DepthBook:
     def __init__(self, snapshot: DepthSnapshot) -> None:
         self.instrument_id = snapshot.instrument_id
         self.sequence = snapshot.sequence
-        self._lots: dict[int, dict[int, int]] = {
-            BUY: dict(snapshot.bids),
-            SELL: dict(snapshot.asks),
+        # Lots by price, from the lowest price to the highest.
+        self._lots: dict[int, SortedDict[int, int]] = {
+            BUY: SortedDict(snapshot.bids),
+            SELL: SortedDict(snapshot.asks),
         }
 
     def apply(self, update: BookLevel) -> None:
@@ -70,13 +75,16 @@ class DepthBook:
 
     def depth(self, side: int, levels: int = 0) -> list[tuple[int, int]]:
         """(price_ticks, lots) of the best ``levels`` prices, best first (0: all)."""
-        ordered = sorted(self._lots[side].items(), reverse=side == BUY)
-        return ordered[:levels] if levels else ordered
+        lots = self._lots[side]
+        best_first = reversed(lots) if side == BUY else iter(lots)
+        return [(price, lots[price]) for price in islice(best_first, levels or None)]
 
     def best_bid_ticks(self) -> int:
         """Highest bid, 0 if there is none."""
-        return max(self._lots[BUY], default=0)
+        bids = self._lots[BUY]
+        return bids.peekitem(-1)[0] if bids else 0
 
     def best_ask_ticks(self) -> int:
         """Lowest ask, 0 if there is none."""
-        return min(self._lots[SELL], default=0)
+        asks = self._lots[SELL]
+        return asks.peekitem(0)[0] if asks else 0

@@ -4,7 +4,7 @@ It trusts the risk engine: an order that arrives here has been checked, and its 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.commands import BUY, SELL, AdvanceTime
 from engine.component import Component
@@ -20,12 +20,14 @@ from engine.order_links import (
     PullOrder,
 )
 from engine.reasons import Reason
-from engine.words import i64
 from matching.book import FILLED, RESTED, Book
 from matching.market_data import DepthSnapshot, depth_snapshot
+from matching.order import Order, OrderRow
 from matching.positions import PositionRow
-from matching.resting_orders import LOTS, MODES, NOBODY, OrderRow, is_liquidation
 from matching.step import STEP_DECREMENT, STEP_FILL, STEP_TRIM, Step
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 BookState = tuple[int, int, int, list[OrderRow], list[OrderRow], list[PositionRow]]
 """Instrument id, last trade id, last depth sequence, bids and asks in priority order, positions."""
@@ -57,9 +59,9 @@ class _Market:
 
     def touch_order(self, order_id: int) -> None:
         """Note the level of an order, if it rests."""
-        slot = self.book.slot_of(order_id)
-        if slot >= 0:
-            self.touch(self.book.side_of(slot).side, self.book.price_ticks(slot))
+        order = self.book.order(order_id)
+        if order is not None:
+            self.touch(order.side, order.price_ticks)
 
 
 class MatchingEngine(Component):
@@ -134,7 +136,7 @@ class MatchingEngine(Component):
         market = self._markets[instrument_id]
         return depth_snapshot(market.book, instrument_id, market.depth_sequence)
 
-    def _market(self, instrument_id: i64) -> _Market | None:
+    def _market(self, instrument_id: "i64") -> _Market | None:
         """The market of an instrument; that of the message before is at hand."""
         latest = self._latest
         if latest is None or latest.instrument_id != instrument_id:
@@ -178,19 +180,19 @@ class MatchingEngine(Component):
             return
         book = market.book
         liquidation = order.liquidation
-        outcome = book.enter(
+        taker = Order(
             order_id,
             order.account_id,
             side,
             price_ticks,
             lots,
-            order.tif,
-            order.post_only,
             order.stp,
+            order.post_only,
             liquidation,
             order.reduce_only,
             order.leg,
         )
+        outcome = book.enter(taker, order.tif)
         if book.steps:
             self._report_steps(market, time_ns, order_id, side, price_ticks, lots, liquidation, out)
         self._report_outcome(market, time_ns, order_id, side, price_ticks, outcome, out)
@@ -218,22 +220,22 @@ class MatchingEngine(Component):
         price_ticks = order.price_ticks
         lots = order.qty_lots
         market = self._market(order.instrument_id)
-        slot: i64 = NOBODY if market is None else market.book.slot_of(order_id)
-        if market is None or slot < 0:
+        resting = None if market is None else market.book.order(order_id)
+        if market is None or resting is None:
             failed = PullFailed(time_ns, order_id, order.instrument_id, order.account_id)
             out.append(failed)
             return
         book = market.book
-        side = book.side_of(slot).side
-        liquidation = is_liquidation(book.resting.cells[slot + MODES])
+        side = resting.side
+        liquidation = resting.liquidation
         if order.shrink_only:
             # A reduction must not move the order, nor bring back what has filled meanwhile.
-            price_ticks = book.price_ticks(slot)
-            lots = min(lots, book.resting.cells[slot + LOTS])
+            price_ticks = resting.price_ticks
+            lots = min(lots, resting.remaining_lots)
         if self.publish_depth:
-            market.touch(side, book.price_ticks(slot))
+            market.touch(side, resting.price_ticks)
         if order.seen_lots:
-            lots -= order.seen_lots - book.resting.cells[slot + LOTS]
+            lots -= order.seen_lots - resting.remaining_lots
             if lots <= 0:
                 self._cancel_changed(market, order, out)
                 return

@@ -7,45 +7,79 @@ like all others.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from engine.words import i64
+from engine.native import mypyc_attr
+from matching.order import Order
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 PositionRow = tuple[int, int, int]
 """An open position as plain integers: account id, leg, signed lots."""
 
 
-class Positions:
-    """Signed lots by account and leg; flat ones are not kept."""
+@mypyc_attr(acyclic=True)
+class _Holding:
+    """The signed lots of one account and leg."""
 
-    __slots__ = ("_lots",)
+    __slots__ = ("lots",)
+
+    def __init__(self) -> None:
+        self.lots: i64 = 0
+
+
+class Positions:
+    """Signed lots by account and leg."""
+
+    __slots__ = ("_holdings",)
 
     def __init__(self) -> None:
         # By four times the account id plus the leg: one number is a cheaper key than two.
-        self._lots: dict[int, int] = {}
+        self._holdings: dict[int, _Holding] = {}
 
-    def lots(self, account_id: i64, leg: i64) -> int:
-        """The position, 0 if it is flat."""
-        return self._lots.get(4 * account_id + leg, 0)
+    def _open(self, key: "i64") -> _Holding:
+        holding = _Holding()
+        self._holdings[key] = holding
+        return holding
 
-    def move(self, account_id: i64, leg: i64, lots: int) -> None:
+    def move(self, account_id: "i64", leg: "i64", lots: "i64") -> None:
         """Add signed lots."""
-        key: int = 4 * account_id + leg
-        after = self._lots.get(key, 0) + lots
-        if after:
-            self._lots[key] = after
-        else:
-            self._lots.pop(key, None)
+        key: i64 = 4 * account_id + leg
+        holding = self._holdings.get(key)
+        if holding is None:
+            holding = self._open(key)
+        holding.lots += lots
 
-    def closable(self, account_id: i64, leg: i64, side: i64) -> int:
-        """Lots that an order of this side may close."""
-        lots = self._lots.get(4 * account_id + leg, 0)
-        against = -lots if side > 0 else lots
+    def traded(self, taker: Order, maker: Order, lots: "i64") -> None:
+        """Two orders were filled with each other."""
+        bought = lots if taker.side > 0 else -lots
+        self.move(taker.account_id, taker.leg, bought)
+        self.move(maker.account_id, maker.leg, -bought)
+
+    def closable(self, order: Order) -> "i64":
+        """Lots of its account's position that an order may close."""
+        holding = self._holdings.get(4 * order.account_id + order.leg)
+        lots = 0 if holding is None else holding.lots
+        against = -lots if order.side > 0 else lots
         return against if against > 0 else 0
+
+    def copy(self) -> "Positions":
+        """The same positions, to try something on."""
+        twin = Positions()
+        twin.restore(self.state())
+        return twin
 
     def state(self) -> list[PositionRow]:
         """Every open position, by account id and leg."""
-        return [(key >> 2, key & 3, lots) for key, lots in sorted(self._lots.items())]
+        return [
+            (key >> 2, key & 3, holding.lots)
+            for key, holding in sorted(self._holdings.items())
+            if holding.lots
+        ]
 
     def restore(self, rows: Iterable[Sequence[int]]) -> None:
         """Replace everything by what `state` returned."""
-        self._lots = {4 * account_id + leg: lots for account_id, leg, lots in rows}
+        self._holdings = {}
+        for account_id, leg, lots in rows:
+            self.move(account_id, leg, lots)

@@ -1,9 +1,11 @@
 """What a taker met in the book, one resting order at a time."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.native import mypyc_attr
-from engine.words import i64
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 STEP_FILL: Final[int] = 0
 """The taker traded with a resting order at that order's price."""
@@ -25,11 +27,11 @@ class Step:
 
     def __init__(
         self,
-        kind: i64,
-        maker_id: i64,
-        price_ticks: i64,
-        lots: i64,
-        left_lots: i64,
+        kind: "i64",
+        maker_id: "i64",
+        price_ticks: "i64",
+        lots: "i64",
+        left_lots: "i64",
         liquidation: bool,
     ) -> None:
         self.kind = kind

@@ -15,8 +15,6 @@ class Refuse:
             raise ModuleNotFoundError(f"{name} comes with no dependency of seawall", name=name)
 
 sys.meta_path.insert(0, Refuse())
-# What the compiled engine loads beside itself.
-importlib.import_module("librt.vecs")
 for package in ("engine", "matching", "risk", "gateway", "seawall"):
     for module in pkgutil.walk_packages([package], package + "."):
         if not module.name.endswith("__main__"):

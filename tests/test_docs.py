@@ -293,6 +293,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target.split("#")[0]).exists(), target
 
 
+def test_the_textbook_book_is_shown_as_it_is() -> None:
+    page = (ROOT / "docs" / "order_book.md").read_text()
+    shown = page.split("```python\n")[1].split("```")[0]
+    assert "def _match(" in shown
+    source = (ROOT / "matching" / "textbook_book.py").read_text()
+    assert "".join(shown.split()) in "".join(source.split())  # here it is indented
+
+
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     for page in (ROOT / "docs").glob("*.md"):

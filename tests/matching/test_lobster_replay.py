@@ -86,11 +86,12 @@ class Replay:
         resting = book.order(self.named(order_id, side, price))
         assert resting is not None
         assert (resting.side, resting.price_ticks) == (side, price)
+        left = resting.remaining_lots
         if kind == VISIBLE_EXECUTION:
             assert book.submit(self.next_id(), TAKER, -side, price, lots, IOC) == FILLED
             (step,) = book.steps
             assert (step.kind, step.maker_id, step.lots) == (STEP_FILL, resting.order_id, lots)
-            assert (step.price_ticks, step.left_lots) == (price, resting.remaining_lots - lots)
+            assert (step.price_ticks, step.left_lots) == (price, left - lots)
             self.named_executions += resting.order_id > 0
         elif resting.remaining_lots > lots:
             assert kind == PARTIAL_CANCEL or resting.order_id < 0

@@ -8,6 +8,8 @@ Every case starts from the same book, in which account 7 owns orders 3 and 5:
     bids  98: order 5 (account 7, 8)
 """
 
+from typing import Any
+
 import pytest
 
 from engine.commands import (
@@ -15,6 +17,7 @@ from engine.commands import (
     FOK,
     GTC,
     IOC,
+    LEG_NET,
     MAX_LOTS,
     MAX_TICKS,
     SELL,
@@ -26,9 +29,9 @@ from engine.commands import (
 from engine.reasons import Reason
 from engine.units import WORD
 from matching.book import FILLED, RESTED, Book
-from matching.levels import LEVEL_LOTS, ORDERS
-from matching.resting_orders import LOTS, Order
+from matching.order import Order
 from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL
+from matching.textbook_book import TextbookBook
 
 Steps = list[tuple[int, int, int]]
 ASKS = [(1, 101, 5), (2, 101, 5), (3, 102, 4), (6, 102, 6)]
@@ -37,9 +40,21 @@ NEW = 50
 STRANGER = 9
 
 
+BookKind = type[Book] | type[TextbookBook]
+
+
+@pytest.fixture(params=[Book, TextbookBook])
+def kind(request: pytest.FixtureRequest) -> BookKind:
+    """Both books keep the same rules."""
+    return request.param
+
+
 @pytest.fixture
-def book() -> Book:
-    book = Book()
+def book(kind: BookKind) -> Book | TextbookBook:
+    return laid(kind())
+
+
+def laid(book: Any) -> Any:
     for order_id, account_id, side, price, lots in (
         (1, 1, SELL, 101, 5),
         (2, 2, SELL, 101, 5),
@@ -50,6 +65,12 @@ def book() -> Book:
     ):
         assert book.submit(order_id, account_id, side, price, lots) == RESTED
     return book
+
+
+def check(book: Book | TextbookBook) -> None:
+    """The real book can look at itself; the other keeps nothing that could go wrong."""
+    if isinstance(book, Book):
+        book.check()
 
 
 def steps(book: Book) -> Steps:
@@ -164,12 +185,12 @@ def test_a_buy_order_of_each_type(
     assert steps(book) == expected_steps
     assert queue(book, SELL) == asks
     assert queue(book, BUY) == bids
-    book.check()
+    check(book)
 
 
 @pytest.mark.parametrize("tif", [IOC, FOK])
-def test_an_immediate_order_into_an_empty_side_finds_no_liquidity(tif: int) -> None:
-    book = Book()
+def test_an_immediate_order_into_an_empty_side_finds_no_liquidity(kind: BookKind, tif: int) -> None:
+    book = kind()
     expected = Reason.NO_LIQUIDITY if tif == IOC else Reason.FOK_NOT_FILLABLE
     assert book.submit(1, 1, SELL, 100, 5, tif) == expected
     assert book.left_lots == 5
@@ -252,11 +273,11 @@ def test_self_trade_prevention_follows_the_takers_mode(
     assert steps(book) == fills((1, 5), (2, 5)) + after
     assert queue(book, SELL) == asks
     assert queue(book, BUY) == BIDS
-    book.check()
+    check(book)
 
 
-def test_the_resting_orders_own_mode_does_not_matter() -> None:
-    book = Book()
+def test_the_resting_orders_own_mode_does_not_matter(kind: BookKind) -> None:
+    book = kind()
     book.submit(1, 7, SELL, 100, 5, GTC, False, STP_CANCEL_OLDEST)
     assert book.submit(2, 7, BUY, 100, 5, GTC, False, STP_CANCEL_NEWEST) == Reason.SELF_TRADE
     assert queue(book, SELL) == [(1, 100, 5)]
@@ -289,7 +310,7 @@ def test_own_orders_are_no_liquidity_for_fill_or_kill(
         assert sum(size for kind, _, size in steps(book) if kind == STEP_FILL) == lots
     else:
         assert (steps(book), queue(book, SELL), queue(book, BUY)) == ([], ASKS, BIDS)
-    book.check()
+    check(book)
 
 
 @pytest.mark.parametrize(
@@ -350,21 +371,23 @@ def test_amend_keeps_priority_only_when_nothing_but_the_size_falls(
     assert book.change(order_id, price, lots) == outcome
     assert steps(book) == expected_steps
     assert queue(book, SELL) == asks
-    book.check()
+    check(book)
 
 
-def test_an_amended_order_keeps_its_modes() -> None:
-    book = Book()
+def test_an_amended_order_keeps_its_modes(kind: BookKind) -> None:
+    book = kind()
     book.submit(1, 7, BUY, 90, 5)
     book.submit(2, 7, SELL, 110, 5, GTC, False, STP_DECREMENT, True)
     book.submit(3, 8, SELL, 111, 5, GTC, True)
     assert book.change(2, 90, 8) == RESTED
     assert steps(book) == [(STEP_DECREMENT, 1, 5)]
-    assert book.order(2) == Order(2, 7, SELL, 90, 3, STP_DECREMENT, False, True)
+    changed = book.order(2)
+    assert changed is not None
+    assert changed.row() == (2, 7, 90, 3, STP_DECREMENT, 0, 1, 0, LEG_NET)
     book.submit(4, 9, BUY, 89, 5)
     assert book.change(3, 89, 5) == Reason.POST_ONLY_WOULD_CROSS
     assert (len(book), 2 in book, 4 in book) == (2, True, True)
-    book.check()
+    check(book)
 
 
 def test_cancel_returns_what_was_left_and_only_once(book: Book) -> None:
@@ -374,13 +397,13 @@ def test_cancel_returns_what_was_left_and_only_once(book: Book) -> None:
     assert book.cancel(2**70) == 0
     assert 2**70 not in book and book.order(2**70) is None
     assert queue(book, SELL) == ASKS[1:]
-    book.check()
+    check(book)
 
 
-def test_the_same_liquidity_cannot_fill_two_takers() -> None:
+def test_the_same_liquidity_cannot_fill_two_takers(kind: BookKind) -> None:
     """A simulator without a real book filled both takers from one displayed size
     (nautechsystems/nautilus_trader#2564)."""
-    book = Book()
+    book = kind()
     book.submit(1, 1, SELL, 100, 10)
     assert book.submit(2, 2, BUY, 100, 7, IOC) == FILLED
     assert steps(book) == fills((1, 7))
@@ -414,7 +437,7 @@ def test_impossible_orders_are_refused_and_change_nothing(
         with pytest.raises(ValueError, match="must be positive"):
             book.change(1, price, lots)
     assert (queue(book, SELL), queue(book, BUY)) == (ASKS, BIDS)
-    book.check()
+    check(book)
 
 
 def test_depth_shows_totals_and_order_counts_best_first(book: Book) -> None:
@@ -431,32 +454,39 @@ def _crossed(book: Book) -> None:
 
 
 def _wrong_total(book: Book) -> None:
-    book.levels.cells[book.asks.best + LEVEL_LOTS] += 1
+    book.asks.best.lots += 1
 
 
 def _wrong_remaining(book: Book) -> None:
-    book.resting.cells[book.slot_of(4) + LOTS] = 0
+    book.order(4).remaining_lots += 3
+
+
+def _gone_but_queued(book: Book) -> None:
+    book.order(4).remaining_lots = 0
 
 
 def _lost_index(book: Book) -> None:
-    book.resting.slots.pop(5)
+    book.resting.pop(5)
 
 
 def _ghost_index(book: Book) -> None:
-    book.resting.add(90, 7, 1, 0)
+    book.resting.add(Order(90, 7, BUY, 1, 1, STP_CANCEL_NEWEST, False, False, False, LEG_NET))
+
+
+def _wrong_price(book: Book) -> None:
+    book.order(4).price_ticks = 103
 
 
 def _wrong_best(book: Book) -> None:
-    book.bids.best = book.bids.sorted[book.bids.start]
+    book.bids.best = book.bids.levels[0]
 
 
 def _unsorted_levels(book: Book) -> None:
-    row, start = book.asks.sorted, book.asks.start
-    row[start], row[start + 1] = row[start + 1], row[start]
+    book.asks.levels.reverse()
 
 
 def _wrong_count(book: Book) -> None:
-    book.levels.cells[book.asks.sorted[book.asks.start] + ORDERS] = 3
+    book.asks.levels[0].orders = 3
 
 
 @pytest.mark.parametrize(
@@ -464,7 +494,9 @@ def _wrong_count(book: Book) -> None:
     [
         (_crossed, "crossed: bid 101, ask 101"),
         (_wrong_total, "level 101 holds 10 lots, its total says 11"),
-        (_wrong_remaining, "order 4 rests with nothing left"),
+        (_wrong_remaining, "level 99 holds 13 lots, its total says 10"),
+        (_gone_but_queued, "level 99 holds 0 lots, its total says 10"),
+        (_wrong_price, "order 4 is queued at another price"),
         (_lost_index, "order 5 is not indexed"),
         (_ghost_index, "6 orders are queued, 7 are indexed"),
         (_wrong_best, "cached best level is wrong"),
@@ -472,9 +504,10 @@ def _wrong_count(book: Book) -> None:
         (_wrong_count, "level 102 holds 2 orders, not 3"),
     ],
 )
-def test_check_names_the_damage_and_prints_the_book(book, damage, message) -> None:
-    book.check()
+def test_check_names_the_damage_and_prints_the_book(damage, message) -> None:
+    book = laid(Book())
+    check(book)
     damage(book)
     with pytest.raises(AssertionError, match=message) as caught:
-        book.check()
+        check(book)
     assert "bids, asks:" in str(caught.value)

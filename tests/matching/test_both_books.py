@@ -1,4 +1,4 @@
-"""The book and its naive twin get the same commands and must agree after each one."""
+"""The book and the textbook's get the same commands and must agree after each one."""
 
 import random
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from engine.commands import (
     STP_DECREMENT,
 )
 from matching.book import FILLED, RESTED, Book
-from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL, STEP_TRIM
-from tests.matching.naive_book import NaiveBook, Result
+from matching.step import STEP_FILL, Step
+from matching.textbook_book import TextbookBook
 
 LEGS = (LEG_NET, LEG_LONG, LEG_SHORT)
 MODES = (STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, STP_CANCEL_BOTH, STP_DECREMENT)
@@ -34,7 +34,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.book = Book()
-        self.naive = NaiveBook()
+        self.textbook = TextbookBook()
         self.accounts: dict[int, int] = {}
         self.seen: dict[str, int] = {}
 
@@ -52,95 +52,74 @@ class Pair:
     ) -> None:
         order_id = len(self.accounts) + 1
         self.accounts[order_id] = account_id
-        arguments = (
-            order_id,
-            account_id,
-            side,
-            price,
-            lots,
-            tif,
-            post_only,
-            stp,
-            False,
-            reduce_only,
-            leg,
+        order = (order_id, account_id, side, price, lots, tif, post_only, stp)
+        held = self.held(account_id, leg)
+        outcome = self.book.submit(*order, False, reduce_only, leg)
+        self.compare_result(
+            order_id, outcome, self.textbook.submit(*order, False, reduce_only, leg)
         )
-        outcome = self.book.submit(*arguments)
-        self.compare_result(order_id, outcome, self.naive.submit(*arguments))
+        filled = sum(step.lots for step in self.book.steps if step.kind == STEP_FILL)
+        if reduce_only and filled:
+            assert held * side < 0
+            assert filled <= abs(held)
 
-    def cancel(self, order_id: int) -> None:
-        left = self.book.cancel(order_id)
-        assert left == self.naive.cancel(order_id)
-        self.count("cancel" if left else "cancel of nothing")
-        self.compare_books()
+    def held(self, account_id: int, leg: int) -> int:
+        rows = self.book.positions.state()
+        return sum(lots for *key, lots in rows if key == [account_id, leg])
 
     def move(self, account_id: int, leg: int, lots: int) -> None:
         self.book.positions.move(account_id, leg, lots)
-        self.naive.held[account_id, leg] += lots
+        self.textbook.positions.move(account_id, leg, lots)
+        self.compare_books()
+
+    def cancel(self, order_id: int) -> None:
+        left = self.book.cancel(order_id)
+        assert left == self.textbook.cancel(order_id)
+        self.count("cancel" if left else "cancel of nothing")
         self.compare_books()
 
     def change(self, order_id: int, price: int, lots: int) -> None:
-        if self.naive.find(order_id) is None:
+        if order_id not in self.textbook:
             with pytest.raises(KeyError):
                 self.book.change(order_id, price, lots)
             return
         outcome = self.book.change(order_id, price, lots)
         self.count("change")
-        self.compare_result(order_id, outcome, self.naive.change(order_id, price, lots))
+        self.compare_result(order_id, outcome, self.textbook.change(order_id, price, lots))
 
-    def compare_result(self, taker_id: int, outcome: int, expected: Result) -> None:
-        steps = self.book.steps
-        trades = [(s.maker_id, s.price_ticks, s.lots) for s in steps if s.kind == STEP_FILL]
-        assert trades == expected.trades
-        cancelled = [(s.maker_id, s.lots) for s in steps if s.kind == STEP_CANCEL]
-        assert cancelled == expected.cancelled
-        decremented = [(s.maker_id, s.lots) for s in steps if s.kind == STEP_DECREMENT]
-        assert decremented == expected.decremented
-        trimmed = [(s.maker_id, s.lots) for s in steps if s.kind == STEP_TRIM]
-        assert trimmed == expected.trimmed
-        if expected.reason is not None:
-            assert outcome == expected.reason
-            assert self.book.left_lots == expected.unfilled
-        elif expected.unfilled:
-            assert outcome == RESTED
-            assert self.book.left_lots == expected.unfilled
-        else:
-            assert outcome == FILLED
-            assert self.book.left_lots == 0
-        for maker_id, _, _ in trades:
-            assert self.accounts[maker_id] != self.accounts[taker_id], "an account met itself"
-        left = {step.maker_id: step.left_lots for step in steps}
-        for maker_id, lots in left.items():
-            still_resting = self.naive.find(maker_id)
-            assert lots == (still_resting.lots if still_resting else 0)
-        self.count(str(outcome))
-        for step in steps:
+    def compare_result(self, taker_id: int, outcome: int, expected: int) -> None:
+        assert outcome == expected
+        assert told(self.book.steps) == told(self.textbook.steps)
+        assert self.book.left_lots == self.textbook.left_lots
+        if outcome == RESTED:
+            assert self.book.trimmed_lots == self.textbook.trimmed_lots
+        self.count(str(int(outcome)))
+        for step in self.book.steps:
             self.count(("fill", "stp cancel", "stp decrement", "trim")[step.kind])
+            if step.kind == STEP_FILL:
+                assert self.accounts[step.maker_id] != self.accounts[taker_id], "met itself"
         self.compare_books()
 
     def compare_books(self) -> None:
         self.book.check()
-        held = [(*key, lots) for key, lots in sorted(self.naive.held.items()) if lots]
-        assert self.book.positions.state() == held
+        assert len(self.book) == len(self.textbook)
+        assert self.book.state() == self.textbook.state()
+        assert self.book.positions.state() == self.textbook.positions.state()
+        assert self.book.best_bid_ticks() == self.textbook.best_bid_ticks()
+        assert self.book.best_ask_ticks() == self.textbook.best_ask_ticks()
         for side in (BUY, SELL):
-            l3 = [
-                (o.order_id, o.account_id, o.price_ticks, o.remaining_lots)
-                for o in self.book.orders(side)
-            ]
-            queue = self.naive.queue(side)
-            assert l3 == [(o.order_id, o.account_id, o.price, o.lots) for o in queue]
-            l2: dict[int, tuple[int, int]] = {}
-            for order in queue:
-                lots, orders = l2.get(order.price, (0, 0))
-                l2[order.price] = (lots + order.lots, orders + 1)
-            depth = [(price, lots, orders) for price, (lots, orders) in l2.items()]
+            depth = self.textbook.depth(side)
             assert self.book.depth(side) == depth
-            assert self.book.depth(side, 2) == depth[:2]
-            best = self.book.best_bid_ticks() if side == BUY else self.book.best_ask_ticks()
-            assert best == (depth[0][0] if depth else 0)
+            assert self.book.depth(side, 2) == self.textbook.depth(side, 2) == depth[:2]
+            for price, lots, _ in depth[:3]:
+                assert self.book.level_lots(side, price) == lots
 
     def count(self, what: str) -> None:
         self.seen[what] = self.seen.get(what, 0) + 1
+
+
+def told(steps: list[Step]) -> list[tuple[object, ...]]:
+    return [(s.kind, s.maker_id, s.price_ticks, s.lots, s.left_lots, s.liquidation) for s in steps]
 
 
 _submits = st.tuples(
@@ -161,7 +140,7 @@ _changes = st.tuples(st.just("change"), st.integers(1, 30), st.integers(1, 6), s
 
 
 @given(st.lists(st.one_of(_submits, _submits, _cancels, _changes, _moves), max_size=60))
-def test_any_command_sequence_gives_the_fills_and_queues_of_the_naive_book(
+def test_any_command_sequence_gives_the_fills_and_queues_of_the_textbook(
     commands: list[tuple[object, ...]],
 ) -> None:
     pair = Pair()
@@ -170,7 +149,7 @@ def test_any_command_sequence_gives_the_fills_and_queues_of_the_naive_book(
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_long_random_flows_agree_with_the_naive_book(seed: int) -> None:
+def test_long_random_flows_agree_with_the_textbook(seed: int) -> None:
     rng = random.Random(seed)
     # Odd seeds trade in a wide range, so that emptied levels pile up and are swept out.
     prices = 12 if seed % 2 == 0 else 900
@@ -197,7 +176,7 @@ def test_long_random_flows_agree_with_the_naive_book(seed: int) -> None:
         elif dice < 0.85:
             pair.cancel(rng.randint(max(1, known - 150), known))
         else:
-            resting = sorted(order.order_id for order in pair.naive.orders)
+            resting = sorted(pair.textbook.resting)
             if resting:
                 price = rng.randint(1, prices)
                 pair.change(rng.choice(resting), price, rng.randint(1, 40))
@@ -212,7 +191,7 @@ def test_levels_that_emptied_behind_the_best_are_swept_out() -> None:
     for number in range(2, 5_000):
         book.submit(number, 1, BUY, 10_000 - number, 1)
         book.cancel(number)
-        assert book.bids.end - book.bids.start <= 130
+        assert len(book.bids.levels) <= 130
     book.check()
 
 
