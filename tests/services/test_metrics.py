@@ -29,7 +29,7 @@ from gateway.metric_tables import (
 from gateway.metrics import DOOR, GROUPS, HOST, RISK, Metrics
 from risk.rulebook import CallRule
 from seawall.exchange import Exchange
-from tests.market import Market, collateral, levels, ppb, rules
+from tests.market import FUND, Market, collateral, levels, ppb, rules
 from tests.services.streams import RULEBOOKS, Stream
 
 DOC = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -384,11 +384,12 @@ def test_the_door_is_asked_at_the_moment_of_the_scrape() -> None:
 
 
 def test_exchanged_collateral_is_counted() -> None:
-    """A loss of 200 beyond a limit of 100 takes 0.004 coins at 50,000."""
+    """A loss of 200 beyond a limit of 100 takes 0.004 coins at 50,000 from a fund that can pay."""
     m = Market(rules(collateral=collateral(BTC="0", debt_limit=100)))
     metrics = Metrics()
     learn_risk(metrics, m.exchange.risk)
     m.exchange.subscribe(metrics.observe_event)
+    m.deposit(FUND, "1000")
     m.open(100, deposit="1", asset="BTC")
     m.open(101, deposit="10000")
     m.asset_price("50000")
