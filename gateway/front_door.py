@@ -57,7 +57,7 @@ from gateway.protocol import (
     encode,
 )
 from gateway.publisher import Publisher
-from gateway.runs import last_run
+from gateway.query_desk import QueryDesk
 from gateway.session_book import SessionBook
 from gateway.sessions import MAX_MALFORMED, Rate, Session, verdict
 from gateway.steady_clock import SteadyClock
@@ -93,7 +93,8 @@ _CANCEL: Final[Any] = struct_form(CancelOrder)
 class FrontDoor:
     """The gateway's sockets. ``clock`` is monotonic, ``wall_clock`` the machine's time; both in ns.
 
-    Commands are stamped with the time of a `SteadyClock` that follows the wall clock."""
+    Commands are stamped with the time of a `SteadyClock` that follows the wall clock. ``read`` is
+    for a `QueryDesk`."""
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class FrontDoor:
         wall_clock: Callable[[], int],
         audit: Audit | None = None,
         clock_notes: ClockNotes | None = None,
+        read: Callable[[Any], list[Any]] | None = None,
     ) -> None:
         self._part = part
         self._audit = audit or Audit(None, wall_clock)
@@ -119,6 +121,7 @@ class FrontDoor:
         self.sessions = SessionBook(self._budgets, self._audit, clock)
         sessions = self.sessions.by_address
         self._deliveries = Deliveries(part, sessions, self._send_frame, self._publish_frame)
+        self._desk = QueryDesk(read, self._deliveries, sessions)
         self._pending = Pending()
         self.sessions.known_to(self._deliveries, self._pending)
         self._commands: list[Command] = []
@@ -375,14 +378,8 @@ class FrontDoor:
         self._send(session.address, welcome)
 
     def _problem_of(self, client: str, run: int) -> str:
-        """Why a run cannot be taken; empty if it can."""
-        last = last_run(max(self._time_ns, self._wall_clock()))
-        if not 0 <= run <= last:
-            return f"run {run}: allowed are 0 to {last} (they grow with the time)"
-        runs = self._part.runs(client)
-        if runs.is_over(run):
-            return f"run {run} is over and forgotten; begin one above {runs.floor}"
-        return ""
+        now_ns = max(self._time_ns, self._wall_clock())
+        return self._part.runs(client).problem_of(run, now_ns)
 
     def _submit(
         self, session: Session, run: int, requests: list[tuple[int, Any]], now_ns: int
@@ -418,6 +415,8 @@ class FrontDoor:
             if kind is not _SUBMIT and kind is not _CANCEL and (fault := fault_of(command)):
                 rate.refuse(now_ns)
                 replies.append(self._refusal(request_id, command, Reason.INVALID_FIELD, fault))
+                continue
+            if kind is not _SUBMIT and self._desk.takes(session, request_id, command):
                 continue
             highest = max(highest, request_id)
             request_ids.append(request_id)
@@ -513,7 +512,8 @@ class FrontDoor:
         self._publisher.send(topic, frame)
 
     def idle(self) -> None:
-        """Publish how far the depth is, and look at the key file, each after its time."""
+        """Answer queries, publish how far the depth is, look at the key file, each in its time."""
+        self._desk.answer()
         self._publisher.hear()
         now_ns = self._clock()
         if now_ns - self._told_ns >= TELL_SEQUENCES_NS:

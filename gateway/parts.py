@@ -29,6 +29,7 @@ class RiskHolder:
         self.engine = RiskEngine()
         self._wrap = wrap
         self._shards = shards
+        self._asked = wrap(self._say)
 
     def hub(self) -> Hub:
         """The hub around it."""
@@ -44,6 +45,15 @@ class RiskHolder:
                 LIQUIDATION: in_place(LiquidationEngine()),
             }
         )
+
+    def answer(self, query: Any) -> list[Any]:
+        """What the risk engine says to a query, without changing anything."""
+        out: list[Any] = []
+        self._asked(query, out)
+        return out
+
+    def _say(self, query: Any, out: list[Any]) -> None:
+        out += self.engine.answer(query)
 
     def _taker(self) -> Component | Handler:
         # As it is, it is called without a function in between.

@@ -55,6 +55,15 @@ class Runs:
         """Whether it was forgotten, or cannot be told from one that was."""
         return run <= self.floor and run not in self.memories
 
+    def problem_of(self, run: int, now_ns: int) -> str:
+        """Why nothing can be asked in a run; empty if it can."""
+        last = last_run(now_ns)
+        if not 0 <= run <= last:
+            return f"run {run}: allowed are 0 to {last} (they grow with the time)"
+        if self.is_over(run):
+            return f"run {run} is over and forgotten; begin one above {self.floor}"
+        return ""
+
     def used(self, run: int) -> Memory:
         """The memory of a run that something is asked in now."""
         memory = self.memories.pop(run, None) or Memory()

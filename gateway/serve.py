@@ -125,7 +125,16 @@ def build_part(name: str, config: ServiceConfig, meter: Meter | None) -> tuple[P
         uptime_ns,
         lambda text: print(text, flush=True),
     )
-    front = FrontDoor(gateway, config.gateway, keys, time.monotonic_ns, time.time_ns, audit, notes)
+    front = FrontDoor(
+        gateway,
+        config.gateway,
+        keys,
+        time.monotonic_ns,
+        time.time_ns,
+        audit,
+        notes,
+        read=holder.answer if name == ALL else None,
+    )
     door: Door = front if meter is None else meter.door(front, gateway)
     if name == GATEWAY:
         return gateway, door

@@ -122,6 +122,13 @@ class RiskEngine(Component):
             core.advance(message.time_ns)
             handler(message)
 
+    def answer(self, query: Any) -> list[Any]:
+        """What there is to say to a query now. Nothing changes, not even the time."""
+        out: list[Any] = []
+        self.core.out = out
+        self._handlers[type(query)](query)
+        return out
+
     def _add_asset(self, command: c.AddAsset) -> None:
         core = self.core
         asset_id = command.spec.asset_id

@@ -150,6 +150,8 @@ class Processes:
     def start_all(self) -> None:
         for name in self.config.services():
             self.start(name)
+        # A client is patient for ten seconds; on a busy machine a start takes longer.
+        self.wait_until_ready()
 
     @property
     def address(self) -> Address:
