@@ -59,8 +59,8 @@ def cut(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{journal}: is missing; there is nothing to cut")
     lost = cut_journal(journal, ALL, arguments.input)
     print(
-        f"{journal}: ends before input {arguments.input} now; {lost:,} inputs behind it are lost "
-        "though their commands were answered, and lie beside it (.cut)"
+        f"{journal}: ends before input {arguments.input} now; inputs lost though their commands "
+        f"were answered: {lost:,} (they lie beside it, .cut)"
     )
     return 0
 

@@ -32,7 +32,7 @@ from gateway.client import Client
 from gateway.serve import DAMAGED
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
 from tests.services.supervised import Running
-from tests.services.trading import Trader, commands_of
+from tests.services.trading import Trader, check_state, commands_of
 
 LONG = os.environ.get("SEAWALL_PROFILE") == "long"
 FLIPS = 2_000 if LONG else 300
@@ -281,6 +281,37 @@ def wait_until_ready_or_ended(processes: Processes, name: str) -> int | None:
         assert time.monotonic() < limit, f"neither ready nor ended: {processes.log(name)}"
         time.sleep(0.02)
     return None
+
+
+def test_without_a_backup_the_exchange_goes_on_before_the_damaged_row(tmp_path: Path) -> None:
+    processes, _ = traded(tmp_path / "run", ONE, random.Random(8))
+    [log] = (tmp_path / "run").glob("all.journal-*")
+    data = bytearray(log.read_bytes())
+    data[-1] ^= 1
+    log.write_bytes(data)
+    before = processes.config.journal(ALL)
+    with Processes(tmp_path / "run", ONE) as again:
+        (tmp_path / "run" / "all.log").unlink()
+        again.start(ALL)
+        assert again.running.pop(ALL).wait(PATIENCE_SECONDS) == DAMAGED
+        found = re.search(rf"{before}-000000000000: row (\d+) at byte", again.log(ALL))
+        assert found is not None
+        command = ["cut", "--input", found[1], "--config", str(again.file)]
+        done = subprocess.run(
+            [sys.executable, "-m", "seawall.cli", *command],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"ends before input {found[1]} now; inputs lost" in done.stdout
+        assert "were answered: 1 " in done.stdout
+        again.start(ALL)
+        assert wait_until_ready_or_ended(again, ALL) is None
+        again.stop()
+        check_state(again)
 
 
 @pytest.mark.parametrize("victim", SERVICES)
