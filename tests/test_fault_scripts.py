@@ -28,6 +28,7 @@ SCRIPTS = [
     "16_native_toml_time.toml",
     "17_bom.toml",
     "18_tiers_of_other_venues.json",
+    "23_reduce_only_opens_a_position.py",
     "26_weights_merge.py",
     "33_liquidation_order_past_bankruptcy.py",
 ]
