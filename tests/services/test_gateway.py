@@ -31,6 +31,7 @@ from tests.services.streams import RULEBOOKS, START_NS, Stream, opening
 def processes(tmp_path: Path) -> Iterator[Processes]:
     with Processes(tmp_path) as running:
         running.start_all()
+        running.wait_until_ready()
         yield running
 
 
