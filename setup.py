@@ -60,6 +60,7 @@ COMPILED = [
     "risk/collateral.py",
     "risk/conversion.py",
     "risk/core.py",
+    "risk/cover.py",
     "risk/deleveraging.py",
     "risk/frontier.py",
     "risk/funding.py",

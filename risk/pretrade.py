@@ -265,7 +265,11 @@ def check_cross_margin(
     else:
         position.sell_lots += qty_lots
         position.sell_value_q += value_q
-    required_q, free_q = initial_and_equity_q(position.account, profit_counts)
+    account = position.account
+    required_q, free_q = initial_and_equity_q(account, profit_counts)
+    if len(account.trader.accounts) > 1 and profit_counts and isolated_need_q(account):
+        # What isolated positions need cannot be unrealised profit.
+        free_q -= unrealised_profit_q(account)
     if side == BUY:
         position.buy_lots -= qty_lots
         position.buy_value_q -= value_q

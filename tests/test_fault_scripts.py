@@ -17,6 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = Path(os.environ.get("SEAWALL_SHARED", REPOSITORY.parent / "shared")) / "faults"
 
 SCRIPTS = [
+    "01_isolated_order_without_hold.py",
+    "03_market_order_beyond_its_margin.py",
     "04_adl_at_a_price_of_another_contract.py",
     "05_deficit_charged_to_nobody.py",
     "06_fund_deep_below_zero.py",
@@ -25,16 +27,25 @@ SCRIPTS = [
     "10_one_odd_candle_hides_the_crash.py",
     "12_sentinel_cap.json",
     "12_sentinel_cap_is_a_traceback.py",
+    "14_isolated_orders_hold_too_much.py",
     "16_native_toml_time.toml",
     "17_bom.toml",
     "18_tiers_of_other_venues.json",
+    "21_closing_past_bankruptcy.py",
+    "22_isolated_order_liquidated_by_its_own_check.py",
     "23_reduce_only_opens_a_position.py",
+    "24_cannot_close_beside_a_take_profit.py",
+    "25_isolated_profit_cannot_leave.py",
     "26_weights_merge.py",
+    "31_resting_order_the_mark_has_passed.py",
     "33_liquidation_order_past_bankruptcy.py",
+    "37_close_behind_a_resting_order.py",
+    "39_isolated_margin_in_slices.py",
 ]
 
 REFUSED = {
     "07_decimals_change_the_market.py": "assets.usd.decimals: 12 leave too little room",
+    "21_closing_past_bankruptcy.py": "closes past bankruptcy (price 9000; bankrupt beyond 9920",
 }
 """Scripts that end with a refusal for the right reason."""
 
