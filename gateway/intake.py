@@ -164,8 +164,7 @@ class GatewayPart:
         for place, parcel in enumerate(parcels):
             client, run = client_and_run(parcel.requester)
             runs = self.clients[client]
-            runs.memories[run].finish(parcel, bytes(outcome.direct[place]), self._keep)
-            runs.tidy(run)
+            runs.finish(run, parcel, bytes(outcome.direct[place]), self._keep)
         for topic, levels in outcome.public:
             if topic.startswith(_DEPTH):
                 self._mirror(decode_levels(levels))

@@ -94,11 +94,16 @@ class Memory:
         done = self.done
         done.append(parcel)
         while self.answered - done[0].kept() >= keep and len(done) > 1:
-            oldest = done.popleft()
-            self.answered -= oldest.kept()
-            for request_id in oldest.request_ids:
-                self._drop(request_id, oldest)
-            self.floor = max(self.floor, max(oldest.request_ids))
+            self.forget_oldest()
+
+    def forget_oldest(self) -> None:
+        """The answers of the oldest parcel are not kept any longer, and its requests are too old
+        from now on."""
+        oldest = self.done.popleft()
+        self.answered -= oldest.kept()
+        for request_id in oldest.request_ids:
+            self._drop(request_id, oldest)
+        self.floor = max(self.floor, max(oldest.request_ids))
 
     def _drop(self, request_id: int, parcel: Parcel) -> None:
         """Forget a request of a parcel; a query's number may have come again in a later one."""

@@ -8,10 +8,13 @@ and not remembered is over, for good.
 
 from typing import Any, Final
 
-from gateway.parcels import Memory
+from gateway.parcels import Memory, Parcel
 
 MAX_RUNS: Final[int] = 1_000
 """Runs remembered of one client."""
+
+MAX_ANSWERS: Final[int] = 100_000
+"""Answers remembered of one client, in all its runs together."""
 
 _NEVER: Final[int] = 2**63
 """Above every request number."""
@@ -32,12 +35,14 @@ def last_run(time_ns: int) -> int:
 
 
 class Runs:
-    """``floor`` is the highest number of a run that was forgotten, -1 before the first."""
+    """``floor`` is the highest number of a run that was forgotten, -1 before the first;
+    ``answered`` counts the answers remembered in all runs."""
 
-    __slots__ = ("floor", "memories")
+    __slots__ = ("answered", "floor", "memories")
 
     def __init__(self) -> None:
         self.floor = -1
+        self.answered = 0
         # Whoever asked last stands last.
         self.memories: dict[int, Memory] = {}
 
@@ -76,12 +81,32 @@ class Runs:
         memory = self.memories[run]
         if not (memory.answered or memory.under_way or memory.floor):
             del self.memories[run]
+        self._forget_answers()
         if len(self.memories) <= MAX_RUNS:
             return
         for oldest in list(self.memories)[: len(self.memories) - MAX_RUNS]:
             if not self.memories[oldest].under_way:
-                del self.memories[oldest]
+                self.answered -= self.memories.pop(oldest).answered
                 self.floor = max(self.floor, oldest)
+
+    def finish(self, run: int, parcel: Parcel, answers: bytes, keep: int) -> None:
+        """A parcel of a run is answered; of the run ``keep`` answers are remembered."""
+        memory = self.memories[run]
+        self.answered -= memory.answered
+        memory.finish(parcel, answers, keep)
+        self.answered += memory.answered
+        self.tidy(run)
+
+    def _forget_answers(self) -> None:
+        """Beyond `MAX_ANSWERS` the oldest answers of the run that has most of them go: a run that
+        needs few is not made to forget by one that needs many."""
+        while self.answered > MAX_ANSWERS:
+            most = max(self.memories.values(), key=lambda memory: memory.answered)
+            if len(most.done) < 2:
+                return
+            before = most.answered
+            most.forget_oldest()
+            self.answered += most.answered - before
 
     def state(self) -> list[Any]:
         """What `restore` needs besides the parcels in work."""
@@ -90,7 +115,9 @@ class Runs:
     def restore(self, requester: str, state: list[Any]) -> None:
         """Take over what `state` returned."""
         self.floor, rows = state
+        self.answered = 0
         self.memories = {}
         for run, remembered in rows:
             memory = self.memories[run] = Memory()
             memory.restore(requester, remembered)
+            self.answered += memory.answered

@@ -3,6 +3,7 @@
 from collections import deque
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,3 +140,29 @@ def test_answers_asked_for_again_are_found_in_their_parcels() -> None:
     [replies] = known.replies()
     assert (replies.request_ids, replies.order_ids) == ([5, 2, 1], [0, 8, 0])
     assert msgspec.msgpack.decode(replies.answers) == [[], [], []]
+
+
+def test_all_answers_of_a_client_have_a_bound_that_its_small_runs_do_not_feel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.runs.MAX_ANSWERS", 40)
+    part = GatewayPart(remembered_requests=1_000)
+    number = 0
+    for run, frames in ((1, 3), (2, 20), (3, 20), (4, 3)):
+        for frame in range(frames):
+            number += 1
+            first = frame * 2 + 1
+            done(part, number, [plain(f"ann/{run}", first, first + 1)])
+    runs = part.runs("ann")
+    kept = {run: memory.answered for run, memory in runs.memories.items()}
+    assert sum(kept.values()) == runs.answered <= 40
+    assert kept[1] == kept[4] == 6, "who needs little keeps all of it"
+    assert kept[2] < 40 and kept[3] < 40
+    big = part.memory("ann/3")
+    assert big.floor > 0 and not any(request <= big.floor for request in big.parcels)
+    done(part, number + 1, [plain("bob/1", 1)])
+    assert part.runs("bob").answered == 1
+    again = GatewayPart(remembered_requests=1_000)
+    again.restore(unpack(pack(part.state())))
+    assert again.runs("ann").answered == runs.answered
+    assert pack(again.state()) == pack(part.state())
