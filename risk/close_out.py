@@ -5,6 +5,8 @@ the account's equity, so the account ends at exactly zero and the taker holds th
 Every loss the account cannot bear is booked once, as bad debt at the stage that met it.
 """
 
+from msgspec.structs import replace
+
 from engine.commands import BUY, IOC, MAX_LOTS, STP_CANCEL_OLDEST
 from engine.events import (
     BadDebtBooked,
@@ -29,7 +31,7 @@ from risk.bankruptcy import bankruptcy_values, mark_value_q
 from risk.conversion import exchange_for_debt
 from risk.core import RiskCore, house_position
 from risk.deleveraging import Deleveraging
-from risk.health import evaluate, position_notional_q
+from risk.health import evaluate, open_losses_q, position_notional_q
 from risk.house_waterfall import HouseWaterfall
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks, nearer_ticks
 from risk.reservations import Reservations, drop_if_empty
@@ -168,6 +170,10 @@ class CloseOut:
         rulebook = self._core.rulebook
         instrument = position.listing.instrument
         facts = self._core.facts(account)
+        losses_q = open_losses_q(account)
+        if losses_q:
+            # What its own orders under way may lose is not there for the liquidation.
+            facts = replace(facts, equity_q=facts.equity_q - losses_q)
         (held,) = (
             each
             for each in facts.positions

@@ -349,6 +349,22 @@ def _notional_q(position: "Position") -> int:
     return listing.instrument.notional_q(position.qty_lots, listing.mark_ticks)
 
 
+def _outgrown_room_q(share_q: int, factor_ppb: int, slope_ppb: int) -> int:
+    """How far a notional may move before a requirement that moves faster than the value has used up
+    ``share_q`` (rounded down); -1 where it moves no faster, and for -1."""
+    beyond_ppb = scale_down(factor_ppb, slope_ppb, PPB) + 1 - PPB
+    if share_q < 0 or beyond_ppb <= 0:
+        return -1
+    return scale_down(share_q, PPB, beyond_ppb)
+
+
+def _nearer(room_q: int, other_q: int) -> int:
+    """The smaller of two rooms, of which -1 is none."""
+    if room_q < 0:
+        return other_q
+    return room_q if other_q < 0 or room_q < other_q else other_q
+
+
 def _place_position(
     position: "Position",
     worse_share_q: int,
@@ -365,12 +381,18 @@ def _place_position(
     # Value moves one for one with notional.
     worse_room_q = worse_share_q
     better_room_q = better_share_q
+    slope_ppb = listing.model.slope_bound_ppb(position.qty_lots)
     if is_long == instrument.inverse:
         # The notional grows when the position loses, and the requirement with it.
-        slope_ppb = listing.model.slope_bound_ppb(position.qty_lots)
         frontier = listing.frontier
         worse_room_q = frontier.sloped_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
         better_room_q = frontier.sloped_room_q(better_share_q, better_factor_ppb, slope_ppb)
+    else:
+        # Where a level asks for more than the notional, the requirement outgrows a gain.
+        gaining_q = _outgrown_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
+        losing_q = _outgrown_room_q(better_share_q, better_factor_ppb, slope_ppb)
+        better_room_q = _nearer(better_room_q, gaining_q)
+        worse_room_q = _nearer(worse_room_q, losing_q)
     down_q = worse_room_q if is_long else better_room_q
     up_q = better_room_q if is_long else worse_room_q
     low_ticks = NO_THRESHOLD

@@ -23,7 +23,7 @@ from engine.order_links import ChangeOrder, PlaceOrder
 from engine.reasons import Reason
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
 from risk.core import RiskCore
-from risk.cover import keep_covered, place_cover, spare_q
+from risk.cover import keep_covered, place_cover
 from risk.health import edges_are_passed, order_loss_q
 from risk.listing import Listing
 from risk.pretrade import (
@@ -302,9 +302,8 @@ class Orders:
             worst = worst_paid_ticks(position, side, lots, order.price_ticks, means_q, fee)
             detail = f"price {order.price_ticks}; bankrupt beyond {worst} ticks"
             return Verdict(Reason.CLOSES_PAST_BANKRUPTCY, loss_q + fee_q, means_q, detail)
-        # The fee is held as far as it is free; a closing fill pays no more than is left.
-        free_q = spare_q(core, core.cross_of(position.account)) - loss_q
-        order.hold_q = max(0, min(fee_q, means_q - loss_q, free_q))
+        # The fee is held as far as there is something to hold; a closing fill pays no more.
+        order.hold_q = max(0, min(fee_q, means_q - loss_q))
         return PASSED
 
     # cancel and amend

@@ -14,7 +14,7 @@ from engine.units import apply_rate_up, magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore, house_position
 from risk.cover import keep_covered
-from risk.health import evaluate, position_initial_q
+from risk.health import evaluate, open_losses_q, position_initial_q
 from risk.margin_calls import missing_q, note_trade
 from risk.pretrade import Verdict, fee_hold_q, promised_q, rounding_hold_q
 from risk.reservations import Reservations, drop_if_empty
@@ -167,7 +167,7 @@ class Settlement:
         """The fee of one side; what was charged.
 
         Liquidation orders pay the fund. No fee of theirs, and none of a closing fill, takes an
-        account below zero.
+        account below zero, or takes what its other orders may lose.
         """
         core = self._core
         account = order.position.account
@@ -183,7 +183,7 @@ class Settlement:
             fee_q = rate.up(notional_q)
             if fee_q > 0:
                 evaluate(account)
-                fee_q = min(fee_q, max(0, account.equity_q))
+                fee_q = min(fee_q, max(0, account.equity_q - open_losses_q(account)))
             core.ledger.pay_fee(account, fee_q)
             return fee_q
         evaluate(account)
@@ -205,7 +205,8 @@ class Settlement:
             return fee_q
         from_cross_q = min(fee_q, promised_q(cross, account))
         evaluate(account)
-        from_pot_q = min(fee_q - from_cross_q, max(0, account.equity_q))
+        spare_q = max(0, account.equity_q - open_losses_q(account))
+        from_pot_q = min(fee_q - from_cross_q, spare_q)
         core.ledger.pay_fee(cross, from_cross_q)
         core.ledger.pay_fee(account, from_pot_q)
         return from_cross_q + from_pot_q
