@@ -114,9 +114,9 @@ def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_run_leaves_the_files_and_nothing_else_beside_it(run_dir: Path) -> None:
     names = sorted(path.name for path in run_dir.iterdir())
-    assert names == sorted(
-        [SUMMARY, EVENTS, JOURNAL, REPORT, "series.parquet", "margin_ratio.parquet"]
-    )
+    tables = [EVENTS, "series.parquet", "margin_ratio.parquet"]
+    rules = ["scenario.toml", "rulebook.toml"]
+    assert names == sorted([SUMMARY, JOURNAL, REPORT, *tables, *rules])
     assert [path.name for path in run_dir.parent.iterdir()] == [run_dir.name]
 
 
@@ -166,12 +166,12 @@ def test_the_same_seed_gives_the_same_hash_and_another_seed_another(
     assert load_run(tmp_path / "eight").summary["seed"] == 8
 
 
-def test_the_default_directory_is_named_after_the_scenario(
+def test_the_default_directory_is_named_after_the_scenario_and_the_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["run", SMALL, *TINY]) == EXIT_OK
-    assert load_run(tmp_path / "out" / "small_crash").summary["accounts"] == 200
+    assert load_run(tmp_path / "out" / "small_crash-seed7").summary["accounts"] == 200
 
 
 def test_set_changes_the_scenario_and_the_rulebook(tmp_path: Path) -> None:
@@ -196,6 +196,7 @@ def test_overwrite_replaces_a_run_and_nothing_else(
     strangers = tmp_path / "photos"
     strangers.mkdir()
     (strangers / "cat.jpg").write_text("")
+    capsys.readouterr()
     line = refused(["run", SMALL, "--overwrite", "--out", str(strangers)], capsys)
     assert "is not empty and holds no complete run" in line
     assert [path.name for path in strangers.iterdir()] == ["cat.jpg"]
