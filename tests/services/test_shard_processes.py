@@ -97,7 +97,7 @@ def settings(folder: Path, shards: int, base_port: int) -> tuple[Path, Address]:
     file = folder / f"{shards}.toml"
     address = Address(f"tcp://127.0.0.1:{free_port()}", f"tcp://127.0.0.1:{free_port()}")
     file.write_text(
-        f'run_dir = "{folder}/run"\nmatching_shards = {shards}\n'
+        f'run_dir = "{folder}/run"\nlayout = "separate"\nmatching_shards = {shards}\n'
         f'[gateway]\ncommands = "{address.commands}"\nmarket_data = "{address.market_data}"\n'
         f"[metrics]\nbase_port = {base_port}\n[clock]\ntick_ms = 50\n"
     )

@@ -127,7 +127,7 @@ def test_a_gateway_that_is_gone_is_said_and_everything_is_asked_for_again(
     at = [*doors(running.address), "--refresh", "100", "--instrument", "LIN-PERP"]
     with Terminal(*WATCH, *at) as terminal:
         terminal.wait_for("connected", "LIN-PERP", "1.5   1.5  99.00")
-        gateway = running.children()["gateway"]
+        gateway = running.children()["all"]
         os.kill(gateway, signal.SIGSTOP)
         terminal.wait_for("gateway silent for")
         os.kill(gateway, signal.SIGCONT)
