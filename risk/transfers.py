@@ -313,7 +313,7 @@ class Transfers:
             else 0
             for position, margin_q, old in zip(positions, margins_q, before, strict=True)
         ]
-        if any(old > leverage for old in before):
+        if any(old > leverage for old in before) or any(amount_q > 0 for amount_q in moves):
             required_q, free_q = self._leverage_need_q(cross, positions, moves)
             if required_q > free_q:
                 for position, old in zip(positions, before, strict=True):
@@ -336,7 +336,9 @@ class Transfers:
         margin, or less than nothing of what is freed (``before_q`` was the margin before)."""
         account = position.account
         margin_q = position_initial_q(position)
-        if margin_q >= before_q:
+        if margin_q == before_q:
+            return 0
+        if margin_q > before_q:
             evaluate(account)
             return max(0, margin_q - account.equity_q)
         return -max(0, min(before_q - margin_q, self._spare_q(account) - open_losses_q(account)))

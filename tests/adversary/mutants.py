@@ -349,15 +349,6 @@ MUTANTS = (
         ("kraken-spot",),
     ),
     Mutant(
-        "the price of an order that is gone counts on",
-        "risk.reservations:Reservations.find_edges",
-        always(None),
-        ("stacked", "reduce_only_overlap"),
-        "",
-        ("kraken-spot",),
-        seed=2,
-    ),
-    Mutant(
         "a withdrawal forgets unrealised losses",
         "risk.transfers:Transfers._base_q",
         lambda original: lambda self, account: account.wallet_q,
