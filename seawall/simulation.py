@@ -345,7 +345,8 @@ class Simulation:
             for command in agent_commands(agent, ticks, opening_ns):
                 self._set(command)
             self._owners.append(agent)
-            self.schedule(agent.first_wake(begin_ns), self._waker(agent))
+            if capital_q > 0:  # without a quantum it has nothing to trade with
+                self.schedule(agent.first_wake(begin_ns), self._waker(agent))
 
     def _waker(self, agent: Agent) -> Callable[[], None]:
         def wake() -> None:

@@ -138,6 +138,20 @@ def test_accounts_that_cannot_afford_one_order_are_told_of(
     assert load_run(tmp_path / "out").summary["entered"] == 4
 
 
+@pytest.mark.parametrize("kind", ["noise", "market_maker", "arbitrageur", "momentum", "dip_buyer"])
+@pytest.mark.parametrize("capital", ["0", "1e-7", "1e-320"])
+def test_agents_without_money_stand_idle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, capital: str
+) -> None:
+    """Makers and noise traders divided by their capital."""
+    size = {"dip_buyer": "", "arbitrageur": "clip = 1000", "momentum": "clip = 1000"}
+    more = f'[agents.poor]\nkind = "{kind}"\ncapital = {capital}\n{size.get(kind, "size = 1000")}'
+    assert warnings(tmp_path, capsys, more) == [
+        "agents.poor: 1 of 1 accounts could never trade: their money does not reach for the "
+        "least order, 0.1 X-PERP at 100"
+    ]
+
+
 def test_accounts_that_could_but_never_did_are_told_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
