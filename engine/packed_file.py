@@ -1,7 +1,10 @@
 """Files that may be packed: gzip and zip are told by what is in them. What is called ``.gz`` and is
 neither is damaged."""
 
+import errno
 import gzip
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +18,16 @@ _ZIP: Final[bytes] = b"PK\x03\x04"
 _EMPTY_ZIP: Final[bytes] = b"PK\x05\x06"
 _BESIDE: Final[str] = "__MACOSX/"
 """What one system packs beside every file."""
+
+_DAMAGES: Final[tuple[type[Exception], ...]] = (
+    EOFError,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What the decompressors say of bytes that make no sense."""
 
 
 class PackedError(ValueError):
@@ -39,23 +52,28 @@ def unpacked(path: Path) -> Iterator[BufferedReader]:
                 yield stack.enter_context(BufferedReader(gzip.GzipFile(fileobj=plain)))
             else:
                 yield plain
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            kind = "zip" if head == _ZIP else "gzip"
+        except _DAMAGES as error:
+            kind = "zip" if head in (_ZIP, _EMPTY_ZIP) else "gzip"
             raise PackedError(f"damaged {kind} file: {error}") from None
-        except zipfile.BadZipFile as error:
+        except OSError as error:
+            # bz2 says so without a number; a place before the file's beginning is a zip's
+            if head not in (_ZIP, _EMPTY_ZIP) or error.errno not in (None, errno.EINVAL):
+                raise
             raise PackedError(f"damaged zip file: {error}") from None
 
 
 def _only_member(stack: ExitStack, plain: BufferedReader) -> BufferedReader:
-    archive = stack.enter_context(zipfile.ZipFile(plain))
-    names = [
-        name
-        for name in archive.namelist()
-        if not name.endswith("/") and not name.startswith(_BESIDE)
-    ]
-    if len(names) != 1:
-        raise PackedError(f"a zip file with {len(names)} files in it; one is needed")
     try:
+        archive = stack.enter_context(zipfile.ZipFile(plain))
+        names = [
+            name
+            for name in archive.namelist()
+            if not name.endswith("/") and not name.startswith(_BESIDE)
+        ]
+        if len(names) != 1:
+            raise PackedError(f"a zip file with {len(names)} files in it; one is needed")
         return stack.enter_context(BufferedReader(archive.open(names[0])))  # type: ignore[arg-type]
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed in a way unknown
+    except RuntimeError as error:  # encrypted, or packed in a way unknown
         raise PackedError(f"a zip file that cannot be read: {error}") from None
+    except (OverflowError, UnicodeDecodeError) as error:  # a directory that makes no sense
+        raise PackedError(f"damaged zip file: {error}") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.packed_file import PackedError, unpacked
 from seawall.index_csv import read_prices
 from seawall.index_path import TimePlan, resample
 from seawall.scenario_fields import ScenarioError
@@ -161,4 +162,32 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_line(
     file = tmp_path / "trades.csv"
     file.write_bytes(data)
     with pytest.raises(ScenarioError, match=message):
+        read_prices(file, "trades_csv", TICK)
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_zip_is_refused_whatever_packed_it(tmp_path: Path, method: int) -> None:
+    """Each decompressor has errors of its own; those of LZMA and of the directory got through."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("a.csv", TRADES * 20)
+    whole = packed.getvalue()
+    file = tmp_path / "trades.zip"
+    for place in range(4, len(whole)):
+        for mask in (0xFF, 0x80):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
+            try:
+                with unpacked(file) as stream:
+                    stream.read()
+            except PackedError as error:
+                assert "\n" not in str(error)
+    middle = whole.index(b"a.csv") + 5 + 12
+    flipped = bytes(byte ^ 0xFF for byte in whole[middle : middle + 8])
+    file.write_bytes(whole[:middle] + flipped + whole[middle + 8 :])
+    with pytest.raises(ScenarioError, match="damaged zip file"):
+        read_prices(file, "trades_csv", TICK)
+    file.write_bytes(whole[:4] + whole[40:])
+    with pytest.raises(ScenarioError, match="damaged zip file"):
         read_prices(file, "trades_csv", TICK)
