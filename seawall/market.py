@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
 import polars as pl
 
 from engine.commands import (
@@ -21,6 +22,7 @@ from engine.commands import (
     LEG_NET,
     LIMIT,
     MARKET,
+    MAX_WIRE,
     SELL,
     AddAsset,
     AddInstrument,
@@ -40,6 +42,7 @@ from engine.commands import (
 )
 from engine.events import CommandRejected, Event, MarginAccountReport, PositionReport
 from engine.instruments import INVERSE, LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
+from engine.messages import decode_command, encode
 from engine.reasons import Reason, in_words
 from engine.units import SECOND_NS, from_grid, from_ppb, parse_decimal, to_grid, to_ns, to_ppb
 from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
@@ -199,8 +202,10 @@ class Market:
         """Run any command; returns what it caused.
 
         Raises:
+            ValueError: a value of it is no number that a command can carry; nothing was sent.
             Rejected: the exchange refused it.
         """
+        check_travels(command)
         before = len(self.events)
         self.exchange.send(command)
         caused = self.events[before:]
@@ -450,6 +455,25 @@ class Market:
 
     def _price(self, ticks: int) -> str | None:
         return None if ticks < 0 else from_grid(ticks, self.instrument.tick_size)
+
+
+def check_travels(command: Command) -> None:
+    """Refuse a command whose values the journal and the services could not carry.
+
+    Raises:
+        ValueError: a value is of another type, or beyond 63 bits.
+    """
+    name = type(command).__name__
+    try:
+        data = encode(command)
+        decode_command(data)
+    except OverflowError:
+        raise ValueError(f"{name}: a number is beyond 63 bits") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from None
+    for value in msgspec.msgpack.decode(data):
+        if isinstance(value, int) and value > MAX_WIRE:
+            raise ValueError(f"{name}: {value} is beyond 63 bits; allowed: up to {MAX_WIRE}")
 
 
 def _again(
