@@ -35,6 +35,7 @@ _NEAR_LISTINGS: Final[int] = 1_024
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
     `orders` are all open orders of all traders by id; `taker_fee`, `maker_fee`,
+    `held_fee` (the dearer of them),
     `slippage_ppb` (of market orders), `profit_margins_orders`, `reduce_only_counts` and
     `funding_interval_ns` are copies of what the rulebook says."""
 
@@ -43,6 +44,7 @@ class RiskCore:
         "assets",
         "funding_interval_ns",
         "halts_when_stale",
+        "held_fee",
         "ledger",
         "levels",
         "listings",
@@ -160,6 +162,7 @@ class RiskCore:
         # What every order needs; a look into the rulebook's structs costs more than the arithmetic.
         self.taker_fee = Rate(rulebook.fees.taker_ppb)
         self.maker_fee = Rate(rulebook.fees.maker_ppb)
+        self.held_fee = Rate(max(rulebook.fees.taker_ppb, rulebook.fees.maker_ppb))
         self.slippage_ppb: int = rulebook.market_slippage_ppb
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.reduce_only_counts = rulebook.reduce_only == "count"

@@ -264,6 +264,8 @@ def _place(position: Position, room_q: int) -> None:
     down = position.buy_lots + (held if held > 0 else 0)
     up = position.sell_lots - (held if held < 0 else 0)
     growing = down if down > up else up
+    if listing.model.may_exceed_notional:
+        growing = _as_notional(position, growing)
     if instrument.inverse:
         down += growing
     else:
@@ -281,6 +283,14 @@ def _place(position: Position, room_q: int) -> None:
     else:
         high_ticks = _within_tier(position, growing, high_ticks)
     listing.frontier.place(position, low_ticks, high_ticks, False)
+
+
+def _as_notional(position: Position, lots: int) -> int:
+    """Lots whose notional moves at least as fast as the initial margin of ``lots`` does."""
+    listing = position.listing
+    notional_q = listing.instrument.notional_q(lots, listing.mark_ticks)
+    margin_q = listing.model.initial_q(lots, notional_q, notional_q, position.leverage)
+    return -(-lots * margin_q // notional_q) if margin_q > notional_q else lots
 
 
 def _within_tier(position: Position, lots: int, edge_ticks: int) -> int:

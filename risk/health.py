@@ -5,7 +5,7 @@ have gained since entry, at mark. Requirements are sums over positions. Everythi
 from the positions each time: they are few, and a figure that is never stored cannot drift.
 """
 
-from engine.units import Rate, magnitude
+from engine.units import PPB, Rate, magnitude
 from risk.accounts import MarginAccount, Position
 from risk.rulebook import LEVEL_CALL, Rulebook
 
@@ -125,23 +125,52 @@ def _idle_lots(reduce_lots: int, against_lots: int) -> int:
     return reduce_lots - against_lots if reduce_lots > against_lots else 0
 
 
-def open_loss_q(position: Position, mark_ticks: int) -> int:
+def open_loss_q(
+    position: Position, mark_ticks: int, reduce_loss_q: int = 0, reduce_lots: int = 0
+) -> int:
     """What the open orders of a position would lose against the mark, each at its worst price.
 
-    Every order counts for itself: one that would gain may never fill. Only orders that the mark
-    has passed lose anything, so it mostly takes two comparisons.
+    Every order counts for itself: one that would gain may never fill. Reduce-only orders count up
+    to the position, the dearest first; ``reduce_loss_q`` and ``reduce_lots`` are those of one that
+    is not remembered yet. Only orders that the mark has passed lose anything, so it mostly takes
+    two comparisons.
     """
-    if not edges_are_passed(position, mark_ticks):
+    if not reduce_loss_q and not edges_are_passed(position, mark_ticks):
         return 0
     total_q = 0
+    reducing: list[tuple[int, int]] = []
+    if reduce_loss_q:
+        reducing.append((reduce_loss_q, reduce_lots))
     order = position.account.trader.oldest_order
     while order is not None:
         if order.position is position and not order.liquidation:
-            total_q += order_loss_q(
-                position, order.side, order.remaining_lots, order.value_q, mark_ticks
-            )
+            lots = order.remaining_lots
+            loss_q = order_loss_q(position, order.side, lots, order.value_q, mark_ticks)
+            if loss_q and order.reduce_only:
+                reducing.append((loss_q, lots))
+            else:
+                total_q += loss_q
         order = order.newer
+    return total_q + _reducing_loss_q(reducing, magnitude(position.qty_lots))
+
+
+def _reducing_loss_q(reducing: list[tuple[int, int]], held: int) -> int:
+    """The most that reduce-only orders, as losses and lots, can lose on a position of ``held``
+    lots; of an order that fits in part its share, rounded up."""
+    if len(reducing) > 1:
+        # The dearest lot first; orders that cost the same a lot are alike.
+        reducing.sort(key=_loss_per_lot_ppb, reverse=True)
+    total_q = 0
+    for loss_q, lots in reducing:
+        part = lots if lots < held else held
+        total_q += loss_q if part == lots else -(-loss_q * part // lots)
+        held -= part
     return total_q
+
+
+def _loss_per_lot_ppb(row: tuple[int, int]) -> int:
+    """Rounded down."""
+    return row[0] * PPB // row[1]
 
 
 def edges_are_passed(position: Position, mark_ticks: int) -> bool:

@@ -7,7 +7,7 @@ booked with one value on both sides, so no rounding can break this.
 
 from typing import Final
 
-from engine.units import Rate, magnitude, scale_down
+from engine.units import magnitude, scale_down
 from risk.accounts import (
     BACKSTOP,
     BAD_DEBT,
@@ -251,12 +251,6 @@ class Ledger:
                 position.opened_ns = 0
                 if not position.buy_lots and not position.sell_lots:
                     listing.frontier.remove(position)
-
-    def charge_fee(self, account: MarginAccount, notional_q: int, rate: Rate) -> int:
-        """Charge a trading fee (rounded up; a rebate is rounded down) and return it."""
-        fee_q = rate.up(notional_q)
-        self.pay_fee(account, fee_q)
-        return fee_q
 
     def pay_fee(self, account: MarginAccount, fee_q: int) -> None:
         """Move a fee (or with a negative amount a rebate) between an account and the fees."""

@@ -6,7 +6,6 @@ from engine.commands import (
     ALL_INSTRUMENTS,
     BUY,
     FOK,
-    GTC,
     IOC,
     LEG_LONG,
     LEG_SHORT,
@@ -24,7 +23,7 @@ from engine.reasons import Reason
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
 from risk.core import RiskCore
 from risk.cover import keep_covered, place_cover
-from risk.health import edges_are_passed, order_loss_q
+from risk.health import edges_are_passed, open_loss_q, order_loss_q
 from risk.listing import Listing
 from risk.pretrade import (
     OK,
@@ -187,7 +186,8 @@ class Orders:
         if order.reduce_only or closes:
             # What waits behind it might open now: if that is not covered, it goes first.
             keep_covered(core, self._reservations, cross, order)
-        elif tif == GTC:
+        else:
+            # What it opens at once moves the cover of the orders that rest.
             place_cover(cross, verdict.free_q - verdict.required_q)
         self._place(order, tif, command)
         return PASSED
@@ -236,7 +236,7 @@ class Orders:
             verdict = check_open_interest(position.listing, order.qty_lots)
         if verdict.reason != OK:
             return verdict
-        fee_q = fee_hold_q(core.taker_fee, notional_q)
+        fee_q = fee_hold_q(core.held_fee, notional_q)
         order.hold_q = fee_q
         account = position.account
         high_ticks = position.buy_high_ticks
@@ -269,7 +269,7 @@ class Orders:
         means_q += order_loss_q(
             position, order.side, order.qty_lots, value_q, position.listing.mark_ticks
         )
-        fee = core.taker_fee
+        fee = core.held_fee
         # An isolated pot pays its losses first from what it has beyond its margin, which the check
         # has counted at the least price: from there on every quantum is the cross account's.
         reached = worst_paid_ticks(position, order.side, order.qty_lots, edge_ticks, means_q, fee)
@@ -285,7 +285,7 @@ class Orders:
         after its fee: a limit order beyond is refused, a market order stops there."""
         position = order.position
         core = self._core
-        fee = core.taker_fee
+        fee = core.held_fee
         side = order.side
         lots = order.qty_lots
         instrument = position.listing.instrument
@@ -296,7 +296,12 @@ class Orders:
             order.price_ticks = worst_paid_ticks(position, side, lots, edge_ticks, means_q, fee)
             value_q = instrument.fill_value_q(lots, order.price_ticks)
             notional_q = instrument.notional_q(lots, order.price_ticks)
-        loss_q = order_loss_q(position, side, lots, value_q, position.listing.mark_ticks)
+        mark_ticks = position.listing.mark_ticks
+        loss_q = order_loss_q(position, side, lots, value_q, mark_ticks)
+        if loss_q and order.reduce_only:
+            # Beside other reduce-only orders it adds no more than they lose together.
+            before_q = open_loss_q(position, mark_ticks)
+            loss_q = open_loss_q(position, mark_ticks, loss_q, lots) - before_q
         fee_q = fee_hold_q(fee, notional_q) + rounding_hold_q(instrument, lots)
         if loss_q and loss_q + fee_q > means_q:
             worst = worst_paid_ticks(position, side, lots, order.price_ticks, means_q, fee)

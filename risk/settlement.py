@@ -100,7 +100,13 @@ class Settlement:
         record = account.liquidation
         if record is not None:
             record.slippage_q += changed_equity_q(account)
-        fee_q = self._charge(order, value_q, is_maker, closes)
+        # Each fill rounds its fee up; all together pay no more than was held for the order.
+        most_q = -1 if closes or fill.price_ticks != order.price_ticks else hold_q + order.hold_q
+        fee_q = self._charge(order, value_q, is_maker, closes, most_q)
+        if most_q >= 0 and fee_q > hold_q:
+            rounded_q = min(fee_q - hold_q, order.hold_q)
+            order.hold_q -= rounded_q
+            account.held_q -= rounded_q
         if fee_q > hold_q + 1:
             # It filled at a better price, at which the fee is higher.
             order.uncovered = True
@@ -163,8 +169,10 @@ class Settlement:
             )
         )
 
-    def _charge(self, order: OpenOrder, value_q: int, is_maker: bool, closes: bool) -> int:
-        """The fee of one side; what was charged.
+    def _charge(
+        self, order: OpenOrder, value_q: int, is_maker: bool, closes: bool, most_q: int
+    ) -> int:
+        """The fee of one side, ``most_q`` at the most (-1: no such limit); what was charged.
 
         Liquidation orders pay the fund. No fee of theirs, and none of a closing fill, takes an
         account below zero, or takes what its other orders may lose.
@@ -176,12 +184,12 @@ class Settlement:
             return 0
         if not order.liquidation:
             rate = core.maker_fee if is_maker else core.taker_fee
-            if account.isolated:
-                return self._charge_isolated(account, rate.up(notional_q))
-            if not closes and account.liquidation is None:
-                return core.ledger.charge_fee(account, notional_q, rate)
             fee_q = rate.up(notional_q)
-            if fee_q > 0:
+            if 0 <= most_q < fee_q:
+                fee_q = most_q
+            if account.isolated:
+                return self._charge_isolated(account, fee_q)
+            if fee_q > 0 and (closes or account.liquidation is not None):
                 evaluate(account)
                 fee_q = min(fee_q, max(0, account.equity_q - open_losses_q(account)))
             core.ledger.pay_fee(account, fee_q)
@@ -285,7 +293,7 @@ class Settlement:
         instrument = order.position.listing.instrument
         value_q = instrument.fill_value_q(lots, price_ticks)
         notional_q = magnitude(value_q)
-        most_q = fee_hold_q(core.taker_fee, notional_q) + rounding_hold_q(instrument, lots)
+        most_q = fee_hold_q(core.held_fee, notional_q) + rounding_hold_q(instrument, lots)
         order.hold_q = min(hold_q, most_q)
         order.position.account.held_q += order.hold_q
         self._reservations.reserve(order, lots, value_q)

@@ -30,6 +30,8 @@ class LinearInSizeMargin(MarginModel):
         "_slope_lots",
     )
 
+    may_exceed_notional = True
+
     def __init__(
         self,
         initial_ppb: int,

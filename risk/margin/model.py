@@ -20,6 +20,8 @@ class MarginModel:
 
     by_entry: bool = False
     """Whether requirements depend on what was paid for a position."""
+    may_exceed_notional: bool = False
+    """Whether initial margin may be more than the notional, and grow faster."""
 
     def maintenance_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int

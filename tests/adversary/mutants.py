@@ -72,14 +72,6 @@ def _to_the_edge(original: Any) -> Any:
     return reach
 
 
-def _no_hold(original: Any) -> Any:
-    def register(self: Any, order: Any, value_q: int) -> None:
-        order.hold_q = 0
-        original(self, order, value_q)
-
-    return register
-
-
 def _margin_of_the_fill(original: Any) -> Any:
     """An opening fill brings the margin of its own lots, and no loss."""
 
@@ -150,13 +142,17 @@ def _positions_only(original: Any) -> Any:
 def _full_fee(original: Any) -> Any:
     """The fee of a closing fill is charged whatever is left."""
 
-    def charge(self: Any, order: Any, value_q: int, is_maker: bool, closes: bool) -> int:
+    def charge(
+        self: Any, order: Any, value_q: int, is_maker: bool, closes: bool, most_q: int
+    ) -> int:
         if order.liquidation or order.position.account.trader.is_house():
-            return int(original(self, order, value_q, is_maker, closes))
+            return int(original(self, order, value_q, is_maker, closes, most_q))
         core = self._core
         rate = core.maker_fee if is_maker else core.taker_fee
         cross = core.cross_of(order.position.account)
-        return int(core.ledger.charge_fee(cross, magnitude(value_q), rate))
+        fee_q = int(rate.up(magnitude(value_q)))
+        core.ledger.pay_fee(cross, fee_q)
+        return fee_q
 
     return charge
 
@@ -264,12 +260,6 @@ MUTANTS = (
         "",
         ("deribit-linear", "kraken-spot", "teaching-default"),
         seed=4,
-    ),
-    Mutant(
-        "orders hold no fee",
-        "risk.reservations:Reservations.register",
-        _no_hold,
-        ("withdraw_between", "piecemeal", "open_far"),
     ),
     Mutant(
         "the fee of a close makes a debt",

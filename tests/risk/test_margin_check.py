@@ -365,3 +365,44 @@ def test_a_withdrawal_between_an_order_and_its_fill_leaves_what_the_fill_takes()
     m.exchange.run_until(10 * second)
     assert m.pot(ALICE, "PERP").equity_q == usd("100")
     m.exchange.check_invariants()
+
+
+# many fills, many closes
+
+
+@both_modes
+def test_fees_of_many_fills_round_up_to_no_more_than_was_held(isolated: bool) -> None:
+    """20 fills of a lot, each with its fee rounded up, and 100 lots rest."""
+    m = market("0", isolated=isolated, fees=FEES)
+    m.index("100.01")
+    for _ in range(20):
+        m.sell(OTHER, "0.01", "100.01")
+    m.buy(ALICE, "1.20", "100.01")
+    needed_q = m.refusal().required_q
+    m.deposit(ALICE, str(needed_q / 1_000_000))
+    m.buy(ALICE, "1.20", "100.01")
+    assert m.lots(ALICE) == size("0.20")
+    assert m.pot(ALICE).free_q >= 0
+
+
+@both_modes
+def test_what_a_market_order_opens_moves_the_cover_of_the_bids_that_rest(isolated: bool) -> None:
+    m = market("250", isolated=isolated)
+    m.sell(OTHER, "10", "100")
+    bid = m.buy(ALICE, "10", "99")
+    m.buy(ALICE, "10")
+    for price in ("98", "97", "96", "94"):
+        m.index(price)
+    assert m.only_closed(bid).reason == Reason.MARGIN_LOST
+
+
+@both_modes
+def test_reduce_only_orders_lose_no_more_together_than_on_the_position(isolated: bool) -> None:
+    """Four offers of 10 at 95 on a long of 10: 50 can be lost, and the fifth at 90 makes it 100."""
+    m = market("300", isolated=isolated, band="0.5")
+    m.trade(ALICE, OTHER, "10", "100")
+    for _ in range(4):
+        assert m.accepted(m.sell(ALICE, "10", "95", reduce_only=True))
+    if not isolated:
+        assert m.pot(ALICE).initial_q == usd("150")
+    assert m.accepted(m.sell(ALICE, "10", "90", reduce_only=True))

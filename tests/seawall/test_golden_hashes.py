@@ -13,7 +13,7 @@ from seawall import load_scenario, run_scenario
 ROOT = Path(__file__).parents[2]
 
 SMALL_CRASH = {
-    "teaching-default": "8b83b9abd12be8e206ac85248f3bdae6",
+    "teaching-default": "b821f6a7960b5eafb7292738f7bbc12e",
     "binance-usdm": "39b78d257066166fb6d52314442869f0",
     "deribit-linear": "c599ebf35b4a5e53fd2e7988118ecc8a",
     "hyperliquid": "382c4e560094bd6a42f50d5376d6a59b",
@@ -21,7 +21,7 @@ SMALL_CRASH = {
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
 
-FLASH_CRASH = "11055aea99df92929b837ff55b019bf8"
+FLASH_CRASH = "c0026ffcb059bba049e8c3f47c3f863f"
 
 
 @pytest.mark.parametrize("rulebook", SMALL_CRASH)
