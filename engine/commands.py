@@ -21,6 +21,9 @@ from engine.kernel_commands import STP_CANCEL_BOTH as STP_CANCEL_BOTH
 from engine.kernel_commands import STP_CANCEL_NEWEST as STP_CANCEL_NEWEST
 from engine.kernel_commands import STP_CANCEL_OLDEST as STP_CANCEL_OLDEST
 from engine.kernel_commands import STP_DECREMENT as STP_DECREMENT
+from engine.limits import MAX_AMOUNT_Q as MAX_AMOUNT_Q
+from engine.limits import MAX_LOTS as MAX_LOTS
+from engine.limits import MAX_TICKS as MAX_TICKS
 from engine.units import MAX_WIRE as MAX_WIRE
 
 if TYPE_CHECKING:
@@ -38,11 +41,6 @@ BUY: Final[int] = 1
 SELL: Final[int] = -1
 
 ALL_INSTRUMENTS: Final[int] = -1
-
-MAX_LOTS: Final[int] = 10**12
-MAX_TICKS: Final[int] = 10**12
-MAX_AMOUNT_Q: Final[int] = 2**61
-"""Upper limits of sizes, prices and amounts: every sum of two still fits 63 bits on the wire."""
 
 MAX_ROWS: Final[int] = 1_000
 """Most accounts a query may name or ask for."""

@@ -13,7 +13,8 @@ from engine.contract import INVERSE as INVERSE
 from engine.contract import LINEAR as LINEAR
 from engine.contract import Instrument as Instrument
 from engine.forms import Hashed
-from engine.units import parse_decimal, to_grid
+from engine.limits import MAX_AMOUNT_Q, MAX_LOTS
+from engine.units import PPB, from_grid, parse_decimal, to_grid
 
 KIND_NAMES: Final[dict[int, str]] = {LINEAR: "linear", INVERSE: "inverse"}
 
@@ -114,8 +115,9 @@ def build_instrument_spec(
     per contract (inverse).
 
     Raises:
-        ValueError: a figure is not positive, off its grid, or ``tick x lot x multiplier`` is not a
-            whole number of quanta (inverse: ``lot x multiplier / tick`` is not).
+        ValueError: a figure is not positive, off its grid or beyond its limit, or
+            ``tick x lot x multiplier`` is not a whole number of quanta (inverse:
+            ``lot x multiplier / tick`` is not).
     """
     if kind not in KIND_NAMES:
         raise ValueError(f"{symbol}: kind {kind!r} is unknown; use 'linear' or 'inverse'")
@@ -137,6 +139,17 @@ def build_instrument_spec(
             f"{symbol}: {rule} = {shown} {asset.symbol} is not a whole number of quanta "
             f"({asset.quantum} {asset.symbol})"
         )
+    if unit.numerator > MAX_AMOUNT_Q:
+        largest = lot_size * MAX_AMOUNT_Q / unit
+        shown = Decimal(largest.numerator) / largest.denominator
+        raise ValueError(
+            f"{symbol}: lot {lot} is too large: a lot moves {unit.numerator} quanta per tick; with "
+            f"this tick and multiplier the largest lot is {shown:.6g}"
+        )
+    if band_ppb > PPB:
+        raise ValueError(f"{symbol}: band {from_grid(band_ppb, Decimal('1e-9'))} is above 1")
+    lots = Decimal(lot), MAX_LOTS
+    quanta = asset.quantum, MAX_AMOUNT_Q
     return InstrumentSpec(
         instrument_id=instrument_id,
         symbol=symbol,
@@ -146,10 +159,18 @@ def build_instrument_spec(
         lot=str(lot),
         unit_q=unit.numerator,
         margin=margin,
-        min_lots=1 if min_qty is None else to_grid(min_qty, Decimal(lot), f"{symbol}: min_qty"),
-        max_lots=0 if max_qty is None else to_grid(max_qty, Decimal(lot), f"{symbol}: max_qty"),
-        min_notional_q=to_grid(min_notional, asset.quantum, f"{symbol}: min_notional"),
-        max_notional_q=to_grid(max_notional, asset.quantum, f"{symbol}: max_notional"),
+        min_lots=1 if min_qty is None else _limited(min_qty, *lots, f"{symbol}: min_qty"),
+        max_lots=0 if max_qty is None else _limited(max_qty, *lots, f"{symbol}: max_qty"),
+        min_notional_q=_limited(min_notional, *quanta, f"{symbol}: min_notional"),
+        max_notional_q=_limited(max_notional, *quanta, f"{symbol}: max_notional"),
         band_ppb=band_ppb,
         max_open_orders=max_open_orders,
     )
+
+
+def _limited(text: str, step: Decimal, most: int, what: str) -> int:
+    """How many whole steps a figure is; at most ``most``."""
+    count = to_grid(text, step, what)
+    if count > most:
+        raise ValueError(f"{what}: {text} is too large; the largest is {from_grid(most, step)}")
+    return count
