@@ -10,6 +10,7 @@ from decimal import Decimal
 from io import BufferedReader, TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 from typing import Final, TextIO
 
 from engine.commands import MAX_TICKS
@@ -33,6 +34,8 @@ Point = tuple[int, int]
 _UTF_16: Final[tuple[bytes, ...]] = (b"\xff\xfe", b"\xfe\xff")
 _CANDLE_NS: Final[int] = 60_000_000_000
 """Width of a candle that is alone in its file."""
+_ALIKE: Final[int] = 4
+"""A gap is common if one in this many is as wide."""
 
 
 def _text(stream: BufferedReader) -> TextIO:
@@ -194,7 +197,16 @@ def _spread_candles(points: list[Point], starts: list[int]) -> list[Point]:
 
 
 def usual_width_ns(gaps: list[int]) -> int:
-    """The commonest gap, of equally common ones the widest; a minute where there is none."""
+    """How wide most candles are; a minute where there is no gap.
+
+    The commonest gap, the narrowest of equally common ones; but no wider than the middle one, which
+    also stands in where hardly any two gaps are alike, as with starts that jitter. Too narrow a
+    width costs a candle part of its interval; too wide a one would carry its low out of the run.
+    """
     if not gaps:
         return _CANDLE_NS
-    return max(Counter(gaps).items(), key=lambda each: (each[1], each[0]))[0]
+    middle = median_low(gaps)
+    width, count = min(Counter(gaps).items(), key=lambda each: (-each[1], each[0]))
+    if count == 1 or count * _ALIKE < len(gaps):
+        return middle
+    return min(width, middle)

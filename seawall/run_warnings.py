@@ -82,13 +82,27 @@ class Coverage:
         holes = [b - a for a, b in itertools.pairwise(inside) if b - a > patience]
         if holes:
             self._add(source, f"has {len(holes)} holes; the longest is {_seconds(max(holes))}")
-        if source.kind == CANDLES_CSV and 0 < usual < time.tick_ns:
+        if source.kind == CANDLES_CSV:
+            self._look_at_widths(source, times, usual, time)
+
+    def _look_at_widths(
+        self, source: SourcePlan, times: Sequence[int], usual: int, time: TimePlan
+    ) -> None:
+        """Candles of which the clock does not see all four prices: most of a file, or a few."""
+        unseen = f"and a clock of {_seconds(time.tick_ns)} does not see their highs and lows"
+        if 0 < usual < time.tick_ns:
             width = _seconds(_PRICES_OF_A_CANDLE * usual)
-            self._add(
-                source,
-                f"has candles of {width}, and a clock of {_seconds(time.tick_ns)} does not see "
-                "their highs and lows",
+            self._add(source, f"has candles of {width}, {unseen}")
+            return
+        narrow = sum(
+            second - first < time.tick_ns and time.start_ns <= second <= time.end_ns
+            for first, second in zip(
+                times[::_PRICES_OF_A_CANDLE], times[1::_PRICES_OF_A_CANDLE], strict=True
             )
+        )
+        if narrow:
+            width = _seconds(_PRICES_OF_A_CANDLE * time.tick_ns)
+            self._add(source, f"has {narrow:,} candles narrower than {width}, {unseen}")
 
     def _add(self, source: SourcePlan, what: str) -> None:
         self.warnings.append(f"{source.file} (source {source.name}) {what}")

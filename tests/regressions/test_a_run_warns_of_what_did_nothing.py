@@ -120,6 +120,20 @@ def test_candles_narrower_than_the_clock_sees_are_told_of(
     assert "has candles of 1 s, and a clock of 1 s does not see their highs and lows" in found
 
 
+@pytest.mark.parametrize("odd_ms", [1_000, 1, 3_999])
+def test_one_candle_narrower_than_the_clock_sees_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], odd_ms: int
+) -> None:
+    """Its low was lost without a word, as the others were wide enough."""
+    starts = [(START_S + 60 * number) * 1_000 for number in range(6)]
+    starts.insert(3, starts[2] + odd_ms)
+    rows = "".join(f"{start},100,101,{80 if start == starts[2] else 99},100\n" for start in starts)
+    (tmp_path / "mine.csv").write_text("open_time_ms,open,high,low,close\n" + rows)
+    more = '[index.perp.sources.mine]\nkind = "candles_csv"\nfile = "mine.csv"\n'
+    (found,) = warnings(tmp_path, capsys, more)
+    assert "has 1 candles narrower than 4 s, and a clock of 1 s does not see their" in found
+
+
 def test_accounts_that_cannot_afford_one_order_are_told_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,12 +61,27 @@ def test_a_candle_after_a_hole_is_no_wider_than_the_others(tmp_path: Path) -> No
     assert holed[11][0] == REGULAR[2] * MS + 45 * SECOND
 
 
-def test_of_two_widths_as_common_the_wider_is_usual(tmp_path: Path) -> None:
-    """Three candles, the second a second after the first: the last is 59 s wide, not one."""
-    points = read(tmp_path, [START_MS, START_MS + 1_000, START_MS + 60_000])
-    assert points[3][0] - points[0][0] == 750 * MS
-    assert points[7][0] - points[4][0] == 59 * SECOND * 3 // 4
-    assert points[11][0] - points[8][0] == 59 * SECOND * 3 // 4
+@pytest.mark.parametrize(
+    ("starts_ms", "width_ms"),
+    [
+        ([0, 60_000, 540_000], 60_000),
+        ([0, 480_000, 540_000], 60_000),
+        ([0, 1_000, 60_000], 1_000),
+        ([0, 60_001, 119_998, 180_003, 540_000], 60_001),
+        ([0, 60_001, 119_998, 180_003, 478_000, 540_000], 60_005),
+        ([0, 60_001, 61_001, 119_998, 180_003, 239_999], 59_996),
+        ([0, 60_001, 119_998, 180_003, 300_003, 420_003, 480_001, 540_000], 60_001),
+    ],
+    ids=["hole last", "hole first", "odd", "jitter", "jitter, hole", "jitter, odd", "equal holes"],
+)
+def test_the_last_candle_is_as_wide_as_most_and_keeps_its_low(
+    tmp_path: Path, starts_ms: list[int], width_ms: int
+) -> None:
+    """As wide as a hole, it had its low after the end of the run."""
+    points = read(tmp_path, [START_MS + start for start in starts_ms])
+    assert points[-1][0] - points[-4][0] == width_ms * MS * 3 // 4
+    assert points[-2] == (points[-4][0] + width_ms * MS // 2, 8_000)
+    assert points[-1][0] < (START_MS + 600_000) * MS
 
 
 # other things that real files have
