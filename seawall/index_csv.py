@@ -6,6 +6,7 @@ Prices become ticks by rounding to the nearest one: a spot market's grid need no
 
 import csv
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from io import BufferedReader, TextIOWrapper
 from itertools import pairwise
@@ -127,18 +128,15 @@ def read_prices(path: Path, kind: str, tick: Decimal) -> list[Point]:
 
 def _read(path: Path, kind: str, prices: _Prices, stream: TextIO) -> list[Point]:
     columns = _COLUMNS[kind]
-    reader = csv.reader(stream)
-    header = next(reader, None)
+    rows = _rows(path, stream)
+    _, header = next(rows, (1, None))
     time_place, *places = _places(path, header, columns)
     width = len(header or ())
     factor = _TIME_FACTOR[kind]
     points: list[Point] = []
     starts: list[int] = []
     last_ns = -1
-    for row in reader:
-        if not row:
-            continue
-        line = reader.line_num
+    for line, row in rows:
         if len(row) != width:
             raise ScenarioError(f"{path}: line {line}: {len(row)} fields, but line 1 names {width}")
         time_ns = _time_ns(path, line, columns[0], row[time_place], factor)
@@ -158,6 +156,19 @@ def _read(path: Path, kind: str, prices: _Prices, stream: TextIO) -> list[Point]
         starts.append(time_ns)
         points.extend((time_ns, price) for price in _candle_walk(path, line, candle))
     return _spread_candles(points, starts) if kind == CANDLES_CSV else points
+
+
+def _rows(path: Path, stream: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty with their lines; a quote left open would swallow the rest."""
+    reader = csv.reader(stream)
+    for line, row in enumerate(reader, 1):
+        if reader.line_num != line or (row and row[-1].endswith(("\n", "\r"))):
+            raise ScenarioError(
+                f"{path}: line {line}: a quoted field runs over the end of the line; close its "
+                "quote, a price file has one row a line"
+            )
+        if row or line == 1:
+            yield line, row
 
 
 def _time_ns(path: Path, line: int, name: str, text: str, factor: int) -> int:

@@ -90,6 +90,28 @@ def test_the_last_candle_is_as_wide_as_most_and_keeps_its_low(
 TRADES = "timestamp_us,price\n1735689600000000,100\n1735689601000000,101\n"
 
 
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        (['1,100,"a', "2,80,b", '3,100,c"', "4,100,d"], 2),
+        (["1,100,a", '2,80,"b', "3,100,c"], 3),
+        (["1,100,a", '2,80,"b'], 3),
+        (["1,100,a", "", '3,80,"b', "4,100,c"], 4),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_quote_left_open_swallows_no_rows(
+    tmp_path: Path, rows: list[str], line: int, end: str
+) -> None:
+    """In a column nobody reads: the rows up to the next quote were gone without a word."""
+    file = tmp_path / "trades.csv"
+    file.write_bytes(end.join(["timestamp_us,price,note", *rows, ""]).encode())
+    with pytest.raises(ScenarioError, match=f"line {line}: a quoted field runs over the end"):
+        read_prices(file, "trades_csv", TICK)
+    file.write_bytes(end.join(["timestamp_us,price,note", '1,100,"a, b"', ""]).encode())
+    assert read_prices(file, "trades_csv", TICK) == [(1_000, 10_000)]
+
+
 def zipped(text: str, *names: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
