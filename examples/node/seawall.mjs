@@ -95,6 +95,12 @@ class Line {
     this.socket.write(Buffer.concat([
       Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0]), mechanism, Buffer.alloc(32),
     ]));
+    // Each side waits for the other: greeting, then READY, then messages.
+    this.ready = false;
+    this.unsent = [];
+  }
+
+  greet() {
     const type = Buffer.from("\x05READY\x0bSocket-Type\0\0\0\x06DEALER", "latin1");
     this.socket.write(Buffer.concat([Buffer.from([4, type.length]), type]));
   }
@@ -103,13 +109,19 @@ class Line {
     const head = Buffer.alloc(9);
     head[0] = 2;
     head.writeBigUInt64BE(BigInt(body.length), 1);
-    this.socket.write(Buffer.concat([head, body]));
+    this.unsent.push(Buffer.concat([head, body]));
+    this.flush();
+  }
+
+  flush() {
+    while (this.ready && this.unsent.length) this.socket.write(this.unsent.shift());
   }
 
   hear(data) {
     this.left = Buffer.concat([this.left, data]);
     if (!this.greeted && this.left.length >= 64) {
       this.greeted = true;
+      this.greet();
       this.left = this.left.subarray(64);
     }
     while (this.greeted && this.left.length >= 2) {
@@ -126,7 +138,12 @@ class Line {
 
   take(flags, body) {
     if (flags & 4) {
-      // A command: of them only the heartbeat wants an answer, with what it brought.
+      // A command: READY opens the way; of the others only the heartbeat wants an answer, with
+      // what it brought.
+      if (body.toString("latin1", 1, 6) === "READY") {
+        this.ready = true;
+        this.flush();
+      }
       if (body.toString("latin1", 1, 5) !== "PING") return;
       const pong = Buffer.concat([Buffer.from("\x04PONG", "latin1"), body.subarray(7)]);
       this.socket.write(Buffer.concat([Buffer.from([4, pong.length]), pong]));
