@@ -117,14 +117,24 @@ class Entrants:
         self._least: dict[str, str] = {}
         self._idle: dict[str, int] = {}
 
-    def add(self, place: str, able: bool, spec: InstrumentSpec, price_ticks: int) -> None:
-        """An account of this table; ``able`` if its money reaches for the least order."""
+    def add(
+        self,
+        place: str,
+        able: bool,
+        spec: InstrumentSpec,
+        price_ticks: int,
+        lack: str = "money does",
+    ) -> None:
+        """An account of this table; ``able`` if it reaches for the least order, else ``lack`` says
+        what of it does not."""
         self._all[place] = self._all.get(place, 0) + 1
         if not able:
             self._poor[place] = self._poor.get(place, 0) + 1
             size = from_grid(spec.min_lots, spec.lot_size)
             price = from_grid(price_ticks, spec.tick_size)
-            self._least[place] = f"{size} {spec.symbol} at {price}"
+            self._least[place] = (
+                f"their {lack} not reach for the least order, {size} {spec.symbol} at {price}"
+            )
 
     def idle(self, places: Iterable[str]) -> None:
         """The tables of the accounts that never had a position, or never an order in the book."""
@@ -139,8 +149,8 @@ class Entrants:
             idle = self._idle.get(place, 0) - poor
             if poor:
                 result.append(
-                    f"{place}: {poor:,} of {count:,} accounts could never trade: their money does "
-                    f"not reach for the least order, {self._least[place]}"
+                    f"{place}: {poor:,} of {count:,} accounts could never trade: "
+                    f"{self._least[place]}"
                 )
             if idle > (1 - ENTERED) * count:
                 result.append(f"{place}: {idle:,} of {count:,} accounts never traded")

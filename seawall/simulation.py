@@ -337,9 +337,10 @@ class Simulation:
             ticks = first_ticks[names[agent.view.instrument_id]]
             place = f"agents.{_group_of(agent)[1]}"
             self._set_up.add_owner(agent.account_id, place)
-            able = agent.view.lots(agent.capital * agent.leverage, ticks)
             spec = agent.view.spec
-            self._entrants.add(place, able >= spec.min_lots, spec, ticks)
+            able = agent.view.lots(agent.largest_order(), ticks) >= spec.min_lots
+            rich = agent.view.lots(agent.capital * agent.leverage, ticks) >= spec.min_lots
+            self._entrants.add(place, able, spec, ticks, "orders do" if rich else "money does")
             capital_q = agent.view.settle_q(agent.capital, ticks)
             self._set_up.check_room(agent.account_id, agent.view.asset, capital_q, agent.leverage)
             for command in agent_commands(agent, ticks, opening_ns):

@@ -31,6 +31,10 @@ class Arbitrageur(Agent):
         self._caution = rng.uniform(*plan.caution)
         self._pending = False
 
+    def largest_order(self) -> float:
+        """As every agent; never more than its plan has it trade at once."""
+        return min(super().largest_order(), self.plan.clip)
+
     def wake(self, desk: Desk) -> int:
         """Look for a gap, or act on the one seen a reaction delay ago."""
         view = self.view

@@ -75,6 +75,10 @@ class Agent:
         self.cash = 0.0
         self.coins = 0.0
 
+    def largest_order(self) -> float:
+        """What an order that opens a position is worth at most, in quote currency."""
+        return self.capital * self.leverage
+
     def first_wake(self, begin_ns: int) -> int:
         """When to wake for the first time."""
         return begin_ns + self.rng.randrange(1_000_000_000)

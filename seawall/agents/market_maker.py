@@ -69,6 +69,10 @@ class MarketMaker(Agent):
         self._tolerance = self._threshold
         self._pause_ns = rng.randint(*plan.return_after_ns)
 
+    def largest_order(self) -> float:
+        """As every agent; never more than its plan has it trade at once."""
+        return super().largest_order() if self.plan.size > 0 else 0.0
+
     def wake(self, desk: Desk) -> int:
         """Requote, withdraw or stay away."""
         plan = self.plan

@@ -22,6 +22,10 @@ class NoiseTrader(Agent):
         self.plan = plan
         self._expiry: list[tuple[int, int]] = []
 
+    def largest_order(self) -> float:
+        """As every agent; never more than its plan has it trade at once."""
+        return super().largest_order() if self.plan.size > 0 else 0.0
+
     def wake(self, desk: Desk) -> int:
         """One order, and the cancellation of those that are too old."""
         plan = self.plan
@@ -67,6 +71,10 @@ class MomentumTrader(Agent):
         self._hold_ns = rng.randint(*plan.hold_ns)
         self._close_after_ns = 0
 
+    def largest_order(self) -> float:
+        """As every agent; never more than its plan has it trade at once."""
+        return min(super().largest_order(), self.plan.clip)
+
     def wake(self, desk: Desk) -> int:
         """Follow the trend, or close."""
         plan = self.plan
@@ -110,6 +118,10 @@ class DipBuyer(Agent):
         self._target = rng.uniform(*plan.target)
         self._anchor = 0.0
         self._seen_ns = 0
+
+    def largest_order(self) -> float:
+        """As every agent; never more than its plan has it trade at once."""
+        return super().largest_order() * self.plan.budget
 
     def wake(self, desk: Desk) -> int:
         """Follow the slow price with the bids; offer what was bought."""

@@ -166,6 +166,26 @@ def test_agents_without_money_stand_idle(
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        ("noise", "size = 0"),
+        ("market_maker", "size = 0"),
+        ("arbitrageur", "clip = 0"),
+        ("arbitrageur", "clip = 9.9"),
+        ("momentum", "clip = 0"),
+        ("dip_buyer", "budget = 0"),
+    ],
+)
+def test_agents_whose_orders_are_less_than_the_least_are_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, size: str
+) -> None:
+    more = f'[agents.idle]\nkind = "{kind}"\ncapital = 100000\n{size}'
+    (found,) = warnings(tmp_path, capsys, more)
+    assert found.startswith("agents.idle: 1 of 1 accounts could never trade")
+    assert found.endswith("their orders do not reach for the least order, 0.1 X-PERP at 100")
+
+
 def test_accounts_that_could_but_never_did_are_told_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
