@@ -43,8 +43,8 @@ from risk.pretrade import (
     check_size,
     closable_lots,
     closing_means_q,
-    estimate_price_ticks,
     fee_hold_q,
+    least_reach_ticks,
     rounding_hold_q,
     worst_paid_ticks,
 )
@@ -136,11 +136,7 @@ class Orders:
         if is_market:
             low_ticks, high_ticks = band_limits(listing)
             price_ticks = high_ticks if side == BUY else low_ticks
-            least_ticks = estimate_price_ticks(listing, side, core.slippage_ppb)
-            if side == BUY:
-                least_ticks = min(least_ticks, price_ticks)
-            else:
-                least_ticks = max(least_ticks, price_ticks)
+            least_ticks = least_reach_ticks(listing, side, core.slippage_ppb, price_ticks)
             tif = FOK if tif == FOK else IOC
         else:
             verdict = check_band(listing, side, price_ticks)

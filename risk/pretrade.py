@@ -154,12 +154,12 @@ def check_band(listing: Listing, side: int, price_ticks: int) -> Verdict:
     return PASSED
 
 
-def estimate_price_ticks(listing: Listing, side: int, slippage_ppb: int) -> int:
+def least_reach_ticks(listing: Listing, side: int, slippage_ppb: int, edge_ticks: int) -> int:
     """Price a market order must at least be able to pay for: the mark, worsened by the assumed
-    slippage."""
+    slippage, but no further than the edge of the band."""
     if side == BUY:
-        return apply_rate_up(listing.mark_ticks, PPB + slippage_ppb)
-    return max(1, apply_rate_down(listing.mark_ticks, PPB - slippage_ppb))
+        return min(edge_ticks, apply_rate_up(listing.mark_ticks, PPB + slippage_ppb))
+    return max(1, edge_ticks, apply_rate_down(listing.mark_ticks, PPB - slippage_ppb))
 
 
 def can_only_close(position: Position, side: int, qty_lots: int) -> bool:
