@@ -107,9 +107,11 @@ def _side_initial_q(position: Position, more_lots: int, value_q: int, mark_ticks
         if position.qty_lots >= 0:
             entry_q += magnitude(position.buy_value_q)
         elif listing.model.by_entry and lots > 0:
-            # The orders that open may be the dearest, and are no more than all of them.
-            entry_q = instrument.notional_q(lots, position.buy_high_ticks)
-            entry_q = min(entry_q, magnitude(position.buy_value_q))
+            # The orders that open may be the dearest, and are no more than all of them. (Of an
+            # inverse contract the cheapest price is worth most: all of them count.)
+            entry_q = magnitude(position.buy_value_q)
+            if not instrument.inverse:
+                entry_q = min(entry_q, instrument.notional_q(lots, position.buy_high_ticks))
     elif more_lots < 0:
         value_q -= instrument.position_value_q(-more_lots, mark_ticks)
         if position.qty_lots <= 0:
