@@ -139,7 +139,7 @@ def build_instrument_spec(
             f"{symbol}: {rule} = {shown} {asset.symbol} is not a whole number of quanta "
             f"({asset.quantum} {asset.symbol})"
         )
-    if unit.numerator > MAX_AMOUNT_Q:
+    if kind == LINEAR and unit.numerator > MAX_AMOUNT_Q:
         largest = lot_size * MAX_AMOUNT_Q / unit
         shown = Decimal(largest.numerator) / largest.denominator
         raise ValueError(
