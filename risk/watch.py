@@ -154,6 +154,7 @@ class MarginWatch:
         # account, before another account's liquidation can meet them.
         for order in core.orders_of(account):
             if not order.reduce_only or order_is_passed(order):
+                order.uncovered = True
                 core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
         core.emit(
             LiquidationStarted(
