@@ -1,5 +1,6 @@
 """The run directory and what is made in it: for the owner's eyes only."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -22,10 +23,17 @@ def open_run_directory(folder: Path) -> str:
     os.umask(OWNER_ONLY)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in folder.glob("*.journal*"):
-        status = file.stat()
-        if status.st_mode & OTHERS and status.st_uid == os.getuid():
-            file.chmod(stat.S_IMODE(status.st_mode) & ~OTHERS)
+        # Another service that starts at the same moment renames its new journal under our eyes.
+        with contextlib.suppress(FileNotFoundError):
+            close_to_others(file)
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & OTHERS:
         return f"{folder}: others can look into it (mode {mode:o}); chmod 700 {folder}"
     return ""
+
+
+def close_to_others(file: Path) -> None:
+    """Take every right on a file of ours from others than its owner."""
+    status = file.stat()
+    if status.st_mode & OTHERS and status.st_uid == os.getuid():
+        file.chmod(stat.S_IMODE(status.st_mode) & ~OTHERS)
