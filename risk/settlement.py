@@ -16,7 +16,7 @@ from risk.core import RiskCore, house_position
 from risk.cover import keep_covered
 from risk.health import evaluate, open_losses_q, position_initial_q
 from risk.margin_calls import missing_q, note_trade
-from risk.pretrade import Verdict, fee_hold_q, promised_q, rounding_hold_q
+from risk.pretrade import Verdict, fee_hold_q, givable_q, promised_q, rounding_hold_q
 from risk.reservations import Reservations, drop_if_empty
 from risk.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 
@@ -188,7 +188,7 @@ class Settlement:
             if 0 <= most_q < fee_q:
                 fee_q = most_q
             if account.isolated:
-                return self._charge_isolated(account, fee_q)
+                return self._charge_isolated(order, fee_q)
             if fee_q > 0 and (closes or account.liquidation is not None):
                 evaluate(account)
                 fee_q = min(fee_q, max(0, account.equity_q - open_losses_q(account)))
@@ -203,15 +203,22 @@ class Settlement:
             core.fund_moved(fund, fee_q, "liquidation fee")
         return fee_q
 
-    def _charge_isolated(self, account: MarginAccount, fee_q: int) -> int:
+    def _charge_isolated(self, order: OpenOrder, fee_q: int) -> int:
         """The fee of an isolated fill: the cross account pays what it can spare beside all open
-        orders, the pot the rest as far as its equity goes."""
+        orders, the pot the rest as far as its equity goes.
+
+        A fill that only closed takes nothing that other pots were promised: what it frees pays.
+        """
         core = self._core
+        position = order.position
+        account = position.account
         cross = core.cross_of(account)
         if fee_q <= 0:
             core.ledger.pay_fee(cross, fee_q)
             return fee_q
-        from_cross_q = min(fee_q, promised_q(cross, account))
+        opened = order.side * position.qty_lots > 0
+        free_q = promised_q(cross, account) if opened else max(0, givable_q(cross, account))
+        from_cross_q = min(fee_q, free_q)
         evaluate(account)
         spare_q = max(0, account.equity_q - open_losses_q(account))
         from_pot_q = min(fee_q - from_cross_q, spare_q)
