@@ -24,7 +24,7 @@ from engine.commands import (
 )
 from engine.instruments import LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
 from engine.links import BookTop
-from risk.accounts import FIRST_TRADER, Position, Trader
+from risk.accounts import FIRST_TRADER, Position
 from risk.rulebook_file import RulebookFile, load_rulebook
 from seawall.exchange import Exchange
 
@@ -115,8 +115,7 @@ def populate(
     asset_id = USD.asset_id
     listings = list(core.listings.values())
     for number in range(accounts):
-        trader = Trader(first + number)
-        ledger.traders[trader.account_id] = trader
+        trader = ledger.add_trader(first + number)
         account = ledger.cross(trader, asset_id)
         pair = number // 2
         side = BUY if number % 2 == 0 else SELL

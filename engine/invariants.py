@@ -73,6 +73,12 @@ ONE_STAGE: Final = Invariant(
     "risk and the liquidation engine agree on which accounts are in liquidation",
 )
 
+STATE_HASHED: Final = Invariant(
+    "state hash kept",
+    LINEAR,
+    "the hash that is kept while accounts and books change is the one of the state from nothing",
+)
+
 ALL: Final = (
     CONSERVATION,
     CONSERVATION_FULL,
@@ -85,6 +91,7 @@ ALL: Final = (
     CALLED,
     NOT_NEGATIVE,
     ONE_STAGE,
+    STATE_HASHED,
 )
 
 

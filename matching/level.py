@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING, Final
 
+from engine.hashing import digest_of
 from matching.order import Order
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
 _MOST_GONE: Final[int] = 16
+_UNKNOWN: Final[bytes] = b""
 
 
 class Level:
@@ -17,7 +19,7 @@ class Level:
     comes; the list is written anew when most of it has left.
     """
 
-    __slots__ = ("_first", "_queue", "lots", "orders", "price_ticks")
+    __slots__ = ("_digest", "_first", "_queue", "lots", "orders", "price_ticks")
 
     def __init__(self, price_ticks: "i64") -> None:
         self.price_ticks = price_ticks
@@ -26,15 +28,18 @@ class Level:
         self._queue: list[Order] = []
         # Where to look for the oldest order.
         self._first: i64 = 0
+        self._digest = _UNKNOWN
 
     def join(self, order: Order) -> None:
         """Queue an order last."""
         self._queue.append(order)
+        self._digest = _UNKNOWN
         self.lots += order.remaining_lots
         self.orders += 1
 
     def leave(self, order: Order) -> None:
         """Take an order out, wherever it stands."""
+        self._digest = _UNKNOWN
         self.lots -= order.remaining_lots
         self.orders -= 1
         order.remaining_lots = 0
@@ -47,6 +52,7 @@ class Level:
 
     def shrink(self, order: Order, lots: "i64") -> None:
         """Take lots off an order, which keeps its place and more than nothing."""
+        self._digest = _UNKNOWN
         order.remaining_lots -= lots
         self.lots -= lots
 
@@ -63,3 +69,9 @@ class Level:
     def queue(self) -> list[Order]:
         """The orders, oldest first."""
         return [order for order in self._queue if order.remaining_lots]
+
+    def digest(self) -> bytes:
+        """The hash of its orders, oldest first; kept until one of them changes."""
+        if not self._digest:
+            self._digest = digest_of([order.row() for order in self.queue()])
+        return self._digest

@@ -21,16 +21,13 @@ from engine.order_links import (
 )
 from engine.reasons import Reason
 from matching.book import FILLED, RESTED, Book
+from matching.condensed import BookState, CondensedBook
 from matching.market_data import DepthSnapshot, depth_snapshot
-from matching.order import Order, OrderRow
-from matching.positions import PositionRow
+from matching.order import Order
 from matching.step import STEP_DECREMENT, STEP_FILL, STEP_TRIM, Step
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
-
-BookState = tuple[int, int, int, list[OrderRow], list[OrderRow], list[PositionRow]]
-"""Instrument id, last trade id, last depth sequence, bids and asks in priority order, positions."""
 
 
 class _Market:
@@ -112,6 +109,18 @@ class MatchingEngine(Component):
             counters = (instrument_id, market.last_trade_id, market.depth_sequence)
             state.append((*counters, bids, asks, book.positions.state()))
         return state
+
+    def condensed(self) -> list[CondensedBook]:
+        """`matching.condensed.condense_books` of the state as it is, at the cost of what changed
+        since this was asked last."""
+        condensed: list[CondensedBook] = []
+        for instrument_id, market in self._markets.items():
+            book = market.book
+            counters = (instrument_id, market.last_trade_id, market.depth_sequence)
+            bids = [level.digest() for level in book.bids.best_first()]
+            asks = [level.digest() for level in book.asks.best_first()]
+            condensed.append((*counters, bids, asks, book.positions.digest()))
+        return condensed
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
         """Replace everything by what `state` returned (as tuples or, from a snapshot, as lists);

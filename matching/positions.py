@@ -9,6 +9,7 @@ like all others.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from engine.hashing import TableHash, row_hash
 from engine.native import mypyc_attr
 from matching.order import Order
 
@@ -21,26 +22,33 @@ PositionRow = tuple[int, int, int]
 
 @mypyc_attr(acyclic=True)
 class _Holding:
-    """The signed lots of one account and leg."""
+    """The signed lots of one account and leg. `hashed` is what it counts in the hash of all; since
+    then it has changed if it is `touched`."""
 
-    __slots__ = ("lots",)
+    __slots__ = ("hashed", "lots", "touched")
 
     def __init__(self) -> None:
         self.lots: i64 = 0
+        self.hashed = 0
+        self.touched = True
 
 
 class Positions:
     """Signed lots by account and leg."""
 
-    __slots__ = ("_holdings",)
+    __slots__ = ("_changed", "_holdings", "_table")
 
     def __init__(self) -> None:
         # By four times the account id plus the leg: one number is a cheaper key than two.
         self._holdings: dict[int, _Holding] = {}
+        self._table = TableHash()
+        # Keys of those that the table does not know as they are.
+        self._changed: list[int] = []
 
     def _open(self, key: "i64") -> _Holding:
         holding = _Holding()
         self._holdings[key] = holding
+        self._changed.append(key)
         return holding
 
     def move(self, account_id: "i64", leg: "i64", lots: "i64") -> None:
@@ -49,6 +57,9 @@ class Positions:
         holding = self._holdings.get(key)
         if holding is None:
             holding = self._open(key)
+        elif not holding.touched:
+            holding.touched = True
+            self._changed.append(key)
         holding.lots += lots
 
     def traded(self, taker: Order, maker: Order, lots: "i64") -> None:
@@ -78,8 +89,22 @@ class Positions:
             if holding.lots
         ]
 
+    def digest(self) -> bytes:
+        """`engine.hashing.table_hash` of `state`, at the cost of what changed since it was asked
+        last."""
+        for key in self._changed:
+            holding = self._holdings[key]
+            holding.touched = False
+            hashed = row_hash((key >> 2, key & 3, holding.lots)) if holding.lots else 0
+            self._table.replace(holding.hashed, hashed)
+            holding.hashed = hashed
+        self._changed = []
+        return self._table.digest()
+
     def restore(self, rows: Iterable[Sequence[int]]) -> None:
         """Replace everything by what `state` returned."""
         self._holdings = {}
+        self._table = TableHash()
+        self._changed = []
         for account_id, leg, lots in rows:
             self.move(account_id, leg, lots)

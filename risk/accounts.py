@@ -252,6 +252,7 @@ class MarginAccount:
 
     def add_position(self, position: "Position") -> None:
         """Append a position to the chain."""
+        self.trader.touch()
         last = self.first_position
         if last is None:
             self.first_position = position
@@ -262,6 +263,7 @@ class MarginAccount:
 
     def drop_position(self, position: "Position") -> None:
         """Take a position out of the chain."""
+        self.trader.touch()
         before = self.first_position
         if before is position:
             self.first_position = position.next
@@ -451,23 +453,32 @@ class Trader:
     """One customer: settings, margin accounts in the order they were opened, open orders as a chain
     from the oldest to the newest.
 
-    `cross` is the cross account that was used last, to be found again without a search.
+    `cross` is the cross account that was used last, to be found again without a search. `hashed` is
+    what the trader counts in the hash of all of them; since then it has changed if it is `touched`,
+    which it is once it stands in ``changed``.
     """
 
     __slots__ = (
+        "_changed",
         "account_id",
         "accounts",
         "cross",
+        "hashed",
         "hedge",
         "isolated",
         "leverage",
         "newest_order",
         "oldest_order",
         "order_count",
+        "touched",
     )
 
-    def __init__(self, account_id: int) -> None:
+    def __init__(self, account_id: int, changed: "list[Trader]") -> None:
         self.account_id = account_id
+        self.hashed = 0
+        self.touched = True
+        self._changed = changed
+        changed.append(self)
         self.hedge = False
         self.accounts: list[MarginAccount] = []
         self.cross: MarginAccount | None = None
@@ -478,8 +489,16 @@ class Trader:
         self.oldest_order: OpenOrder | None = None
         self.newest_order: OpenOrder | None = None
 
+    def touch(self) -> None:
+        """Settings, margin accounts, positions or orders change: whoever changes a field of them
+        says so, for the next state hash."""
+        if not self.touched:
+            self.touched = True
+            self._changed.append(self)
+
     def remember_order(self, order: OpenOrder) -> None:
         """An order is open from now on."""
+        self.touch()
         newest = self.newest_order
         if newest is None:
             self.oldest_order = order
@@ -491,6 +510,7 @@ class Trader:
 
     def forget_order(self, order: OpenOrder) -> None:
         """An open order is over."""
+        self.touch()
         older = order.older
         newer = order.newer
         if older is None:

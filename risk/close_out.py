@@ -101,6 +101,7 @@ class CloseOut:
         if not orders:
             self.report(account)
             return
+        account.trader.touch()
         account.liquidation.awaits_cancels = True
         for order in orders:
             self._core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)

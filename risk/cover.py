@@ -136,6 +136,7 @@ class _Dropped:
             self._restore(row)
         for order_id in sorted(kept):
             order = core.orders[order_id]
+            order.position.account.trader.touch()
             order.uncovered = True
             if kept[order_id]:
                 self._reservations.cut(order, kept[order_id])

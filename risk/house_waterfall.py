@@ -47,10 +47,10 @@ class HouseWaterfall:
         notional_q = position_notional_q(account)
         limit_q = apply_rate_up(notional_q, core.rulebook.fund.solvency_ppb)
         if account.equity_q >= limit_q:
-            account.level = SOLVENT
+            _set_level(account, SOLVENT)
             return
         if account.level == SOLVENT:
-            account.level = INSOLVENT
+            _set_level(account, INSOLVENT)
             core.emit(
                 HouseInsolvent(
                     core.now_ns,
@@ -76,7 +76,7 @@ class HouseWaterfall:
         evaluate(account)
         limit_q = apply_rate_up(position_notional_q(account), core.rulebook.fund.solvency_ppb)
         if account.equity_q >= limit_q:
-            account.level = SOLVENT
+            _set_level(account, SOLVENT)
 
     def _book_debt(self, account: MarginAccount, amount_q: int, stage: str) -> None:
         if amount_q > 0:
@@ -89,3 +89,9 @@ class HouseWaterfall:
                     stage,
                 )
             )
+
+
+def _set_level(account: MarginAccount, level: int) -> None:
+    if level != account.level:
+        account.trader.touch()
+        account.level = level

@@ -7,6 +7,7 @@ booked with one value on both sides, so no rounding can break this.
 
 from typing import Final
 
+from engine.hashing import TableHash
 from engine.units import magnitude, scale_down
 from risk.accounts import (
     BACKSTOP,
@@ -51,14 +52,28 @@ class AssetBooks:
 class Ledger:
     """Traders, margin accounts and what was paid in, by id.
 
+    `changed` are the traders that the hash of all of them, `table`, does not know as they are.
     `books` has the sums of each asset that `check_conservation` compares, `collateral` the assets
     that count in another one. `gain_window_ns` is how long a realised gain counts (0: it does not).
     """
 
-    __slots__ = ("_near", "accounts", "books", "collateral", "gain_window_ns", "traders")
+    __slots__ = (
+        "_near",
+        "accounts",
+        "books",
+        "changed",
+        "collateral",
+        "gain_window_ns",
+        "table",
+        "traders",
+    )
 
     def __init__(self) -> None:
-        self.traders: dict[int, Trader] = {account_id: Trader(account_id) for account_id in _HOUSE}
+        self.changed: list[Trader] = []
+        self.table = TableHash()
+        self.traders: dict[int, Trader] = {}
+        for account_id in _HOUSE:
+            self.add_trader(account_id)
         self.accounts: dict[int, MarginAccount] = {}
         # A list: there are few, and compiled a dictionary is several times slower to ask.
         self.books: list[AssetBooks] = []
@@ -66,6 +81,12 @@ class Ledger:
         self.gain_window_ns = 0
         # Traders at the places the low bits of their ids say, as far as there is room.
         self._near: list[Trader | None] = [None] * _FEWEST_NEAR
+
+    def add_trader(self, account_id: int) -> Trader:
+        """A new customer, or account of the house."""
+        trader = Trader(account_id, self.changed)
+        self.traders[account_id] = trader
+        return trader
 
     def trader(self, account_id: int) -> Trader | None:
         """The trader, or account of the house, of this id."""
@@ -133,6 +154,7 @@ class Ledger:
             account = MarginAccount(account_id, trader, asset_id, isolated)
             self.accounts[account_id] = account
             trader.accounts.append(account)
+            trader.touch()
             if not isolated and asset_id in self.collateral:
                 self._count(account)
         return account
@@ -174,6 +196,7 @@ class Ledger:
 
     def deposit(self, account: MarginAccount, amount_q: int) -> None:
         """Money enters (or with a negative amount leaves) the exchange."""
+        account.trader.touch()
         account.wallet_q += amount_q
         books = self.books_of(account.asset_id)
         books.booked_q += amount_q
@@ -182,6 +205,8 @@ class Ledger:
     def transfer(self, source: MarginAccount, target: MarginAccount, amount_q: int) -> None:
         """Move collateral between two margin accounts of the same asset."""
         assert source.asset_id == target.asset_id, "a transfer stays within one asset"
+        source.trader.touch()
+        target.trader.touch()
         source.wallet_q -= amount_q
         target.wallet_q += amount_q
 
@@ -195,6 +220,7 @@ class Ledger:
         """
         held_lots = position.qty_lots
         account = position.account
+        account.trader.touch()
         entry_before_q = position.entry_value_q
         entry_q = entry_before_q + value_q
         realised_q = 0
@@ -226,6 +252,7 @@ class Ledger:
         if not self.gain_window_ns or account.trader.is_house():
             return
         window = time_ns // self.gain_window_ns  # rounded down: windows are counted from zero
+        account.trader.touch()
         if account.isolated:
             account = self.cross(account.trader, account.asset_id)
         if account.realised is None:

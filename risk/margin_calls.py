@@ -41,6 +41,7 @@ class MarginCalls:
         amount_q = demanded_equity_q(core, account) - account.equity_q
         call = MarginCall(core.next_call_id, amount_q, core.now_ns, deadline_ns)
         core.next_call_id += 1
+        account.trader.touch()
         account.call = call
         if deadline_ns >= 0:
             heappush(self._deadlines, (deadline_ns, call.call_id, account.margin_account_id))
@@ -76,6 +77,7 @@ class MarginCalls:
         core = self._core
         call = account.call
         assert call is not None, "only an open call can end"
+        account.trader.touch()
         account.call = None
         core.emit(
             MarginCallEnded(
@@ -147,6 +149,7 @@ def missing_q(core: RiskCore, account: MarginAccount) -> int:
 def note_payment(account: MarginAccount, amount_q: int) -> None:
     """The owner brought collateral into a pot, or with a minus took it out."""
     if account.call is not None:
+        account.trader.touch()
         account.call.paid_q += amount_q
 
 
@@ -171,6 +174,7 @@ def note_trade(core: RiskCore, account: MarginAccount, missing_before_q: int, pa
     call = account.call
     if call is None:
         return
+    account.trader.touch()
     brought_q = call.paid_q - paid_q
     if brought_q < 0:
         call.paid_q = paid_q

@@ -362,6 +362,7 @@ class Orders:
             core.reject(account_id, order_id, verdict)
             return
         seen_lots = found.book_lots
+        found.position.account.trader.touch()
         found.changes += 1
         found.book_lots = qty_lots
         core.out.append(

@@ -55,6 +55,7 @@ class Reservations:
         before = order.remaining_lots
         remaining = before - lots
         assert remaining >= 0, f"order {order.order_id}: {lots} of {before} lots"
+        position.account.trader.touch()
         value_q = order.value_q
         hold_q = order.hold_q
         if remaining:
@@ -116,6 +117,7 @@ class Reservations:
     def cut(self, order: OpenOrder, lots: int) -> None:
         """Ask the book to cut an order to ``lots`` of what remains; it keeps its place."""
         core = self._core
+        order.position.account.trader.touch()
         order.changes += 1
         order.book_lots = min(order.book_lots, lots)
         core.emit(

@@ -8,6 +8,7 @@ everything else is sorted by id.
 from typing import Any, Final
 
 from engine.commands import AddAsset, AddInstrument
+from engine.hashing import row_hash, table_hash
 from engine.messages import decode_command, encode
 from risk.accounts import (
     LiquidationRecord,
@@ -21,6 +22,7 @@ from risk.accounts import (
 from risk.core import RiskCore
 from risk.cover import watch_cover
 from risk.health import evaluate
+from risk.ledger import Ledger
 from risk.listing import Listing
 from risk.risk_engine import RiskEngine
 from risk.rulebook import rulebook_from_json
@@ -46,9 +48,54 @@ _RECORD_FIELDS: Final[tuple[str, ...]] = (
 )
 
 
+_TABLES: Final[slice] = slice(6, 8)
+"""The places of traders and margin accounts in the state."""
+
+
 def risk_state(engine: RiskEngine) -> list[Any]:
     """Everything that decides future behaviour. Price bands of the frontier are left out: they
     only decide how often an account is looked at. Rules without collateral add nothing to it."""
+    ledger = engine.core.ledger
+    state = _without_tables(engine)
+    state[_TABLES] = [
+        [_trader(ledger.traders[key]) for key in sorted(ledger.traders)],
+        [_account(ledger.accounts[key]) for key in sorted(ledger.accounts)],
+    ]
+    return state
+
+
+def condensed_risk(engine: RiskEngine) -> list[Any]:
+    """`condense_risk` of the state as it is, at the cost of the traders that changed since this was
+    asked last."""
+    state = _without_tables(engine)
+    state[_TABLES] = [_table_digest(engine.core.ledger)]
+    return state
+
+
+def condense_risk(state: list[Any]) -> list[Any]:
+    """A `risk_state` with the hash of all traders and their margin accounts in their place: what
+    the state hash is made of."""
+    traders, accounts = state[_TABLES]
+    condensed = list(state)
+    condensed[_TABLES] = [table_hash([*traders, *accounts])]
+    return condensed
+
+
+def _table_digest(ledger: Ledger) -> bytes:
+    """The hash of all traders and margin accounts, renewed for those that changed."""
+    for trader in ledger.changed:
+        trader.touched = False
+        hashed = row_hash(_trader(trader))
+        for account in trader.accounts:
+            hashed += row_hash(_account(account))
+        ledger.table.replace(trader.hashed, hashed)
+        trader.hashed = hashed
+    ledger.changed.clear()
+    return ledger.table.digest()
+
+
+def _without_tables(engine: RiskEngine) -> list[Any]:
+    """The state with nothing at the places of traders and margin accounts."""
     core = engine.core
     ledger = core.ledger
     state = [
@@ -58,8 +105,8 @@ def risk_state(engine: RiskEngine) -> list[Any]:
         core.rulebook.to_json(),
         [encode(AddAsset(0, core.assets[key])) for key in core.assets],
         [_listing(core.listings[key]) for key in core.listings],
-        [_trader(ledger.traders[key]) for key in sorted(ledger.traders)],
-        [_account(ledger.accounts[key]) for key in sorted(ledger.accounts)],
+        None,
+        None,
         sorted([books.asset_id, books.deposited_q] for books in ledger.books),
         engine.watch.calls.state(),
         engine.queues.state(),
@@ -189,7 +236,7 @@ def restore_risk(state: list[Any]) -> RiskEngine:
     for row in state[5]:
         _restore_listing(core, row)
     for account_id, hedge, leverage, isolated, _ in state[6]:
-        trader = core.ledger.traders.setdefault(account_id, Trader(account_id))
+        trader = core.ledger.traders.get(account_id) or core.ledger.add_trader(account_id)
         trader.hedge = hedge
         trader.leverage = dict(leverage)
         trader.isolated = dict(isolated)

@@ -16,6 +16,7 @@ from engine.units import apply_rate_up
 from risk.accounts import (
     BAD_DEBT,
     FEES,
+    FIRST_TRADER,
     MAX_ACCOUNT_ID,
     RESIDUE,
     MarginAccount,
@@ -58,12 +59,11 @@ class Transfers:
                 reason = Reason.HOUSE_ACCOUNT
             core.reject(account_id, 0, Verdict(reason))
             return
-        trader = Trader(account_id)
-        if trader.is_house() or account_id > MAX_ACCOUNT_ID:
+        if account_id < FIRST_TRADER or account_id > MAX_ACCOUNT_ID:
             detail = f"account_id {account_id}; allowed: 100 to {MAX_ACCOUNT_ID}"
             core.reject(account_id, 0, Verdict(Reason.INVALID_FIELD, detail=detail))
             return
-        core.ledger.traders[account_id] = trader
+        core.ledger.add_trader(account_id)
         core.emit(AccountChanged(core.now_ns, account_id, -1, "opened", 1))
 
     def deposit(self, command: Deposit) -> None:
@@ -273,6 +273,7 @@ class Transfers:
         if verdict.reason != OK:
             core.reject(command.account_id, 0, verdict)
             return
+        trader.touch()
         trader.leverage = {**trader.leverage, command.instrument_id: command.leverage}
         core.emit(
             AccountChanged(
@@ -390,6 +391,7 @@ class Transfers:
         if self._positions(trader, command.instrument_id):
             core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
             return
+        trader.touch()
         trader.isolated = {**trader.isolated, command.instrument_id: command.isolated}
         core.emit(
             AccountChanged(
@@ -411,6 +413,7 @@ class Transfers:
         if any(self._positions(trader, instrument_id) for instrument_id in core.listings):
             core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
             return
+        trader.touch()
         trader.hedge = command.hedge
         core.emit(AccountChanged(core.now_ns, command.account_id, -1, "hedge", int(command.hedge)))
 

@@ -94,6 +94,7 @@ class MarginWatch:
         account.level = level
         # Whoever was released below the last level again never left it.
         if level != before:
+            account.trader.touch()
             core.emit(
                 MarginLevelChanged(
                     core.now_ns,
@@ -143,6 +144,7 @@ class MarginWatch:
             self._target_ppb(account, call_expired),
             core.now_ns,
         )
+        account.trader.touch()
         record.call_expired = call_expired
         core.next_liquidation_id += 1
         account.liquidation = record
@@ -195,6 +197,7 @@ class MarginWatch:
         core = self._core
         record = account.liquidation
         assert record is not None, "only an account in liquidation has a stage"
+        account.trader.touch()
         record.stage = stage
         evaluate(account)
         core.emit(
@@ -214,6 +217,7 @@ class MarginWatch:
         record = account.liquidation
         assert record is not None, "only a running liquidation can end"
         sync_record(account)
+        account.trader.touch()
         account.liquidation = None
         account.level = core.levels.liquidate_level
         core.emit(
@@ -262,6 +266,7 @@ def sync_record(account: MarginAccount) -> None:
     """Before a change to a locked account: what equity did since the last one was price."""
     record = account.liquidation
     if record is not None:
+        account.trader.touch()
         evaluate(account)
         record.price_q += account.equity_q - record.last_equity_q
         record.last_equity_q = account.equity_q
@@ -271,6 +276,7 @@ def changed_equity_q(account: MarginAccount) -> int:
     """After a change to a locked account: what the change did to its equity."""
     record = account.liquidation
     assert record is not None, "only a locked account keeps a record"
+    account.trader.touch()
     evaluate(account)
     change_q = account.equity_q - record.last_equity_q
     record.last_equity_q = account.equity_q

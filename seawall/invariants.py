@@ -14,6 +14,7 @@ from engine.invariants import (
     POSITIONS_KNOWN_TO_THE_BOOK,
     POSITIONS_SUM_TO_ZERO,
     RESERVATIONS,
+    STATE_HASHED,
     require,
 )
 from matching.matching_engine import MatchingEngine
@@ -23,6 +24,8 @@ from risk.frontier import Banded
 from risk.health import can_open, evaluate
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
+from risk.state import risk_state
+from seawall.state_hash import condensed_hash, exchange_hash
 
 
 def check_cheap(risk: RiskEngine) -> None:
@@ -58,6 +61,9 @@ def check_full(risk: RiskEngine, matching: MatchingEngine, liquidation: Liquidat
         if account.liquidation is not None
     )
     require(locked == sorted(liquidation.liquidations), ONE_STAGE, f"risk has {locked}")
+    kept = condensed_hash(risk, matching, liquidation)
+    counted = exchange_hash([risk_state(risk), matching.state(), liquidation.state()])
+    require(kept == counted, STATE_HASHED, f"kept {kept}, counted {counted}")
 
 
 def _check_positions(risk: RiskEngine) -> None:

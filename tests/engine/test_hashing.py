@@ -1,12 +1,13 @@
 """The state hash tells states apart and nothing else; the chain hash tells streams apart."""
 
 import hashlib
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.hashing import HASH_BYTES, ChainHash, state_hash
+from engine.hashing import HASH_BYTES, ChainHash, TableHash, row_hash, state_hash, table_hash
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text() | st.binary()
 STATES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4), max_leaves=12)
@@ -65,6 +66,32 @@ def test_the_hash_is_that_of_the_canonical_messagepack() -> None:
 def test_what_has_no_canonical_form_is_refused(bad: object, nest: object) -> None:
     with pytest.raises(TypeError, match=f"a {type(bad).__name__} cannot be part of a state hash"):
         state_hash(nest(bad))  # type: ignore[operator]
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.text(max_size=1)), max_size=6)
+
+
+@given(ROWS, ROWS)
+def test_tables_hash_alike_exactly_for_the_same_rows_in_any_order(
+    one: list[object], other: list[object]
+) -> None:
+    assert (table_hash(one) == table_hash(other)) == (Counter(one) == Counter(other))
+    assert table_hash(one) == table_hash(reversed(one))
+
+
+@given(ROWS, st.data())
+def test_a_table_renewed_row_by_row_has_the_hash_of_one_from_nothing(
+    rows: list[tuple[int, str]], data: st.DataObject
+) -> None:
+    table = TableHash()
+    counted = [0] * len(rows)
+    places = st.integers(0, len(rows) - 1) if rows else st.nothing()
+    for place in [*range(len(rows)), *data.draw(st.lists(places, max_size=8))]:
+        after = 0 if data.draw(st.booleans()) else row_hash(rows[place])
+        table.replace(counted[place], after)
+        counted[place] = after
+    present = [row for row, hashed in zip(rows, counted, strict=True) if hashed]
+    assert table.digest() == table_hash(present)
 
 
 @given(st.lists(st.binary(max_size=4), max_size=6), st.lists(st.binary(max_size=4), max_size=6))

@@ -20,7 +20,8 @@ def test_a_trader_is_found_by_its_id_and_by_no_other(opened: list[int], asked: l
     ledger = Ledger()
     for account_id in opened:
         assert ledger.trader(account_id) is ledger.traders.get(account_id)
-        ledger.traders.setdefault(account_id, Trader(account_id))
+        if account_id not in ledger.traders:
+            ledger.add_trader(account_id)
     for account_id in [*opened, *asked, *opened, -FUND, 0, 2**62, 2**64, -(2**64)]:
         assert ledger.trader(account_id) is ledger.traders.get(account_id)
 
@@ -28,7 +29,7 @@ def test_a_trader_is_found_by_its_id_and_by_no_other(opened: list[int], asked: l
 def test_more_traders_than_there_were_places_are_all_found() -> None:
     ledger = Ledger()
     for account_id in range(FIRST_TRADER, FIRST_TRADER + 5_000):
-        ledger.traders[account_id] = Trader(account_id)
+        ledger.add_trader(account_id)
     for account_id in (*ledger.traders, *ledger.traders):
         assert ledger.trader(account_id) is ledger.traders[account_id]
     assert ledger.trader(FIRST_TRADER + 5_000) is None
@@ -49,7 +50,7 @@ def contracts(count: int) -> list[Listing]:
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 7)), max_size=60))
 def test_the_chain_of_positions_is_the_list_of_them(steps: list[tuple[bool, int]]) -> None:
-    account = MarginAccount(1, Trader(FIRST_TRADER), 0, False)
+    account = MarginAccount(1, Trader(FIRST_TRADER, []), 0, False)
     listings = contracts(8)
     held: list[Position] = []
     for adds, number in steps:
@@ -68,7 +69,7 @@ def test_the_chain_of_positions_is_the_list_of_them(steps: list[tuple[bool, int]
 
 
 def test_a_position_of_another_account_cannot_be_dropped() -> None:
-    trader = Trader(FIRST_TRADER)
+    trader = Trader(FIRST_TRADER, [])
     account, other = MarginAccount(1, trader, 0, False), MarginAccount(2, trader, 1, False)
     [listing] = contracts(1)
     account.add_position(Position(account, listing, 0, 1))
@@ -85,7 +86,7 @@ def test_the_open_positions_of_a_contract_are_known_by_side(
     listing = core.listings[0]
     positions: list[Position] = []
     for number in range(10):
-        trader = Trader(FIRST_TRADER + number)
+        trader = Trader(FIRST_TRADER + number, [])
         account = core.ledger.cross(trader, listing.instrument.settle_asset_id)
         positions.append(Position(account, listing, 0, 1))
         account.add_position(positions[-1])

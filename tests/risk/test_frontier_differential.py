@@ -225,7 +225,7 @@ def build(rng: Random, model: str, factors: list[int], inclusive: bool, count: i
         listing.mark_ticks = mark
     market = Market(Levels(rules), listings, collateral_assets())
     for number in range(count):
-        trader = Trader(100 + number)
+        trader = Trader(100 + number, [])
         asset = rng.randrange(2)
         mine = [x for x in listings if x.instrument.settle_asset_id == asset]
         isolated = rng.random() < 0.3
@@ -409,7 +409,7 @@ def test_the_heaps_do_not_grow_with_the_number_of_fills() -> None:
 
 def test_few_new_edges_wait_for_a_price_and_none_is_lost() -> None:
     frontier = Frontier()
-    account = MarginAccount(1, Trader(100), 0, False)
+    account = MarginAccount(1, Trader(100, []), 0, False)
     members = [Banded(account) for _ in range(3_000)]
     for number, member in enumerate(members):
         frontier.place(member, 1_000 + number, 10_000 + number, widen=False)

@@ -13,15 +13,15 @@ from seawall import load_scenario, run_scenario
 ROOT = Path(__file__).parents[2]
 
 SMALL_CRASH = {
-    "teaching-default": "b821f6a7960b5eafb7292738f7bbc12e",
-    "binance-usdm": "39b78d257066166fb6d52314442869f0",
-    "deribit-linear": "c599ebf35b4a5e53fd2e7988118ecc8a",
-    "hyperliquid": "382c4e560094bd6a42f50d5376d6a59b",
-    "kraken-spot": "b0dc4245248a326a2a1a488cce3a3927",
+    "teaching-default": "8bf84cea281564d8b24b8c790c04f936",
+    "binance-usdm": "d56233e1268c579c1ff4ae9e6448af5a",
+    "deribit-linear": "b1d29e0bdf1ce96514ee1e360bd7f17e",
+    "hyperliquid": "4ec6c66a6b8066d5b6bcefa74f045844",
+    "kraken-spot": "9b4c8bee75bd668b1eda2647a3a98aee",
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
 
-FLASH_CRASH = "c0026ffcb059bba049e8c3f47c3f863f"
+FLASH_CRASH = "f27574cd88398c82f4aac1b96ff349ff"
 
 
 @pytest.mark.parametrize("rulebook", SMALL_CRASH)

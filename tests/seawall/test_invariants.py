@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from bench import worlds
+from engine.commands import Deposit
 from risk.accounts import MarginAccount, Position
 from risk.rulebook import CallRule
+from seawall.state_hash import exchange_hash
 from tests.market import Market, levels, rules
 
 ALICE, BOB = 100, 101
@@ -95,3 +98,40 @@ def test_a_call_that_should_be_over_is_found() -> None:
     account.call = call
     with pytest.raises(AssertionError, match=r"account 100: a call that is over"):
         market.exchange.check_invariants()
+
+
+def lower_leverage(market: Market) -> None:
+    position = market.exchange.risk.core.ledger.traders[ALICE].find_position(0)
+    assert position is not None
+    position.leverage -= 1
+
+
+def forget_who_pays(market: Market) -> None:
+    (order,) = market.exchange.book(0).orders()
+    order.stp += 1
+
+
+@pytest.mark.parametrize("change", [lower_leverage, forget_who_pays])
+def test_a_change_that_the_kept_hash_was_not_told_of_is_found(
+    change: Callable[[Market], None],
+) -> None:
+    market = Market()
+    market.open(ALICE, BOB, deposit="1000")
+    market.index("100")
+    market.trade(ALICE, BOB, "1", "100")
+    market.buy(ALICE, "1", "99")
+    market.exchange.check_invariants()
+    change(market)
+    with pytest.raises(AssertionError, match=r"^state hash kept: .*; found kept [0-9a-f]{32}, "):
+        market.exchange.check_invariants()
+
+
+def test_only_what_changed_is_hashed_again() -> None:
+    exchange = worlds.new_exchange()
+    worlds.fund_traders(exchange, 50, 10**9)
+    before = exchange.state_hash()
+    changed = exchange.risk.core.ledger.changed
+    assert not changed
+    exchange.send(Deposit(0, ALICE, 0, 1))
+    assert [trader.account_id for trader in changed] == [ALICE]
+    assert before != exchange.state_hash() == exchange_hash(exchange.state())

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.events import Event
-from engine.hashing import state_hash
 from engine.rounds import (
     Batch,
     Outcome,
@@ -31,6 +30,7 @@ from gateway.link_secrets import seals_of
 from gateway.one_process import taken_in
 from gateway.serve import READY
 from seawall.exchange import Exchange
+from seawall.state_hash import exchange_hash
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
@@ -182,10 +182,10 @@ class Processes:
         """The exchange's state hash from the snapshots of the stopped services."""
         if self.config.layout == ONE:
             _, hub = self.snapshot(ALL)
-            return state_hash(hub[1:])
+            return exchange_hash(hub[1:])
         shards = [self.snapshot(name) for name in self.config.shards().names]
         books = sorted((book for shard in shards for book in shard), key=lambda book: book[0])
-        return state_hash([self.snapshot(RISK)[1], books, self.snapshot(LIQUIDATION)])
+        return exchange_hash([self.snapshot(RISK)[1], books, self.snapshot(LIQUIDATION)])
 
 
 def replayed_hash(processes: Processes) -> str:

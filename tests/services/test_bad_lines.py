@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import zmq
 
-from engine.hashing import state_hash
 from engine.link_header import parts_of
 from engine.link_keys import LinkKeys
 from engine.service import Service
@@ -19,6 +18,7 @@ from engine.service_journal import ServiceJournal
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 from gateway.link_secrets import seals_of
 from gateway.parts import leaf_of, risk_hub
+from seawall.state_hash import exchange_hash
 from tests.services.processes import INNER, Feeder
 from tests.services.test_service_processes import batches_of, in_process_hash
 
@@ -121,7 +121,7 @@ def test_bad_lines_lose_nothing_and_double_nothing(tmp_path: Path, seed: int) ->
             break
     assert [outcome.number for outcome in feeder.outcomes] == [batch.number for batch in batches]
     state = [parts[RISK].state()[1], parts[MATCHING].state(), parts[LIQUIDATION].state()]
-    assert state_hash(state) == in_process_hash(batches)
+    assert exchange_hash(state) == in_process_hash(batches)
     seen = set().union(*(line.fates for line in lines))
     both_ways = [
         (sender, receiver)

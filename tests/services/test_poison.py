@@ -13,7 +13,6 @@ import pytest
 
 from engine import commands as c
 from engine.events import AccountReport, CommandRejected, OrderAccepted
-from engine.hashing import state_hash
 from engine.journal import JournalError
 from engine.link import NotAFrame
 from engine.reasons import Reason
@@ -29,6 +28,7 @@ from gateway.parts import leaf_of, risk_hub
 from gateway.protocol import Reply
 from risk.transfers import Transfers
 from seawall.exchange import Exchange
+from seawall.state_hash import exchange_hash
 from tests.services.processes import PATIENCE_SECONDS, ROOT
 from tests.services.streams import RULEBOOKS, START_NS, opening
 from tests.services.supervised import Running
@@ -129,7 +129,7 @@ def test_an_operator_leaves_the_poison_command_out(faulty: Running, tmp_path: Pa
             exchange.send_batch(batch.commands)
         found_snapshot = journal.last_snapshot()
         assert found_snapshot is not None
-        assert exchange.state_hash() == state_hash(unpack(found_snapshot[1])[1][1][1:])
+        assert exchange.state_hash() == exchange_hash(unpack(found_snapshot[1])[1][1][1:])
     finally:
         journal.close()
 

@@ -14,13 +14,13 @@ import pytest
 
 from engine import commands as c
 from engine.events import BookLevel, Event, OrderAccepted, Trade
-from engine.hashing import state_hash
 from engine.rounds import Batch
 from engine.service_config import CLOCK
 from engine.topology import GATEWAY, LIQUIDATION, RISK
 from gateway.client import Address, Client
 from gateway.serve import build_service
 from seawall.exchange import Exchange
+from seawall.state_hash import exchange_hash
 from tests.services.endpoints import free_base_port, free_port, scrape
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Feeder, Processes, replayed_hash
 from tests.services.streams import RULEBOOKS, START_NS, opening
@@ -36,7 +36,7 @@ def batches_of(seed: int, commands: int, largest: int) -> list[Batch]:
 def hash_of(processes: Processes) -> str:
     """The exchange's state hash from the snapshots of the stopped services."""
     books = merged([processes.snapshot(name) for name in processes.config.shards().names])
-    return state_hash([processes.snapshot(RISK)[1], books, processes.snapshot(LIQUIDATION)])
+    return exchange_hash([processes.snapshot(RISK)[1], books, processes.snapshot(LIQUIDATION)])
 
 
 def run_with_kills(folder: Path, batches: list[Batch], kills: dict[int, str], **more: Any) -> None:
