@@ -85,6 +85,7 @@ COMPILED = [
     "risk/pretrade.py",
     "risk/pricing.py",
     "risk/reports.py",
+    "risk/requirement.py",
     "risk/reservations.py",
     "risk/risk_engine.py",
     "risk/settlement.py",

@@ -16,6 +16,7 @@ from risk.collateral import CollateralAsset
 from risk.frontier import NO_THRESHOLD as NO_THRESHOLD
 from risk.frontier import Banded
 from risk.listing import Listing
+from risk.requirement import SUM_OF_POSITIONS, Requirement
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -189,7 +190,8 @@ class MarginAccount:
     margin levels the account is below (0: healthy). The positions are a chain from `first_position`
     on, in the order they were opened. `holdings` are balances in other assets that count in its
     equity, in the rulebook's order; `counts` is the holding this account's own wallet
-    is in another one (None: it counts nowhere else). `realised` is kept in a trader's cross account
+    is in another one (None: it counts nowhere else). `requirement` says what its positions and
+    orders ask for. `realised` is kept in a trader's cross account
     for all its pots in the asset (None: nothing yet).
     """
 
@@ -207,6 +209,7 @@ class MarginAccount:
         "maintenance_q",
         "margin_account_id",
         "realised",
+        "requirement",
         "trader",
         "wallet_q",
     )
@@ -218,6 +221,7 @@ class MarginAccount:
         self.trader = trader
         self.asset_id = asset_id
         self.isolated = isolated
+        self.requirement: Requirement = SUM_OF_POSITIONS
         self.wallet_q = 0
         self.held_q = 0
         self.first_position: Position | None = None
@@ -366,6 +370,16 @@ class Position(Banded):
         self.reduce_sell_lots = 0
         self.buy_high_ticks = 0
         self.sell_low_ticks = 0
+
+    def count_in(self, side: int, lots: int, value_q: int) -> None:
+        """Count an order that is not open yet among the open ones, to ask what it would need, or
+        with minus signs stop counting it; ``value_q`` is what it would book (buyer's sign)."""
+        if side == BUY:
+            self.buy_lots += lots
+            self.buy_value_q += value_q
+        else:
+            self.sell_lots += lots
+            self.sell_value_q += value_q
 
     @property
     def instrument_id(self) -> int:

@@ -2,7 +2,7 @@
 
 from engine.units import Rate
 from risk.accounts import MarginAccount, Position
-from risk.health import position_maintenance_q, unrealised_q
+from risk.health import unrealised_q
 
 
 def mark_value_q(position: Position) -> int:
@@ -22,7 +22,7 @@ def bankruptcy_values(account: MarginAccount, keeps_equity: bool) -> list[tuple[
     if keeps_equity and equity_q > 0:
         equity_q = 0
     # A position without a requirement still has to take a share.
-    maintenance = [max(1, position_maintenance_q(position)) for position in live]
+    maintenance = [max(1, account.requirement.share_q(position)) for position in live]
     total_q = sum(maintenance)
     values: list[tuple[Position, int]] = []
     given_q = 0

@@ -18,8 +18,6 @@ from risk.health import (
     Levels,
     evaluate,
     initial_requirement_q,
-    position_initial_q,
-    position_maintenance_q,
     position_notional_q,
 )
 from risk.ledger import Ledger
@@ -218,7 +216,7 @@ class RiskCore:
                 on_wire(position.qty_lots),
                 on_wire(position.entry_value_q),
                 position.listing.mark_ticks,
-                on_wire(position_maintenance_q(position)),
+                on_wire(account.requirement.share_q(position)),
                 position.leverage,
                 position.opened_ns,
             )
@@ -249,13 +247,6 @@ class RiskCore:
                 return True
             position = position.next
         return False
-
-    def positions_initial_q(self, account: MarginAccount) -> int:
-        """Initial margin of the positions alone, without open orders."""
-        total_q = 0
-        for position in account.positions:
-            total_q += position_initial_q(position)
-        return total_q
 
     def house_facts(self, asset_id: int) -> HouseFacts:
         """Means of the fund and the backstop in one asset."""

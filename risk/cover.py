@@ -265,11 +265,13 @@ def _place(position: Position, room_q: int) -> None:
     down = position.buy_lots + (held if held > 0 else 0)
     up = position.sell_lots - (held if held < 0 else 0)
     growing = down if down > up else up
-    if listing.model.may_exceed_notional:
-        growing = _as_notional(position, growing)
-    if instrument.inverse:
+    requirement = position.account.requirement
+    growing = requirement.growing_lots(position, growing)
+    grows_down = instrument.inverse or not requirement.follows_notional
+    grows_up = not instrument.inverse or not requirement.follows_notional
+    if grows_down:
         down += growing
-    else:
+    if grows_up:
         up += growing
     if room_q < 0:
         room_q = 0
@@ -279,43 +281,8 @@ def _place(position: Position, room_q: int) -> None:
         low_ticks = low_limit(instrument, down, mark_ticks, room_q)
     if up:
         high_ticks = high_limit(instrument, up, mark_ticks, room_q)
-    if instrument.inverse:
-        low_ticks = _within_tier(position, growing, max(1, low_ticks))
-    else:
-        high_ticks = _within_tier(position, growing, high_ticks)
+    if grows_down:
+        low_ticks = requirement.last_steady_ticks(position, growing, max(1, low_ticks))
+    if grows_up:
+        high_ticks = requirement.last_steady_ticks(position, growing, high_ticks)
     listing.frontier.place(position, low_ticks, high_ticks, False)
-
-
-def _as_notional(position: Position, lots: int) -> int:
-    """Lots whose notional moves at least as fast as the initial margin of ``lots`` does."""
-    listing = position.listing
-    notional_q = listing.instrument.notional_q(lots, listing.mark_ticks)
-    margin_q = listing.model.initial_q(lots, notional_q, notional_q, position.leverage)
-    return -(-lots * margin_q // notional_q) if margin_q > notional_q else lots
-
-
-def _within_tier(position: Position, lots: int, edge_ticks: int) -> int:
-    """The edge, or the last price before it at which ``lots`` may have the leverage they have now:
-    where a tier allows less, initial margin jumps. Found by halving, towards the mark."""
-    listing = position.listing
-    if edge_ticks == NO_THRESHOLD or not lots:
-        return edge_ticks
-    leverage = _leverage_at(position, lots, listing.mark_ticks)
-    if _leverage_at(position, lots, edge_ticks) >= leverage:
-        return edge_ticks
-    within = listing.mark_ticks
-    beyond = edge_ticks
-    while abs(beyond - within) > 1:
-        middle = (within + beyond) // 2
-        if _leverage_at(position, lots, middle) >= leverage:
-            within = middle
-        else:
-            beyond = middle
-    return within
-
-
-def _leverage_at(position: Position, lots: int, price_ticks: int) -> int:
-    """The leverage that counts for so many lots at a price: the chosen one, or what is allowed."""
-    listing = position.listing
-    notional_q = listing.instrument.notional_q(lots, price_ticks)
-    return min(position.leverage, listing.model.max_leverage(notional_q))

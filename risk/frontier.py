@@ -381,13 +381,15 @@ def _place_position(
     # Value moves one for one with notional.
     worse_room_q = worse_share_q
     better_room_q = better_share_q
-    slope_ppb = listing.model.slope_bound_ppb(position.qty_lots)
-    if is_long == instrument.inverse:
+    requirement = position.account.requirement
+    slope_ppb = requirement.slope_bound_ppb(position)
+    grows_with_losses = is_long == instrument.inverse
+    if grows_with_losses or not requirement.follows_notional:
         # The notional grows when the position loses, and the requirement with it.
         frontier = listing.frontier
         worse_room_q = frontier.sloped_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
         better_room_q = frontier.sloped_room_q(better_share_q, better_factor_ppb, slope_ppb)
-    else:
+    if not grows_with_losses or not requirement.follows_notional:
         # Where a level asks for more than the notional, the requirement outgrows a gain.
         gaining_q = _outgrown_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
         losing_q = _outgrown_room_q(better_share_q, better_factor_ppb, slope_ppb)

@@ -1,41 +1,26 @@
-"""How an account stands: equity, requirements, free collateral, margin level.
+"""How an account stands: equity, what its orders tie up, free collateral, margin level.
 
 Equity is the wallet, plus what balances in collateral assets count for, plus what the positions
-have gained since entry, at mark. Requirements are sums over positions. Everything is recomputed
-from the positions each time: they are few, and a figure that is never stored cannot drift.
+have gained since entry, at mark. What the account must have is its `Requirement`'s to say.
+Everything is recomputed from the positions each time: they are few, and a figure that is never
+stored cannot drift.
 """
 
+from typing import TYPE_CHECKING
+
 from engine.units import PPB, Rate, magnitude
-from risk.accounts import MarginAccount, Position
 from risk.rulebook import LEVEL_CALL, Rulebook
 
+if TYPE_CHECKING:
+    from risk.accounts import MarginAccount, Position
 
-def evaluate(account: MarginAccount) -> None:
+
+def evaluate(account: "MarginAccount") -> None:
     """Set `equity_q` and `maintenance_q` of an account at current marks."""
-    equity_q = account.wallet_q
-    if account.holdings:
-        equity_q += collateral_q(account)
-    maintenance_q = 0
-    position = account.first_position
-    while position is not None:
-        qty_lots = position.qty_lots
-        if qty_lots:
-            listing = position.listing
-            mark_ticks = listing.mark_ticks
-            instrument = listing.instrument
-            entry_q = position.entry_value_q
-            value_q = instrument.position_value_q(qty_lots, mark_ticks)
-            notional_q = instrument.notional_of_value_q(value_q, qty_lots, mark_ticks)
-            equity_q += value_q - entry_q
-            maintenance_q += listing.model.maintenance_q(
-                qty_lots, notional_q, entry_q if entry_q >= 0 else -entry_q, position.leverage
-            )
-        position = position.next
-    account.equity_q = equity_q
-    account.maintenance_q = maintenance_q
+    account.requirement.evaluate(account)
 
 
-def collateral_q(account: MarginAccount) -> int:
+def collateral_q(account: "MarginAccount") -> int:
     """What the balances in other assets count for: at their prices, after their haircuts."""
     total_q = 0
     for holding in account.holdings:
@@ -43,92 +28,15 @@ def collateral_q(account: MarginAccount) -> int:
     return total_q
 
 
-def position_maintenance_q(position: Position) -> int:
-    """Maintenance requirement of one position at its mark."""
-    listing = position.listing
-    return listing.model.maintenance_q(
-        position.qty_lots,
-        listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
-        magnitude(position.entry_value_q),
-        position.leverage,
-    )
-
-
-def unrealised_q(position: Position) -> int:
+def unrealised_q(position: "Position") -> int:
     """Gain since entry at the mark, rounded down."""
     listing = position.listing
     value_q = listing.instrument.position_value_q(position.qty_lots, listing.mark_ticks)
     return value_q - position.entry_value_q
 
 
-def initial_q(position: Position, value_q: int, mark_ticks: int) -> int:
-    """What a position and its open orders need: margin of the worse side and the open losses.
-
-    ``value_q`` is the position's value at the mark.
-    """
-    return worst_initial_q(position, value_q, mark_ticks) + open_loss_q(position, mark_ticks)
-
-
-def worst_initial_q(position: Position, value_q: int, mark_ticks: int) -> int:
-    """Initial margin of the largest position that the open orders can lead to, on either side.
-
-    Reduce-only orders close first in the worst case, so that plain orders behind them open; they
-    count up to the position and no further. ``value_q`` is the position's value at the mark.
-    """
-    qty_lots = position.qty_lots
-    buys = position.buy_lots
-    sells = position.sell_lots
-    if position.reduce_buy_lots:
-        buys -= _idle_lots(position.reduce_buy_lots, -qty_lots)
-    if position.reduce_sell_lots:
-        sells -= _idle_lots(position.reduce_sell_lots, qty_lots)
-    listing = position.listing
-    if listing.model.by_entry:
-        # A long is margined by what was paid and a short by what it is worth: either may need more.
-        return max(
-            _side_initial_q(position, buys, value_q, mark_ticks),
-            _side_initial_q(position, -sells, value_q, mark_ticks),
-        )
-    if qty_lots + buys >= sells - qty_lots:
-        return _side_initial_q(position, buys, value_q, mark_ticks)
-    return _side_initial_q(position, -sells, value_q, mark_ticks)
-
-
-def _side_initial_q(position: Position, more_lots: int, value_q: int, mark_ticks: int) -> int:
-    """Initial margin of a position and ``more_lots`` (signed) of its open orders at the mark."""
-    listing = position.listing
-    instrument = listing.instrument
-    lots = position.qty_lots + more_lots
-    if not lots:
-        return 0
-    entry_q = position.entry_value_q if position.entry_value_q >= 0 else -position.entry_value_q
-    if more_lots > 0:
-        value_q += instrument.position_value_q(more_lots, mark_ticks)
-        if position.qty_lots >= 0:
-            entry_q += magnitude(position.buy_value_q)
-        elif listing.model.by_entry and lots > 0:
-            # The orders that open may be the dearest, and are no more than all of them. (Of an
-            # inverse contract the cheapest price is worth most: all of them count.)
-            entry_q = magnitude(position.buy_value_q)
-            if not instrument.inverse:
-                entry_q = min(entry_q, instrument.notional_q(lots, position.buy_high_ticks))
-    elif more_lots < 0:
-        value_q -= instrument.position_value_q(-more_lots, mark_ticks)
-        if position.qty_lots <= 0:
-            entry_q += magnitude(position.sell_value_q)
-    notional_q = instrument.notional_of_value_q(value_q, lots, mark_ticks)
-    return listing.model.initial_q(lots, notional_q, entry_q, position.leverage)
-
-
-def _idle_lots(reduce_lots: int, against_lots: int) -> int:
-    """Lots of reduce-only orders beyond the position they close."""
-    if against_lots <= 0:
-        return reduce_lots
-    return reduce_lots - against_lots if reduce_lots > against_lots else 0
-
-
 def open_loss_q(
-    position: Position, mark_ticks: int, reduce_loss_q: int = 0, reduce_lots: int = 0
+    position: "Position", mark_ticks: int, reduce_loss_q: int = 0, reduce_lots: int = 0
 ) -> int:
     """What the open orders of a position would lose against the mark, each at its worst price.
 
@@ -175,13 +83,13 @@ def _loss_per_lot_ppb(row: tuple[int, int]) -> int:
     return row[0] * PPB // row[1]
 
 
-def edges_are_passed(position: Position, mark_ticks: int) -> bool:
+def edges_are_passed(position: "Position", mark_ticks: int) -> bool:
     """Whether the mark has passed the dearest buy or the cheapest sell."""
     low_ticks = position.sell_low_ticks
     return position.buy_high_ticks > mark_ticks or 0 < low_ticks < mark_ticks
 
 
-def order_loss_q(position: Position, side: int, lots: int, value_q: int, mark_ticks: int) -> int:
+def order_loss_q(position: "Position", side: int, lots: int, value_q: int, mark_ticks: int) -> int:
     """What one order would lose against the mark if all its lots filled at its worst price;
     ``value_q`` is what they would book there (buyer's sign)."""
     instrument = position.listing.instrument
@@ -191,7 +99,7 @@ def order_loss_q(position: Position, side: int, lots: int, value_q: int, mark_ti
     return loss_q if loss_q > 0 else 0
 
 
-def can_open(position: Position) -> bool:
+def can_open(position: "Position") -> bool:
     """Whether the plain orders of a position could enlarge or turn it, in any order of filling."""
     qty_lots = position.qty_lots
     buys = position.buy_lots - position.reduce_buy_lots
@@ -203,22 +111,8 @@ def can_open(position: Position) -> bool:
     )
 
 
-def position_initial_q(position: Position) -> int:
-    """Initial margin of a position at its mark, its open orders left out."""
-    qty_lots = position.qty_lots
-    if not qty_lots:
-        return 0
-    listing = position.listing
-    return listing.model.initial_q(
-        qty_lots,
-        listing.instrument.notional_q(qty_lots, listing.mark_ticks),
-        magnitude(position.entry_value_q),
-        position.leverage,
-    )
-
-
 def pot_need_q(
-    position: Position, more_loss_q: int = 0, more_fee_q: int = 0, more_q: int = 0
+    position: "Position", more_loss_q: int = 0, more_fee_q: int = 0, more_q: int = 0
 ) -> int:
     """What the cross account keeps free for the open orders of an isolated position.
 
@@ -236,19 +130,21 @@ def pot_need_q(
     gain_q = value_q - position.entry_value_q
     # A pot below zero is for its liquidation to settle, not for the cross account.
     present_q = max(0, position.account.wallet_q + gain_q + more_q)
-    loss_q = open_loss_q(position, mark_ticks) + more_loss_q
+    open_q = open_loss_q(position, mark_ticks)
+    loss_q = open_q + more_loss_q
     fees_q = position.account.held_q + more_fee_q
     if not can_open(position):
         # Closing realises the gain, and what it frees pays the fee.
         return max(0, loss_q + fees_q - present_q)
     if gain_q > 0 and not listing.profit_margins_orders:
         present_q = max(0, present_q - gain_q)
-    own_q = position_initial_q(position)
-    growth_q = worst_initial_q(position, value_q, mark_ticks) - own_q
+    requirement = position.account.requirement
+    own_q = requirement.initial_q(position.account)
+    growth_q = requirement.with_orders_q(position.account) - open_q - own_q
     return max(0, growth_q) + max(0, loss_q + own_q - present_q) + fees_q
 
 
-def isolated_need_q(account: MarginAccount, but_for: MarginAccount | None = None) -> int:
+def isolated_need_q(account: "MarginAccount", but_for: "MarginAccount | None" = None) -> int:
     """What a cross account keeps free for the open orders of the isolated positions it feeds, one
     of them left out on request."""
     trader = account.trader
@@ -264,31 +160,19 @@ def isolated_need_q(account: MarginAccount, but_for: MarginAccount | None = None
     return total_q
 
 
-def initial_requirement_q(account: MarginAccount) -> int:
+def initial_requirement_q(account: "MarginAccount") -> int:
     """Initial margin of all positions and open orders of a cross account, with the fees of the
     orders and what it keeps free for isolated ones.
 
     Of an isolated account: of its position alone, for the cross account stands for its orders.
     """
-    position = account.first_position
-    total_q = 0
     if account.isolated:
-        while position is not None:
-            total_q += position_initial_q(position)
-            position = position.next
-        return total_q
-    total_q = account.held_q
-    while position is not None:
-        qty_lots = position.qty_lots
-        if qty_lots or position.buy_lots or position.sell_lots:
-            listing = position.listing
-            value_q = listing.instrument.position_value_q(qty_lots, listing.mark_ticks)
-            total_q += initial_q(position, value_q, listing.mark_ticks)
-        position = position.next
-    return total_q + isolated_need_q(account)
+        return account.requirement.initial_q(account)
+    margin_q = account.requirement.with_orders_q(account)
+    return margin_q + account.held_q + isolated_need_q(account)
 
 
-def open_losses_q(account: MarginAccount) -> int:
+def open_losses_q(account: "MarginAccount") -> int:
     """What the open orders of an account may cost it besides margin: their losses against the
     marks, their fees, and what a cross account keeps free for isolated ones."""
     total_q = account.held_q
@@ -300,7 +184,7 @@ def open_losses_q(account: MarginAccount) -> int:
     return total_q + isolated_need_q(account)
 
 
-def open_losses_but_for_q(cross: MarginAccount, pot: MarginAccount) -> int:
+def open_losses_but_for_q(cross: "MarginAccount", pot: "MarginAccount") -> int:
     """What the open orders of a cross account, and of the isolated positions it feeds but one, may
     cost it at most: losses and fees beyond what the pots have, no margin."""
     total_q = cross.held_q
@@ -319,45 +203,19 @@ def open_losses_but_for_q(cross: MarginAccount, pot: MarginAccount) -> int:
     return total_q
 
 
-def initial_and_equity_q(account: MarginAccount, profit_counts: bool) -> tuple[int, int]:
-    """`initial_requirement_q` of a cross account, and the equity that may meet it, in one pass over
-    the positions.
+def initial_and_equity_q(account: "MarginAccount", profit_counts: bool) -> tuple[int, int]:
+    """`initial_requirement_q` of a cross account, and the equity that may meet it.
 
     Without ``profit_counts`` unrealised profits are left out of the equity, losses never.
     """
-    required_q = account.held_q
-    equity_q = account.wallet_q
-    if account.holdings:
-        equity_q += collateral_q(account)
-    position = account.first_position
-    while position is not None:
-        qty_lots = position.qty_lots
-        ordered = position.buy_lots != 0 or position.sell_lots != 0
-        value_q = 0
-        listing = position.listing
-        mark_ticks = listing.mark_ticks
-        if qty_lots:
-            instrument = listing.instrument
-            entry_q = position.entry_value_q
-            value_q = instrument.position_value_q(qty_lots, mark_ticks)
-            notional_q = instrument.notional_of_value_q(value_q, qty_lots, mark_ticks)
-            gain_q = value_q - entry_q
-            if profit_counts or gain_q < 0:
-                equity_q += gain_q
-            if not ordered:
-                required_q += listing.model.initial_q(
-                    qty_lots, notional_q, entry_q if entry_q >= 0 else -entry_q, position.leverage
-                )
-        if ordered:
-            required_q += initial_q(position, value_q, mark_ticks)
-        position = position.next
-    trader = account.trader
-    if len(trader.accounts) > 1:
+    required_q, equity_q = account.requirement.with_orders_and_equity_q(account, profit_counts)
+    required_q += account.held_q
+    if len(account.trader.accounts) > 1:
         required_q += isolated_need_q(account)
     return required_q, equity_q
 
 
-def position_notional_q(account: MarginAccount) -> int:
+def position_notional_q(account: "MarginAccount") -> int:
     """Gross value of the positions at mark."""
     total_q = 0
     position = account.first_position
@@ -369,7 +227,7 @@ def position_notional_q(account: MarginAccount) -> int:
     return total_q
 
 
-def unrealised_profit_q(account: MarginAccount) -> int:
+def unrealised_profit_q(account: "MarginAccount") -> int:
     """The part of equity that is unrealised profit (losses are never left out)."""
     total_q = 0
     position = account.first_position
@@ -404,7 +262,7 @@ class Levels:
             if level.kind == LEVEL_CALL:
                 self.call_level = number
 
-    def level_of(self, account: MarginAccount) -> int:
+    def level_of(self, account: "MarginAccount") -> int:
         """How many levels the account is below, from its last evaluation; no rounding decides."""
         equity_q = account.equity_q
         maintenance_q = account.maintenance_q
@@ -417,14 +275,14 @@ class Levels:
             level += self._rates[level].is_exactly(equity_q, maintenance_q)
         return level
 
-    def call_limit_q(self, account: MarginAccount) -> int:
+    def call_limit_q(self, account: "MarginAccount") -> int:
         """The least equity outside the call band of an evaluated account, rounded up; 0 where the
         rulebook calls nobody."""
         if self.call_level == self.liquidate_level:
             return 0
         return self._rates[self.call_level - 1].up(account.maintenance_q)
 
-    def worse_headroom_q(self, account: MarginAccount) -> int:
+    def worse_headroom_q(self, account: "MarginAccount") -> int:
         """Equity above the next worse level, rounded down; -1 at the last level.
 
         An inclusive liquidation level is reached one quantum earlier.
@@ -436,7 +294,7 @@ class Levels:
         headroom_q = account.equity_q - limit_q - int(self.inclusive)
         return headroom_q if headroom_q > 0 else 0
 
-    def better_gap_q(self, account: MarginAccount) -> int:
+    def better_gap_q(self, account: "MarginAccount") -> int:
         """Equity missing to leave the present level, rounded down; -1 when healthy."""
         level = account.level
         if level == 0:

@@ -130,7 +130,7 @@ def demanded_equity_q(core: RiskCore, account: MarginAccount) -> int:
     rule = core.rulebook.call
     required_q = account.maintenance_q
     if rule.restore_to == "initial":
-        required_q = core.positions_initial_q(account)
+        required_q = account.requirement.initial_q(account)
     demanded_q = apply_rate_up(required_q, PPB + rule.buffer_ppb)
     return max(demanded_q, core.levels.call_limit_q(account))
 

@@ -256,26 +256,15 @@ def check_cross_margin(
     """Would the cross account still meet initial margin with this order open?
 
     ``value_q`` is what the order would book at its worst price, in the buyer's sign;
-    ``profit_counts`` whether unrealised profit margins orders. The requirement is computed with the
-    order counted in and the position restored before returning.
+    ``profit_counts`` whether unrealised profit margins orders.
     """
-    if side == BUY:
-        position.buy_lots += qty_lots
-        position.buy_value_q += value_q
-    else:
-        position.sell_lots += qty_lots
-        position.sell_value_q += value_q
+    position.count_in(side, qty_lots, value_q)
     account = position.account
     required_q, free_q = initial_and_equity_q(account, profit_counts)
     if len(account.trader.accounts) > 1 and profit_counts and isolated_need_q(account):
         # What isolated positions need cannot be unrealised profit.
         free_q -= unrealised_profit_q(account)
-    if side == BUY:
-        position.buy_lots -= qty_lots
-        position.buy_value_q -= value_q
-    else:
-        position.sell_lots -= qty_lots
-        position.sell_value_q -= value_q
+    position.count_in(side, -qty_lots, -value_q)
     required_q += fee_q
     required_q += order_loss_q(position, side, qty_lots, value_q, position.listing.mark_ticks)
     if required_q > free_q:
@@ -299,20 +288,10 @@ def check_isolated_margin(
     free_q = givable_q(cross, position.account)
     if cross.holdings:
         free_q = min(free_q, movable_q(cross) + pot_need_q(position))
-    if side == BUY:
-        position.buy_lots += qty_lots
-        position.buy_value_q += value_q
-    else:
-        position.sell_lots += qty_lots
-        position.sell_value_q += value_q
+    position.count_in(side, qty_lots, value_q)
     loss_q = order_loss_q(position, side, qty_lots, value_q, position.listing.mark_ticks)
     required_q = pot_need_q(position, loss_q, fee_q)
-    if side == BUY:
-        position.buy_lots -= qty_lots
-        position.buy_value_q -= value_q
-    else:
-        position.sell_lots -= qty_lots
-        position.sell_value_q -= value_q
+    position.count_in(side, -qty_lots, -value_q)
     if required_q > free_q:
         return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
     return Verdict(OK, required_q, free_q)

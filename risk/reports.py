@@ -22,18 +22,12 @@ from risk.adl_queue import AdlQueues
 from risk.core import RiskCore
 from risk.health import (
     evaluate,
-    initial_q,
     initial_requirement_q,
-    position_maintenance_q,
     position_notional_q,
     unrealised_q,
 )
 from risk.pretrade import margin_equity_q
-from risk.solve import (
-    bankruptcy_price_ticks,
-    hedge_liquidation_price_ticks,
-    liquidation_price_ticks,
-)
+from risk.solve import bankruptcy_price_ticks
 from risk.transfers import Transfers
 
 NO_PRICE = -1
@@ -247,8 +241,8 @@ class Reports:
             on_wire(position.entry_value_q),
             mark_ticks,
             on_wire(gain_q),
-            on_wire(initial_q(position, position.entry_value_q + gain_q, mark_ticks)),
-            on_wire(position_maintenance_q(position)),
+            on_wire(account.requirement.initial_share_q(position)),
+            on_wire(account.requirement.share_q(position)),
             position.leverage,
             liquidation_ticks,
             NO_PRICE if bankruptcy is None else bankruptcy,
@@ -261,44 +255,10 @@ class Reports:
 
         The two legs of a hedge move together, so a cross account has one price for both.
         """
-        core = self._core
+        levels = self._core.levels
         account = position.account
-        listing = position.listing
-        evaluate(account)
-        together = [p for p in account.positions if p.listing is listing and p.qty_lots]
-        other_equity_q = account.equity_q - sum(unrealised_q(p) for p in together)
-        other_maintenance_q = account.maintenance_q - sum(
-            position_maintenance_q(p) for p in together
-        )
-        factor_ppb = core.levels.factors_ppb[-1]
-        inclusive = core.levels.inclusive
-        if len(together) == 1:
-            found = liquidation_price_ticks(
-                listing.instrument,
-                listing.model,
-                position.qty_lots,
-                position.entry_value_q,
-                position.leverage,
-                other_equity_q,
-                other_maintenance_q,
-                factor_ppb,
-                inclusive,
-            )
-        else:
-            long_leg, short_leg = sorted(together, key=lambda p: -p.qty_lots)
-            found = hedge_liquidation_price_ticks(
-                listing.instrument,
-                listing.model,
-                long_leg.qty_lots,
-                long_leg.entry_value_q,
-                short_leg.qty_lots,
-                short_leg.entry_value_q,
-                position.leverage,
-                other_equity_q,
-                other_maintenance_q,
-                factor_ppb,
-                inclusive,
-            )
+        line = account.requirement.price_line(account, position.listing)
+        found = line.level_ticks(levels.factors_ppb[-1], levels.inclusive)
         return NO_PRICE if found is None else found
 
 

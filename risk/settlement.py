@@ -14,7 +14,7 @@ from engine.units import apply_rate_up, magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore, house_position
 from risk.cover import keep_covered
-from risk.health import evaluate, open_losses_q, position_initial_q
+from risk.health import evaluate, open_losses_q
 from risk.margin_calls import missing_q, note_trade
 from risk.pretrade import Verdict, fee_hold_q, givable_q, promised_q, rounding_hold_q
 from risk.reservations import Reservations, drop_if_empty
@@ -84,7 +84,7 @@ class Settlement:
         feeds = account.isolated and not order.liquidation
         before_q = present_q = 0
         if feeds:
-            before_q = position_initial_q(position)
+            before_q = account.requirement.initial_q(account)
             evaluate(account)
             present_q = account.equity_q
         turned = closes and magnitude(qty_lots) > magnitude(held_lots)
@@ -243,7 +243,7 @@ class Settlement:
         cross = core.cross_of(account)
         evaluate(account)
         equity_q = account.equity_q
-        after_q = position_initial_q(position)
+        after_q = account.requirement.initial_q(account)
         held = magnitude(held_lots)
         now = magnitude(position.qty_lots)
         if held and now and (held_lots > 0) != (position.qty_lots > 0):

@@ -8,12 +8,14 @@ from typing import Final
 
 from engine.commands import MAX_TICKS
 from engine.instruments import Instrument
+from engine.native import mypyc_attr
 from engine.units import PPB
 from risk.margin.model import MarginModel
 
 LOWEST_TICKS: Final[int] = 1
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class PriceLine:
     """Equity and requirement of a margin account as one instrument's price moves.
 

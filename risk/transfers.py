@@ -30,7 +30,6 @@ from risk.health import (
     initial_requirement_q,
     isolated_need_q,
     open_losses_q,
-    position_initial_q,
     position_notional_q,
     pot_need_q,
     unrealised_profit_q,
@@ -305,7 +304,7 @@ class Transfers:
         if any(each.liquidation is not None for each in (positions[0].account, cross)):
             return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
         before = [position.leverage for position in positions]
-        margins_q = [position_initial_q(position) for position in positions]
+        margins_q = [each.account.requirement.initial_q(each.account) for each in positions]
         for position in positions:
             position.leverage = leverage
         moves = [
@@ -336,7 +335,7 @@ class Transfers:
         """What a changed leverage moves into an isolated position: what it lacks of its initial
         margin, or less than nothing of what is freed (``before_q`` was the margin before)."""
         account = position.account
-        margin_q = position_initial_q(position)
+        margin_q = account.requirement.initial_q(account)
         if margin_q == before_q:
             return 0
         if margin_q > before_q:

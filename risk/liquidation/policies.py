@@ -6,19 +6,22 @@ Pure functions from the account's facts to one step. A step of None means the po
 
 from engine.instruments import Instrument
 from engine.links import AccountFacts, PositionFacts
-from engine.units import Rate, apply_rate_up, magnitude, scale_down
+from engine.units import Rate, apply_rate_up, magnitude
 from risk.margin.model import MarginModel
+from risk.requirement import SUM_OF_POSITIONS, Requirement
 from risk.rulebook import Rulebook
 
 
 class Contract:
-    """An instrument with its margin model, as the liquidation engine knows it."""
+    """An instrument with its margin model, as the liquidation engine knows it; `requirement` is
+    what the accounts that hold it must have."""
 
-    __slots__ = ("instrument", "model")
+    __slots__ = ("instrument", "model", "requirement")
 
     def __init__(self, instrument: Instrument, model: MarginModel) -> None:
         self.instrument = instrument
         self.model = model
+        self.requirement: Requirement = SUM_OF_POSITIONS
 
 
 class Step:
@@ -36,64 +39,6 @@ def notional_q(contract: Contract, position: PositionFacts) -> int:
     return contract.instrument.notional_q(position.qty_lots, position.mark_ticks)
 
 
-class _Reduction:
-    """What closing lots of a position at its mark does to the account."""
-
-    __slots__ = (
-        "_contract",
-        "_cost_ppb",
-        "_entry_q",
-        "_equity_q",
-        "_is_long",
-        "_leverage",
-        "_mark_ticks",
-        "_others_q",
-        "_target",
-        "total",
-    )
-
-    def __init__(
-        self,
-        contract: Contract,
-        facts: AccountFacts,
-        position: PositionFacts,
-        target_ppb: int,
-        cost_ppb: int,
-    ) -> None:
-        qty_lots: int = position.qty_lots
-        self.total = magnitude(qty_lots)
-        self._is_long = qty_lots > 0
-        self._contract = contract
-        self._entry_q = magnitude(position.entry_value_q)
-        self._mark_ticks: int = position.mark_ticks
-        self._leverage: int = position.leverage
-        self._others_q: int = facts.maintenance_q - position.maintenance_q
-        self._equity_q: int = facts.equity_q
-        self._target = Rate(target_ppb)
-        self._cost_ppb = cost_ppb
-
-    def restores(self, lots: int) -> bool:
-        """Whether closing ``lots`` lifts equity to the target."""
-        instrument = self._contract.instrument
-        closed_q = instrument.notional_q(lots, self._mark_ticks)
-        equity_q = self._equity_q - apply_rate_up(closed_q, self._cost_ppb)
-        maintenance_q = self._others_q + self._maintenance_q(lots)
-        return not self._target.is_above(equity_q, maintenance_q)
-
-    def _maintenance_q(self, lots: int) -> int:
-        """Maintenance of what is left of the position; its entry value shrinks in proportion
-        (rounded down)."""
-        left = self.total - lots
-        if left == 0:
-            return 0
-        return self._contract.model.maintenance_q(
-            left if self._is_long else -left,
-            self._contract.instrument.notional_q(left, self._mark_ticks),
-            scale_down(self._entry_q, left, self.total),
-            self._leverage,
-        )
-
-
 def largest_requirement(facts: AccountFacts) -> PositionFacts:
     """The position that frees the most margin: highest maintenance, then lowest id."""
     positions = facts.positions
@@ -105,6 +50,35 @@ def largest_requirement(facts: AccountFacts) -> PositionFacts:
 def oldest(facts: AccountFacts) -> PositionFacts:
     """The position opened first, whatever its profit (Kraken spot)."""
     return min(facts.positions, key=lambda p: (p.opened_ns, p.instrument_id, p.leg))
+
+
+class _Reduction:
+    """What closing lots of a position at its mark does to the account."""
+
+    __slots__ = ("_contract", "_cost_ppb", "_facts", "_position", "_target", "total")
+
+    def __init__(
+        self,
+        contract: Contract,
+        facts: AccountFacts,
+        position: PositionFacts,
+        target_ppb: int,
+        cost_ppb: int,
+    ) -> None:
+        self.total = magnitude(position.qty_lots)
+        self._contract = contract
+        self._facts = facts
+        self._position = position
+        self._target = Rate(target_ppb)
+        self._cost_ppb = cost_ppb
+
+    def restores(self, lots: int) -> bool:
+        """Whether closing ``lots`` lifts equity to the target."""
+        contract = self._contract
+        closed_q = contract.instrument.notional_q(lots, self._position.mark_ticks)
+        equity_q = self._facts.equity_q - apply_rate_up(closed_q, self._cost_ppb)
+        left_q = contract.requirement.left_q(contract, self._facts, self._position, lots)
+        return not self._target.is_above(equity_q, left_q)
 
 
 def restoring_lots(
