@@ -15,6 +15,7 @@ import msgspec
 from engine.instruments import AssetSpec, MarginSpec
 from engine.toml_text import TomlError, parse_toml
 from engine.units import parse_decimal, to_ns, to_ppb
+from risk.citations import Citations, take_citations
 from risk.margin_table import (
     COUNTS,
     MODEL_KEYS,
@@ -31,6 +32,12 @@ from risk.toml_lines import find_line
 
 SHIPPED: Final[Path] = Path(__file__).parent / "rulebooks"
 NO_DEADLINE: Final[str] = "none"
+ALSO: Final[str] = "also"
+"""Other symbols with the same margin table."""
+
+AT: Final[str] = "@"
+"""Between a symbol and the date of its margin table."""
+
 MAX_FILE_BYTES: Final[int] = 1_000_000
 MAX_NUMBER: Final[int] = 10**18
 MAX_DECIMALS: Final[int] = 18
@@ -43,12 +50,16 @@ class RulebookError(ValueError):
 
 
 class RulebookFile(msgspec.Struct, frozen=True):
-    """A rulebook and its margin tables, still in decimals: quanta need an asset."""
+    """A rulebook and its margin tables, still in decimals: quanta need an asset.
+
+    A table of another date has it in its name: ``BTCUSDT@2024-10``.
+    """
 
     file: str
     rulebook: Rulebook
     margin: MarginTable
     symbol_margins: dict[str, MarginTable] = {}
+    citations: Citations = Citations()
 
     def margin_spec(
         self, asset: AssetSpec, symbol: str | None = None, lot: str | None = None
@@ -58,17 +69,26 @@ class RulebookFile(msgspec.Struct, frozen=True):
         ``lot`` is the instrument's lot as a decimal; only models that count lots need it.
 
         Raises:
-            RulebookError: the table does not fit the asset or the lot.
+            RulebookError: the table does not fit the asset or the lot, or there is none of the
+                date asked for.
         """
         table = self.margin
         place = "margin"
         if symbol is not None and symbol in self.symbol_margins:
             table = self.symbol_margins[symbol]
             place = f"margin.symbols.{symbol}"
+        elif symbol is not None and AT in symbol:
+            raise RulebookError(f"{self.file}: margin.symbols: {symbol!r} {self._dates_of(symbol)}")
         try:
             return table.spec(asset, lot)
         except ValueError as error:
             raise RulebookError(f"{self.file}: {place}: {error}") from None
+
+    def _dates_of(self, symbol: str) -> str:
+        """What there is for a symbol of which a date was asked for that there is not."""
+        plain = symbol.partition(AT)[0]
+        known = [name for name in self.symbol_margins if name.partition(AT)[0] == plain]
+        return f"is unknown; tables of {plain}: {', '.join(known) or 'none'}"
 
 
 def list_rulebooks() -> list[str]:
@@ -120,7 +140,8 @@ def parse_rulebook(text: str, file: str) -> RulebookFile:
         raise RulebookError(f"{file}: {where}: {fault.problem}") from None
 
 
-def _read_file(data: dict[str, Any], file: str) -> RulebookFile:
+def _read_file(cited: dict[str, Any], file: str) -> RulebookFile:
+    data, citations = take_citations(cited)
     rules = {key: value for key, value in data.items() if key != "margin"}
     rulebook = _read_struct(Rulebook, rules, "", also_allowed=["margin"])
     check_rulebook(rulebook)
@@ -135,7 +156,7 @@ def _read_file(data: dict[str, Any], file: str) -> RulebookFile:
                 "liquidation.partial",
                 f"'tier_step' needs the margin model {TABLE_MODEL!r}; {place} is {table.model!r}",
             )
-    return RulebookFile(file=file, rulebook=rulebook, margin=default, symbol_margins=symbols)
+    return RulebookFile(file, rulebook, default, symbols, citations)
 
 
 # Structs, field by field
@@ -256,8 +277,18 @@ def _read_margins(table: dict[str, Any]) -> tuple[MarginTable, dict[str, MarginT
     symbols: dict[str, MarginTable] = {}
     for symbol, entry in _table(table.get("symbols", {}), "margin.symbols").items():
         place = f"margin.symbols.{symbol}"
-        symbols[symbol] = _read_margin(_table(entry, place), place, [])
+        margin = _read_margin(_table(entry, place), place, [ALSO])
+        for name in [symbol, *_read_names(entry.get(ALSO, []), f"{place}.{ALSO}")]:
+            if name in symbols:
+                raise RuleFault(f"{place}.{ALSO}", f"{name!r} has another table already")
+            symbols[name] = margin
     return default, symbols
+
+
+def _read_names(value: Any, place: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise RuleFault(place, f"{value!r} must be a list of symbols")
+    return value
 
 
 def _read_margin(table: dict[str, Any], place: str, also_allowed: list[str]) -> MarginTable:

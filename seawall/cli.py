@@ -194,10 +194,15 @@ def _add_lists(commands: Any) -> None:
         commands,
         "rulebooks",
         "list the venues' rules that ship with Seawall, or show one",
-        "Without a name: list the rulebooks. With one: its rules, resolved to integers (parts\n"
-        "per billion, nanoseconds), without the margin tables.",
+        "Without a name: list the rulebooks. With one: its rules in words, each with its source\n"
+        "and date, and where the engine does something else than the venue.",
     )
     rulebooks.add_argument("name", nargs="?", help="name or path of a rulebook")
+    rulebooks.add_argument(
+        "--json",
+        action="store_true",
+        help="as JSON, in parts per billion and nanoseconds, without the margin tables",
+    )
     rulebooks.set_defaults(action=_rulebooks)
     scenarios = _add(
         commands,
@@ -447,9 +452,14 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _rulebooks(args: argparse.Namespace) -> int:
-    if args.name:
+    if args.name and args.json:
         text = load_rulebook(args.name).rulebook.to_json()
         print(msgspec.json.format(text.encode(), indent=2).decode())
+        return EXIT_OK
+    if args.name:
+        from seawall.rulebook_words import rulebook_in_words
+
+        print(*rulebook_in_words(load_rulebook(args.name)), sep="\n")
         return EXIT_OK
     for name in list_rulebooks():
         print(f"{name:<18} {load_rulebook(name).rulebook.title}")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.toml_text import parse_toml
+from risk.citations import cite_overrides
 from risk.rulebook_file import SHIPPED, RulebookError, RulebookFile, load_rulebook, parse_rulebook
 from seawall.scenario_fields import Fields, ScenarioError, WrittenFloat
 from seawall.scenario_merge import RULES, MergeError, merge, without_marks
@@ -33,6 +34,7 @@ def read_rulebook(fields: Fields) -> tuple[RulebookFile, str]:
         merged = without_marks(merge(parse_toml(_text(name)), overrides, (RULES,)))
     except MergeError as error:
         raise ScenarioError(f"{fields.file}: {error}") from None
+    cite_overrides(merged, overrides, "set by the scenario")
     text = toml_text(_with_exact(merged))
     try:
         return parse_rulebook(text, f"{name} with rulebook_overrides"), text

@@ -69,6 +69,9 @@ SHELL = AssetSpec(3, "SHELL", 2)
 ASSET_PRICES_PPB = {2: 10_000_000_000, 3: 100_000}
 """What collateral costs at first: gold in USD, shells in COIN."""
 
+BOLDEST = {"binance-usdm": "BTCUSDT", "hyperliquid": "BTC", "deribit-linear": "BTC_USDC"}
+"""The margin table with the highest leverage of a venue that has several."""
+
 SHIPPED = ("teaching-default", "binance-usdm", "hyperliquid", "kraken-spot", "deribit-linear")
 START_TICKS = (1_000, 50, 2_000)
 CROSS, ISOLATED, HEDGE = (100, 101, 102), (103, 104), (105, 106)
@@ -164,7 +167,9 @@ RULEBOOKS: dict[str, Rulebook] = {
 
 def instruments(rules: str) -> list[InstrumentSpec]:
     """Two linear contracts in USD (the venue's own margin, steep tiers), one inverse in COIN."""
-    venue = load_rulebook(rules).margin_spec(USD, lot="0.01") if rules in SHIPPED else None
+    venue = None
+    if rules in SHIPPED:
+        venue = load_rulebook(rules).margin_spec(USD, BOLDEST.get(rules), "0.01")
     return [
         build_instrument_spec(
             instrument_id=0,

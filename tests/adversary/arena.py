@@ -38,6 +38,7 @@ from risk.rulebook import (
 from risk.rulebook_file import RulebookFile, load_rulebook
 from seawall.exchange import Exchange
 from tests.adversary.watch import CRASH, INVARIANT, Finding, Watch
+from tests.exchange_world import BOLDEST
 
 SHIPPED = (
     "teaching-default",
@@ -146,8 +147,10 @@ def rulebook_of(setting: Setting) -> Rulebook:
 
 @cache
 def contracts(setting: Setting) -> list[InstrumentSpec]:
-    """Two linear contracts, one without a band, and an inverse one; the venue's own margin."""
+    """Two linear contracts, one without a band, and an inverse one; the venue's own margin, of its
+    contract with the highest leverage."""
     loaded = shipped(setting.rulebook)
+    boldest = BOLDEST.get(setting.rulebook)
     rows = (
         ("AAA", LINEAR, USD, "0.01", "0.01", setting.band_ppb),
         ("BBB", LINEAR, USD, "0.01", "0.01", 0),
@@ -161,7 +164,7 @@ def contracts(setting: Setting) -> list[InstrumentSpec]:
             asset=asset,
             tick=tick,
             lot=lot,
-            margin=loaded.margin_spec(asset, symbol, lot),
+            margin=loaded.margin_spec(asset, boldest, lot),
             band_ppb=band_ppb,
         )
         for place, (symbol, kind, asset, tick, lot, band_ppb) in enumerate(rows)

@@ -259,17 +259,17 @@ def test_nobody_buys_a_position_back_from_the_house_for_less_than_went_in() -> N
 
 
 @pytest.mark.parametrize(
-    ("rulebook", "deposit", "leverage", "qty", "loss"),
+    ("rulebook", "symbol", "deposit", "leverage", "qty", "loss"),
     [
-        ("hyperliquid", "2600", 40, 1000, "96.1"),
-        ("deribit-linear", "1070", 50, 300, "94.4"),
+        ("hyperliquid", "BTC", "2600", 40, 1000, "96.1"),
+        ("deribit-linear", "BTC_USDC", "1070", 50, 300, "94.4"),
     ],
 )
 def test_shipped_rules_with_slippage_keep_to_the_bankruptcy_price(
-    rulebook: str, deposit: str, leverage: int, qty: int, loss: str
+    rulebook: str, symbol: str, deposit: str, leverage: int, qty: int, loss: str
 ) -> None:
     """The price a partner bids lies within the slippage, and nobody else is in the book."""
-    desk = Desk(rulebook=rulebook, price="100", fund="100000", backstop="100000")
+    desk = Desk(rulebook=rulebook, symbol=symbol, price="100", fund="100000", backstop="100000")
     poor = desk.open_account(deposit, leverage=leverage)
     friend = desk.open_account("100000", leverage=5)
     desk.sell(friend, str(qty), price="100")

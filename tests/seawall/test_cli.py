@@ -427,7 +427,7 @@ def test_rulebooks_lists_all_and_shows_one(capsys: pytest.CaptureFixture[str]) -
     assert main(["rulebooks"]) == EXIT_OK
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list_rulebooks()
-    assert main(["rulebooks", "teaching-default"]) == EXIT_OK
+    assert main(["rulebooks", "teaching-default", "--json"]) == EXIT_OK
     shown = json.loads(capsys.readouterr().out)
     assert shown["name"] == "teaching-default"
     assert [level["kind"] for level in shown["levels"]] == ["alert", "call", "liquidate"]

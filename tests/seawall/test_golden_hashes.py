@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 
 SMALL_CRASH = {
     "teaching-default": "8bf84cea281564d8b24b8c790c04f936",
-    "binance-usdm": "d56233e1268c579c1ff4ae9e6448af5a",
-    "deribit-linear": "b1d29e0bdf1ce96514ee1e360bd7f17e",
-    "hyperliquid": "4ec6c66a6b8066d5b6bcefa74f045844",
-    "kraken-spot": "9b4c8bee75bd668b1eda2647a3a98aee",
+    "binance-usdm": "579742d67653c6fbf4212cd085ce5b39",
+    "deribit-linear": "3f3819ab7fabbe1902fc0547a5ed90c5",
+    "hyperliquid": "a9076c562371dec101b8f270b73e36ec",
+    "kraken-spot": "3c7cd57107e39054792d2ac442d290fc",
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
 
