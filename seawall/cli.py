@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from engine.build_info import build_kind
-from engine.service_config import ALL, CLOCK, SERVICES
 from risk.rulebook_file import list_rulebooks, load_rulebook
 from seawall.admin_arguments import add_admin, add_gateway
 from seawall.interrupts import hear_interrupts
+from seawall.services_arguments import add_services
 from seawall.version import __version__
 
 EXIT_OK: Final[int] = 0
@@ -101,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_calc(commands)
     _add_lists(commands)
-    _add_services(commands)
+    add_services(_add, commands)
     _add_watch(commands)
     add_admin(_add, commands)
     return parser
@@ -212,68 +212,6 @@ def _add_lists(commands: Any) -> None:
     )
     scenarios.add_argument("name", nargs="?", help="name of a scenario")
     scenarios.set_defaults(action=_scenarios)
-
-
-def _add_services(commands: Any) -> None:
-    up = _add(
-        commands,
-        "up",
-        "run the exchange as services on this machine, until Ctrl-C",
-        'Starts the exchange and its clock as two processes, or with layout = "separate" every\n'
-        "component as one, prints the addresses for clients, and starts again what dies.\n"
-        "docs/services.md tells the rest.",
-    )
-    up.set_defaults(action=_up)
-    serve = _add(
-        commands,
-        "serve",
-        "run one service in the foreground",
-        "For containers and several hosts: every service with the same settings.",
-    )
-    serve.add_argument(
-        "service",
-        help=f'{ALL}, {CLOCK}; with layout = "separate" {", ".join((*SERVICES, CLOCK))}, and with '
-        "matching_shards matching-0, matching-1, ...",
-    )
-    serve.set_defaults(action=_serve)
-    skip = _add(
-        commands,
-        "skip",
-        "leave out a command that the exchange cannot handle",
-        "For an exchange that stopped: leaves out what raises in an input, says which commands,\n"
-        "and notes it in the journal, so that every restart and replay leaves them out as well.",
-    )
-    skip.add_argument("--input", type=int, required=True, help="the input `seawall up` named")
-    skip.add_argument("--reason", required=True, help="why; it is noted in the journal")
-    skip.set_defaults(action=_skip)
-    backup = _add(
-        commands,
-        "backup",
-        "copy the run directory of services, also while they run",
-        "Copies journal and snapshots into a new folder and checks every row of the copy. To go\n"
-        "on from it, put it in the place of the run directory. Stop separate services before.",
-    )
-    backup.add_argument("folder", type=Path, help="folder to make")
-    backup.set_defaults(action=_backup)
-    take_clock = _add(
-        commands,
-        "take-clock",
-        "say that the machine's clock is right after a jump",
-        "After a restart a wall clock that is far off from what it was is not believed: time goes\n"
-        "on as if it had not jumped, and follows it slowly. This takes it as it is.",
-    )
-    take_clock.set_defaults(action=_take_clock)
-    cut = _add(
-        commands,
-        "cut",
-        "go on without the end of a damaged journal",
-        "For an exchange without a backup: forgets an input and all behind it, which lie beside\n"
-        "the journal afterwards. What was answered to them did not happen.",
-    )
-    cut.add_argument("--input", type=int, required=True, help="the row that is damaged")
-    cut.set_defaults(action=_cut)
-    for parser in (up, serve, skip, backup, take_clock, cut):
-        parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
 
 
 def _add_watch(commands: Any) -> None:
@@ -413,42 +351,6 @@ def _watch(args: argparse.Namespace) -> int:
     from seawall.watch import watch
 
     return watch(args)
-
-
-def _up(args: argparse.Namespace) -> int:
-    from seawall.services import up
-
-    return up(args)
-
-
-def _take_clock(args: argparse.Namespace) -> int:
-    from seawall.services import take_clock
-
-    return take_clock(args)
-
-
-def _skip(args: argparse.Namespace) -> int:
-    from seawall.skip import skip
-
-    return skip(args)
-
-
-def _cut(args: argparse.Namespace) -> int:
-    from seawall.backup import cut
-
-    return cut(args)
-
-
-def _backup(args: argparse.Namespace) -> int:
-    from seawall.backup import backup
-
-    return backup(args)
-
-
-def _serve(args: argparse.Namespace) -> int:
-    from seawall.services import serve
-
-    return serve(args)
 
 
 def _rulebooks(args: argparse.Namespace) -> int:
