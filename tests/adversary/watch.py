@@ -85,7 +85,7 @@ class Watch:
         if isinstance(command, SubmitOrder) and command.reduce_only:
             self._reduce_only.add(command.order_id)
         elif isinstance(command, AmendOrder):
-            self._amended_at[command.order_id] = prices(self._exchange)
+            self._amended_at[command.order_id] = self._values()
 
     def only_reduces(self, command: Command) -> bool:
         """Whether an order fits into the position it points against, beside the plain ones open:
@@ -136,7 +136,7 @@ class Watch:
         """
         if self.finding is not None:
             raise self.finding
-        if prices(self._exchange) != self._prices:
+        if self._values() != self._prices:
             self._rebase()
         self._check_money()
         self._note_pots()
@@ -168,7 +168,7 @@ class Watch:
             if isinstance(event, OrderFilled):
                 self._filled(event)
             elif isinstance(event, OrderAccepted):
-                self._checked_at[event.order_id] = prices(self._exchange)
+                self._checked_at[event.order_id] = self._values()
                 self._accepted[event.order_id] = self._seen
             elif isinstance(event, OrderAmended):
                 at = self._amended_at.get(event.order_id, self._checked_at[event.order_id])
@@ -184,9 +184,13 @@ class Watch:
         except Finding as finding:
             self.finding = finding
 
+    def _values(self) -> tuple[int, ...]:
+        """All prices, and how often funding was paid: what values a pot besides fills."""
+        return *prices(self._exchange), self.counts.get("FundingSettled", 0)
+
     def _price_told(self) -> None:
         """A price may have moved: what follows is measured from here."""
-        if prices(self._exchange) != self._prices:
+        if self._values() != self._prices:
             self.moved = True
             self._rebase()
 
@@ -274,7 +278,7 @@ class Watch:
     # adding up
 
     def _rebase(self) -> None:
-        self._prices = prices(self._exchange)
+        self._prices = self._values()
         stake = at_stake_q(self._exchange, self._colluders)
         self._base = {asset_id: sum(row.values()) for asset_id, row in stake.items()}
         self._rounding = 0
