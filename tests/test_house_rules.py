@@ -34,6 +34,7 @@ DOORS = (
     "engine/journal.py",
     "engine/packed_file.py",
     "engine/chained_log.py",
+    "engine/journal_copy.py",
     "engine/journal_cut.py",
     "engine/journal_head.py",
     "engine/service_journal.py",

@@ -68,7 +68,7 @@ def test_one_bit_anywhere_is_found_and_named(journal: Path) -> None:
     assert len(files) > 4
     for file in files:
         whole = file.read_bytes()
-        for place in {0, len(whole) - 1, *(rng.randrange(len(whole)) for _ in range(30))}:
+        for place in [0, len(whole) - 1, *(rng.randrange(len(whole)) for _ in range(30))]:
             data = bytearray(whole)
             data[place] ^= 1 << rng.randrange(8)
             file.write_bytes(data)
