@@ -20,7 +20,7 @@ from engine.events import (
     Trade,
 )
 from engine.latency import Latency as Latency
-from engine.messages import at_time
+from engine.messages import at_time, decode_message, encode
 from engine.order_links import (
     ChangeOrder,
     Fill,
@@ -64,6 +64,7 @@ class Bus:
             name: taker if isinstance(taker, Component) else FunctionComponent(taker)
             for name, taker in takers.items()
         }
+        self._components = components
         self._targets: dict[type, list[tuple[str, Component]]] = {
             message: [(name, components[name]) for name in names]
             for message, names in ROUTES.items()
@@ -200,3 +201,23 @@ class Bus:
     def idle(self) -> bool:
         """Whether nothing is under way."""
         return not self._pending
+
+    def under_way(self) -> list[Any]:
+        """What is between two components, with the virtual clock, as plain values."""
+        pending = [
+            [arrival_ns, number, name, encode(message)]
+            for arrival_ns, number, name, _, message in sorted(self._pending, key=_order_of)
+        ]
+        return [self.now_ns, self._sequence, pending]
+
+    def restore(self, under_way: list[Any]) -> None:
+        """Take over what `under_way` returned."""
+        self.now_ns, self._sequence, pending = under_way
+        self._pending = [
+            (arrival_ns, number, name, self._components[name], decode_message(message))
+            for arrival_ns, number, name, message in pending
+        ]
+
+
+def _order_of(pending: tuple[int, int, str, Component, Any]) -> tuple[int, int]:
+    return pending[0], pending[1]

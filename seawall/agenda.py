@@ -1,10 +1,10 @@
 """What is to be done when: actions by time, rank and the order in which they came."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final
 
-Action = Callable[[], None]
+from seawall.actions import Action
 
 _NUMBER_BITS: Final[int] = 40
 _STAMP_BITS: Final[int] = _NUMBER_BITS + 2
@@ -71,3 +71,26 @@ class Agenda:
         self.time_ns = time_ns
         self.rank = stamp >> _NUMBER_BITS
         return self._actions.pop(stamp)
+
+    def entries(self) -> list[tuple[int, int, Action]]:
+        """What waits, in order: the time, rank and number as one int, and the action."""
+        waiting = sorted([*self._near, *(each for later in self._later.values() for each in later)])
+        stamps = [(each >> _STAMP_BITS, each & _STAMP_MASK) for each in waiting]
+        return [(time_ns, stamp, self._actions[stamp]) for time_ns, stamp in stamps]
+
+    @property
+    def added(self) -> int:
+        """How many actions ever came."""
+        return self._added
+
+    def restore(self, added: int, entries: Sequence[tuple[int, int, Action]]) -> None:
+        """Take over what `entries` and `added` returned."""
+        self._added = added
+        self._actions = {stamp: action for _, stamp, action in entries}
+        self._near = []
+        self._later = {}
+        self._span = _BEFORE_ALL
+        for time_ns, stamp, _ in entries:
+            waiting = time_ns << _STAMP_BITS | stamp
+            self._later.setdefault(time_ns >> _SPAN_BITS, []).append(waiting)
+        self._spans = sorted(self._later)

@@ -9,10 +9,11 @@ from typing import Any
 
 from engine.bus import Bus, Latency
 from engine.commands import CancelOrder, Command, SubmitOrder
-from engine.component import Sink
+from engine.component import Component, Handler, Sink
 from engine.events import AccountReport, CommandRejected, Event
 from engine.kernel import time_of
 from engine.reasons import Reason
+from engine.snapshot import pack, unpack
 from engine.topology import LIQUIDATION, MATCHING, RISK
 from engine.units import COMPILED, PPB
 from matching.book import Book
@@ -21,7 +22,7 @@ from risk.health import evaluate, position_notional_q
 from risk.liquidation.engine import FIRST_ORDER_ID, LiquidationEngine
 from risk.listing import Listing
 from risk.risk_engine import RiskEngine
-from risk.state import risk_state
+from risk.state import restore_risk, risk_state
 from seawall.invariants import check_cheap, check_full
 from seawall.state_hash import condensed_hash
 
@@ -47,15 +48,8 @@ class Exchange(Sink):
         self.matching = MatchingEngine(publish_depth=publish_depth)
         self.risk = RiskEngine()
         self.liquidation = LiquidationEngine()
-        self.bus = Bus(
-            {
-                MATCHING: self.matching,
-                RISK: self.risk,
-                LIQUIDATION: self.liquidation,
-            },
-            self,
-            latency,
-        )
+        self._latency = latency
+        self.bus = self._new_bus()
         self.commands = 0
         self.events = 0
         self.time_ns = 0
@@ -64,6 +58,14 @@ class Exchange(Sink):
         self._check_every = check_invariants_every
         self._check_cheap = check_cheap
         self.last_order_id = 0
+
+    def _new_bus(self) -> Bus:
+        takers: dict[str, Component | Handler] = {
+            MATCHING: self.matching,
+            RISK: self.risk,
+            LIQUIDATION: self.liquidation,
+        }
+        return Bus(takers, self, self._latency)
 
     # driving it
 
@@ -213,6 +215,48 @@ class Exchange(Sink):
         what changed since it was asked last."""
         return condensed_hash(self.risk, self.matching, self.liquidation)
 
+    # saving it
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Take over what `state` returned: what comes then is what came where it was taken.
+
+        Listeners and settings stay. Commands and events count from 0, time is that of the state,
+        and nothing is under way; `resume` brings all of that along. Books are new objects.
+        """
+        risk, matching, liquidation = state
+        self.risk = restore_risk(risk)
+        self.matching.restore(matching)
+        self.liquidation = LiquidationEngine()
+        self.liquidation.restore(liquidation)
+        self.bus = self._new_bus()
+        self.commands = 0
+        self.events = 0
+        self.time_ns = self.risk.core.now_ns
+        owned = [key for key in self.risk.core.orders if key < FIRST_ORDER_ID]
+        self.last_order_id = max(owned, default=0)
+
+    def snapshot(self) -> bytes:
+        """Everything that decides what comes: `state`, the counters, what is under way."""
+        counters = [self.commands, self.events, self.time_ns, self.last_order_id]
+        return pack([self.state(), counters, self.bus.under_way()])
+
+    def resume(self, snapshot: bytes) -> None:
+        """Go on where `snapshot` was taken of an exchange with the same latencies.
+
+        Raises:
+            ValueError: the bytes are no snapshot.
+        """
+        state, counters, under_way = unpack(snapshot)
+        self.restore(state)
+        self.commands, self.events, self.time_ns, self.last_order_id = counters
+        self.bus.restore(under_way)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What `copy` and `pickle` make the same exchange of, which then goes its own way. Who
+        listens, and `before_command`, are not copied."""
+        settings = (self._latency, self.matching.publish_depth, self._check_every)
+        return _again, (*settings, self._check_cheap, self.snapshot())
+
     def residues_q(self) -> dict[str, int]:
         """Conservation residue per asset symbol, added up from nothing; every value must be 0."""
         core = self.risk.core
@@ -228,3 +272,21 @@ class Exchange(Sink):
             AssertionError: names the invariant and the figures that broke it.
         """
         check_full(self.risk, self.matching, self.liquidation)
+
+
+def _again(
+    latency: Latency | None,
+    publish_depth: bool,
+    check_invariants_every: int,
+    check_cheap: bool,
+    snapshot: bytes,
+) -> Exchange:
+    """The exchange of these settings that goes on where the snapshot was taken."""
+    exchange = Exchange(
+        latency=latency,
+        publish_depth=publish_depth,
+        check_invariants_every=check_invariants_every,
+        check_cheap=check_cheap,
+    )
+    exchange.resume(snapshot)
+    return exchange

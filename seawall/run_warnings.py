@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from engine.instruments import InstrumentSpec
 from engine.units import SECOND_NS, from_grid
@@ -43,6 +43,15 @@ class SourceWatch:
         self._ticks += 1
         for source_id in self._counting(time_ns):
             self._counted[source_id] += 1
+
+    def state(self) -> list[Any]:
+        """What was counted so far."""
+        return [self._ticks, list(self._counted.items())]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        self._ticks, counted = state
+        self._counted = dict(counted)
 
     def warnings(self) -> list[str]:
         """Sources that never or hardly ever counted, unless none did anything else."""
@@ -137,7 +146,8 @@ class Entrants:
             )
 
     def idle(self, places: Iterable[str]) -> None:
-        """The tables of the accounts that never had a position, or never an order in the book."""
+        """The tables of all accounts that never had a position, or never an order in the book."""
+        self._idle = {}
         for place in places:
             self._idle[place] = self._idle.get(place, 0) + 1
 

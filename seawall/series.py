@@ -1,7 +1,7 @@
 """Time series of a run, in plain lists: prices, book, open interest and margin ratios."""
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from engine.commands import BUY, SELL
 from seawall.agents.view import MarketView
@@ -76,3 +76,12 @@ class SeriesRecorder:
         for percent in PERCENTILES:
             rank = min(len(ratios) - 1, len(ratios) * percent // 100)
             self.margin_ratio[f"p{percent:02d}"].append(ratios[rank] / 1e9)
+
+    def state(self) -> list[Any]:
+        """All samples so far."""
+        return [list(self.instruments.items()), self.margin_ratio]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        instruments, self.margin_ratio = state
+        self.instruments = dict(instruments)

@@ -59,8 +59,8 @@ class SetUp:
         Raises:
             ScenarioError: its amount is larger than any message can carry.
         """
-        if self._stands:
-            self._sent.clear()
+        if self._stands or self._scenario.latency is None:
+            self._sent.clear()  # the answer to it is there before the next one
         self._sent.append(command)
         if isinstance(command, Deposit) and command.amount_q > MAX_AMOUNT_Q:
             too_large = CommandRejected(

@@ -8,39 +8,22 @@ reported at the end, so the same scenario and seed give the same commands.
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
-from engine.commands import AdvanceTime, AssetPrice, Command, IndexPrice
-from engine.events import (
-    CommandRejected,
-    Deleveraged,
-    Event,
-    LiquidationEnded,
-    LiquidationStarted,
-    MarginCallEnded,
-    MarginCallIssued,
-    MarkUpdated,
-    OrderAccepted,
-    OrderAmended,
-    OrderClosed,
-    OrderFilled,
-    TakenOver,
-    Trade,
-)
-from matching.book import Book
-from risk.accounts import FIRST_TRADER, owner_of
+from engine.commands import AdvanceTime, Command
+from risk.accounts import FIRST_TRADER
+from seawall.actions import Action
 from seawall.agenda import Agenda
 from seawall.agents import build_agents
 from seawall.agents.base import NEVER, Agent
-from seawall.agents.margin_traders import Crowd, Dice, Trader
+from seawall.agents.margin_traders import ENTER, Crowd, Dice, Errand, Trader, errand
 from seawall.agents.market_maker import MarketMaker
 from seawall.agents.view import Desk, MarketView
-from seawall.index_path import IndexTick, index_path
+from seawall.index_stream import PRINT, IndexStream, Print, index_streams, price_streams
 from seawall.interrupts import Interrupts
 from seawall.market_setup import (
     EntryPlanner,
@@ -49,56 +32,67 @@ from seawall.market_setup import (
     market_commands,
     trader_commands,
 )
+from seawall.owners import Owners, group_of
 from seawall.profiles import draw_population
-from seawall.results import AGENT, GROUP
 from seawall.run_warnings import Coverage, Entrants, SourceWatch
 from seawall.scenario import Scenario
 from seawall.series import SeriesRecorder
 from seawall.set_up import SetUp
+from seawall.simulated_market import Listener, Market, Opened
 from seawall.simulation_result import SimulationResult
 
 RANK_INDEX: Final[int] = 0
 RANK_CLOCK: Final[int] = 1
 RANK_AGENT: Final[int] = 2
 
-PRICE_STEP: Final[Decimal] = Decimal("1e-9")
-"""The step of an asset's price: a part per billion of a whole unit."""
+TICK: Final[str] = "tick"
+WAKE: Final[str] = "wake"
 
 _PROGRESS_SECONDS: Final[float] = 0.5
 
-Listener = Callable[[Event], None]
+
+class Wake(Action):
+    """An agent wakes."""
+
+    __slots__ = ("_simulation", "agent")
+
+    def __init__(self, agent: Agent, simulation: "Simulation") -> None:
+        self.agent = agent
+        self._simulation = simulation
+
+    def __call__(self) -> None:
+        """Let it act, and wake it again when it wants."""
+        self._simulation.wake(self)
+
+    def row(self) -> list[Any]:
+        """That it wakes, and the agent's account."""
+        return [WAKE, self.agent.account_id]
 
 
-class Market(Protocol):
-    """What the simulation needs of an exchange."""
+class Tick(Action):
+    """The clock ticks."""
 
-    def send(self, command: Command) -> None:
-        """Hand in a command."""
+    __slots__ = ("_simulation",)
 
-    def run_until(self, time_ns: int) -> None:
-        """Process everything due up to that time."""
+    def __init__(self, simulation: "Simulation") -> None:
+        self._simulation = simulation
 
-    def subscribe(self, listener: Listener) -> None:
-        """Hear every event."""
+    def __call__(self) -> None:
+        """Tell everybody, and tick again."""
+        self._simulation.tick(self)
 
-    def next_order_id(self) -> int:
-        """A fresh order id."""
-
-    def book(self, instrument_id: int) -> Book:
-        """The order book of an instrument."""
-
-    def index_sources(self, instrument_id: int, time_ns: int) -> list[int]:
-        """Ids of the sources that an index is made of."""
-
-    def price_sources(self, asset_id: int, time_ns: int) -> list[int]:
-        """Ids of the sources that a collateral price is made of."""
-
-    def margin_ratios_ppb(self, account_id: int) -> list[int]:
-        """Equity over position value of a trader's margin accounts with positions."""
+    def row(self) -> list[Any]:
+        """That it ticks."""
+        return [TICK]
 
 
 class Simulation:
-    """One run of a scenario on an exchange that is still empty."""
+    """One run of a scenario on an exchange that is still empty.
+
+    `run` does all of it. Or in parts: `open`, `advance` as often as wanted, `result`. Between them
+    `snapshot` writes down everything but the exchange (see `seawall.exchange.Exchange.snapshot`),
+    and another simulation of the same scenario and seed takes it over by `restore`.
+    """
 
     def __init__(
         self,
@@ -119,16 +113,14 @@ class Simulation:
         self._on_ready = on_ready
         self._progress = progress and sys.stderr.isatty()
         self._agenda = Agenda()
-        # By account id from `FIRST_TRADER` on: there are no gaps.
-        self._owners: list[Agent | Trader] = []
         self._desk = Desk(self)
         self._set_up = SetUp(scenario)
         self._coverage = Coverage(scenario.rulebook.index.stale_ns)
         self._entrants = Entrants()
-        self._accepted: set[int] = set()
+        self._owners = Owners(self._set_up)
+        self._ticks = 0
+        self._wall_seconds = 0.0
         self.views: dict[str, MarketView] = {}
-        self._by_instrument: dict[int, MarketView] = {}
-        self._routes = self._event_routes()
 
     # the desk's venue: every command of the run passes here
 
@@ -152,7 +144,7 @@ class Simulation:
         """A fresh order id."""
         return self.market.next_order_id()
 
-    def schedule(self, time_ns: int, action: Callable[[], None], rank: int = RANK_AGENT) -> None:
+    def schedule(self, time_ns: int, action: Action, rank: int = RANK_AGENT) -> None:
         """Run ``action`` at that time, or now if it has passed."""
         self._agenda.add(max(time_ns, self.now_ns), rank, action)
 
@@ -162,51 +154,155 @@ class Simulation:
         Raises:
             ScenarioError: an index file turns out to be wrong.
         """
+        self.open()
+        self.advance(self.scenario.time.end_ns)
+        return self.result()
+
+    def open(self) -> None:
+        """Set the market up; its first price is the next thing that happens.
+
+        Raises:
+            ScenarioError: an index file turns out to be wrong.
+        """
         started = time.perf_counter()
-        self.market.subscribe(self._on_event)
-        streams = self._index_streams()
-        prices = self._asset_streams()
-        self._open_market(streams, prices)
+        self.market.subscribe(self._owners.on_event)
+        self._streams = index_streams(self.scenario, self.seed, self._coverage.look)
+        self._prices = price_streams(self.scenario, self.seed, self._coverage.look)
+        self._open_market(self._streams, self._prices)
+        self._sources = self._source_watches()
         if self._on_ready is not None:
             self._on_ready()
-        for stream in streams.values():
-            self._follow(stream, IndexPrice)
-        for stream in prices.values():
-            self._follow(stream, AssetPrice)
-        self._start_clock()
-        self._loop(started)
-        self.market.run_until(self.scenario.time.end_ns)
-        traders = [owner for owner in self._owners if isinstance(owner, Trader)]
+        for stream in (*self._streams.values(), *self._prices.values()):
+            self._follow(stream)
+        self.schedule(self.scenario.time.begin_ns, Tick(self), RANK_CLOCK)
+        self._wall_seconds += time.perf_counter() - started
+
+    def advance(self, until_ns: int) -> None:
+        """Let everything happen up to and including a time, at most to the scenario's end.
+
+        Raises:
+            ValueError: that time has passed.
+        """
+        if until_ns < self.now_ns:
+            raise ValueError(f"time {until_ns} has passed: the simulation is at {self.now_ns}")
+        started = time.perf_counter()
+        until_ns = min(until_ns, self.scenario.time.end_ns)
+        self._loop(started, until_ns)
+        self.market.run_until(until_ns)
+        self._wall_seconds += time.perf_counter() - started
+
+    def result(self) -> SimulationResult:
+        """What came of it so far."""
+        traders = self._owners.traders().values()
         return SimulationResult(
             scenario=self.scenario,
             seed=self.seed,
             accounts=len(traders),
             entered=sum(1 for trader in traders if trader.entered),
             commands=self.commands,
-            wall_seconds=time.perf_counter() - started,
+            wall_seconds=self._wall_seconds,
             series=self._recorder.instruments,
             margin_ratio=self._recorder.margin_ratio,
             agent_profits={agent.name: agent.profit() for agent in self._agents},
-            owners=[_group_of(owner) for owner in self._owners],
+            owners=self._owners.groups(),
             warnings=self._warnings(),
         )
 
+    # saving it
+
+    def snapshot(self) -> bytes:
+        """Everything but the exchange: who knows, waits for and wants what, and the series."""
+        watches = [watch.state() for watch in self._sources]
+        places = [stream.place for stream in (*self._streams.values(), *self._prices.values())]
+        waiting = [(at, stamp, action.row()) for at, stamp, action in self._agenda.entries()]
+        state = [
+            [self.scenario.name, self.seed],
+            [self.now_ns, self._desk.now_ns, self.commands, self._ticks, self._wall_seconds],
+            [self._agenda.added, waiting],
+            self._owners.state(),
+            self._crowd.state(),
+            [view.state() for view in self.views.values()],
+            self._recorder.state(),
+            watches,
+            places,
+        ]
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on where a snapshot was taken, with the exchange of that moment: in place of `open`.
+
+        Raises:
+            ValueError: it is one of another scenario or seed.
+        """
+        run, clock, agenda, owners, crowd, views, series, watches, places = msgspec.msgpack.decode(
+            snapshot
+        )
+        if run != [self.scenario.name, self.seed]:
+            raise ValueError(
+                f"a snapshot of scenario {run[0]}, seed {run[1]}, is no place to go on for "
+                f"{self.scenario.name}, seed {self.seed}"
+            )
+        market = self.market
+        self.market, self._on_ready = Opened(market), None
+        self.open()
+        self.market = market
+        market.subscribe(self._owners.on_event)
+        self.now_ns, self._desk.now_ns, self.commands, self._ticks, self._wall_seconds = clock
+        self._owners.restore(owners)
+        self._crowd.restore(crowd, self._owners.traders())
+        for view, row in zip(self.views.values(), views, strict=True):
+            view.restore(row)
+        self._recorder.restore(series)
+        for watch, row in zip(self._sources, watches, strict=True):
+            watch.restore(row)
+        points = self._restore_streams(places)
+        added, waiting = agenda
+        entries = [(at, stamp, self._action(row, points)) for at, stamp, row in waiting]
+        self._agenda.restore(added, entries)
+
+    def _restore_streams(self, places: list[int]) -> dict[tuple[str, str], Print]:
+        """Bring the streams to their places; returns the print of each that waits, by what its row
+        says."""
+        waiting: dict[tuple[str, str], Print] = {}
+        streams = (*self._streams.values(), *self._prices.values())
+        for stream, place in zip(streams, places, strict=True):
+            stream.skip_to(place)
+            if stream.point is not None:
+                waiting[stream.kind.__name__, stream.name] = Print(
+                    stream, stream.point, self._print
+                )
+        return waiting
+
+    def _action(self, row: list[Any], points: dict[tuple[str, str], Print]) -> Action:
+        """The action of a row."""
+        kind = row[0]
+        if kind == TICK:
+            return Tick(self)
+        if kind == PRINT:
+            return points[row[1], row[2]]
+        owner = self._owners.all[row[1] - FIRST_TRADER]
+        if isinstance(owner, Trader):
+            return errand(row, owner)
+        return Wake(owner, self)
+
+    # the run
+
     def _warnings(self) -> list[str]:
         """What did nothing in this run, or could not."""
-        for account_id, owner in enumerate(self._owners, FIRST_TRADER):
-            idle = not owner.entered if isinstance(owner, Trader) else self._is_idle(owner)
-            if idle:
-                self._entrants.idle([self._set_up.place(account_id)])
+        self._entrants.idle(
+            self._set_up.place(account_id)
+            for account_id, owner in enumerate(self._owners.all, FIRST_TRADER)
+            if (not owner.entered if isinstance(owner, Trader) else self._is_idle(owner))
+        )
         counted = [text for watch in self._sources for text in watch.warnings()]
         return [*self._coverage.warnings, *counted, *self._entrants.warnings()]
 
     def _is_idle(self, agent: Agent) -> bool:
         """Whether a market maker never had an order accepted; other agents may wait for long."""
-        return isinstance(agent, MarketMaker) and agent.account_id not in self._accepted
+        return isinstance(agent, MarketMaker) and agent.account_id not in self._owners.accepted
 
-    def _loop(self, started: float) -> None:
-        """Take actions in order until the scenario's end."""
-        end_ns = self.scenario.time.end_ns
+    def _loop(self, started: float, end_ns: int) -> None:
+        """Take actions in order up to a time."""
         latency = self.scenario.latency is not None
         shown = started
         agenda = self._agenda
@@ -236,41 +332,7 @@ class Simulation:
 
     # setting up
 
-    def _index_streams(self) -> dict[str, "IndexStream"]:
-        return {
-            name: IndexStream(
-                index_path(
-                    self.scenario.indices[name],
-                    spec.instrument_id,
-                    spec.tick_size,
-                    self.scenario.time,
-                    self.seed,
-                    look=self._coverage.look,
-                )
-            )
-            for name, spec in self.scenario.instruments.items()
-        }
-
-    def _asset_streams(self) -> dict[str, "IndexStream"]:
-        scenario = self.scenario
-        return {
-            name: IndexStream(
-                index_path(
-                    plan,
-                    scenario.assets[name].asset_id,
-                    PRICE_STEP,
-                    scenario.time,
-                    self.seed,
-                    "asset price",
-                    self._coverage.look,
-                )
-            )
-            for name, plan in scenario.asset_prices.items()
-        }
-
-    def _open_market(
-        self, streams: dict[str, "IndexStream"], prices: dict[str, "IndexStream"]
-    ) -> None:
+    def _open_market(self, streams: dict[str, IndexStream], prices: dict[str, IndexStream]) -> None:
         scenario = self.scenario
         begin_ns = self.now_ns
         # opening happens so long before the run that every link has delivered when it begins
@@ -289,7 +351,7 @@ class Simulation:
             book = self.market.book(spec.instrument_id)
             view = MarketView(spec, assets[spec.settle_asset_id], book, scenario.time.tick_ns)
             self.views[name] = view
-            self._by_instrument[spec.instrument_id] = view
+            self._owners.show(view)
         self._recorder = SeriesRecorder(self.views)
         first_prices_ppb = {name: stream.first_ticks for name, stream in prices.items()}
         self._open_traders(first_ticks, first_prices_ppb, opening_ns)
@@ -319,10 +381,10 @@ class Simulation:
             trader = Trader(
                 profile, self._crowd, dice, view.asset.asset_id, entry.reserve_q, entry.target_lots
             )
-            self._owners.append(trader)
+            self._owners.all.append(trader)
             # the book needs a moment to fill before the first entry
             share = 0.04 + 0.92 * profile.entry_share
-            self.schedule(plan.begin_ns + int(share * plan.warm_up_ns), trader.enter)
+            self.schedule(plan.begin_ns + int(share * plan.warm_up_ns), Errand(ENTER, trader))
         rng = random.Random(f"{self.seed}:ratio-sample")
         ids = [profile.account_id for profile in profiles]
         count = min(len(ids), scenario.output.ratio_sample_accounts)
@@ -331,11 +393,11 @@ class Simulation:
     def _open_agents(self, first_ticks: dict[str, int], opening_ns: int) -> None:
         begin_ns = self.scenario.time.begin_ns
         names = {view.instrument_id: name for name, view in self.views.items()}
-        first_id = FIRST_TRADER + len(self._owners)
+        first_id = FIRST_TRADER + len(self._owners.all)
         self._agents = build_agents(self.scenario.agents, self.views, first_id, self.seed)
         for agent in self._agents:
             ticks = first_ticks[names[agent.view.instrument_id]]
-            place = f"agents.{_group_of(agent)[1]}"
+            place = f"agents.{group_of(agent)[1]}"
             self._set_up.add_owner(agent.account_id, place)
             spec = agent.view.spec
             able = agent.view.lots(agent.largest_order(), ticks) >= spec.min_lots
@@ -345,57 +407,45 @@ class Simulation:
             self._set_up.check_room(agent.account_id, agent.view.asset, capital_q, agent.leverage)
             for command in agent_commands(agent, ticks, opening_ns):
                 self._set(command)
-            self._owners.append(agent)
+            self._owners.all.append(agent)
             if capital_q > 0:  # without a quantum it has nothing to trade with
-                self.schedule(agent.first_wake(begin_ns), self._waker(agent))
+                self.schedule(agent.first_wake(begin_ns), Wake(agent, self))
 
-    def _waker(self, agent: Agent) -> Callable[[], None]:
-        def wake() -> None:
-            following = agent.wake(self._desk)
-            if following != NEVER:
-                self.schedule(max(following, self.now_ns + 1), wake)
-
-        return wake
+    def wake(self, waking: Wake) -> None:
+        """Let an agent act, and wake it again when it wants."""
+        following = waking.agent.wake(self._desk)
+        if following != NEVER:
+            self.schedule(max(following, self.now_ns + 1), waking)
 
     # index and clock
 
-    def _follow(self, stream: "IndexStream", kind: type[IndexPrice] | type[AssetPrice]) -> None:
-        """Send each print of a stream as a command of this kind, at its time."""
+    def _follow(self, stream: IndexStream) -> None:
+        """Have the next print of a stream sent, at its time."""
         point = stream.take()
-        if point is None:
-            return
+        if point is not None:
+            self.schedule(point.time_ns, Print(stream, point, self._print), RANK_INDEX)
 
-        def publish() -> None:
-            self._set(kind(point.time_ns, point.subject_id, point.source_id, point.price_ticks))
-            self._follow(stream, kind)
+    def _print(self, printed: Print) -> None:
+        self._set(printed.command())
+        self._follow(printed.stream)
 
-        self.schedule(point.time_ns, publish, RANK_INDEX)
-
-    def _start_clock(self) -> None:
+    def tick(self, ticking: Tick) -> None:
+        """The clock ticks: the exchange, the views and the series go by it."""
         plan = self.scenario.time
         output = self.scenario.output
-        sample_every = max(1, output.sample_ns // plan.tick_ns)
-        ratios_every = max(1, output.ratio_sample_ns // plan.tick_ns)
-        count = 0
-        self._sources = self._source_watches()
-
-        def tick() -> None:
-            nonlocal count
-            self.send(AdvanceTime(self.now_ns))
-            for view in self.views.values():
-                view.on_tick(self.now_ns)
-            self._crowd.on_tick()
-            if self.now_ns > plan.start_ns:
-                for watch in self._sources:
-                    watch.look(self.now_ns)
-            if count % sample_every == 0:
-                self._recorder.sample(self.now_ns)
-            if count % ratios_every == 0:
-                self._recorder.sample_ratios(self.now_ns, self._ratio_sample, self.market)
-            count += 1
-            self.schedule(self.now_ns + plan.tick_ns, tick, RANK_CLOCK)
-
-        self.schedule(plan.begin_ns, tick, RANK_CLOCK)
+        self.send(AdvanceTime(self.now_ns))
+        for view in self.views.values():
+            view.on_tick(self.now_ns)
+        self._crowd.on_tick()
+        if self.now_ns > plan.start_ns:
+            for watch in self._sources:
+                watch.look(self.now_ns)
+        if self._ticks % max(1, output.sample_ns // plan.tick_ns) == 0:
+            self._recorder.sample(self.now_ns)
+        if self._ticks % max(1, output.ratio_sample_ns // plan.tick_ns) == 0:
+            self._recorder.sample_ratios(self.now_ns, self._ratio_sample, self.market)
+        self._ticks += 1
+        self.schedule(self.now_ns + plan.tick_ns, ticking, RANK_CLOCK)
 
     def _source_watches(self) -> list[SourceWatch]:
         scenario, market = self.scenario, self.market
@@ -407,104 +457,6 @@ class Simulation:
             counting = partial(market.price_sources, scenario.assets[name].asset_id)
             watches.append(SourceWatch(f"asset_prices.{name}", plan, counting))
         return watches
-
-    # events
-
-    def _event_routes(self) -> dict[type, Callable[[Event], None]]:
-        routes: dict[type, Callable[[Event], None]] = {
-            Trade: self._on_trade,
-            MarkUpdated: self._on_mark,
-            Deleveraged: self._on_deleveraged,
-        }
-        routes[OrderAccepted] = self._on_accepted
-        for kind in (OrderAmended, OrderClosed, OrderFilled):
-            routes[kind] = self._to_owner
-        routes[CommandRejected] = self._on_rejected
-        for margin_kind in (
-            MarginCallIssued,
-            MarginCallEnded,
-            LiquidationStarted,
-            LiquidationEnded,
-            TakenOver,
-        ):
-            routes[margin_kind] = self._to_margin_owner
-        return routes
-
-    def _on_event(self, event: Event) -> None:
-        route = self._routes.get(type(event))
-        if route is not None:
-            route(event)
-
-    def _owner(self, account_id: int) -> Agent | Trader | None:
-        place = account_id - FIRST_TRADER
-        return self._owners[place] if 0 <= place < len(self._owners) else None
-
-    def _to_owner(self, event: Event) -> None:
-        owner = self._owner(event.account_id)  # type: ignore[union-attr]
-        if owner is not None:
-            owner.on_event(event)
-
-    def _to_margin_owner(self, event: Event) -> None:
-        owner = self._owner(owner_of(event.margin_account_id))  # type: ignore[union-attr]
-        if owner is not None:
-            owner.on_event(event)
-
-    def _on_accepted(self, event: Event) -> None:
-        assert isinstance(event, OrderAccepted)
-        self._accepted.add(event.account_id)
-        self._to_owner(event)
-
-    def _on_rejected(self, event: Event) -> None:
-        """A trader's refused order is its own affair; what sets the market up may not be refused,
-        nor a price."""
-        assert isinstance(event, CommandRejected)
-        self._set_up.refused(event)
-        self._to_owner(event)
-
-    def _on_deleveraged(self, event: Event) -> None:
-        assert isinstance(event, Deleveraged)
-        for margin_account_id in (event.margin_account_id, event.bankrupt_account_id):
-            owner = self._owner(owner_of(margin_account_id))
-            if owner is not None:
-                owner.on_event(event)
-
-    def _on_trade(self, event: Event) -> None:
-        assert isinstance(event, Trade)
-        self._by_instrument[event.instrument_id].last_ticks = event.price_ticks
-
-    def _on_mark(self, event: Event) -> None:
-        assert isinstance(event, MarkUpdated)
-        view = self._by_instrument.get(event.instrument_id)
-        if view is not None:
-            view.mark_ticks = event.mark_ticks
-            view.index_ticks = event.index_ticks
-            view.open_interest_lots = event.open_interest_lots
-
-
-def _group_of(owner: Agent | Trader) -> tuple[str, str]:
-    """Kind and name of what an account belongs to: a group of the population, a plan of agents."""
-    if isinstance(owner, Trader):
-        return GROUP, owner.profile.group
-    return AGENT, owner.name.rpartition("-")[0]
-
-
-class IndexStream:
-    """The prints of an instrument's index or an asset's price, with the first one known in advance
-    to size accounts by."""
-
-    __slots__ = ("_first", "_points", "first_ticks")
-
-    def __init__(self, points: Iterator[IndexTick]) -> None:
-        self._points = points
-        self._first: IndexTick | None = next(points)
-        self.first_ticks = self._first.price_ticks
-
-    def take(self) -> IndexTick | None:
-        """The next print, None after the last."""
-        if self._first is not None:
-            point, self._first = self._first, None
-            return point
-        return next(self._points, None)
 
 
 def simulate(

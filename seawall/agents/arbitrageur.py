@@ -5,6 +5,7 @@ asks for: until its hedge in the spot market is done the price may have moved.
 """
 
 import random
+from typing import Any
 
 from engine.commands import BUY, SELL
 from seawall.agents.base import Agent, wait_ns, worse
@@ -80,3 +81,12 @@ class Arbitrageur(Agent):
         else:
             limit = worse(view.index_ticks, -side, self.required_gap())
         self.take(desk, side, lots, limit)
+
+    def state(self) -> list[Any]:
+        """As every agent, and whether it is about to act."""
+        return [super().state(), self._pending]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        common, self._pending = state
+        super().restore(common)

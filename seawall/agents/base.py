@@ -105,6 +105,25 @@ class Agent:
         elif kind is Deleveraged or kind is TakenOver:
             self.position_lots = shrink(self.position_lots, event.qty_lots)
 
+    def state(self) -> list[Any]:
+        """What changed since it was built, and its chance."""
+        version, words, spare = self.rng.getstate()
+        orders = self.orders.values()
+        return [
+            self.position_lots,
+            self.locked,
+            [[each.order_id, each.side, each.price_ticks, each.qty_lots] for each in orders],
+            self.cash,
+            self.coins,
+            [version, list(words), spare],
+        ]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned, of the same agent just built."""
+        self.position_lots, self.locked, orders, self.cash, self.coins, chance = state
+        self.orders = {row[0]: RestingOrder(*row) for row in orders}
+        self.rng.setstate((chance[0], tuple(chance[1]), chance[2]))
+
     def _accepted(self, event: OrderAccepted) -> None:
         self.orders[event.order_id] = RestingOrder(
             event.order_id, event.side, event.price_ticks, event.qty_lots

@@ -22,16 +22,22 @@ from engine.events import (
     OrderFilled,
     TakenOver,
 )
+from engine.messages import decode_message, encode
 from engine.reasons import Reason
 from engine.units import SECOND_NS
+from seawall.actions import Action
 from seawall.agents.base import shrink, worse
 from seawall.agents.view import Desk, MarketView
 from seawall.draws import below
 from seawall.population import ADD, BOTH, CUT, IGNORE, TOO_LATE
 from seawall.profiles import TraderProfile
 
-Schedule = Callable[[int, Callable[[], None]], None]
-"""Ask to be called back at a time."""
+Schedule = Callable[[int, Action], None]
+"""Ask for something to be done at a time."""
+
+ENTER: Final[str] = "enter"
+ANSWER: Final[str] = "answer"
+STOP: Final[str] = "stop"
 
 ENTRY_SLIPPAGE: Final[float] = 0.003
 EXIT_SLIPPAGE: Final[float] = 0.03
@@ -62,6 +68,18 @@ class Crowd:
         key = -trigger_ticks if profile.is_long else trigger_ticks
         heapq.heappush(self._stops[profile.instrument, side], (key, profile.account_id, trader))
 
+    def state(self) -> list[Any]:
+        """The stops that wait, by market and side."""
+        return [
+            [name, side, [[key, account_id] for key, account_id, _ in sorted(stops, key=_key_of)]]
+            for (name, side), stops in self._stops.items()
+        ]
+
+    def restore(self, state: list[Any], traders: "Mapping[int, Trader]") -> None:
+        """Take over what `state` returned; ``traders`` by account id."""
+        for name, side, stops in state:
+            self._stops[name, side] = [(key, each, traders[each]) for key, each in stops]
+
     def on_tick(self) -> None:
         """The clock ticked: fire the stops the last price has passed."""
         for (name, side), stops in self._stops.items():
@@ -74,28 +92,77 @@ class Crowd:
 
 class Dice:
     """A trader's own chance. Seeding a generator costs more than anything else about a trader, and
-    most never wait for a draw: so it is seeded when one does, and catches up."""
+    most never wait for a draw: so it is seeded when one does, and catches up. What was drawn so
+    far, `bounds`, is all there is to it: `restore` lets nobody look at that again."""
 
-    __slots__ = ("_rng", "_seed", "_unseen")
+    __slots__ = ("_rng", "_seed", "_unseen", "bounds")
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._rng: random.Random | None = None
-        self._unseen: list[int] = []
+        self._unseen = 0
+        self.bounds: list[int] = []
 
     def skip(self, bound: int) -> None:
         """A draw below ``bound`` that nobody looks at."""
-        self._unseen.append(bound)
+        self._unseen += 1
+        self.bounds.append(bound)
+
+    def restore(self, bounds: list[int]) -> None:
+        """Go on behind these draws."""
+        self._rng = None
+        self._unseen = len(bounds)
+        self.bounds = bounds
 
     def below(self, bound: int) -> int:
         """A draw from 0 to ``bound`` - 1."""
         rng = self._rng
         if rng is None:
             rng = self._rng = random.Random(self._seed)
-        for unseen in self._unseen:
-            below(rng, unseen)
-        self._unseen.clear()
+        bounds = self.bounds
+        for place in range(len(bounds) - self._unseen, len(bounds)):
+            below(rng, bounds[place])
+        self._unseen = 0
+        bounds.append(bound)
         return below(rng, bound)
+
+
+class Errand(Action):
+    """What a trader will do at a time: `ENTER`, `STOP`, or `ANSWER` a call."""
+
+    __slots__ = ("_call", "_kind", "_trader")
+
+    def __init__(self, kind: str, trader: "Trader", call: MarginCallIssued | None = None) -> None:
+        self._kind = kind
+        self._trader = trader
+        self._call = call
+
+    def __call__(self) -> None:
+        """Let the trader do it."""
+        if self._kind == ENTER:
+            self._trader.enter()
+        elif self._call is not None:
+            self._trader.answer(self._call)
+        else:
+            self._trader.stop()
+
+    def row(self) -> list[Any]:
+        """The kind, the account, and the call that is answered."""
+        call = None if self._call is None else encode(self._call)
+        return [self._kind, self._trader.profile.account_id, call]
+
+
+def errand(row: list[Any], trader: "Trader") -> Errand:
+    """The errand that `Errand.row` was asked of."""
+    if row[2] is None:
+        return Errand(row[0], trader)
+    call = decode_message(row[2])
+    assert isinstance(call, MarginCallIssued), "a trader answers calls"
+    return Errand(row[0], trader, call)
+
+
+def _key_of(stop: "tuple[float, int, Trader]") -> tuple[float, int]:
+    return stop[0], stop[1]
 
 
 class Trader:
@@ -214,7 +281,7 @@ class Trader:
             wait_ns = RETRY_NS
         if abs(self.position_lots) < self.target_lots:
             at_ns = desk.now_ns + wait_ns + self.dice.below(wait_ns)
-            self._crowd.schedule(at_ns, self.enter)
+            self._crowd.schedule(at_ns, Errand(ENTER, self))
         else:
             self.dice.skip(wait_ns)
             self.entering = False
@@ -229,9 +296,10 @@ class Trader:
         at = event.time_ns + wait
         if answer == TOO_LATE:
             at = max(at, event.deadline_ns) + LATE_FACTOR * wait
-        self._crowd.schedule(at, lambda: self._answer(event))
+        self._crowd.schedule(at, Errand(ANSWER, self, event))
 
-    def _answer(self, event: MarginCallIssued) -> None:
+    def answer(self, event: MarginCallIssued) -> None:
+        """Do what this trader does about a call."""
         late = self.profile.answer == TOO_LATE
         if self.locked or self.position_lots == 0 or (self.call_id != event.call_id and not late):
             return
@@ -275,12 +343,45 @@ class Trader:
         """The stop fired: close after a moment, and try again if the book was too thin."""
         self._tries = 0
         self.entering = False
-        self._crowd.schedule(self._crowd.desk.now_ns + 1 + self.dice.below(SECOND_NS), self._stop)
+        at_ns = self._crowd.desk.now_ns + 1 + self.dice.below(SECOND_NS)
+        self._crowd.schedule(at_ns, Errand(STOP, self))
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Close what is left of the position, and look again."""
         if self.locked or self.position_lots == 0 or self._tries >= STOP_TRIES:
             return
         self._tries += 1
         self._close(abs(self.position_lots))
         if self.position_lots:
-            self._crowd.schedule(self._crowd.desk.now_ns + RETRY_NS, self._stop)
+            self._crowd.schedule(self._crowd.desk.now_ns + RETRY_NS, Errand(STOP, self))
+
+    def state(self) -> list[Any]:
+        """What is not drawn with the profile."""
+        return [
+            self.target_lots,
+            self.reserve_q,
+            self.position_lots,
+            self.entering,
+            self.entered,
+            self.locked,
+            self.call_id,
+            self._entry_order,
+            self._tries,
+            self.dice.bounds,
+        ]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        (
+            self.target_lots,
+            self.reserve_q,
+            self.position_lots,
+            self.entering,
+            self.entered,
+            self.locked,
+            self.call_id,
+            self._entry_order,
+            self._tries,
+            bounds,
+        ) = state
+        self.dice.restore(bounds)

@@ -219,3 +219,30 @@ class MarketMaker(Agent):
             0.6 * lots <= order.qty_lots <= 1.6 * lots
         ):
             desk.amend(self.account_id, order.order_id, price, lots)
+
+    def state(self) -> list[Any]:
+        """As every agent, and how it feels about the market."""
+        return [
+            super().state(),
+            self.away,
+            self.appetite,
+            self._basis,
+            self._seen_ns,
+            self._no_margin_until_ns,
+            self._paused_until_ns,
+            self._tolerance,
+        ]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        (
+            common,
+            self.away,
+            self.appetite,
+            self._basis,
+            self._seen_ns,
+            self._no_margin_until_ns,
+            self._paused_until_ns,
+            self._tolerance,
+        ) = state
+        super().restore(common)

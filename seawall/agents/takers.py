@@ -2,6 +2,7 @@
 
 import math
 import random
+from typing import Any
 
 from engine.commands import BUY, SELL
 from seawall.agents.base import NEVER, Agent, nearest, wait_ns, worse
@@ -55,6 +56,16 @@ class NoiseTrader(Agent):
             self.take(desk, side, lots, worse(touch, side, plan.slippage) if touch else 0)
         return following
 
+    def state(self) -> list[Any]:
+        """As every agent, and when its resting orders are too old."""
+        return [super().state(), [list(each) for each in self._expiry]]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        common, expiry = state
+        super().restore(common)
+        self._expiry = [(at_ns, order_id) for at_ns, order_id in expiry]
+
 
 class MomentumTrader(Agent):
     """Sells into a fall, buys into a rise, and closes when the move has stopped."""
@@ -102,6 +113,15 @@ class MomentumTrader(Agent):
         if reduce:
             lots = min(max(lots, 1), abs(self.position_lots))
         self.take(desk, side, lots, worse(touch, side, self.plan.slippage) if touch else 0, reduce)
+
+    def state(self) -> list[Any]:
+        """As every agent, and when it may close."""
+        return [super().state(), self._close_after_ns]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        common, self._close_after_ns = state
+        super().restore(common)
 
 
 class DipBuyer(Agent):
@@ -187,3 +207,12 @@ class DipBuyer(Agent):
             post_only=True,
             reduce_only=True,
         )
+
+    def state(self) -> list[Any]:
+        """As every agent, and the slow price."""
+        return [super().state(), self._anchor, self._seen_ns]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        common, self._anchor, self._seen_ns = state
+        super().restore(common)

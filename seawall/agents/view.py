@@ -7,7 +7,7 @@ ahead, or anything that has not happened yet.
 import math
 from collections import deque
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from engine.commands import (
     BUY,
@@ -140,6 +140,32 @@ class MarketView:
         if back < 1 or len(self.history) <= back:
             return 0.0
         return math.log(self.history[-1] / self.history[-1 - back])
+
+    def state(self) -> list[Any]:
+        """What was seen so far; the book is the exchange's."""
+        return [
+            self.now_ns,
+            self.mark_ticks,
+            self.index_ticks,
+            self.last_ticks,
+            self.open_interest_lots,
+            self.volatility,
+            list(self.history),
+        ]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        (
+            self.now_ns,
+            self.mark_ticks,
+            self.index_ticks,
+            self.last_ticks,
+            self.open_interest_lots,
+            self.volatility,
+            history,
+        ) = state
+        self.history.clear()
+        self.history.extend(history)
 
     def on_tick(self, now_ns: int) -> None:
         """The clock ticked: sample the price and move the volatility estimate."""
