@@ -1,6 +1,6 @@
 """Who takes what: the one routing table, used by the in-process bus and by the services.
 
-The picture in the README is drawn from it by `draw`. What no component takes is an event and
+The table in docs/architecture.md is printed from it by `draw`. What no component takes is an event and
 goes to the outside.
 """
 
@@ -104,22 +104,22 @@ SENDERS: Final[dict[type, str]] = {
     k.LiquidateStage: LIQUIDATION,
     k.LiquidateRelease: LIQUIDATION,
 }
-"""Who sends each message of `ROUTES`; only the picture needs to know."""
+"""Who sends each message of `ROUTES`; only the printed table needs to know."""
 
 EVENT_SENDERS: Final[tuple[str, ...]] = (RISK, MATCHING)
 """Who tells the outside; what the liquidation engine does, risk publishes."""
 
 
 def draw() -> str:
-    """The routing table as a Mermaid flowchart: one arrow per pair, labelled with its messages."""
-    labels: dict[tuple[str, str], list[str]] = {}
+    """The routing table as a Markdown table: one row per sender and receiver, with its messages."""
+    routes: dict[tuple[str, str], list[str]] = {}
     for message, receivers in ROUTES.items():
         for receiver in receivers:
-            labels.setdefault((SENDERS[message], receiver), []).append(message.__name__)
-    lines = ["flowchart LR"]
+            routes.setdefault((SENDERS[message], receiver), []).append(message.__name__)
+    lines = ["| from | to | messages |", "| --- | --- | --- |"]
     lines += [
-        f'    {sender} -->|"{"<br/>".join(names)}"| {receiver}'
-        for (sender, receiver), names in labels.items()
+        f"| {sender} | {receiver} | {', '.join(names)} |"
+        for (sender, receiver), names in routes.items()
     ]
-    lines += [f"    {component} -.->|events| {GATEWAY}" for component in EVENT_SENDERS]
+    lines += [f"| {component} | {GATEWAY} | events |" for component in EVENT_SENDERS]
     return "\n".join(lines)

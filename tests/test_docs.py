@@ -21,7 +21,7 @@ from seawall.scenario_fields import Fields, ScenarioError
 from seawall.scenario_file import apply_overrides, find_scenario, load_tables
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 ELSEWHERE = ("NAME", "the first", "its place", "the file's name", "the name", "the instrument's")
 """How a default that depends on the rest of the file begins."""
 
