@@ -7,7 +7,7 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled lint bench bench-long bench-peers bench-services bench-instructions bench-check clean
+.PHONY: help demo test test-compiled coverage site lint bench bench-long bench-peers bench-services bench-instructions bench-check clean
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
@@ -45,6 +45,15 @@ lint: $(VENV)/.installed-dev ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Short searches: the branches count here, not the examples.
+coverage: $(VENV)/.installed-dev ## Run the tests of risk/ and print its branch coverage
+	SEAWALL_PROFILE=brief $(BIN)/python -m pytest -q tests/risk --cov=risk --cov-branch \
+	    --cov-report=term-missing:skip-covered
+
+site: $(VENV)/.installed-docs ## Build the documentation and API reference into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Site: $(abspath build/site)/index.html"
 
 bench: $(COMPILED)/.built ## Measure compiled and interpreted; write docs/performance.md
 	$(BENCH) --document docs/performance.md
@@ -87,6 +96,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
 
 $(VENV)/.installed-peers: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[peers]'

@@ -1,7 +1,7 @@
 """Who takes what: the one routing table, used by the in-process bus and by the services.
 
-The table in docs/architecture.md is printed from it by `draw`. What no component takes is an event and
-goes to the outside.
+`draw` prints it for docs/architecture.md. What no component takes is an event and goes to the
+outside.
 """
 
 from collections.abc import Callable

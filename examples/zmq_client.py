@@ -36,7 +36,7 @@ USD = AssetSpec(asset_id=1, symbol="USDT", decimals=6)
 
 def open_market(client: Client) -> None:
     """List one perpetual contract; on an exchange that has it, every answer is a rejection."""
-    margin = MarginSpec("flat", params=[("maintenance_ppb", 10**7), ("max_leverage", 20)])
+    margin = MarginSpec(model="flat", params=[("maintenance_ppb", 10**7), ("max_leverage", 20)])
     contract = build_instrument_spec(
         instrument_id=INSTRUMENT,
         symbol="WAVE-PERP",
@@ -49,12 +49,12 @@ def open_market(client: Client) -> None:
     rules = load_rulebook("teaching-default").rulebook
     client.call_all(
         [
-            AddAsset(0, USD),
-            SetRulebook(0, rules.to_json()),
-            AddInstrument(0, contract),
-            OpenAccount(0, ACCOUNT),
-            Deposit(0, ACCOUNT, USD.asset_id, 10_000 * 10**6),
-            IndexPrice(0, INSTRUMENT, 1, 10_000),
+            AddAsset(time_ns=0, spec=USD),
+            SetRulebook(time_ns=0, rulebook=rules.to_json()),
+            AddInstrument(time_ns=0, spec=contract),
+            OpenAccount(time_ns=0, account_id=ACCOUNT),
+            Deposit(time_ns=0, account_id=ACCOUNT, asset_id=USD.asset_id, amount_q=10_000 * 10**6),
+            IndexPrice(time_ns=0, instrument_id=INSTRUMENT, source_id=1, price_ticks=10_000),
         ]
     )
 
@@ -62,11 +62,21 @@ def open_market(client: Client) -> None:
 def quote(client: Client, mark_ticks: int, position_lots: int) -> None:
     """Replace both quotes; lean against the position, and stop adding at the limit."""
     lean = position_lots * SPREAD_TICKS // MAX_POSITION_LOTS
-    commands = [CancelAll(0, ACCOUNT, INSTRUMENT)]
+    commands = [CancelAll(time_ns=0, account_id=ACCOUNT, instrument_id=INSTRUMENT)]
     for side in (BUY, SELL):
         if side * position_lots < MAX_POSITION_LOTS:
             price = mark_ticks - side * SPREAD_TICKS - lean
-            commands.append(SubmitOrder(0, ACCOUNT, INSTRUMENT, 0, side, QUOTE_LOTS, price))
+            commands.append(
+                SubmitOrder(
+                    time_ns=0,
+                    account_id=ACCOUNT,
+                    instrument_id=INSTRUMENT,
+                    order_id=0,
+                    side=side,
+                    qty_lots=QUOTE_LOTS,
+                    price_ticks=price,
+                )
+            )
     client.call_all(commands)
 
 
@@ -94,7 +104,7 @@ def main() -> None:
             if mark is not None:
                 quote(client, mark, position)
                 print(f"mark {mark}  position {position}  fills {fills}", flush=True)
-        client.call(CancelAll(0, ACCOUNT))
+        client.call(CancelAll(time_ns=0, account_id=ACCOUNT))
 
 
 if __name__ == "__main__":

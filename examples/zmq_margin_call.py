@@ -29,7 +29,7 @@ LOTS = 100
 
 def open_market(client: Client) -> int:
     """List the contract and fund the house and the maker; returns a fresh account, funded too."""
-    margin = MarginSpec("flat", params=[("maintenance_ppb", 2 * 10**7), ("max_leverage", 20)])
+    margin = MarginSpec(model="flat", params=[("maintenance_ppb", 2 * 10**7), ("max_leverage", 20)])
     contract = build_instrument_spec(
         instrument_id=INSTRUMENT,
         symbol="SURF-PERP",
@@ -42,23 +42,27 @@ def open_market(client: Client) -> int:
     rules = load_rulebook("teaching-default").rulebook
     client.call_all(
         [
-            c.AddAsset(0, USD),
-            c.SetRulebook(0, rules.to_json()),
-            c.AddInstrument(0, contract),
-            c.Deposit(0, FUND, USD.asset_id, 1_000 * DOLLAR),
-            c.OpenAccount(0, MAKER),
-            c.Deposit(0, MAKER, USD.asset_id, 100_000 * DOLLAR),
+            c.AddAsset(time_ns=0, spec=USD),
+            c.SetRulebook(time_ns=0, rulebook=rules.to_json()),
+            c.AddInstrument(time_ns=0, spec=contract),
+            c.Deposit(time_ns=0, account_id=FUND, asset_id=USD.asset_id, amount_q=1_000 * DOLLAR),
+            c.OpenAccount(time_ns=0, account_id=MAKER),
+            c.Deposit(
+                time_ns=0, account_id=MAKER, asset_id=USD.asset_id, amount_q=100_000 * DOLLAR
+            ),
         ]
     )
     trader = next(
         number
         for number in count(MAKER + 1)
-        if isinstance(client.call(c.OpenAccount(0, number)).events[0], e.AccountChanged)
+        if isinstance(
+            client.call(c.OpenAccount(time_ns=0, account_id=number)).events[0], e.AccountChanged
+        )
     )
     client.call_all(
         [
-            c.Deposit(0, trader, USD.asset_id, 105 * DOLLAR),
-            c.SetLeverage(0, trader, INSTRUMENT, 10),
+            c.Deposit(time_ns=0, account_id=trader, asset_id=USD.asset_id, amount_q=105 * DOLLAR),
+            c.SetLeverage(time_ns=0, account_id=trader, instrument_id=INSTRUMENT, leverage=10),
         ]
     )
     return trader
@@ -68,10 +72,26 @@ def move(client: Client, index_ticks: int, pause_s: float) -> list[e.Event]:
     """Quote around a new index price, wait until the clock has made it the mark, and then a bit."""
     client.call_all(
         [
-            c.CancelAll(0, MAKER),
-            c.SubmitOrder(0, MAKER, INSTRUMENT, 0, c.BUY, 500, index_ticks - 5),
-            c.SubmitOrder(0, MAKER, INSTRUMENT, 0, c.SELL, 500, index_ticks + 5),
-            c.IndexPrice(0, INSTRUMENT, 1, index_ticks),
+            c.CancelAll(time_ns=0, account_id=MAKER),
+            c.SubmitOrder(
+                time_ns=0,
+                account_id=MAKER,
+                instrument_id=INSTRUMENT,
+                order_id=0,
+                side=c.BUY,
+                qty_lots=500,
+                price_ticks=index_ticks - 5,
+            ),
+            c.SubmitOrder(
+                time_ns=0,
+                account_id=MAKER,
+                instrument_id=INSTRUMENT,
+                order_id=0,
+                side=c.SELL,
+                qty_lots=500,
+                price_ticks=index_ticks + 5,
+            ),
+            c.IndexPrice(time_ns=0, instrument_id=INSTRUMENT, source_id=1, price_ticks=index_ticks),
         ]
     )
     seen: list[e.Event] = []
@@ -124,7 +144,17 @@ def main() -> None:
         trader = open_market(client)
         client.subscribe(INSTRUMENT)
         move(client, START_TICKS, 0.0)
-        client.call(c.SubmitOrder(0, trader, INSTRUMENT, 0, c.BUY, LOTS, START_TICKS + 5))
+        client.call(
+            c.SubmitOrder(
+                time_ns=0,
+                account_id=trader,
+                instrument_id=INSTRUMENT,
+                order_id=0,
+                side=c.BUY,
+                qty_lots=LOTS,
+                price_ticks=START_TICKS + 5,
+            )
+        )
         print(f"account {trader} is long {LOTS} lots at ten times leverage", flush=True)
         paid = liquidated = False
         for index_ticks in range(START_TICKS, START_TICKS // 2, -STEP_TICKS):
@@ -135,13 +165,17 @@ def main() -> None:
                 happened += listen(client, 3 * arguments.pause)
             if called and not paid:
                 paid = True
-                happened += client.call(c.Deposit(0, trader, USD.asset_id, 30 * DOLLAR)).events
+                happened += client.call(
+                    c.Deposit(
+                        time_ns=0, account_id=trader, asset_id=USD.asset_id, amount_q=30 * DOLLAR
+                    )
+                ).events
             for event in happened:
                 tell(event, trader)
                 liquidated |= isinstance(event, e.LiquidationEnded)
             if liquidated:
                 break
-        client.call(c.CancelAll(0, MAKER))
+        client.call(c.CancelAll(time_ns=0, account_id=MAKER))
 
 
 if __name__ == "__main__":

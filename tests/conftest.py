@@ -1,4 +1,5 @@
-"""Hypothesis profiles: ``quick`` is the same on every run, ``long`` searches anew and further.
+"""Hypothesis profiles: ``quick`` is the same on every run, ``long`` searches anew and further,
+``brief`` tries a few examples, for measuring what the tests reach.
 
 Choose with the environment variable SEAWALL_PROFILE.
 """
@@ -15,6 +16,7 @@ _COMMON = {
     "suppress_health_check": [HealthCheck.too_slow],
 }
 settings.register_profile("quick", max_examples=50, derandomize=True, **_COMMON)
+settings.register_profile("brief", max_examples=5, derandomize=True, **_COMMON)
 settings.register_profile("long", max_examples=2_000, **_COMMON)
 settings.load_profile(os.environ.get("SEAWALL_PROFILE", "quick"))
 

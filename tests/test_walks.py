@@ -37,7 +37,7 @@ def test_the_page_has_three_walks_and_each_row_is_read() -> None:
     assert len(walks()) == 3 and min(map(len, walks())) > 5
 
 
-@pytest.mark.parametrize(("file", "name"), sorted(set(sum(walks(), []))))
+@pytest.mark.parametrize(("file", "name"), sorted({row for walk in walks() for row in walk}))
 def test_a_function_of_a_walk_is_there(file: str, name: str) -> None:
     path = ROOT / file
     assert path.exists(), f"docs/architecture.md: there is no {file}"

@@ -1,0 +1,72 @@
+"""The documentation as a site: its menu has every page, and links lead there as they do here."""
+
+import importlib.util
+import posixpath
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def load_hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "site_hooks.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+hooks = load_hooks()
+CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+ON_SITE = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.*")}
+ON_SITE |= set(hooks.PAGES.values())
+ON_SITE |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "examples").glob("*.*")}
+
+
+def listed(menu: Any) -> list[str]:
+    """Every page of a menu, of its sections too."""
+    if isinstance(menu, str):
+        return [menu]
+    values = menu.values() if isinstance(menu, dict) else menu
+    return [page for value in values for page in listed(value)]
+
+
+def test_the_menu_has_every_page() -> None:
+    pages = [page for page in ON_SITE if page.endswith(".md")]
+    assert sorted(listed(CONFIG["nav"])) == sorted(pages)
+
+
+def test_nothing_of_the_site_is_fetched_from_elsewhere() -> None:
+    assert CONFIG["theme"]["font"] is False
+    assert not {"extra_javascript", "extra_css"} & set(CONFIG)
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    assert not [page for page in pages if "```mermaid" in page.read_text()]  # its script is remote
+
+
+@pytest.mark.parametrize("source", hooks.PAGES)
+def test_a_page_from_outside_leads_to_pages_of_the_site(source: str) -> None:
+    uri = hooks.PAGES[source]
+    text = hooks.resolved((ROOT / source).read_text(), source, uri)
+    targets = re.findall(
+        r"\]\(([^)#\s]+)[^)]*\)", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    )
+    inside = [target for target in targets if "://" not in target]
+    for target in inside:
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(uri), target))
+        assert place in ON_SITE, target
+    assert inside or source == "risk/rulebooks/README.md"
+
+
+def test_links_are_pointed_to_where_their_targets_are() -> None:
+    text = "[a](../README.md#x) [b](concepts.md) [c](../engine/bus.py) ![d](report.png) [e](#here)"
+    assert hooks.resolved(text, "docs/page.md", "page.md") == (
+        "[a](overview.md#x) [b](concepts.md) c ![d](report.png) [e](#here)"
+    )
+    assert hooks.resolved("[a](docs/page.md)", "README.md", "overview.md") == "[a](page.md)"
+    code = "```sh\n[a](../README.md)\n```"
+    assert hooks.resolved(code, "docs/page.md", "page.md") == code
