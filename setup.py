@@ -17,6 +17,11 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+ROOT = Path(__file__).parent
+
+sys.path.insert(0, str(ROOT))
+from setup_messages import write_messages  # noqa: E402
+
 COMPILED = [
     "engine/bus.py",
     "engine/component.py",
@@ -24,10 +29,7 @@ COMPILED = [
     "engine/hashing.py",
     "engine/journal.py",
     "engine/link.py",
-    "engine/kernel.py",
-    "engine/kernel_commands.py",
-    "engine/kernel_events.py",
-    "engine/kernel_links.py",
+    "engine/native_message.py",
     "engine/orders_by_id.py",
     "engine/service.py",
     "engine/service_journal.py",
@@ -117,7 +119,8 @@ COMPILED = [
     "seawall/summary.py",
 ]
 """Modules on the path of a command, and of a scenario around it. Modules that define messages
-(msgspec structs) cannot be compiled: mypyc would ignore what makes them structs."""
+(msgspec structs) cannot be compiled: mypyc would ignore what makes them structs. The busiest
+messages get native classes instead (`setup_messages`)."""
 
 EXACT_FLOATS = ["-ffp-contract=off"]
 """Agents draw and decide in floats. Fused multiply-add, which some machines have and the
@@ -224,9 +227,12 @@ def extensions() -> list[Extension]:
     if shutil.which(os.environ.get("CC", compiler)) is None:
         notice(f"there is no C compiler {compiler!r}")
         return []
+    classes, definitions = write_messages(ROOT, Path("build", "messages"))
+    compiled = [*COMPILED, str(classes)]
     try:
         modules = mypycify(
-            [*MYPY_OPTIONS, *COMPILED],
+            [*MYPY_OPTIONS, *compiled, *map(str, definitions)],
+            only_compile_paths=compiled,
             opt_level=os.environ.get("SEAWALL_OPT", "2"),
             group_name="seawall",
             strip_asserts=False,

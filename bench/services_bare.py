@@ -15,7 +15,7 @@ import zmq
 from bench.services_exchange import PATIENCE_SECONDS, Environment
 from engine.commands import BUY, SubmitOrder
 from engine.events import OrderAccepted
-from engine.kernel import message_of
+from engine.native_message import message_of
 from gateway.protocol import (
     Delivery,
     Replies,

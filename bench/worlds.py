@@ -23,7 +23,7 @@ from engine.commands import (
     SubmitOrder,
 )
 from engine.instruments import LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
-from engine.links import BookTop
+from engine.internal import BookTop
 from risk.accounts import FIRST_TRADER, Position
 from risk.rulebook_file import RulebookFile, load_rulebook
 from seawall.exchange import Exchange

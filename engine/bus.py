@@ -19,9 +19,7 @@ from engine.events import (
     OrderFilled,
     Trade,
 )
-from engine.latency import Latency as Latency
-from engine.messages import at_time, decode_message, encode
-from engine.order_links import (
+from engine.internal import (
     ChangeOrder,
     Fill,
     OrderChanged,
@@ -29,6 +27,8 @@ from engine.order_links import (
     PlaceOrder,
     PullOrder,
 )
+from engine.latency import Latency as Latency
+from engine.messages import at_time, decode_message, encode
 from engine.topology import GATEWAY, ROUTES
 from engine.units import COMPILED
 

@@ -4,41 +4,38 @@ All numbers are integers in inside units (see `engine.units`). ``time_ns`` is st
 gateway and never goes back.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from engine import kernel_commands
-from engine.forms import Hashed, form_of
+from engine.forms import Hashed, native
 from engine.instruments import AssetSpec, InstrumentSpec
-from engine.kernel_commands import FOK as FOK
-from engine.kernel_commands import GTC as GTC
-from engine.kernel_commands import IOC as IOC
-from engine.kernel_commands import LEG_LONG as LEG_LONG
-from engine.kernel_commands import LEG_NET as LEG_NET
-from engine.kernel_commands import LEG_SHORT as LEG_SHORT
-from engine.kernel_commands import LIMIT as LIMIT
-from engine.kernel_commands import MARKET as MARKET
-from engine.kernel_commands import STP_CANCEL_BOTH as STP_CANCEL_BOTH
-from engine.kernel_commands import STP_CANCEL_NEWEST as STP_CANCEL_NEWEST
-from engine.kernel_commands import STP_CANCEL_OLDEST as STP_CANCEL_OLDEST
-from engine.kernel_commands import STP_DECREMENT as STP_DECREMENT
 from engine.limits import MAX_AMOUNT_Q as MAX_AMOUNT_Q
 from engine.limits import MAX_LOTS as MAX_LOTS
 from engine.limits import MAX_TICKS as MAX_TICKS
 from engine.units import MAX_WIRE as MAX_WIRE
 
-if TYPE_CHECKING:
-    from engine.kernel_commands import AmendOrder as AmendOrder
-    from engine.kernel_commands import CancelOrder as CancelOrder
-    from engine.kernel_commands import IndexPrice as IndexPrice
-    from engine.kernel_commands import SubmitOrder as SubmitOrder
-else:
-    SubmitOrder = form_of(kernel_commands.SubmitOrder, maker=kernel_commands.submit_order_of)
-    CancelOrder = form_of(kernel_commands.CancelOrder, maker=kernel_commands.cancel_order_of)
-    AmendOrder = form_of(kernel_commands.AmendOrder)
-    IndexPrice = form_of(kernel_commands.IndexPrice)
-
 BUY: Final[int] = 1
 SELL: Final[int] = -1
+
+LIMIT: Final[int] = 0
+MARKET: Final[int] = 1
+
+GTC: Final[int] = 0
+"""Good till cancelled: what does not fill rests in the book."""
+IOC: Final[int] = 1
+"""Immediate or cancel: what does not fill at once is dropped."""
+FOK: Final[int] = 2
+"""Fill or kill: all at once or nothing."""
+
+STP_CANCEL_NEWEST: Final[int] = 0
+STP_CANCEL_OLDEST: Final[int] = 1
+STP_CANCEL_BOTH: Final[int] = 2
+STP_DECREMENT: Final[int] = 3
+"""Self-trade prevention modes; decrement lowers both orders by the smaller size, trades nothing."""
+
+LEG_NET: Final[int] = 0
+LEG_LONG: Final[int] = 1
+LEG_SHORT: Final[int] = 2
+"""Which position an order belongs to: the net one, or one leg in hedge mode."""
 
 ALL_INSTRUMENTS: Final[int] = -1
 
@@ -128,11 +125,63 @@ class AdjustIsolatedMargin(_Command, frozen=True, array_like=True, tag=True):
     amount_q: int
 
 
+@native
+class SubmitOrder(_Command, frozen=True, array_like=True, tag=True):
+    """A new order. ``price_ticks`` is ignored for market orders.
+
+    ``order_id`` is unique over the exchange; the gateway assigns it.
+    """
+
+    account_id: int
+    instrument_id: int
+    order_id: int
+    side: int
+    qty_lots: int
+    price_ticks: int
+    order_type: int = LIMIT
+    tif: int = GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    stp: int = STP_CANCEL_NEWEST
+    leg: int = LEG_NET
+
+
+@native
+class CancelOrder(_Command, frozen=True, array_like=True, tag=True):
+    """Cancel one resting order of the account."""
+
+    account_id: int
+    order_id: int
+
+
 class CancelAll(_Command, frozen=True, array_like=True, tag=True):
     """Cancel every resting order of the account, in one instrument or in all."""
 
     account_id: int
     instrument_id: int = ALL_INSTRUMENTS
+
+
+@native
+class AmendOrder(_Command, frozen=True, array_like=True, tag=True):
+    """Change price and remaining size. Time priority survives only a pure reduction of size.
+
+    What fills between the command and the book counts against the new size; an order with nothing
+    left of it is cancelled.
+    """
+
+    account_id: int
+    order_id: int
+    price_ticks: int
+    qty_lots: int
+
+
+@native
+class IndexPrice(_Command, frozen=True, array_like=True, tag=True):
+    """One source's spot price for an instrument's index (oracle)."""
+
+    instrument_id: int
+    source_id: int
+    price_ticks: int
 
 
 class AssetPrice(_Command, frozen=True, array_like=True, tag=True):

@@ -4,31 +4,21 @@ A margin account id is the trader's account id plus a slot for the pot of collat
 `risk.accounts`. Money is in quanta of the pot's asset.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import msgspec
-
-from engine import kernel_events
-from engine.forms import Hashed, form_of
-from engine.instruments import AssetSpec, InstrumentSpec
-from engine.reasons import in_words, shown
-
-if TYPE_CHECKING:
-    from engine.kernel_events import BookLevel as BookLevel
-    from engine.kernel_events import MarkUpdated as MarkUpdated
-    from engine.kernel_events import OrderAccepted as OrderAccepted
-    from engine.kernel_events import OrderAmended as OrderAmended
-    from engine.kernel_events import OrderClosed as OrderClosed
-    from engine.kernel_events import OrderFilled as OrderFilled
-    from engine.kernel_events import Trade as Trade
-else:
-    OrderAccepted = form_of(kernel_events.OrderAccepted, maker=kernel_events.order_accepted_of)
-    OrderFilled = form_of(kernel_events.OrderFilled, maker=kernel_events.order_filled_of)
-    OrderAmended = form_of(kernel_events.OrderAmended)
-    OrderClosed = form_of(kernel_events.OrderClosed, maker=kernel_events.order_closed_of)
-    Trade = form_of(kernel_events.Trade, maker=kernel_events.trade_of)
-    BookLevel = form_of(kernel_events.BookLevel, maker=kernel_events.book_level_of)
-    MarkUpdated = form_of(kernel_events.MarkUpdated)
+from engine.forms import Hashed, native
+from engine.reasons import in_words
+from engine.reports import AccountReport as AccountReport
+from engine.reports import AccountRisk as AccountRisk
+from engine.reports import AssetReport as AssetReport
+from engine.reports import CollateralReport as CollateralReport
+from engine.reports import InstrumentReport as InstrumentReport
+from engine.reports import MarginAccountReport as MarginAccountReport
+from engine.reports import MarketReport as MarketReport
+from engine.reports import OrderReport as OrderReport
+from engine.reports import OrdersReport as OrdersReport
+from engine.reports import PositionReport as PositionReport
+from engine.reports import RiskReport as RiskReport
 
 CALL_CURED: Final[str] = "cured"
 CALL_EXPIRED: Final[str] = "expired"
@@ -66,9 +56,96 @@ class CommandRejected(_Event, frozen=True, array_like=True, tag=True):
         """Why, for people: the reason's number and words, and the detail where there is one."""
         return f"{in_words(self.reason)}: {self.detail}" if self.detail else in_words(self.reason)
 
-    def __repr__(self) -> str:
-        names = self.__struct_fields__
-        return shown("CommandRejected", ((name, getattr(self, name)) for name in names))
+
+@native
+class OrderAccepted(_Event, frozen=True, array_like=True, tag=True):
+    """The order passed the margin check and is on its way to the book."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    side: int
+    qty_lots: int
+    price_ticks: int
+
+
+@native
+class OrderFilled(_Event, frozen=True, array_like=True, tag=True):
+    """One side of a trade, for its owner. A negative fee is a rebate.
+
+    ``trade_id`` is that of the public `Trade`, counted per instrument: with instrument and order it
+    names this execution, however often it is told.
+    """
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    leg: int
+    side: int
+    qty_lots: int
+    price_ticks: int
+    maker: bool
+    liquidation: bool
+    fee_q: int
+    realised_q: int
+    position_lots: int
+    trade_id: int = 0
+
+
+@native
+class OrderAmended(_Event, frozen=True, array_like=True, tag=True):
+    """A resting order has a new price or remaining size."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    price_ticks: int
+    remaining_lots: int
+
+
+@native
+class OrderClosed(_Event, frozen=True, array_like=True, tag=True):
+    """An order is finished: filled, cancelled or dropped (see ``reason``)."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    remaining_lots: int
+    reason: int
+
+
+@native
+class Trade(_Event, frozen=True, array_like=True, tag=True):
+    """Public trade print."""
+
+    instrument_id: int
+    trade_id: int
+    price_ticks: int
+    qty_lots: int
+    taker_side: int
+    liquidation: bool
+
+
+@native
+class BookLevel(_Event, frozen=True, array_like=True, tag=True):
+    """Public depth: the new total of one price level; ``sequence`` counts per instrument."""
+
+    instrument_id: int
+    sequence: int
+    side: int
+    price_ticks: int
+    qty_lots: int
+
+
+@native
+class MarkUpdated(_Event, frozen=True, array_like=True, tag=True):
+    """Public mark, index, last price and open interest (lots, one side) of an instrument."""
+
+    instrument_id: int
+    mark_ticks: int
+    index_ticks: int
+    last_ticks: int
+    open_interest_lots: int
 
 
 class IndexStale(_Event, frozen=True, array_like=True, tag=True):
@@ -328,179 +405,6 @@ class CollateralExchanged(_Event, frozen=True, array_like=True, tag=True):
     price_ppb: int
     taker_account_id: int
     cause: str
-
-
-class CollateralReport(msgspec.Struct, frozen=True, array_like=True):
-    """A balance in another asset that counts in a margin account: for ``value_q``.
-
-    ``liquidation_price_ppb`` is the price at which the account falls to liquidation if only this
-    asset moves, -1 where there is none.
-    """
-
-    asset_id: int
-    amount_q: int
-    price_ppb: int
-    haircut_ppb: int
-    value_q: int
-    liquidation_price_ppb: int
-
-
-class PositionReport(msgspec.Struct, frozen=True, array_like=True):
-    """A position seen from outside; prices in ticks, -1 where there is none.
-
-    ``adl_rank`` is 1 (first to be deleveraged) to 5 (last), 0 without a profit to take.
-    """
-
-    margin_account_id: int
-    instrument_id: int
-    leg: int
-    isolated: bool
-    qty_lots: int
-    entry_value_q: int
-    mark_ticks: int
-    unrealised_q: int
-    initial_q: int
-    maintenance_q: int
-    leverage: int
-    liquidation_ticks: int
-    bankruptcy_ticks: int
-    distance_ppb: int
-    adl_rank: int
-
-
-class MarginAccountReport(Hashed, frozen=True, array_like=True):
-    """One pot of collateral: equity, requirements, free collateral and margin ratio.
-
-    ``margin_ratio_ppb`` is equity over position value (-1 without positions). ``collateral`` are
-    balances in other assets, whose values are part of the equity.
-    """
-
-    margin_account_id: int
-    asset_id: int
-    wallet_q: int
-    equity_q: int
-    initial_q: int
-    maintenance_q: int
-    free_q: int
-    withdrawable_q: int
-    margin_ratio_ppb: int
-    level: int
-    level_name: str
-    positions: list[PositionReport]
-    collateral: list[CollateralReport] = msgspec.field(default_factory=list)
-
-
-class AccountReport(_Event, frozen=True, array_like=True, tag=True):
-    """Answer to `engine.commands.QueryAccount`."""
-
-    account_id: int
-    hedge: bool
-    margin_accounts: list[MarginAccountReport]
-    open_order_ids: list[int]
-
-
-class OrderReport(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An open order as it stands: ``qty_lots`` it was accepted with, ``remaining_lots`` left."""
-
-    order_id: int
-    instrument_id: int
-    leg: int
-    side: int
-    qty_lots: int
-    remaining_lots: int
-    price_ticks: int
-    reduce_only: bool
-    liquidation: bool
-
-
-class OrdersReport(_Event, frozen=True, array_like=True, tag=True):
-    """Answer to `engine.commands.QueryOrders`: the account's open orders, oldest first."""
-
-    account_id: int
-    orders: list[OrderReport]
-
-
-class AssetReport(msgspec.Struct, frozen=True, array_like=True):
-    """An asset, the insurance fund's wallet in it and the debt nobody covered.
-
-    As collateral it counts in ``margin_asset_id`` (-1: in none) at ``price_ppb`` (0: unknown) less
-    ``haircut_ppb``.
-    """
-
-    spec: AssetSpec
-    fund_q: int
-    bad_debt_q: int
-    margin_asset_id: int = -1
-    price_ppb: int = 0
-    haircut_ppb: int = 0
-
-
-class InstrumentReport(msgspec.Struct, frozen=True, array_like=True):
-    """A contract with its public prices; ticks are 0 while unknown.
-
-    ``funding_ppb`` is the rate that would settle if the interval ended now, at ``funding_ns`` (0:
-    not known before the first clock tick).
-    """
-
-    spec: InstrumentSpec
-    mark_ticks: int
-    index_ticks: int
-    last_ticks: int
-    open_interest_lots: int
-    funding_ppb: int
-    funding_ns: int
-
-
-class MarketReport(_Event, frozen=True, array_like=True, tag=True):
-    """Answer to `engine.commands.QueryMarket`: what is listed, and the rules' margin levels.
-
-    ``levels`` are names and multiples of maintenance (parts per billion), mildest first.
-    """
-
-    rulebook: str
-    levels: list[tuple[str, int]]
-    assets: list[AssetReport]
-    instruments: list[InstrumentReport]
-
-
-class AccountRisk(msgspec.Struct, frozen=True, array_like=True):
-    """How near one margin account is to its liquidation.
-
-    ``ratio_ppb`` is equity over maintenance, rounded down and within what the wire carries; its
-    largest number without maintenance. The prices are those of its largest position if only this
-    instrument moves, -1 where there is none. An id of 0 means no call or no liquidation, a
-    deadline of -1 none.
-    """
-
-    margin_account_id: int
-    asset_id: int
-    isolated: bool
-    equity_q: int
-    maintenance_q: int
-    ratio_ppb: int
-    level: int
-    level_name: str
-    instrument_id: int
-    qty_lots: int
-    liquidation_ticks: int
-    distance_ppb: int
-    call_id: int
-    call_amount_q: int
-    deadline_ns: int
-    liquidation_id: int
-    stage: str
-
-
-class RiskReport(_Event, frozen=True, array_like=True, tag=True):
-    """Answer to `engine.commands.QueryRisk`: accounts in liquidation first, then by ratio.
-
-    Without position, call and liquidation an account is not in it. ``account_ids`` are those asked
-    for, ``accounts`` how many margin accounts there were to choose from.
-    """
-
-    account_ids: list[int]
-    accounts: int
-    rows: list[AccountRisk]
 
 
 Event = (

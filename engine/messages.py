@@ -1,8 +1,8 @@
 """The two unions the whole system speaks, commands in and events out, and their codec.
 
 MessagePack arrays on the wire and in the journal: the type's name, then its fields in order. Where
-kernel messages are compiled classes (`engine.kernel`), a decoder makes structs of the same fields
-in their place, which checks them like all others, and `from_wire` makes messages of those.
+the engine is compiled, a decoder makes structs of those messages too that have a native class
+(`engine.native_message`), which checks them like all others; `from_wire` makes messages of them.
 """
 
 from typing import TYPE_CHECKING, Any, Union, get_args
@@ -12,13 +12,13 @@ import msgspec
 from engine.commands import Command
 from engine.events import Event
 from engine.forms import struct_form
-from engine.kernel import KernelMessage, message_of, to_wire
-from engine.links import Link
+from engine.internal import Internal
+from engine.native_message import NativeMessage, message_of, to_wire
 
-Message = Command | Link | Event
+Message = Command | Internal | Event
 
 COMMAND_TYPES: tuple[type, ...] = get_args(Command)
-LINK_TYPES: tuple[type, ...] = get_args(Link)
+INTERNAL_TYPES: tuple[type, ...] = get_args(Internal)
 EVENT_TYPES: tuple[type, ...] = get_args(Event)
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 else:
     WireCommand = Union[(*map(struct_form, COMMAND_TYPES),)]
     WireEvent = Union[(*map(struct_form, EVENT_TYPES),)]
-    WireMessage = Union[(*map(struct_form, COMMAND_TYPES + LINK_TYPES + EVENT_TYPES),)]
+    WireMessage = Union[(*map(struct_form, COMMAND_TYPES + INTERNAL_TYPES + EVENT_TYPES),)]
 """`Command`, `Event` and `Message` as a decoder knows them."""
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
@@ -45,7 +45,7 @@ def fields_of(message: Message) -> dict[str, Any]:
 
 def at_time(message: Any, time_ns: int) -> Any:
     """The same message at another time."""
-    if isinstance(message, KernelMessage):
+    if isinstance(message, NativeMessage):
         kind: Any = type(message)
         return kind(time_ns, *message.wire()[2:])
     return msgspec.structs.replace(message, time_ns=time_ns)
@@ -53,7 +53,7 @@ def at_time(message: Any, time_ns: int) -> Any:
 
 def encode(message: Message) -> bytes:
     """The wire form of a message."""
-    return _encoder.encode(message.wire() if isinstance(message, KernelMessage) else message)
+    return _encoder.encode(message.wire() if isinstance(message, NativeMessage) else message)
 
 
 def decode_command(data: bytes) -> Command:

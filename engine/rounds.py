@@ -20,9 +20,9 @@ from typing import Any
 import msgspec
 
 from engine.events import Event
-from engine.kernel import from_wire, to_wire, within_wire
 from engine.link import NotAFrame, read_frame
 from engine.messages import WireCommand, WireEvent, WireMessage
+from engine.native_message import from_wire, to_wire, within_wire
 from engine.service_journal import Input
 from engine.shards import Shards, by_instrument
 from engine.topology import GATEWAY, MATCHING, RISK, ROUTES

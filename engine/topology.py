@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Final, get_args
 
 from engine import commands as c
-from engine import links as k
+from engine import internal as k
 
 MATCHING: Final[str] = "matching"
 RISK: Final[str] = "risk"

@@ -12,9 +12,9 @@ import msgspec
 
 from engine.commands import Command
 from engine.events import BookLevel, Event
-from engine.kernel import from_wire, ready_for_wire
 from engine.messages import decode_command
 from engine.messages import encode as encode_command
+from engine.native_message import from_wire, ready_for_wire
 from gateway.account_feed import AccountFeed
 from gateway.protocol import (
     SEQUENCE_TOPIC,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.events import Event
-from engine.kernel import from_wire, to_wire
+from engine.native_message import from_wire, to_wire
 from engine.rounds import encode_frame
 from gateway.frames import RawDelivery, RawReplies, decode_answers
 from gateway.intake import Done, GatewayPart

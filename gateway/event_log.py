@@ -10,7 +10,7 @@ restart. The events stay the bytes they came as; they are read only when somebod
 from collections import deque
 from typing import Any, Final
 
-from engine.kernel import from_wire
+from engine.native_message import from_wire
 from gateway.frames import RawOutcome, decode_answers, decode_events
 from gateway.sorting import account_of, is_numbered
 

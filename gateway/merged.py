@@ -12,8 +12,8 @@ import msgspec
 
 from engine.bus import Bus
 from engine.component import Component, FunctionComponent, Handler
-from engine.kernel import from_wire
 from engine.link import NotAFrame, read_frame
+from engine.native_message import from_wire
 from engine.rounds import Batch, Outputs, Unhandled, encode_frame
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK, ROUTES
 from gateway.sorting import Sorter

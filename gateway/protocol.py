@@ -12,8 +12,8 @@ from typing import Final, get_args
 import msgspec
 
 from engine.events import CommandRejected, Event
-from engine.kernel import from_wire, to_wire
 from engine.messages import EVENT_TYPES, WireCommand, WireEvent
+from engine.native_message import from_wire, to_wire
 from matching.market_data import DepthSnapshot
 
 VERSION: Final[int] = 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from engine.kernel import ready_for_wire
+from engine.native_message import ready_for_wire
 from engine.rounds import encode_frame
 from gateway.deliveries import Deliveries
 from gateway.frames import RawReplies

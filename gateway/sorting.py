@@ -23,8 +23,8 @@ from engine.events import (
     SystemChanged,
     Trade,
 )
-from engine.kernel import ready_for_wire
 from engine.messages import EVENT_TYPES
+from engine.native_message import ready_for_wire
 from gateway.frames import SortedOutcome
 from gateway.protocol import DEPTH_TOPIC, FUNDING_TOPIC, MARK_TOPIC, SYSTEM_TOPIC, TRADE_TOPIC
 from risk.accounts import owner_of

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from engine.commands import BUY, SELL, AdvanceTime
 from engine.component import Component
 from engine.events import BookLevel, Trade
-from engine.links import BookTop, InstrumentListed, PositionMoved
-from engine.order_links import (
+from engine.internal import (
+    BookTop,
     ChangeOrder,
     Fill,
+    InstrumentListed,
     OrderChanged,
     OrderGone,
     PlaceOrder,
+    PositionMoved,
     PullFailed,
     PullOrder,
 )

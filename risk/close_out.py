@@ -13,7 +13,7 @@ from engine.events import (
     OrderAccepted,
     TakenOver,
 )
-from engine.links import (
+from engine.internal import (
     LiquidateAdl,
     LiquidateCancel,
     LiquidateOrder,
@@ -22,8 +22,8 @@ from engine.links import (
     LiquidateStage,
     LiquidateTakeover,
     LiquidationReport,
+    PlaceOrder,
 )
-from engine.order_links import PlaceOrder
 from engine.reasons import Reason
 from engine.units import PPB, apply_rate_down
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position

@@ -8,8 +8,7 @@ from msgspec.structs import astuple
 from engine.commands import LEG_NET, AddAsset
 from engine.events import BackstopChanged, CommandRejected, FundChanged
 from engine.instruments import AssetSpec
-from engine.links import AccountFacts, HouseFacts, PositionFacts, PositionMoved
-from engine.order_links import PullOrder
+from engine.internal import AccountFacts, HouseFacts, PositionFacts, PositionMoved, PullOrder
 from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.units import Rate, on_wire
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Position, Trader

@@ -18,7 +18,7 @@ from engine.commands import (
     SubmitOrder,
 )
 from engine.events import OrderAccepted
-from engine.order_links import ChangeOrder, PlaceOrder
+from engine.internal import ChangeOrder, PlaceOrder
 from engine.reasons import Reason
 from risk.accounts import MarginAccount, OpenOrder, Position, Trader
 from risk.core import RiskCore

@@ -6,7 +6,7 @@ the frontier asked who was passed, and when funding falls due.
 
 from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
 from engine.events import CollateralPriceChanged, IndexStale, MarkUpdated
-from engine.links import BookTop, HouseInventory
+from engine.internal import BookTop, HouseInventory
 from engine.reasons import Reason
 from risk.accounts import BACKSTOP, FUND, MarginAccount
 from risk.collateral import MAX_PRICE_PPB, CollateralAsset

@@ -15,7 +15,7 @@ from risk.health import collateral_q, open_loss_q, unrealised_q
 from risk.solve import PriceLine
 
 if TYPE_CHECKING:
-    from engine.links import AccountFacts, PositionFacts
+    from engine.internal import AccountFacts, PositionFacts
     from risk.accounts import MarginAccount, Position
     from risk.liquidation.policies import Contract
     from risk.listing import Listing

@@ -1,7 +1,7 @@
 """Reservations: what every open order ties up until it fills or is gone."""
 
 from engine.commands import BUY
-from engine.order_links import ChangeOrder
+from engine.internal import ChangeOrder
 from engine.reasons import Reason
 from engine.units import magnitude
 from risk.accounts import OpenOrder, Position

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import commands as c
-from engine import links as k
+from engine import internal as k
 from engine.commands import CancelOrder, IndexPrice, SubmitOrder
 from engine.component import Component
 from engine.events import SystemChanged
-from engine.links import BookTop
-from engine.order_links import Fill, OrderGone
+from engine.internal import BookTop, Fill, OrderGone
 from engine.reasons import Reason
 from risk.adl_queue import AdlQueues
 from risk.admission import check_asset, check_instrument, read_rulebook

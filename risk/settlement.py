@@ -7,8 +7,7 @@ from typing import Final
 
 from engine.commands import BUY
 from engine.events import OrderAmended, OrderClosed, OrderFilled, TakenOver
-from engine.links import LiquidationReport
-from engine.order_links import Fill, OrderChanged, OrderGone, PullFailed
+from engine.internal import Fill, LiquidationReport, OrderChanged, OrderGone, PullFailed
 from engine.reasons import Reason
 from engine.units import apply_rate_up, magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position

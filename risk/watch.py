@@ -15,7 +15,7 @@ from engine.events import (
     LiquidationStarted,
     MarginLevelChanged,
 )
-from engine.links import LiquidationRequired
+from engine.internal import LiquidationRequired
 from engine.reasons import Reason
 from engine.units import PPB
 from risk.accounts import LiquidationRecord, MarginAccount

@@ -26,8 +26,8 @@ import polars as pl
 
 from engine.events import Event
 from engine.forms import struct_form
-from engine.kernel import KernelMessage
 from engine.messages import EVENT_TYPES
+from engine.native_message import NativeMessage
 
 CHUNK_ROWS: Final[int] = 500_000
 """Events kept before they become columns, some 60 MB of them: every chunk costs some sixty calls of
@@ -144,7 +144,7 @@ class _FlatRows(_Rows):
         """Keep one event."""
         self.places.append(place)
         # What an encoder would ask for anyway, without its way back into Python.
-        message = event.wire() if isinstance(event, KernelMessage) else event
+        message = event.wire() if isinstance(event, NativeMessage) else event
         _json.encode_into(message, self._lines, -1)
 
     def fields_frame(self, count: int) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from engine.bus import Bus, Latency
 from engine.commands import CancelOrder, Command, SubmitOrder
 from engine.component import Component, Handler, Sink
 from engine.events import AccountReport, CommandRejected, Event
-from engine.kernel import time_of
+from engine.native_message import time_of
 from engine.reasons import Reason
 from engine.snapshot import pack, unpack
 from engine.topology import LIQUIDATION, MATCHING, RISK

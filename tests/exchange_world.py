@@ -36,7 +36,7 @@ from engine.instruments import (
     MarginTier,
     build_instrument_spec,
 )
-from engine.links import AccountFacts
+from engine.internal import AccountFacts
 from engine.messages import decode_command, decode_message, encode
 from engine.reasons import Reason
 from engine.topology import LIQUIDATION, MATCHING, RISK

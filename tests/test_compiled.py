@@ -15,6 +15,7 @@ import pytest
 from engine.build_info import build_kind
 
 ROOT = Path(__file__).resolve().parent.parent
+BUILD_FILES = ("setup.py", "setup_messages.py", "pyproject.toml")
 PACKAGES = ("engine", "matching", "risk", "gateway", "seawall")
 COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
 
@@ -152,7 +153,7 @@ def test_compiled_and_interpreted_reach_the_same_state(tmp_path: Path) -> None:
     for name in PACKAGES:
         ignored = shutil.ignore_patterns("*.so", "__pycache__")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    for name in ("setup.py", "pyproject.toml"):
+    for name in BUILD_FILES:
         shutil.copy(ROOT / name, tmp_path)
     interpreted = run_script(tmp_path, SCENARIO)
     built = subprocess.run(
@@ -178,7 +179,7 @@ def test_values_at_the_edges_of_machine_words_are_exact() -> None:
 
 
 def test_without_a_compiler_the_build_falls_back_with_one_line(tmp_path: Path) -> None:
-    for name in ("setup.py", "pyproject.toml"):
+    for name in BUILD_FILES:
         shutil.copy(ROOT / name, tmp_path)
     for name in PACKAGES:
         (tmp_path / name).mkdir()

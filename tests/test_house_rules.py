@@ -30,7 +30,6 @@ CORE = ("engine", "matching", "risk")
 """Where money is counted and runs are decided."""
 
 DOORS = (
-    "engine/help_text.py",
     "engine/journal.py",
     "engine/packed_file.py",
     "engine/chained_log.py",

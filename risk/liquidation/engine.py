@@ -13,7 +13,7 @@ import msgspec
 from engine.commands import BUY, MAX_ORDER_ID, SELL, AdvanceTime
 from engine.component import Component
 from engine.instruments import Instrument, InstrumentSpec
-from engine.links import (
+from engine.internal import (
     AccountFacts,
     HouseFacts,
     HouseInventory,

@@ -7,7 +7,7 @@ liquidation fee never takes more than the equity a fill leaves.
 
 from engine.commands import MAX_TICKS
 from engine.instruments import Instrument
-from engine.links import AccountFacts, PositionFacts
+from engine.internal import AccountFacts, PositionFacts
 from engine.units import PPB, apply_rate_down, apply_rate_up, magnitude
 from risk.rulebook import FundRule, LiquidationRule
 from risk.solve import bankruptcy_price_ticks

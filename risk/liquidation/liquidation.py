@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from engine.links import AccountFacts, PositionFacts
+from engine.internal import AccountFacts, PositionFacts
 
 
 class Liquidation:

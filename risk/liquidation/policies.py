@@ -5,7 +5,7 @@ Pure functions from the account's facts to one step. A step of None means the po
 """
 
 from engine.instruments import Instrument
-from engine.links import AccountFacts, PositionFacts
+from engine.internal import AccountFacts, PositionFacts
 from engine.units import Rate, apply_rate_up, magnitude
 from risk.margin.model import MarginModel
 from risk.requirement import SUM_OF_POSITIONS, Requirement

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from engine.bus import Latency
-from engine.kernel import KernelMessage
 from engine.messages import decode_command
+from engine.native_message import NativeMessage
 from tests.adversary.arena import Setting, Step
 from tests.adversary.plan import Broken, replay
 
@@ -34,7 +34,7 @@ def text_of(broken: Broken) -> str:
 
 
 def _plain(command: Any) -> Any:
-    if isinstance(command, KernelMessage):
+    if isinstance(command, NativeMessage):
         return command.wire()
     return msgspec.to_builtins(command)
 

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from engine.commands import Deposit
 from engine.events import CommandRejected, OrderClosed
 from engine.forms import struct_form
-from engine.kernel import KernelMessage, from_wire
+from engine.internal import PlaceOrder
 from engine.messages import (
     COMMAND_TYPES,
     EVENT_TYPES,
-    LINK_TYPES,
+    INTERNAL_TYPES,
     decode_command,
     decode_message,
     encode,
 )
-from engine.order_links import PlaceOrder
+from engine.native_message import NativeMessage, from_wire
 from engine.topology import (
     COMPONENTS,
     EVENT_SENDERS,
@@ -38,7 +38,7 @@ from engine.topology import (
 from gateway.protocol import Reply
 
 ROOT = Path(__file__).parents[2]
-ALL_TYPES = COMMAND_TYPES + LINK_TYPES + EVENT_TYPES
+ALL_TYPES = COMMAND_TYPES + INTERNAL_TYPES + EVENT_TYPES
 FOLDERS = {MATCHING: "matching", RISK: "risk", LIQUIDATION: "risk/liquidation"}
 
 
@@ -83,13 +83,13 @@ def test_every_command_survives_the_journal(message_type: type) -> None:
     assert decode_command(encode(command)) == command
 
 
-@pytest.mark.parametrize("message_type", LINK_TYPES + EVENT_TYPES, ids=named)
+@pytest.mark.parametrize("message_type", INTERNAL_TYPES + EVENT_TYPES, ids=named)
 def test_links_and_events_are_no_commands(message_type: type) -> None:
     with pytest.raises(ValueError, match=r"^not a command: Invalid value '"):
         decode_command(encode(example_of(message_type)))
 
 
-STRUCTS = [kind for kind in ALL_TYPES if not issubclass(kind, KernelMessage)]
+STRUCTS = [kind for kind in ALL_TYPES if not issubclass(kind, NativeMessage)]
 
 
 @pytest.mark.parametrize("message_type", STRUCTS, ids=named)
@@ -180,7 +180,7 @@ def test_type_names_are_unique_on_the_wire(message_type: type) -> None:
     assert [other.__name__ for other in ALL_TYPES].count(message_type.__name__) == 1
 
 
-@pytest.mark.parametrize("message_type", COMMAND_TYPES + LINK_TYPES, ids=named)
+@pytest.mark.parametrize("message_type", COMMAND_TYPES + INTERNAL_TYPES, ids=named)
 def test_every_command_and_link_has_a_sender_and_receivers(message_type: type) -> None:
     receivers = ROUTES[message_type]
     assert receivers
@@ -203,7 +203,7 @@ def test_only_commands_come_from_the_gateway() -> None:
 
 
 def test_the_table_names_nothing_but_commands_and_links() -> None:
-    assert sorted(map(named, ROUTES)) == sorted(map(named, COMMAND_TYPES + LINK_TYPES))
+    assert sorted(map(named, ROUTES)) == sorted(map(named, COMMAND_TYPES + INTERNAL_TYPES))
     assert sorted(map(named, SENDERS)) == sorted(map(named, ROUTES))
 
 
@@ -222,7 +222,7 @@ def made_by(component: str) -> list[str]:
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_component_makes_the_links_the_table_says_it_sends(component: str) -> None:
     made = made_by(component)
-    for link in LINK_TYPES:
+    for link in INTERNAL_TYPES:
         assert (link.__name__ in made) == (SENDERS[link] == component), link.__name__
 
 

@@ -23,7 +23,7 @@ from engine.commands import (
 )
 from engine.events import BookLevel, Trade
 from engine.instruments import LINEAR, InstrumentSpec, MarginSpec
-from engine.links import (
+from engine.internal import (
     BookTop,
     ChangeOrder,
     Fill,

@@ -6,7 +6,7 @@ import pytest
 
 from engine.commands import AdvanceTime, IndexPrice
 from engine.events import LiquidationEnded, LiquidationStarted
-from engine.links import (
+from engine.internal import (
     AccountFacts,
     HouseFacts,
     InstrumentListed,

@@ -13,11 +13,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine import commands, events
+from engine import commands, events, internal, reports
 from engine.forms import struct_form
-from engine.messages import COMMAND_TYPES, EVENT_TYPES, decode_message, encode, fields_of
+from engine.messages import (
+    COMMAND_TYPES,
+    EVENT_TYPES,
+    INTERNAL_TYPES,
+    decode_message,
+    encode,
+    fields_of,
+)
 
-KINDS = [*COMMAND_TYPES, *EVENT_TYPES]
+HOMES = [module.__name__ for module in (commands, internal, events, reports)]
+KINDS = [*COMMAND_TYPES, *INTERNAL_TYPES, *EVENT_TYPES]
 
 
 def named(kind: type) -> str:
@@ -55,7 +63,7 @@ def test_there_are_messages_with_lists_and_without() -> None:
         kind for kind in KINDS if any(isinstance(v, list) for v in fields_of(made(kind)).values())
     ]
     assert {named(kind) for kind in held} >= {"AccountReport", "MarketReport", "RiskReport"}
-    assert len(KINDS) > 40
+    assert len(KINDS) > 60
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=named)
@@ -103,7 +111,7 @@ def test_it_refuses_to_be_changed(kind: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=named)
 def test_it_shows_its_help_text_where_it_is_imported_from(kind: Any) -> None:
     assert inspect.getdoc(kind)
-    assert kind.__module__ in (commands.__name__, events.__name__)
+    assert kind.__module__ in HOMES
     assert getattr(inspect.getmodule(kind), kind.__name__) is kind
     names = list(inspect.signature(kind).parameters)
     assert names == list(fields_of(made(kind)))

@@ -21,7 +21,7 @@ from engine.events import (
     TakenOver,
 )
 from engine.instruments import AssetSpec
-from engine.links import LiquidationRequired
+from engine.internal import LiquidationRequired
 from engine.reasons import Reason
 from risk.accounts import BACKSTOP, FUND, cross_account_id
 from risk.collateral import MAX_PRICE_PPB

@@ -9,9 +9,9 @@ import pytest
 
 from engine import commands as c
 from engine.events import Event, OrderAccepted, OrderClosed
-from engine.kernel import from_wire
 from engine.link import NotAFrame
 from engine.messages import at_time
+from engine.native_message import from_wire
 from engine.rounds import Batch, Unhandled, encode_frame
 from engine.service_config import ALL, ONE, SEPARATE, SERVICES, ConfigError, parse_config
 from engine.snapshot import pack, unpack

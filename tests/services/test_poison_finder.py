@@ -11,7 +11,7 @@ from engine.commands import Command
 from engine.events import AccountReport, CommandRejected, Event, OrderClosed, RiskReport
 from engine.forms import struct_form
 from engine.instruments import LINEAR, AssetSpec, InstrumentSpec, MarginSpec, build_instrument_spec
-from engine.messages import EVENT_TYPES, LINK_TYPES, decode_message
+from engine.messages import EVENT_TYPES, INTERNAL_TYPES, decode_message
 from engine.reasons import Reason
 from engine.rounds import encode_frame
 from engine.units import MAX_WIRE, on_wire
@@ -152,7 +152,7 @@ def test_a_query_that_fails_is_answered_and_changes_nothing(
     assert rejection(out).detail == "ZeroDivisionError: planted"
 
 
-@pytest.mark.parametrize("kind", [*EVENT_TYPES, *LINK_TYPES], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*EVENT_TYPES, *INTERNAL_TYPES], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("figure", [2**70, -(2**70), 2**64])
 def test_every_figure_of_every_event_can_be_told(kind: type, figure: int) -> None:
     """Whatever a rule makes of a figure, telling it cannot fail."""

@@ -11,8 +11,8 @@ import pytest
 
 from engine import commands as c
 from engine import events as e
-from engine.kernel import to_wire
 from engine.messages import COMMAND_TYPES, EVENT_TYPES
+from engine.native_message import to_wire
 from engine.reasons import REASON_TEXT
 from gateway import protocol as p
 from gateway.client import Client

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import commands as c
-from engine import links as k
+from engine import internal as k
 from engine.commands import Command
 from engine.events import Event
 from engine.hashing import state_hash

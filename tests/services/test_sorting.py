@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.commands import Command
-from engine.kernel import from_wire
+from engine.native_message import from_wire
 from engine.rounds import Batch, encode_frame
 from engine.topology import GATEWAY
 from gateway.frames import SortedOutcome

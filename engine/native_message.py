@@ -1,14 +1,13 @@
-"""What compiled code makes of the busiest messages: plain classes, read from memory.
+"""What compiled code makes of the busiest messages: native classes, read from memory.
 
 A struct's fields are objects found by name; making, reading and freeing one costs compiled code a
-thousand instructions and more. The messages of an order's life and of a new mark are therefore
-defined as classes: `engine.kernel_commands`, `engine.kernel_links` and `engine.kernel_events`.
-Plain Python makes and reads structs faster, so there `engine.forms` turns the same definitions into
-structs. The wire form is the same, and so is what a user sees, but that a class is no struct to
-msgspec's functions: `engine.messages.fields_of` takes both apart.
+thousand instructions and more. For the messages of an order's life and of a new mark the build
+therefore writes classes from the structs (``@native`` in `engine.commands`, `engine.events` and
+`engine.internal`). Plain Python makes and reads structs faster and keeps them. The wire form is the
+same, and so is what a user sees, but that a native class is no struct to msgspec's functions:
+`engine.messages.fields_of` takes both apart.
 """
 
-import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ _values_of: Final[Callable[[Any], Any]] = astuple
 
 
 @mypyc_attr(acyclic=True)
-class KernelMessage:
+class NativeMessage:
     """A message whose fields are the arguments it is made with, in that order."""
 
     def __init__(self, time_ns: int) -> None:
@@ -34,7 +33,7 @@ class KernelMessage:
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, KernelMessage) and self.wire() == other.wire()
+        return isinstance(other, NativeMessage) and self.wire() == other.wire()
 
     def __hash__(self) -> int:
         return hash(self.wire())
@@ -44,19 +43,19 @@ class KernelMessage:
 
     def __repr__(self) -> str:
         name, *values = self.wire()
-        fields = inspect.signature(type(self)).parameters
-        return shown(name, zip(fields, values, strict=True))
+        kind: Any = type(self)
+        return shown(name, zip(kind.__struct_fields__, values, strict=True))
 
 
 def time_of(message: Any) -> int:
-    """The time of any message; compiled, that of a kernel message is read from memory."""
-    if isinstance(message, KernelMessage):
+    """The time of any message; compiled, that of a native message is read from memory."""
+    if isinstance(message, NativeMessage):
         return message.time_ns
     time_ns: int = message.time_ns
     return time_ns
 
 
-Maker = Callable[[Any], KernelMessage]
+Maker = Callable[[Any], NativeMessage]
 
 _MAKERS: Final[dict[type, Maker]] = {}
 """What makes a message of a tuple of fields, by the struct that a decoder makes in its place."""
@@ -68,12 +67,12 @@ def decoded_as(struct: type, maker: Maker) -> None:
 
 
 def to_wire(message: Any) -> tuple[Any, ...]:
-    """The wire form of a kernel message, for an encoder that meets one.
+    """The wire form of a native message, for an encoder that meets one.
 
     Raises:
         NotImplementedError: the object is no message.
     """
-    if isinstance(message, KernelMessage):
+    if isinstance(message, NativeMessage):
         return message.wire()
     raise NotImplementedError(f"{type(message).__name__} has no wire form")
 
@@ -85,7 +84,7 @@ def ready_for_wire(messages: list[Any]) -> list[Any]:
         return messages
     ready: list[Any] = []
     for message in messages:
-        ready.append(message.wire() if isinstance(message, KernelMessage) else message)
+        ready.append(message.wire() if isinstance(message, NativeMessage) else message)
     return ready
 
 
@@ -98,7 +97,7 @@ def within_wire(message: Any) -> Any:
         return on_wire(message)
     if isinstance(message, list | tuple):
         return [within_wire(item) for item in message]
-    if isinstance(message, KernelMessage):
+    if isinstance(message, NativeMessage):
         return within_wire(message.wire())
     if isinstance(message, msgspec.Struct):
         values = [within_wire(value) for value in _values_of(message)]

@@ -1,0 +1,186 @@
+"""Reports: what the exchange answers when it is asked how things stand. Queries change nothing.
+
+Each answer is an event (`engine.events`) and goes to the one that asked.
+"""
+
+import msgspec
+
+from engine.forms import Hashed
+from engine.instruments import AssetSpec, InstrumentSpec
+
+
+class _Report(Hashed, frozen=True, array_like=True, tag=True, gc=False):
+    time_ns: int
+
+
+class CollateralReport(msgspec.Struct, frozen=True, array_like=True):
+    """A balance in another asset that counts in a margin account: for ``value_q``.
+
+    ``liquidation_price_ppb`` is the price at which the account falls to liquidation if only this
+    asset moves, -1 where there is none.
+    """
+
+    asset_id: int
+    amount_q: int
+    price_ppb: int
+    haircut_ppb: int
+    value_q: int
+    liquidation_price_ppb: int
+
+
+class PositionReport(msgspec.Struct, frozen=True, array_like=True):
+    """A position seen from outside; prices in ticks, -1 where there is none.
+
+    ``adl_rank`` is 1 (first to be deleveraged) to 5 (last), 0 without a profit to take.
+    """
+
+    margin_account_id: int
+    instrument_id: int
+    leg: int
+    isolated: bool
+    qty_lots: int
+    entry_value_q: int
+    mark_ticks: int
+    unrealised_q: int
+    initial_q: int
+    maintenance_q: int
+    leverage: int
+    liquidation_ticks: int
+    bankruptcy_ticks: int
+    distance_ppb: int
+    adl_rank: int
+
+
+class MarginAccountReport(Hashed, frozen=True, array_like=True):
+    """One pot of collateral: equity, requirements, free collateral and margin ratio.
+
+    ``margin_ratio_ppb`` is equity over position value (-1 without positions). ``collateral`` are
+    balances in other assets, whose values are part of the equity.
+    """
+
+    margin_account_id: int
+    asset_id: int
+    wallet_q: int
+    equity_q: int
+    initial_q: int
+    maintenance_q: int
+    free_q: int
+    withdrawable_q: int
+    margin_ratio_ppb: int
+    level: int
+    level_name: str
+    positions: list[PositionReport]
+    collateral: list[CollateralReport] = msgspec.field(default_factory=list)
+
+
+class AccountReport(_Report, frozen=True, array_like=True, tag=True):
+    """Answer to `engine.commands.QueryAccount`."""
+
+    account_id: int
+    hedge: bool
+    margin_accounts: list[MarginAccountReport]
+    open_order_ids: list[int]
+
+
+class OrderReport(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An open order as it stands: ``qty_lots`` it was accepted with, ``remaining_lots`` left."""
+
+    order_id: int
+    instrument_id: int
+    leg: int
+    side: int
+    qty_lots: int
+    remaining_lots: int
+    price_ticks: int
+    reduce_only: bool
+    liquidation: bool
+
+
+class OrdersReport(_Report, frozen=True, array_like=True, tag=True):
+    """Answer to `engine.commands.QueryOrders`: the account's open orders, oldest first."""
+
+    account_id: int
+    orders: list[OrderReport]
+
+
+class AssetReport(msgspec.Struct, frozen=True, array_like=True):
+    """An asset, the insurance fund's wallet in it and the debt nobody covered.
+
+    As collateral it counts in ``margin_asset_id`` (-1: in none) at ``price_ppb`` (0: unknown) less
+    ``haircut_ppb``.
+    """
+
+    spec: AssetSpec
+    fund_q: int
+    bad_debt_q: int
+    margin_asset_id: int = -1
+    price_ppb: int = 0
+    haircut_ppb: int = 0
+
+
+class InstrumentReport(msgspec.Struct, frozen=True, array_like=True):
+    """A contract with its public prices; ticks are 0 while unknown.
+
+    ``funding_ppb`` is the rate that would settle if the interval ended now, at ``funding_ns`` (0:
+    not known before the first clock tick).
+    """
+
+    spec: InstrumentSpec
+    mark_ticks: int
+    index_ticks: int
+    last_ticks: int
+    open_interest_lots: int
+    funding_ppb: int
+    funding_ns: int
+
+
+class MarketReport(_Report, frozen=True, array_like=True, tag=True):
+    """Answer to `engine.commands.QueryMarket`: what is listed, and the rules' margin levels.
+
+    ``levels`` are names and multiples of maintenance (parts per billion), mildest first.
+    """
+
+    rulebook: str
+    levels: list[tuple[str, int]]
+    assets: list[AssetReport]
+    instruments: list[InstrumentReport]
+
+
+class AccountRisk(msgspec.Struct, frozen=True, array_like=True):
+    """How near one margin account is to its liquidation.
+
+    ``ratio_ppb`` is equity over maintenance, rounded down and within what the wire carries; its
+    largest number without maintenance. The prices are those of its largest position if only this
+    instrument moves, -1 where there is none. An id of 0 means no call or no liquidation, a
+    deadline of -1 none.
+    """
+
+    margin_account_id: int
+    asset_id: int
+    isolated: bool
+    equity_q: int
+    maintenance_q: int
+    ratio_ppb: int
+    level: int
+    level_name: str
+    instrument_id: int
+    qty_lots: int
+    liquidation_ticks: int
+    distance_ppb: int
+    call_id: int
+    call_amount_q: int
+    deadline_ns: int
+    liquidation_id: int
+    stage: str
+
+
+class RiskReport(_Report, frozen=True, array_like=True, tag=True):
+    """Answer to `engine.commands.QueryRisk`: accounts in liquidation first, then by ratio.
+
+    Without position, call and liquidation an account is not in it. ``account_ids`` are those asked
+    for, ``accounts`` how many margin accounts there were to choose from.
+    """
+
+    account_ids: list[int]
+    accounts: int
+    rows: list[AccountRisk]
