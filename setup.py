@@ -104,7 +104,6 @@ COMPILED = [
     "seawall/agents/market_maker.py",
     "seawall/agents/takers.py",
     "seawall/agents/view.py",
-    "seawall/draws.py",
     "seawall/event_table.py",
     "seawall/exchange.py",
     "seawall/index_stream.py",

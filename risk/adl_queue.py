@@ -5,6 +5,7 @@ change between two marks.
 """
 
 from collections.abc import Iterator
+from heapq import heapify, heappop
 from typing import Any
 
 from engine.instruments import Instrument
@@ -18,36 +19,33 @@ from risk.listing import Listing
 class _Queue:
     """Position uids as of a mark version, the highest score first, equal scores by uid.
 
-    A deleveraging asks the first few of thousands, so only as many are put in order as anyone has
-    asked for: `uids` are those; `_rest` are the others as they came, with the score each had at
-    that mark in `_scores`. `start` skips those at the front that are closed already.
+    A deleveraging asks for the first few of thousands: `uids` are those asked for so far, the rest
+    waits in a heap. `start` skips those at the front that are closed already.
     """
 
-    __slots__ = ("_places", "_rest", "_scores", "built_version", "start", "uids")
+    __slots__ = ("_places", "_waiting", "built_version", "start", "uids")
 
-    def __init__(
-        self, built_version: int, uids: list[int], rest: list[int], scores: list[int]
-    ) -> None:
+    def __init__(self, built_version: int, uids: list[int], waiting: list[tuple[int, int]]) -> None:
         self.built_version = built_version
         self.uids = uids
         self.start = 0
-        self._rest = rest
-        self._scores = scores
+        self._waiting = waiting
+        heapify(waiting)
         self._places: dict[int, int] = {}
 
     def reaches(self, place: int) -> bool:
         """Whether the queue is longer than ``place``; puts it in order up to there."""
         while len(self.uids) <= place:
-            if not self._rest:
+            if not self._waiting:
                 return False
-            self._order_more()
+            self.uids.append(heappop(self._waiting)[1])
         return True
 
     def ordered(self) -> list[int]:
         """All uids, in order."""
-        if self._rest:
-            self._append_ordered(self._rest, self._scores)
-            self._rest, self._scores = [], []
+        self._waiting.sort()
+        self.uids += [uid for _, uid in self._waiting]
+        self._waiting.clear()
         return self.uids
 
     def place_of(self, uid: int) -> int:
@@ -55,37 +53,6 @@ class _Queue:
         if not self._places:
             self._places = {each: place for place, each in enumerate(self.ordered())}
         return self._places.get(uid, -1)
-
-    def _order_more(self) -> None:
-        """Put those in order that score more than seven eighths of the best of the rest."""
-        best = 0
-        for score in self._scores:
-            if score > best:
-                best = score
-        limit = best * 7 // 8
-        uids: list[int] = []
-        scores: list[int] = []
-        rest: list[int] = []
-        rest_scores: list[int] = []
-        for index in range(len(self._scores)):
-            uid = self._rest[index]
-            score = self._scores[index]
-            if score > limit or not best:
-                uids.append(uid)
-                scores.append(score)
-            else:
-                rest.append(uid)
-                rest_scores.append(score)
-        self._append_ordered(uids, scores)
-        self._rest, self._scores = rest, rest_scores
-
-    def _append_ordered(self, uids: list[int], scores: list[int]) -> None:
-        entries: list[tuple[int, int]] = []
-        for index in range(len(uids)):
-            entries.append((-scores[index], uids[index]))
-        entries.sort()
-        for _, uid in entries:
-            self.uids.append(uid)
 
 
 class AdlQueues:
@@ -167,7 +134,7 @@ class AdlQueues:
         """Take over what `state` returned."""
         for instrument_id, side, start, uids in state:
             version = self._core.listings[instrument_id].mark_version
-            queue = _Queue(version, list(uids), [], [])
+            queue = _Queue(version, list(uids), [])
             queue.start = start
             self._queues[(instrument_id, side)] = queue
 
@@ -177,12 +144,11 @@ def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int)
     key = (listing.instrument_id, side)
     queue = queues.get(key)
     if queue is None or queue.built_version != listing.mark_version:
-        uids: list[int] = []
-        scores: list[int] = []
+        scored: list[tuple[int, int]] = []
         for position in listing.longs if side > 0 else listing.shorts:
-            uids.append(position.uid)
-            scores.append(_score(position, listing.instrument, listing.mark_ticks))
-        queue = _Queue(listing.mark_version, [], uids, scores)
+            score = _score(position, listing.instrument, listing.mark_ticks)
+            scored.append((-score, position.uid))
+        queue = _Queue(listing.mark_version, [], scored)
         queues[key] = queue
     return queue
 

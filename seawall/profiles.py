@@ -6,11 +6,9 @@ depends on what the others did first.
 
 import math
 import random
-from bisect import bisect
 from itertools import accumulate
 from typing import Generic, TypeVar
 
-from seawall.draws import between, uniform
 from seawall.population import LOGNORMAL, PopulationPlan
 
 Value = TypeVar("Value")
@@ -95,19 +93,17 @@ def draw_population(
 
 
 class _Choice(Generic[Value]):
-    """Weighted values, drawn as `random.choices` draws them, with the weights added up once."""
+    """Weighted values; the weights are added up once."""
 
-    __slots__ = ("_cumulative", "_last", "_total", "_values")
+    __slots__ = ("_cumulative", "_values")
 
     def __init__(self, weighted: tuple[tuple[Value, float], ...]) -> None:
         self._values = [value for value, _ in weighted]
         self._cumulative = list(accumulate(weight for _, weight in weighted))
-        self._total = self._cumulative[-1] + 0.0
-        self._last = len(self._values) - 1
 
     def draw(self, rng: random.Random) -> Value:
         """One value."""
-        return self._values[bisect(self._cumulative, rng.random() * self._total, 0, self._last)]
+        return rng.choices(self._values, cum_weights=self._cumulative)[0]
 
 
 class _Group:
@@ -137,14 +133,14 @@ class _Group:
         rng = self._rng
         wealth = self._draw_wealth()
         with_stop = rng.random() < self._stop_share
-        stop_distance = uniform(rng, self._stop_distance[0], self._stop_distance[1])
+        stop_distance = rng.uniform(*self._stop_distance)
         leverage = self._leverages.draw(rng)
         is_long = rng.random() < self._long_share
         isolated = rng.random() < self._isolated_share
-        utilisation = uniform(rng, self._utilisation[0], self._utilisation[1])
-        reserve = wealth * uniform(rng, self._reserve[0], self._reserve[1])
+        utilisation = rng.uniform(*self._utilisation)
+        reserve = wealth * rng.uniform(*self._reserve)
         answer = self._answers.draw(rng)
-        reaction_ns = between(rng, self._reaction_ns[0], self._reaction_ns[1])
+        reaction_ns = rng.randint(*self._reaction_ns)
         passive = rng.random() < self._passive_share
         return TraderProfile(
             account_id,

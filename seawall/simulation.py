@@ -214,7 +214,9 @@ class Simulation:
         """Everything but the exchange: who knows, waits for and wants what, and the series."""
         watches = [watch.state() for watch in self._sources]
         places = [stream.place for stream in (*self._streams.values(), *self._prices.values())]
-        waiting = [(at, stamp, action.row()) for at, stamp, action in self._agenda.entries()]
+        waiting = [
+            (at, rank, number, action.row()) for at, rank, number, action in self._agenda.entries()
+        ]
         state = [
             [self.scenario.name, self.seed],
             [self.now_ns, self._desk.now_ns, self.commands, self._ticks, self._wall_seconds],
@@ -257,7 +259,9 @@ class Simulation:
             watch.restore(row)
         points = self._restore_streams(places)
         added, waiting = agenda
-        entries = [(at, stamp, self._action(row, points)) for at, stamp, row in waiting]
+        entries = [
+            (at, rank, number, self._action(row, points)) for at, rank, number, row in waiting
+        ]
         self._agenda.restore(added, entries)
 
     def _restore_streams(self, places: list[int]) -> dict[tuple[str, str], Print]:

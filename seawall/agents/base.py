@@ -20,7 +20,6 @@ from engine.events import (
     TakenOver,
 )
 from seawall.agents.view import Desk, MarketView
-from seawall.draws import exponential
 
 NEVER: Final[int] = -1
 
@@ -185,25 +184,9 @@ def shrink(position_lots: int, qty_lots: int) -> int:
 def worse(price_ticks: float, side: int, share: float) -> int:
     """A price moved by ``share`` to where an order of that side is more willing to trade."""
     factor = 1.0 - share if side == SELL else 1.0 + share
-    return max(1, nearest(price_ticks * factor))
-
-
-def nearest(value: float) -> int:
-    """As ``round``: the nearest whole number, the even one of two; compiled, a tenth of the work.
-
-    Raises:
-        ValueError: the value is no number.
-        OverflowError: it is infinite.
-    """
-    whole = int(value)
-    rest = value - whole  # exact: both are close, or the value is whole
-    if rest > 0.5 or (rest == 0.5 and whole & 1):
-        return whole + 1
-    if rest < -0.5 or (rest == -0.5 and whole & 1):
-        return whole - 1
-    return whole
+    return max(1, round(price_ticks * factor))
 
 
 def wait_ns(rng: random.Random, mean_ns: float) -> int:
     """An exponential waiting time of at least a microsecond."""
-    return max(1_000, int(exponential(rng, 1.0 / mean_ns)))
+    return max(1_000, int(rng.expovariate(1.0 / mean_ns)))

@@ -28,7 +28,6 @@ from engine.units import SECOND_NS
 from seawall.actions import Action
 from seawall.agents.base import shrink, worse
 from seawall.agents.view import Desk, MarketView
-from seawall.draws import below
 from seawall.population import ADD, BOTH, CUT, IGNORE, TOO_LATE
 from seawall.profiles import TraderProfile
 
@@ -121,10 +120,10 @@ class Dice:
             rng = self._rng = random.Random(self._seed)
         bounds = self.bounds
         for place in range(len(bounds) - self._unseen, len(bounds)):
-            below(rng, bounds[place])
+            rng.randrange(bounds[place])
         self._unseen = 0
         bounds.append(bound)
-        return below(rng, bound)
+        return rng.randrange(bound)
 
 
 class Errand(Action):

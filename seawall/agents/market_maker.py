@@ -14,7 +14,7 @@ from engine.commands import BUY, SELL
 from engine.events import CommandRejected
 from engine.reasons import Reason
 from engine.units import SECOND_NS
-from seawall.agents.base import Agent, RestingOrder, nearest, wait_ns
+from seawall.agents.base import Agent, RestingOrder, wait_ns
 from seawall.agents.plans import MarketMakerPlan
 from seawall.agents.view import Desk, MarketView
 
@@ -159,7 +159,7 @@ class MarketMaker(Agent):
         step_growth: float = plan.step_growth
         size_growth: float = plan.size_growth
         for level in range(levels):
-            price = nearest(centre * (1.0 - side * offset))
+            price = round(centre * (1.0 - side * offset))
             if opposite and (price >= opposite if side == BUY else price <= opposite):
                 price = opposite - side
             price = view.inside_band(side, price)
@@ -178,21 +178,8 @@ class MarketMaker(Agent):
 
     def _resting(self, side: int) -> list[RestingOrder]:
         """The own orders of a side, the best price first, equal prices by age."""
-        resting: list[RestingOrder] = []
-        for own in self.orders.values():
-            if own.side != side:
-                continue
-            # They are few and nearly in order: each goes in from the end.
-            place = len(resting)
-            price = own.price_ticks
-            if side == BUY:
-                while place and resting[place - 1].price_ticks < price:
-                    place -= 1
-            else:
-                while place and resting[place - 1].price_ticks > price:
-                    place -= 1
-            resting.insert(place, own)
-        return resting
+        resting = [order for order in self.orders.values() if order.side == side]
+        return sorted(resting, key=lambda order: -side * order.price_ticks)
 
     def _place(
         self,

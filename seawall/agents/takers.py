@@ -5,10 +5,9 @@ import random
 from typing import Any
 
 from engine.commands import BUY, SELL
-from seawall.agents.base import NEVER, Agent, nearest, wait_ns, worse
+from seawall.agents.base import NEVER, Agent, wait_ns, worse
 from seawall.agents.plans import DipBuyerPlan, MomentumPlan, NoisePlan
 from seawall.agents.view import Desk, MarketView
-from seawall.draws import exponential
 
 
 class NoiseTrader(Agent):
@@ -44,7 +43,7 @@ class NoiseTrader(Agent):
         mid = view.mid()
         lots = view.lots(notional, mid)
         if self.rng.random() < plan.passive_share:
-            offset = 0.0005 + exponential(self.rng, 1.0) * (0.001 + 3 * view.volatility)
+            offset = 0.0005 + self.rng.expovariate(1.0) * (0.001 + 3 * view.volatility)
             price = view.inside_band(side, worse(mid, -side, min(0.05, offset)))
             if 0 < lots <= view.max_lots:
                 order_id = desk.submit(
@@ -171,7 +170,7 @@ class DipBuyer(Agent):
         ask = view.best_ask()
         for rung in range(plan.rungs):
             depth = min(0.97, self._depth * (1.0 + rung / plan.rungs))
-            price = max(1, nearest(self._anchor * (1.0 - depth)))
+            price = max(1, round(self._anchor * (1.0 - depth)))
             if ask and price >= ask:
                 price = ask - 1
             # the venue margins a resting bid at the mark, not at its own price

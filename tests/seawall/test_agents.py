@@ -13,7 +13,7 @@ from engine.reasons import Reason
 from matching.book import Book
 from seawall.agents import AgentPlan, build_agents
 from seawall.agents.arbitrageur import Arbitrageur
-from seawall.agents.base import Agent, nearest, shrink, worse
+from seawall.agents.base import Agent, shrink, worse
 from seawall.agents.market_maker import MarketMaker
 from seawall.agents.plans import (
     ArbitrageurPlan,
@@ -114,15 +114,6 @@ def fields(**values: Any) -> Fields:
 def maker(view: MarketView, **changes: Any) -> MarketMaker:
     plan = MarketMakerPlan.read(fields(capital=100_000, size=1_000, levels=3, **changes))
     return MarketMaker(plan, "m", 1, view, random.Random(1))
-
-
-@given(
-    st.floats(allow_nan=False, allow_infinity=False)
-    | st.integers(-(2**54), 2**54).map(lambda halves: halves / 2)
-)
-def test_the_nearest_whole_number_is_that_of_round(value: float) -> None:
-    assert nearest(value) == round(value)
-    assert type(nearest(value)) is int
 
 
 @given(st.lists(st.tuples(st.sampled_from((BUY, SELL)), st.integers(9_990, 10_010)), max_size=9))
