@@ -40,6 +40,11 @@ SEPARATE: Final[str] = "separate"
 ALL: Final[str] = "all"
 """The one service of the layout `ONE`."""
 
+LOG_TEXT: Final[str] = "text"
+LOG_JSON: Final[str] = "json"
+LOG_FORMATS: Final[tuple[str, ...]] = (LOG_TEXT, "logfmt", LOG_JSON)
+"""Only lines to read, or also a line of keys and values for each event (`gateway.logs`)."""
+
 LOOPBACK: Final[tuple[str, ...]] = ("127.0.0.1", "localhost", "[::1]", "::1")
 """Hosts only this machine reaches."""
 
@@ -120,6 +125,12 @@ class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
         return self.base_port and self.base_port + order.index(service)
 
 
+class LogConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """How the services log on stderr: `LOG_TEXT` for lines to read, else structured lines too."""
+
+    format: str = LOG_TEXT
+
+
 class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Everything the services need to know. ``layout`` is `ONE` or `SEPARATE`. The others are for
     separate services: ``addresses`` replaces the inbox of one, for several hosts; the default is a
@@ -145,6 +156,7 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     gateway: GatewayConfig = msgspec.field(default_factory=GatewayConfig)
     clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
     metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
+    log: LogConfig = msgspec.field(default_factory=LogConfig)
 
     @property
     def has_secrets(self) -> bool:
@@ -249,6 +261,11 @@ def parse_config(text: str, file: str) -> ServiceConfig:
         raise ConfigError(
             f"{file}: durability is {config.durability!r}; "
             f"allowed: {DURABLE_PROCESS!r}, {DURABLE_DISK!r}"
+        )
+    if config.log.format not in LOG_FORMATS:
+        raise ConfigError(
+            f"{file}: log.format is {config.log.format!r}; allowed: "
+            f"{', '.join(map(repr, LOG_FORMATS))}"
         )
     if not 1 <= config.matching_shards <= MAX_SHARDS:
         raise ConfigError(

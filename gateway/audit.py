@@ -19,11 +19,18 @@ SECOND_NS: Final[int] = 1_000_000_000
 
 class Audit:
     """Notes refusals. ``clock`` is the wall clock in nanoseconds. A line more than
-    `LINES_PER_SECOND` is counted and told with the next one that is written."""
+    `LINES_PER_SECOND` is counted and told with the next one that is written. ``log`` is told of
+    what is noted."""
 
-    def __init__(self, file: Path | None, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        file: Path | None,
+        clock: Callable[[], int],
+        log: Callable[[str, dict[str, object]], None] | None = None,
+    ) -> None:
         self._file = file
         self._clock = clock
+        self._log = log
         self._second = 0
         self._lines = 0
         self._left_out = 0
@@ -41,6 +48,8 @@ class Audit:
             self._left_out += 1
             return
         self._lines += 1
+        if self._log is not None:
+            self._log(what, facts)
         when = datetime.fromtimestamp(second, UTC).isoformat()
         line: dict[str, object] = {"time": when, "refused": what, **facts}
         if self._left_out:

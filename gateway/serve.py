@@ -40,6 +40,7 @@ from gateway.front_door import FrontDoor
 from gateway.intake import GatewayPart
 from gateway.keys import read_keys
 from gateway.link_secrets import seals_of
+from gateway.logs import ServiceLog
 from gateway.metered import Meter
 from gateway.one_process import OneProcess
 from gateway.parts import RiskHolder, bare, leaf_of
@@ -96,13 +97,15 @@ def read_config(path: str | None) -> ServiceConfig:
     return parse_config(text, path)
 
 
-def build_part(name: str, config: ServiceConfig, meter: Meter | None) -> tuple[Part, Door | None]:
+def build_part(
+    name: str, config: ServiceConfig, meter: Meter | None, log: ServiceLog
+) -> tuple[Part, Door | None]:
     """What a service runs, and its door if clients come in there.
 
     Raises:
         ConfigError: the gateway's doors or keys cannot be used.
     """
-    wrap = bare if meter is None else meter.wrap
+    wrap = log.around(bare if meter is None else meter.wrap)
     holder = RiskHolder(wrap, config.shards())
     if meter is not None and name in (ALL, RISK):
         meter.risk = holder
@@ -117,7 +120,7 @@ def build_part(name: str, config: ServiceConfig, meter: Meter | None) -> tuple[P
         sorted_outcomes=name == ALL,
         event_bytes=config.gateway.remembered_event_bytes,
     )
-    audit = Audit(Path(config.run_dir) / REFUSALS, time.time_ns)
+    audit = Audit(Path(config.run_dir) / REFUSALS, time.time_ns, log.refused)
     notes = ClockNotes(
         Path(config.run_dir),
         config.gateway.max_clock_jump_s * SECOND_NS,
@@ -141,18 +144,27 @@ def build_part(name: str, config: ServiceConfig, meter: Meter | None) -> tuple[P
     return OneProcess(gateway, holder.merged_hub(config.publish_depth)), door
 
 
-def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) -> Service:
-    """A service with its part, journal and sockets, not yet recovered. ``meter`` watches them.
+def build_service(
+    name: str, config: ServiceConfig, meter: Meter | None = None, log: ServiceLog | None = None
+) -> Service:
+    """A service with its part, journal and sockets, not yet recovered. ``meter`` and ``log`` watch
+    them.
 
     Raises:
         ConfigError: the gateway's doors or keys cannot be used, or the run directory was begun with
             another layout or number of shards.
         JournalError: its journal cannot be opened.
     """
-    part, door = build_part(name, config, meter)
+    log = log or ServiceLog(name)
+    part, door = build_part(name, config, meter, log)
     Path(config.run_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     require_same_layout(config)
     open_journal = ServiceJournal if meter is None else meter.journal
+
+    def complain(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+        log.warn("complaint", text=text)
+
     journal = open_journal(
         config.journal(name),
         name,
@@ -168,7 +180,7 @@ def build_service(name: str, config: ServiceConfig, meter: Meter | None = None) 
         config.peers(name),
         clock=time.monotonic_ns,
         door=door,
-        complain=lambda text: print(text, file=sys.stderr, flush=True),
+        complain=complain,
         link_keys=config.link_keys if config.link_keys.given else None,
         beat=Pulse(Path(config.run_dir), name, time.monotonic_ns).beat,
         seals=seals_of(name, config.peers(name), Path(config.run_dir), config.link_keys),
@@ -211,7 +223,7 @@ def require_same_layout(config: ServiceConfig) -> None:
             )
 
 
-def run_service(name: str, config: ServiceConfig) -> None:
+def run_service(name: str, config: ServiceConfig, log: ServiceLog) -> None:
     """Recover a service and run it until SIGTERM or SIGINT.
 
     Raises:
@@ -220,7 +232,7 @@ def run_service(name: str, config: ServiceConfig) -> None:
         PartFailed: an input cannot be handled.
     """
     meter = Meter(name, config, time.monotonic_ns) if config.metrics.base_port else None
-    service = build_service(name, config, meter)
+    service = build_service(name, config, meter, log)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         service.stopping = True
@@ -232,8 +244,11 @@ def run_service(name: str, config: ServiceConfig) -> None:
         if meter is not None:
             meter.metrics.set_ready(True)
         print(f"{name} {READY}", flush=True)
+        log.note(READY)
 
+    log.live = False
     service.recover()
+    log.live = True
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -253,14 +268,16 @@ def serve(name: str, config_path: str | None) -> int:
     journal that is not what was written, `UNUSABLE` for unusable settings, `BROKEN` for an input
     that cannot be handled.
     """
+    log = ServiceLog(name)
     try:
         config = read_config(config_path)
+        log = ServiceLog(name, config.log.format)
         check_addresses(config, config_path or DEFAULTS)
         open_run_directory(Path(config.run_dir))
         if name == CLOCK:
             run_clock(config, config_path or DEFAULTS)
         elif name in config.services():
-            run_service(name, config)
+            run_service(name, config, log)
         else:
             allowed = ", ".join((*config.services(), CLOCK))
             raise ConfigError(f"{name!r} is no service of this configuration; allowed: {allowed}")
@@ -269,23 +286,34 @@ def serve(name: str, config_path: str | None) -> int:
         return UNUSABLE
     except JournalDamaged as error:
         print(error, file=sys.stderr)
+        log.warn("journal_damaged", why=str(error))
         return DAMAGED
     except OSError as error:
         # A run directory that cannot be made or read, an address that cannot be bound.
         print(f"{name}: {error.filename or ''}: {error.strerror}", file=sys.stderr)
-        return NO_ROOM if error.errno in _FULL else UNUSABLE
+        return _refused_by_disk(error.errno in _FULL, log, str(error), UNUSABLE)
     except JournalError as error:
         print(error, file=sys.stderr)
-        return NO_ROOM if any(os.strerror(code) in str(error) for code in _FULL) else 1
+        full = any(os.strerror(code) in str(error) for code in _FULL)
+        return _refused_by_disk(full, log, str(error), 1)
     except PartFailed as error:
         traceback.print_exception(error)
         print(error, file=sys.stderr)
+        log.live = True
+        log.warn("input_not_handled", why=str(error))
         if name == ALL:
             given = f"--config {config_path} " if config_path else ""
             words = f"seawall skip {given}--input {error.place} --reason WHY"
             print(f"to go on without it: {words}", flush=True)
         return BROKEN
     return 0
+
+
+def _refused_by_disk(full: bool, log: ServiceLog, why: str, otherwise: int) -> int:
+    """Log why a service ends, and the exit code."""
+    log.live = True
+    log.warn("disk_full" if full else "disk_failed", why=why)
+    return NO_ROOM if full else otherwise
 
 
 def stop_with_parent() -> None:

@@ -23,6 +23,7 @@ from engine.topology import GATEWAY
 from gateway.addresses import check_addresses, check_free, require_safe
 from gateway.clock_notes import give_word
 from gateway.keys import read_keys, seen_by_others
+from gateway.logs import ServiceLog
 from gateway.opening import Opening
 from gateway.opening_market import OpeningMarket, Step
 from gateway.run_directory import open_run_directory
@@ -72,6 +73,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._announced = False
         self._said_room: dict[str, float] = {}
+        self._log = ServiceLog("up", self.config.log.format)
         self._liveness = Liveness(
             Path(self.config.run_dir),
             self.names,
@@ -109,6 +111,7 @@ class Supervisor:
             self._listen()
             for name in self._liveness.look(self.ready):
                 self._say(f"{name} is silent for too long; killed")
+                self._log.warn("service_killed", name=name, why="silent for too long")
                 self.ready[name] = False
                 self._children[name].kill()
             code = self._look_after()
@@ -142,6 +145,7 @@ class Supervisor:
                 child.kill()
                 child.wait()
         self._say("stopped")
+        self._log.note("stopped")
 
     def _listen(self) -> None:
         """Read what the children print; "ready" is for us, the rest is passed on."""
@@ -169,6 +173,7 @@ class Supervisor:
             if len(shards) > 1:
                 self._say(f"matching     {len(shards)} shards: {', '.join(shards)}")
             self._say("ready")
+            self._log.note("ready")
 
     def _look_after(self) -> int:
         """Start again what died; not 0 when a service cannot be kept alive."""
@@ -187,11 +192,14 @@ class Supervisor:
             if code == UNUSABLE and not self._announced:
                 self._say(f"{name} cannot use its settings; giving up")
                 return UNUSABLE
+            if name not in self._start_at:
+                self._log.warn("service_ended", name=name, code=code)
             self.ready[name] = False
             if code == NO_ROOM and name not in self._start_at:
                 if now - self._said_room.get(name, -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
                     self._said_room[name] = now
                     self._say(f"{name}: no room in {self.config.run_dir}; trying until there is")
+                    self._log.warn("disk_full", name=name, run_dir=self.config.run_dir)
                 self._start_at[name] = now + ROOM_SECONDS
             if name not in self._start_at:
                 self._say(f"{name} ended with code {code}; starting it again")
@@ -204,6 +212,7 @@ class Supervisor:
                 del self._start_at[name]
                 self.restarts[name] += 1
                 self.start(name)
+                self._log.note("service_restarted", name=name, restarts=self.restarts[name])
         return 0
 
     def _say(self, text: str) -> None:

@@ -3,8 +3,10 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,16 +66,22 @@ addresses = ["10.1.2.3", "fd00::/8"]
     return file
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[Processes]:
-    file = key_file(tmp_path)
+@contextmanager
+def guarded_by(file: Path, run_dir: Path, **settings: Any) -> Iterator[Processes]:
+    """The exchange in one process behind the keys of a file."""
     doors = {
         "keys": str(file),
         "commands": f"tcp://127.0.0.1:{free_port()}",
         "market_data": f"tcp://127.0.0.1:{free_port()}",
     }
-    with Processes(tmp_path / "run", layout="one", gateway=doors) as processes:
+    with Processes(run_dir, layout="one", gateway=doors, **settings) as processes:
         processes.start_all()
+        yield processes
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Processes]:
+    with guarded_by(key_file(tmp_path), tmp_path / "run") as processes:
         with Client(address(processes, "admin")) as admin:
             admin.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
         yield processes
