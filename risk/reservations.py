@@ -85,6 +85,7 @@ class Reservations:
 
     def find_edges(self, position: Position) -> None:
         """Take the highest buy and the lowest sell anew: what set them may be gone."""
+        position.account.trader.touch()
         position.buy_high_ticks = 0
         position.sell_low_ticks = 0
         order = position.account.trader.oldest_order
