@@ -106,7 +106,7 @@ $(VENV)/.installed-peers: $(VENV)/.installed-dev
 	@touch $@
 
 # From nothing: setuptools would install again what an older build compiled and this one does not.
-$(COMPILED)/.built: $(VENV)/.installed-dev setup.py $(SOURCES)
+$(COMPILED)/.built: $(VENV)/.installed-dev setup.py setup_messages.py $(SOURCES)
 	rm -rf build
 	SEAWALL_COMPILE=1 $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	    --no-deps --target $(COMPILED) .

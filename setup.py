@@ -1,8 +1,9 @@
-"""Builds the engine's hot modules with mypyc where that works, and as plain Python where not.
+"""Builds the engine's hot modules with mypyc; without the tools for it they stay plain Python.
 
-The environment variable SEAWALL_COMPILE decides: ``0`` leaves everything plain, ``1`` makes a
-failed compilation an error, unset compiles if it can. SEAWALL_OPT is the C compiler's
-optimisation level, 2 unless set.
+The environment variable SEAWALL_COMPILE decides: ``0`` leaves everything plain, ``1`` makes missing
+tools an error, unset leaves the engine plain without a C compiler or Python's headers. A
+compilation that fails is an error in any case. SEAWALL_OPT is the C compiler's optimisation level,
+2 unless set.
 
 An editable install is always plain: a compiled module beside its source would go on running after
 the source was edited.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 
@@ -171,11 +173,28 @@ MYPY_OPTIONS = ["--config-file=", "--ignore-missing-imports", "--follow-imports=
 MODE = os.environ.get("SEAWALL_COMPILE", "")
 
 
-def notice(why: str) -> None:
-    """Say in one line that the engine will run as plain Python; an error if that is not allowed."""
+WHY_PLAIN = Path("seawall", "why_plain.txt")
+"""In the installed package: why its engine was not compiled, for ``seawall --version``."""
+
+REASONS: list[str] = []
+"""Why this build is plain; empty where it is compiled."""
+
+
+def leave_plain(why: str) -> None:
+    """The engine will run as plain Python: say so in one line, and in what is installed, for pip
+    shows no line of a build that went well. An error if that is not allowed."""
     if MODE == "1":
         raise SystemExit(f"SEAWALL_COMPILE=1, but the engine cannot be compiled: {why}")
     print(f"seawall: the engine will run as plain Python ({why})", file=sys.stderr)
+    REASONS.append(why)
+
+
+def broken(why: str) -> SystemExit:
+    """The error of a compilation that began and failed: nothing slow is installed unasked."""
+    return SystemExit(
+        f"seawall: the engine cannot be compiled: {why}\n"
+        "SEAWALL_COMPILE=0 installs it as plain Python."
+    )
 
 
 def cold_paths() -> list[str]:
@@ -193,25 +212,38 @@ def cold_paths() -> list[str]:
     return ["-include", str(header)]
 
 
-class OptionalBuildExt(build_ext):
-    """A failing C compiler leaves the plain modules, which are installed in any case."""
+class BuildExt(build_ext):
+    """A failing C compiler ends the build and names the way out."""
 
     def run(self) -> None:
-        """Compile, or say why not."""
+        """Compile."""
         try:
             super().run()
         except Exception as error:
-            self.extensions = []
-            notice(f"the C compiler failed: {error}")
+            raise broken(f"the C compiler failed: {error}") from None
 
     def get_source_files(self) -> list[str]:
         """The generated C is no part of a source distribution: the Python modules are."""
         return []
 
 
+class BuildPy(build_py):
+    """The modules, and why nothing else comes with them."""
+
+    def run(self) -> None:
+        """Copy, and note why the build is plain where it is."""
+        super().run()
+        note = Path(self.build_lib, WHY_PLAIN)
+        if REASONS and note.parent.exists():
+            note.write_text(REASONS[0], encoding="utf-8")
+        else:
+            note.unlink(missing_ok=True)
+
+
 def extensions() -> list[Extension]:
     """The extension modules, or none, with a notice, where they cannot be built."""
     if MODE == "0":
+        REASONS.append("SEAWALL_COMPILE was 0 when it was installed")
         return []
     if "editable_wheel" in sys.argv or "develop" in sys.argv:
         return []
@@ -220,11 +252,14 @@ def extensions() -> list[Extension]:
     try:
         from mypyc.build import mypycify
     except ImportError:
-        notice("mypyc is not installed")
+        leave_plain("mypyc is not installed")
         return []
-    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    if shutil.which(os.environ.get("CC", compiler)) is None:
-        notice(f"there is no C compiler {compiler!r}")
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
+        leave_plain(f"there is no C compiler {compiler!r}")
+        return []
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        leave_plain("there is no Python.h: the headers of Python are not installed")
         return []
     classes, definitions = write_messages(ROOT, Path("build", "messages"))
     compiled = [*COMPILED, str(classes)]
@@ -237,12 +272,11 @@ def extensions() -> list[Extension]:
             strip_asserts=False,
         )
     except (Exception, SystemExit) as error:
-        notice(f"mypyc failed: {error}")
-        return []
+        raise broken(f"mypyc failed: {error}") from None
     for module in modules:  # mypyc gives all of them one list
         module.extra_compile_args = [*module.extra_compile_args, *C_FLAGS]
     modules[0].extra_compile_args += cold_paths()  # the library; the others only load it
     return modules
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": OptionalBuildExt})
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt, "build_py": BuildPy})

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.build_info import build_kind
 from risk.rulebook_file import list_rulebooks, load_rulebook
 from seawall.admin_arguments import add_admin, add_gateway
 from seawall.interrupts import hear_interrupts
 from seawall.services_arguments import add_services
-from seawall.version import __version__
+from seawall.version import __version__, build_words
 
 EXIT_OK: Final[int] = 0
 EXIT_DIFFERENT: Final[int] = 1
@@ -93,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--version", action="version", version=f"seawall {__version__} ({build_kind()})"
+        "--version", action="version", version=f"seawall {__version__} ({build_words()})"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)

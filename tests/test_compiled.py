@@ -176,27 +176,3 @@ def test_compiled_and_interpreted_reach_the_same_state(tmp_path: Path) -> None:
 
 def test_values_at_the_edges_of_machine_words_are_exact() -> None:
     assert run_script(ROOT, EDGES) == [build_kind()]
-
-
-def test_without_a_compiler_the_build_falls_back_with_one_line(tmp_path: Path) -> None:
-    for name in BUILD_FILES:
-        shutil.copy(ROOT / name, tmp_path)
-    for name in PACKAGES:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").touch()
-    environment = {**os.environ, "CC": "no-such-compiler"}
-    environment.pop("SEAWALL_COMPILE", None)
-    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
-    plain = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert plain.returncode == 0
-    notices = [line for line in plain.stderr.splitlines() if line.startswith("seawall:")]
-    assert len(notices) == 1
-    assert "plain Python" in notices[0]
-    environment["SEAWALL_COMPILE"] = "1"
-    required = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert required.returncode != 0
-    assert "SEAWALL_COMPILE=1" in required.stderr
