@@ -12,7 +12,7 @@ OUT ?= out/demo
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
 PACKAGES := engine gateway matching risk seawall
-SOURCES := $(wildcard $(PACKAGES:%=%/*.py) $(PACKAGES:%=%/*/*.py) $(PACKAGES:%=%/*/*.toml))
+SOURCES := $(wildcard $(PACKAGES:%=%/*.py) $(PACKAGES:%=%/*/*.py) $(PACKAGES:%=%/*/*/*.py) $(PACKAGES:%=%/*/*.toml))
 TREE := build/tree
 ROUNDS ?= 5
 BENCH := $(BIN)/python -m bench.run --build $(COMPILED) --rounds $(ROUNDS)

@@ -74,20 +74,21 @@ COMPILED = [
     "risk/index_price.py",
     "risk/ledger.py",
     "risk/liquidation/adl.py",
+    "risk/liquidation/adl_price.py",
     "risk/liquidation/engine.py",
     "risk/liquidation/limits.py",
     "risk/liquidation/liquidation.py",
-    "risk/liquidation/policies.py",
+    "risk/liquidation/policy.py",
+    "risk/liquidation/ranking.py",
     "risk/listing.py",
-    "risk/margin/brackets.py",
-    "risk/margin/linear_in_size.py",
+    "risk/margin/family.py",
     "risk/margin/model.py",
-    "risk/margin/used_margin.py",
     "risk/margin_calls.py",
     "risk/mark.py",
     "risk/orders.py",
     "risk/pretrade.py",
     "risk/pricing.py",
+    "risk/registry.py",
     "risk/reports.py",
     "risk/requirement.py",
     "risk/reservations.py",
@@ -122,6 +123,17 @@ COMPILED = [
 """Modules on the path of a command, and of a scenario around it. Modules that define messages
 (msgspec structs) cannot be compiled: mypyc would ignore what makes them structs. The busiest
 messages get native classes instead (`setup_messages`)."""
+
+MECHANISMS = [
+    "risk/funding_rates",
+    "risk/indices",
+    "risk/liquidation/adl_prices",
+    "risk/liquidation/policies",
+    "risk/liquidation/rankings",
+    "risk/margin/models",
+    "risk/marks",
+]
+"""Folders of the mechanisms a rulebook can name: each file registers itself and is compiled."""
 
 EXACT_FLOATS = ["-ffp-contract=off"]
 """Agents draw and decide in floats. Fused multiply-add, which some machines have and the
@@ -197,6 +209,12 @@ def broken(why: str) -> SystemExit:
     )
 
 
+def mechanisms() -> list[str]:
+    """The modules in the folders of `MECHANISMS`."""
+    found = [path for folder in MECHANISMS for path in sorted(Path(folder).glob("*.py"))]
+    return [path.as_posix() for path in found if path.name != "__init__.py"]
+
+
 def cold_paths() -> list[str]:
     """Options that have the C compiler put whatever leads to `RARELY_CALLED` apart from the rest.
 
@@ -262,7 +280,7 @@ def extensions() -> list[Extension]:
         leave_plain("there is no Python.h: the headers of Python are not installed")
         return []
     classes, definitions = write_messages(ROOT, Path("build", "messages"))
-    compiled = [*COMPILED, str(classes)]
+    compiled = [*COMPILED, *mechanisms(), str(classes)]
     try:
         modules = mypycify(
             [*MYPY_OPTIONS, *compiled, *map(str, definitions)],

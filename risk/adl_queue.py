@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from heapq import heapify, heappop
 from typing import Any
 
-from engine.instruments import Instrument
+from engine.units import magnitude
 from risk.accounts import Position, split_uid
 from risk.core import RiskCore
 from risk.health import evaluate, unrealised_q
-from risk.liquidation.adl import profit_leverage_score, rank_group
+from risk.liquidation.adl import rank_group
+from risk.liquidation.ranking import ADL_RANKINGS, AdlRanking, Standing
 from risk.listing import Listing
 
 
@@ -72,7 +73,7 @@ class AdlQueues:
         """
         listing = position.listing
         side = -1 if position.qty_lots > 0 else 1
-        queue = _current(self._queues, listing, side)
+        queue = self._current(self._queues, listing, side)
         there = listing.longs if side > 0 else listing.shorts
         house: list[Position] = []
         while queue.reaches(queue.start) and self._open(listing, queue.uids[queue.start]) is None:
@@ -117,9 +118,25 @@ class AdlQueues:
         if not position.qty_lots or unrealised_q(position) <= 0:
             return 0
         side = 1 if position.qty_lots > 0 else -1
-        queue = _current(self._shown, position.listing, side)
+        queue = self._current(self._shown, position.listing, side)
         place = queue.place_of(position.uid)
         return 0 if place < 0 else rank_group(place, len(queue.ordered()))
+
+    def _current(
+        self, queues: dict[tuple[int, int], _Queue], listing: Listing, side: int
+    ) -> _Queue:
+        """The queue of the present mark, scored now if the mark has moved since."""
+        key = (listing.instrument_id, side)
+        queue = queues.get(key)
+        if queue is None or queue.built_version != listing.mark_version:
+            ranking = ADL_RANKINGS.get(self._core.rulebook.adl.ranking)
+            standing = Standing(0, 0, 0, 0, 0, 0)
+            scored: list[tuple[int, int]] = []
+            for position in listing.longs if side > 0 else listing.shorts:
+                scored.append((-_score(position, ranking, standing), position.uid))
+            queue = _Queue(listing.mark_version, [], scored)
+            queues[key] = queue
+        return queue
 
     def state(self) -> list[list[Any]]:
         """The queues of the present marks; who comes when was fixed when they were scored."""
@@ -139,37 +156,26 @@ class AdlQueues:
             self._queues[(instrument_id, side)] = queue
 
 
-def _current(queues: dict[tuple[int, int], _Queue], listing: Listing, side: int) -> _Queue:
-    """The queue of the present mark, scored now if the mark has moved since."""
-    key = (listing.instrument_id, side)
-    queue = queues.get(key)
-    if queue is None or queue.built_version != listing.mark_version:
-        scored: list[tuple[int, int]] = []
-        for position in listing.longs if side > 0 else listing.shorts:
-            score = _score(position, listing.instrument, listing.mark_ticks)
-            scored.append((-score, position.uid))
-        queue = _Queue(listing.mark_version, [], scored)
-        queues[key] = queue
-    return queue
-
-
-def _score(position: Position, instrument: Instrument, mark_ticks: int) -> int:
-    """A position's score at present marks."""
+def _score(position: Position, ranking: AdlRanking, standing: Standing) -> int:
+    """A position's score at present marks; ``standing`` is filled anew."""
+    listing = position.listing
     qty_lots = position.qty_lots
-    value_q = instrument.position_value_q(qty_lots, mark_ticks)
+    mark_ticks = listing.mark_ticks
+    value_q = listing.instrument.position_value_q(qty_lots, mark_ticks)
     gain_q = value_q - position.entry_value_q
-    if gain_q <= 0:
+    if gain_q <= 0 and not ranking.ranks_losers:
         return 0
     account = position.account
-    if account.first_position is position and position.next is None and not account.holdings:
+    standing.gain_q = gain_q
+    standing.entry_value_q = magnitude(position.entry_value_q)
+    standing.notional_q = listing.instrument.notional_of_value_q(value_q, qty_lots, mark_ticks)
+    standing.wallet_q = account.wallet_q
+    alone = account.first_position is position and position.next is None and not account.holdings
+    if alone and not ranking.uses_maintenance:
         # Its equity is at hand: nobody has to look at its requirements, or at it once more.
-        equity_q = account.wallet_q + gain_q
+        standing.equity_q = account.wallet_q + gain_q
     else:
         evaluate(account)
-        equity_q = account.equity_q
-    return profit_leverage_score(
-        gain_q,
-        position.entry_value_q,
-        instrument.notional_of_value_q(value_q, qty_lots, mark_ticks),
-        equity_q,
-    )
+        standing.equity_q = account.equity_q
+        standing.maintenance_q = account.maintenance_q
+    return ranking.score(standing)

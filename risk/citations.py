@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from risk.rulebook_check import RuleFault
+from engine.settings import SettingFault
 
 FROM: Final[str] = "from"
 SOURCES: Final[str] = "sources"
@@ -74,7 +74,7 @@ def take_citations(data: dict[str, Any]) -> tuple[dict[str, Any], Citations]:
     ``sources`` is left as a list of titles, what a rulebook carries.
 
     Raises:
-        RuleFault: a source has no title or date, a citation names a key that is not there or a
+        SettingFault: a source has no title or date, a citation names a key that is not there or a
             source that is unknown, or gives no reason.
     """
     plain = deepcopy(data)
@@ -148,12 +148,12 @@ def _by_key(
                 yield key, given
         return
     if not isinstance(given, dict):
-        raise RuleFault(place, f"{given!r} must be a text or a table of texts by key")
+        raise SettingFault(place, f"{given!r} must be a text or a table of texts by key")
     for key, text in given.items():
         if _names_figure(key, table):
             yield key, text
         elif strict:
-            raise RuleFault(f"{place}.{key}", "is no key of this table, so nothing to be cited")
+            raise SettingFault(f"{place}.{key}", "is no key of this table, so nothing to be cited")
 
 
 def _names_figure(key: str, table: dict[str, Any]) -> bool:
@@ -167,25 +167,25 @@ def _names_figure(key: str, table: dict[str, Any]) -> bool:
 def _source(key: str, entry: object) -> Source:
     place = f"{SOURCES}.{key}"
     if not _ID.fullmatch(key) or key in (ASSUMED, ENGINE):
-        raise RuleFault(place, "is not allowed as an id; use lower-case words joined by hyphens")
+        raise SettingFault(place, "is not allowed as an id; use lower-case words joined by hyphens")
     if not isinstance(entry, dict) or set(entry) != {"title", "date"}:
-        raise RuleFault(place, f"{entry!r} must be a table of a title and a date")
+        raise SettingFault(place, f"{entry!r} must be a table of a title and a date")
     title, date = entry["title"], entry["date"]
     if not isinstance(title, str) or not title.strip():
-        raise RuleFault(f"{place}.title", f"{title!r} must be a text that is not empty")
+        raise SettingFault(f"{place}.title", f"{title!r} must be a text that is not empty")
     if not isinstance(date, str) or not _DATE.fullmatch(date):
-        raise RuleFault(f"{place}.date", f"{date!r} must be a date: 2026, 2026-09 or 2026-09-29")
+        raise SettingFault(f"{place}.date", f"{date!r} must be a date: 2026, 2026-09 or 2026-09-29")
     return Source(title, date)
 
 
 def _citation(text: object, sources: dict[str, Source], place: str) -> Citation:
     if not isinstance(text, str):
-        raise RuleFault(place, f"{text!r} must be a text")
+        raise SettingFault(place, f"{text!r} must be a text")
     source, _, rest = (part.strip() for part in text.partition(":"))
     if source in (ASSUMED, ENGINE):
         if not rest:
-            raise RuleFault(place, f"{text!r} gives no reason; write '{source}: reason'")
+            raise SettingFault(place, f"{text!r} gives no reason; write '{source}: reason'")
     elif source not in sources:
         known = ", ".join([*sources, ASSUMED, ENGINE])
-        raise RuleFault(place, f"{source!r} is no source of this file; allowed are {known}")
+        raise SettingFault(place, f"{source!r} is no source of this file; allowed are {known}")
     return Citation(source, rest)

@@ -279,7 +279,7 @@ class CloseOut:
             account.liquidation.adl_q += changed_equity_q(account)
             self.report(account)
             return
-        self._deleveraging.close_positions(account, self._core.rulebook.adl.price == "mark")
+        self._deleveraging.close_positions(account, at_mark=False)
         passed_on_q = changed_equity_q(account)
         account.liquidation.adl_q += passed_on_q
         if deficit_q > 0 and passed_on_q > 0:

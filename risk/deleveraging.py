@@ -13,10 +13,12 @@ from engine.events import Deleveraged
 from engine.units import Rate, magnitude, scale_down
 from risk.accounts import MarginAccount, Position
 from risk.adl_queue import AdlQueues
-from risk.bankruptcy import bankruptcy_values, mark_value_q, within_distance_q
+from risk.bankruptcy import bankruptcy_values, mark_value_q
 from risk.core import RiskCore
 from risk.health import evaluate
 from risk.liquidation.adl import split_pro_rata, split_value
+from risk.liquidation.adl_price import ADL_PRICES
+from risk.liquidation.ranking import ADL_RANKINGS
 from risk.reservations import Reservations, drop_if_empty
 from risk.settlement import Settlement
 from risk.watch import MarginWatch, move_collateral
@@ -46,12 +48,14 @@ class Deleveraging:
 
     def close_positions(self, account: MarginAccount, at_mark: bool) -> None:
         """Close all positions of an evaluated account, as far as counterparties can bear it: at
-        the mark, or at the value that uses the account's equity up within the bound."""
-        distance = Rate(self._core.rulebook.adl.max_distance_ppb)
+        the mark, or at the rulebook's price."""
+        rule = self._core.rulebook.adl
+        price = ADL_PRICES.get(rule.price)
+        distance = Rate(rule.max_distance_ppb)
         for position, bankrupt_q in bankruptcy_values(account, keeps_equity=False):
             value_q = mark_value_q(position)
             if not at_mark:
-                value_q = within_distance_q(position, bankrupt_q, distance)
+                value_q = price.value_q(position, bankrupt_q, distance)
             self._close(position, value_q)
 
     def net_legs(self, account: MarginAccount) -> None:
@@ -90,7 +94,7 @@ class Deleveraging:
     def _candidates(self, position: Position) -> Iterator[tuple[Position, int]]:
         """Counterparties in turn with the most each is asked for; pro rata asks twice, the second
         time for whatever the first round could not place."""
-        if self._core.rulebook.adl.ranking == "pro_rata":
+        if ADL_RANKINGS.get(self._core.rulebook.adl.ranking).pro_rata:
             queue = list(self._queues.against(position))
             sizes = [magnitude(target.qty_lots) for target in queue]
             shares = split_pro_rata(magnitude(position.qty_lots), sizes)

@@ -1,12 +1,33 @@
 """Funding keeps a perpetual contract near its index: longs pay shorts when the rate is positive.
 
-Formulas are pure and in parts per billion; `PremiumWindow` keeps the samples of one interval.
-Variants that no rulebook uses are in `risk.formulas.funding`.
+Formulas are pure and in parts per billion; `PremiumWindow` keeps the samples of one interval. Each
+way from premium to rate is one file in ``risk/funding_rates``.
 """
 
+from typing import Final
+
 from engine.instruments import Instrument
+from engine.native import mypyc_attr
 from engine.units import PPB, scale_down
+from risk.registry import Mechanism, Registry
 from risk.rulebook import FundingRule
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class FundingMethod(Mechanism):
+    """A way from premium to rate, by name."""
+
+    __slots__ = ()
+
+    def period_rate_ppb(self, mean_premium_ppb: int, rule: FundingRule, figures: list[int]) -> int:
+        """The rate of the rule's rate period, before the share and the cap of an interval.
+
+        ``figures`` are the method's own, in the order it declares them.
+        """
+        raise NotImplementedError
+
+
+FUNDING_METHODS: Final[Registry[FundingMethod]] = Registry("funding.method", "risk.funding_rates")
 
 
 def clamp(value: int, lowest: int, highest: int) -> int:
@@ -42,15 +63,14 @@ def premium_ppb(bid_ticks: int, ask_ticks: int, index_ticks: int) -> int:
 
 
 def funding_rate_ppb(mean_premium_ppb: int, rule: FundingRule) -> int:
-    """Rate per interval: ``P + clamp(I - P, +-clamp)``, its share of the period, limited to +-cap.
+    """Rate per interval: an interval's share of the method's rate, limited to +-cap.
 
-    ``I`` and ``P`` belong to the rule's rate period (0: the interval itself). A venue that computes
-    an eight-hour rate and pays an eighth of it every hour has a period of eight hours; the share is
-    rounded towards zero. A cap of 0 means none. Source: funding pages of Binance, Bybit, BitMEX and
-    Hyperliquid.
+    Interest and premium belong to the rule's rate period (0: the interval itself). A venue that
+    computes an eight-hour rate and pays an eighth of it every hour has a period of eight hours; the
+    share is rounded towards zero. A cap of 0 means none.
     """
-    pull = clamp(rule.interest_ppb - mean_premium_ppb, -rule.clamp_ppb, rule.clamp_ppb)
-    rate = mean_premium_ppb + pull
+    method = FUNDING_METHODS.get(rule.method)
+    rate = method.period_rate_ppb(mean_premium_ppb, rule, method.values(rule.params))
     if rule.rate_period_ns != 0:
         rate = divide_towards_zero(rate * rule.interval_ns, rule.rate_period_ns)
     if rule.cap_ppb == 0:

@@ -62,9 +62,8 @@ class HouseWaterfall:
                 )
             )
         if notional_q and "adl" in core.rulebook.liquidation.stages:
-            at_mark = core.rulebook.adl.price == "mark" or account.equity_q >= 0
             before_q = account.equity_q
-            self._deleveraging.close_positions(account, at_mark)
+            self._deleveraging.close_positions(account, at_mark=before_q >= 0)
             evaluate(account)
             if before_q < 0:
                 self._book_debt(account, min(0, account.equity_q) - before_q, "adl")

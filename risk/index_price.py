@@ -1,10 +1,39 @@
-"""The index: one price made of several sources, robust against stale and stray ones."""
+"""The index: one price made of several sources, robust against stale and stray ones.
 
+How the sources that count become one price is one file in ``risk/indices``.
+"""
+
+from typing import Final
+
+from engine.native import mypyc_attr
 from engine.units import PPB
+from risk.registry import Figure, Mechanism, Registry
 from risk.rulebook import IndexRule
 
-WEIGHTED = "weighted"
-DEFAULT_WEIGHT = 1
+DEFAULT_WEIGHT: Final[int] = 1
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class IndexMethod(Mechanism):
+    """A way to make the index, by name. ``weighs``: the rulebook's weights count."""
+
+    __slots__ = ("weighs",)
+
+    def __init__(self, name: str, figures: tuple[Figure, ...] = (), weighs: bool = False) -> None:
+        super().__init__(name, figures)
+        self.weighs: Final[bool] = weighs
+
+    def price_ticks(
+        self, prices: list[tuple[int, int]], weights: dict[int, int], figures: list[int]
+    ) -> int:
+        """The index of ``(source_id, price_ticks)`` by id, at least one: neither stale nor stray.
+
+        ``figures`` are the method's own, in the order it declares them.
+        """
+        raise NotImplementedError
+
+
+INDEX_METHODS: Final[Registry[IndexMethod]] = Registry("index.method", "risk.indices")
 
 
 def median_ticks(prices: list[int]) -> int:
@@ -71,20 +100,22 @@ class IndexPrice:
     """
 
     __slots__ = (
+        "_figures",
         "_latest",
+        "_method",
         "_newest_ns",
         "_newest_ticks",
         "_outlier_ppb",
         "_sources",
         "_stale_ns",
-        "_weighted",
         "_weights",
     )
 
     def __init__(self, rule: IndexRule) -> None:
         self._stale_ns: int = rule.stale_ns
         self._outlier_ppb: int = rule.outlier_ppb
-        self._weighted: bool = rule.method == WEIGHTED
+        self._method = INDEX_METHODS.get(rule.method)
+        self._figures = self._method.values(rule.params)
         self._weights: dict[int, int] = dict(rule.weights)
         self._sources: dict[int, Source] = {}
         # Who spoke last, often the only one.
@@ -128,12 +159,7 @@ class IndexPrice:
             # Alone, a source is never stray, and stale only together with the index.
             return self._newest_ticks
         fresh = self._fresh(self._as_of(time_ns))
-        kept = self._without_outliers(fresh)
-        if self._weighted:
-            return weighted_median_ticks(
-                [(price, self._weights.get(source, DEFAULT_WEIGHT)) for source, price in kept]
-            )
-        return median_ticks([price for _, price in kept])
+        return self._method.price_ticks(self._without_outliers(fresh), self._weights, self._figures)
 
     def counting(self, time_ns: int) -> list[int]:
         """Ids of the sources the index is made of at ``time_ns``: neither stale nor stray."""

@@ -97,7 +97,7 @@ class Listing:
         index = IndexPrice(rulebook.index)
         index.restore(self.index.state())
         mark = MarkPrice(rulebook.mark)
-        mark.restore(self.mark.state())
+        mark.take_over(self.mark)
         premium = PremiumWindow(rulebook.funding)
         premium.restore(self.premium.state())
         self.index, self.mark, self.premium = index, mark, premium

@@ -1,16 +1,15 @@
 """The mark: the price margin is computed with, hard to move by one trade or one empty side.
 
-Formulas are pure; `MarkPrice` keeps the sample window of the mid's basis. Hyperliquid's own way is
-in `risk.formulas.mark`.
+Formulas are pure; `MarkPrice` keeps the sample window of the mid's basis. Each way to make a mark
+is one file in ``risk/marks``.
 """
 
 from typing import Final
 
+from engine.native import mypyc_attr
 from engine.units import PPB, Rate, scale_down
+from risk.registry import Mechanism, Registry
 from risk.rulebook import MarkRule
-
-INDEX: Final[str] = "index"
-LAST: Final[str] = "last"
 
 
 def funding_basis_price_ticks(
@@ -51,14 +50,82 @@ def mark_price_ticks(funding_price_ticks: int, average_price_ticks: int, last_ti
     return max(low_ticks, min(high_ticks, last_ticks))
 
 
+class MarkInputs:
+    """What a mark can be made of, at one moment; prices are ticks, 0 while unknown.
+
+    ``twice_basis_sum`` is the sum of ``bid + ask - 2 x index`` over the ``samples`` in the window.
+    """
+
+    __slots__ = (
+        "ask_ticks",
+        "bid_ticks",
+        "funding_interval_ns",
+        "funding_rate_ppb",
+        "index_ticks",
+        "last_ticks",
+        "ns_to_funding",
+        "samples",
+        "time_ns",
+        "twice_basis_sum",
+    )
+
+    def __init__(self) -> None:
+        self.time_ns: int = 0
+        self.index_ticks: int = 0
+        self.last_ticks: int = 0
+        self.bid_ticks: int = 0
+        self.ask_ticks: int = 0
+        self.funding_rate_ppb: int = 0
+        self.ns_to_funding: int = 0
+        self.funding_interval_ns: int = 0
+        self.twice_basis_sum: int = 0
+        self.samples: int = 0
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class MarkFormula:
+    """One instrument's mark by one method, with what it remembers."""
+
+    __slots__ = ()
+
+    def price_ticks(self, inputs: MarkInputs) -> int:
+        """The mark before its distance from the index is bounded; the index is known."""
+        raise NotImplementedError
+
+    def sample(self, time_ns: int, bid_ticks: int, ask_ticks: int, index_ticks: int) -> None:
+        """A sample is taken: both sides of the book and the index are known."""
+
+    def state(self) -> list[int]:
+        """What it remembers, for hashes and snapshots."""
+        return []
+
+    def restore(self, state: list[int]) -> None:
+        """Take over what `state` returned."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class MarkMethod(Mechanism):
+    """A way to make a mark, by name."""
+
+    __slots__ = ()
+
+    def build(self, rule: MarkRule) -> MarkFormula:
+        """The formula of one instrument."""
+        raise NotImplementedError
+
+
+MARK_METHODS: Final[Registry[MarkMethod]] = Registry("mark.method", "risk.marks")
+
+
 class MarkPrice:
     """Mark of one instrument, in ticks, with the moving average of the mid's basis."""
 
     __slots__ = (
-        "_index_only",
+        "_formula",
+        "_inputs",
         "_interval_ns",
         "_known_ticks",
-        "_last_first",
+        "_method",
         "_most_above",
         "_most_below",
         "_next",
@@ -70,8 +137,9 @@ class MarkPrice:
     )
 
     def __init__(self, rule: MarkRule) -> None:
-        self._index_only: bool = rule.method == INDEX
-        self._last_first: bool = rule.method == LAST
+        self._method: str = rule.method
+        self._formula = MARK_METHODS.get(rule.method).build(rule)
+        self._inputs = MarkInputs()
         self._most_below = Rate(PPB - rule.max_distance_ppb if rule.max_distance_ppb else 0)
         self._most_above = Rate(PPB + rule.max_distance_ppb if rule.max_distance_ppb else 0)
         self._samples: int = rule.basis_samples
@@ -97,6 +165,7 @@ class MarkPrice:
             self._twice_basis_sum = 0
             self._next = 0
         self._sampled_ns = time_ns
+        self._formula.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
         twice_basis = bid_ticks + ask_ticks - 2 * index_ticks
         self._twice_basis_sum += twice_basis
         if len(self._twice_basis) < self._samples:
@@ -114,21 +183,34 @@ class MarkPrice:
         funding_rate_ppb: int,
         ns_to_funding: int,
         funding_interval_ns: int,
+        bid_ticks: int = 0,
+        ask_ticks: int = 0,
     ) -> int:
         """The mark; 0 only while neither index nor last price was ever known, else at least 1.
 
-        Unknown inputs are 0. Without an index the last price serves, without a last price the
-        index (``last``) or the median of what exists (``median``), without either the mark stays.
-        Without a sample in the window (a side was empty all along) the average basis is nothing.
+        Unknown inputs are 0. Without an index the last price serves, without either the mark
+        stays; what a method does without the rest is said where it is.
         While there is an index the mark stays within the rule's distance of it, whatever the book
         and the last trade say; the bound is rounded towards the index.
         """
-        ticks = self._candidate(
-            time_ns, index_ticks, last_ticks, funding_rate_ppb, ns_to_funding, funding_interval_ns
-        )
-        if index_ticks > 0 and self._most_above.ppb:
-            ticks = max(ticks, self._most_below.up(index_ticks))
-            ticks = min(ticks, self._most_above.down(index_ticks))
+        if index_ticks <= 0:
+            ticks = last_ticks
+        else:
+            inputs = self._inputs
+            inputs.time_ns = time_ns
+            inputs.index_ticks = index_ticks
+            inputs.last_ticks = last_ticks
+            inputs.bid_ticks = bid_ticks
+            inputs.ask_ticks = ask_ticks
+            inputs.funding_rate_ppb = funding_rate_ppb
+            inputs.ns_to_funding = ns_to_funding
+            inputs.funding_interval_ns = funding_interval_ns
+            inputs.twice_basis_sum = self._twice_basis_sum
+            inputs.samples = 0 if self._expired(time_ns) else len(self._twice_basis)
+            ticks = self._formula.price_ticks(inputs)
+            if self._most_above.ppb:
+                ticks = max(ticks, self._most_below.up(index_ticks))
+                ticks = min(ticks, self._most_above.down(index_ticks))
         if ticks > 0:
             self._known_ticks = ticks
         return self._known_ticks
@@ -136,7 +218,9 @@ class MarkPrice:
     def state(self) -> list[list[int]]:
         """Canonical form for hashes and snapshots: the samples, oldest first, then the rest."""
         ring = self._twice_basis[self._next :] + self._twice_basis[: self._next]
-        return [ring, [self._sampled_ns, self._known_ticks]]
+        state = [ring, [self._sampled_ns, self._known_ticks]]
+        remembered = self._formula.state()
+        return [*state, remembered] if remembered else state
 
     def restore(self, state: list[list[int]]) -> None:
         """Take over what `state` returned."""
@@ -144,33 +228,13 @@ class MarkPrice:
         self._twice_basis_sum = sum(self._twice_basis)
         self._next = 0
         self._sampled_ns, self._known_ticks = state[1]
+        if len(state) > 2:
+            self._formula.restore(state[2])
+
+    def take_over(self, before: "MarkPrice") -> None:
+        """Go on from the mark under the rules before; a formula's memory only if it is the same."""
+        state = before.state()
+        self.restore(state if before._method == self._method else state[:2])
 
     def _expired(self, time_ns: int) -> bool:
         return time_ns - self._sampled_ns > self._window_ns
-
-    def _candidate(
-        self,
-        time_ns: int,
-        index_ticks: int,
-        last_ticks: int,
-        funding_rate_ppb: int,
-        ns_to_funding: int,
-        funding_interval_ns: int,
-    ) -> int:
-        """The rule's price at one tick or more; 0 when nothing is known."""
-        if index_ticks <= 0:
-            return last_ticks
-        if self._index_only:
-            return index_ticks
-        if self._last_first:
-            return last_ticks if last_ticks > 0 else index_ticks
-        samples = 0 if self._expired(time_ns) else len(self._twice_basis)
-        funding_price = funding_basis_price_ticks(
-            index_ticks, funding_rate_ppb, ns_to_funding, funding_interval_ns
-        )
-        average_price = average_basis_price_ticks(index_ticks, self._twice_basis_sum, samples)
-        if last_ticks <= 0:
-            # A basis far below the index can push both candidates under one tick.
-            # The median of two is their mean, rounded down.
-            return max(1, (funding_price + average_price) // 2)
-        return max(1, mark_price_ticks(funding_price, average_price, last_ticks))

@@ -133,6 +133,8 @@ class Pricing:
             listing.funding_rate_ppb,
             max(0, listing.next_funding_ns - now_ns) if interval_ns else 0,
             interval_ns,
+            listing.bid_ticks,
+            listing.ask_ticks,
         )
         if mark_ticks == 0:
             return

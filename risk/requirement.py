@@ -17,7 +17,7 @@ from risk.solve import PriceLine
 if TYPE_CHECKING:
     from engine.internal import AccountFacts, PositionFacts
     from risk.accounts import MarginAccount, Position
-    from risk.liquidation.policies import Contract
+    from risk.liquidation.policy import Contract
     from risk.listing import Listing
 
 

@@ -1,5 +1,7 @@
 """A rulebook: one venue's rules as data, resolved to integers.
 
+Where a rule names a mechanism (a method, a policy, a ranking), the name is one of a registry of
+`risk.choices`, and ``params`` holds the figures only that mechanism asks for, by inside name.
 `risk.rulebook_file` reads the TOML form and its margin tables; this is what travels in
 `engine.commands.SetRulebook` and what the risk and liquidation engines obey.
 """
@@ -25,12 +27,10 @@ STAGES: Final[tuple[str, ...]] = (
 )
 """Every stage of the waterfall there is; a rulebook lists those it uses, in its order."""
 
-PARTIAL_POLICIES: Final[tuple[str, ...]] = ("restore", "tier_step", "fraction", "fifo", "all")
 ENDS_LEVEL: Final[str] = "level"
 ENDS_MET: Final[str] = "met"
 CALL_ENDS: Final[tuple[str, ...]] = (ENDS_LEVEL, ENDS_MET)
 REDUCE_ONLY_RULES: Final[tuple[str, ...]] = ("cap", "count")
-ADL_RANKINGS: Final[tuple[str, ...]] = ("profit_leverage", "pro_rata")
 
 
 GO_ON: Final[str] = "go_on"
@@ -81,6 +81,7 @@ class IndexRule(msgspec.Struct, frozen=True):
     outlier_ppb: int = 0
     weights: list[tuple[int, int]] = []
     when_stale: str = GO_ON
+    params: list[tuple[str, int]] = []
 
 
 class MarkRule(msgspec.Struct, frozen=True):
@@ -93,6 +94,7 @@ class MarkRule(msgspec.Struct, frozen=True):
     basis_samples: int = 30
     basis_interval_ns: int = 5_000_000_000
     max_distance_ppb: int = 100_000_000
+    params: list[tuple[str, int]] = []
 
 
 class FundingRule(msgspec.Struct, frozen=True):
@@ -106,6 +108,8 @@ class FundingRule(msgspec.Struct, frozen=True):
     cap_ppb: int = 0
     sample_interval_ns: int = 5_000_000_000
     rate_period_ns: int = 0
+    method: str = "clamped_interest"
+    params: list[tuple[str, int]] = []
 
 
 class LiquidationRule(msgspec.Struct, frozen=True):
@@ -133,6 +137,7 @@ class LiquidationRule(msgspec.Struct, frozen=True):
     slippage_ppb: int = 50_000_000
     residual: str = "taker"
     inclusive: bool = False
+    params: list[tuple[str, int]] = []
 
 
 class FundRule(msgspec.Struct, frozen=True):
@@ -173,6 +178,7 @@ class AdlRule(msgspec.Struct, frozen=True):
     price: str = "bankruptcy"
     negative_equity_only: bool = False
     max_distance_ppb: int = 50_000_000
+    params: list[tuple[str, int]] = []
 
 
 class SocialisationRule(msgspec.Struct, frozen=True):
@@ -237,14 +243,16 @@ class Rulebook(msgspec.Struct, frozen=True):
     collateral: list[CollateralRule] = []
 
     def to_json(self) -> str:
-        """The form that travels in messages and journals.
-
-        Rules without collateral have the form they had before there was any, and so do journals
-        and state hashes.
-        """
+        """The form that travels in messages and journals; what only some rules have is left out
+        where it is empty or usual, so that it adds nothing to the others."""
         plain = msgspec.to_builtins(self)
         if not self.collateral:
             del plain["collateral"]
+        if self.funding.method == FundingRule().method:
+            del plain["funding"]["method"]
+        for rule in plain.values():
+            if isinstance(rule, dict) and rule.get("params") == []:
+                del rule["params"]
         return msgspec.json.encode(plain).decode()
 
 

@@ -8,15 +8,17 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from engine.settings import SettingFault, unknown
 from engine.units import PPB, from_ppb
+from risk.choices import CHOICES, chosen
+from risk.index_price import INDEX_METHODS
+from risk.registry import check_names
 from risk.rulebook import (
-    ADL_RANKINGS,
     CALL_ENDS,
     GO_ON,
     LEVEL_ALERT,
     LEVEL_CALL,
     LEVEL_LIQUIDATE,
-    PARTIAL_POLICIES,
     REDUCE_ONLY_RULES,
     STAGES,
     WHEN_STALE,
@@ -35,11 +37,8 @@ from risk.rulebook import (
 LEVEL_KINDS: Final[tuple[str, ...]] = (LEVEL_ALERT, LEVEL_CALL, LEVEL_LIQUIDATE)
 RESTORE_TARGETS: Final[tuple[str, ...]] = ("initial", "maintenance")
 EXPIRY_ACTIONS: Final[tuple[str, ...]] = ("liquidate", "notify")
-INDEX_METHODS: Final[tuple[str, ...]] = ("median", "weighted")
-MARK_METHODS: Final[tuple[str, ...]] = ("median", "index", "last")
 ORDER_PRICES: Final[tuple[str, ...]] = ("bankruptcy", "slippage")
 RESIDUALS: Final[tuple[str, ...]] = ("taker", "account")
-ADL_PRICES: Final[tuple[str, ...]] = ("bankruptcy", "mark")
 AFTER_FRACTION: Final[tuple[str, ...]] = ("wait", "whole")
 LAST_STAGE: Final[str] = "socialise"
 """The one stage that always ends a liquidation: the fund can be empty, and auto-deleveraging does
@@ -53,29 +52,22 @@ MAX_DURATION_NS: Final[int] = 366 * 86_400 * 10**9
 _NAME: Final[re.Pattern[str]] = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-class RuleFault(ValueError):
-    """A rule is broken at a place: a key path such as ``levels[2].factor``."""
-
-    def __init__(self, place: str, problem: str) -> None:
-        super().__init__(f"{place}: {problem}")
-        self.place = place
-        self.problem = problem
-
-
 def check_rulebook(rulebook: Rulebook) -> None:
     """Refuse a rulebook that could not run.
 
     Raises:
-        RuleFault: the first broken rule, with place, value and what is allowed.
+        SettingFault: the first broken rule, with place, value and what is allowed.
     """
     if not _NAME.fullmatch(rulebook.name):
-        raise RuleFault(
+        raise SettingFault(
             "name", f"{rulebook.name!r} is not allowed; use lower-case words joined by hyphens"
         )
     if not rulebook.title.strip():
-        raise RuleFault("title", "is empty; give the venue in plain words")
+        raise SettingFault("title", "is empty; give the venue in plain words")
     if not rulebook.sources:
-        raise RuleFault("sources", "is empty; name at least one source, even if it is yourself")
+        raise SettingFault("sources", "is empty; name at least one source, even if it is yourself")
+    for table in CHOICES:
+        _check_choices(rulebook, table)
     _check_levels(rulebook.levels)
     _check_call(rulebook.call, rulebook.levels)
     _check_fees(rulebook.fees)
@@ -87,8 +79,6 @@ def check_rulebook(rulebook: Rulebook) -> None:
     _check_fund(rulebook.fund)
     _rate("backstop.trigger", rulebook.backstop.trigger_ppb, 1, PPB)
     _rate("backstop.notional_cap", rulebook.backstop.notional_cap_ppb, 0, MAX_FACTOR_PPB)
-    one_of("adl.ranking", rulebook.adl.ranking, ADL_RANKINGS)
-    one_of("adl.price", rulebook.adl.price, ADL_PRICES)
     _rate("adl.max_distance", rulebook.adl.max_distance_ppb, 0, PPB - 1)
     _duration("socialisation.window_s", rulebook.socialisation.window_ns, 0)
     _rate("withdrawal.min_notional", rulebook.withdrawal.min_notional_ppb, 0, PPB)
@@ -101,15 +91,28 @@ def one_of(place: str, value: str, allowed: Sequence[str]) -> None:
     """Refuse a word that is not in the list.
 
     Raises:
-        RuleFault: it is not.
+        SettingFault: it is not.
     """
     if value not in allowed:
-        raise RuleFault(place, f"{value!r} is unknown; allowed are {', '.join(allowed)}")
+        raise SettingFault(place, f"{value!r} {unknown(value, allowed)}")
+
+
+def _check_choices(rulebook: Rulebook, table: str) -> None:
+    """The mechanisms a table names exist, and their figures are there and in range."""
+    mechanisms = chosen(rulebook, table)
+    params: list[tuple[str, int]] = getattr(rulebook, table).params
+    fields = [figure.field for mechanism in mechanisms for figure in mechanism.figures]
+    try:
+        check_names(table, params, fields)
+    except ValueError as error:
+        raise SettingFault(table, str(error).removeprefix(f"{table}: ")) from None
+    for mechanism in mechanisms:
+        mechanism.check_values(table, params)
 
 
 def _rate(place: str, rate_ppb: int, lowest_ppb: int, highest_ppb: int) -> None:
     if not lowest_ppb <= rate_ppb <= highest_ppb:
-        raise RuleFault(
+        raise SettingFault(
             place,
             f"{from_ppb(rate_ppb)} is out of range; allowed are {from_ppb(lowest_ppb)} "
             f"to {from_ppb(highest_ppb)}",
@@ -118,7 +121,7 @@ def _rate(place: str, rate_ppb: int, lowest_ppb: int, highest_ppb: int) -> None:
 
 def _duration(place: str, time_ns: int, lowest_ns: int) -> None:
     if not lowest_ns <= time_ns <= MAX_DURATION_NS:
-        raise RuleFault(
+        raise SettingFault(
             place,
             f"{from_ppb(time_ns)} seconds is out of range; allowed are {from_ppb(lowest_ns)} "
             f"to {from_ppb(MAX_DURATION_NS)}",
@@ -127,30 +130,32 @@ def _duration(place: str, time_ns: int, lowest_ns: int) -> None:
 
 def _check_levels(levels: list[LevelRule]) -> None:
     if not levels:
-        raise RuleFault("levels", f"is empty; the last level must be of kind {LEVEL_LIQUIDATE!r}")
+        raise SettingFault(
+            "levels", f"is empty; the last level must be of kind {LEVEL_LIQUIDATE!r}"
+        )
     seen: list[str] = []
     calls = 0
     for number, level in enumerate(levels, 1):
         place = f"levels[{number}]"
         if not level.name.strip():
-            raise RuleFault(f"{place}.name", "is empty; every level needs a name")
+            raise SettingFault(f"{place}.name", "is empty; every level needs a name")
         if level.name in seen:
-            raise RuleFault(f"{place}.name", f"{level.name!r} is given twice; names must differ")
+            raise SettingFault(f"{place}.name", f"{level.name!r} is given twice; names must differ")
         seen.append(level.name)
         one_of(f"{place}.kind", level.kind, LEVEL_KINDS)
         _rate(f"{place}.factor", level.factor_ppb, 1, MAX_FACTOR_PPB)
         if number > 1 and level.factor_ppb >= levels[number - 2].factor_ppb:
-            raise RuleFault(
+            raise SettingFault(
                 f"{place}.factor",
                 f"{from_ppb(level.factor_ppb)} does not fall; levels go from mild to liquidate, so "
                 f"it must be below {from_ppb(levels[number - 2].factor_ppb)}",
             )
         calls += level.kind == LEVEL_CALL
         if calls > 1:
-            raise RuleFault(f"{place}.kind", "'call' is given twice; at most one level may call")
+            raise SettingFault(f"{place}.kind", "'call' is given twice; at most one level may call")
         is_last = number == len(levels)
         if is_last != (level.kind == LEVEL_LIQUIDATE):
-            raise RuleFault(
+            raise SettingFault(
                 f"{place}.kind",
                 f"is {level.kind!r}; the last level, and only that one, must be of kind "
                 f"{LEVEL_LIQUIDATE!r}",
@@ -165,7 +170,7 @@ def _check_call(call: CallRule, levels: list[LevelRule]) -> None:
     if call.grace_ns != -1:
         _duration("call.grace_s", call.grace_ns, 0)
     elif call.on_expiry == "liquidate":
-        raise RuleFault(
+        raise SettingFault(
             "call.on_expiry",
             "'liquidate' needs a deadline; give call.grace_s in seconds, or use 'notify'",
         )
@@ -173,7 +178,7 @@ def _check_call(call: CallRule, levels: list[LevelRule]) -> None:
         target_ppb = PPB + call.buffer_ppb
         maintenance = call.restore_to == "maintenance"
         if level.kind == LEVEL_CALL and maintenance and target_ppb < level.factor_ppb:
-            raise RuleFault(
+            raise SettingFault(
                 "call.buffer",
                 f"{from_ppb(call.buffer_ppb)} restores only {from_ppb(target_ppb)} x maintenance, "
                 f"under the call level {from_ppb(level.factor_ppb)}; it must be at least "
@@ -186,7 +191,7 @@ def _check_fees(fees: FeeRule) -> None:
     _rate("fees.taker", fees.taker_ppb, 0, PPB - 1)
     _rate("fees.liquidation", fees.liquidation_ppb, 0, PPB - 1)
     if fees.maker_ppb + fees.taker_ppb < 0:
-        raise RuleFault(
+        raise SettingFault(
             "fees.maker",
             f"the rebate {from_ppb(fees.maker_ppb)} exceeds the taker fee; it must be at least "
             f"{from_ppb(-fees.taker_ppb)}",
@@ -194,33 +199,33 @@ def _check_fees(fees: FeeRule) -> None:
 
 
 def _check_index(index: IndexRule) -> None:
-    one_of("index.method", index.method, INDEX_METHODS)
     _duration("index.stale_s", index.stale_ns, 0)
     _rate("index.outlier", index.outlier_ppb, 0, PPB)
     one_of("index.when_stale", index.when_stale, WHEN_STALE)
     if index.when_stale != GO_ON and not index.stale_ns:
-        raise RuleFault(
+        raise SettingFault(
             "index.when_stale",
             f"{index.when_stale!r} has no effect; give index.stale_s, the age at which a source is "
             "stale",
         )
-    if index.weights and index.method != "weighted":
-        raise RuleFault("index.weights", "has no effect; it needs index.method = 'weighted'")
+    if index.weights and not INDEX_METHODS.get(index.method).weighs:
+        raise SettingFault(
+            "index.weights", f"has no effect; index.method {index.method!r} does not weigh"
+        )
     for source, weight in index.weights:
         if source < 0 or weight < 1:
-            raise RuleFault(
+            raise SettingFault(
                 "index.weights",
                 f"source {source} with weight {weight} is not allowed; source ids are 0 or more, "
                 "weights 1 or more",
             )
     if len(dict(index.weights)) != len(index.weights):
-        raise RuleFault("index.weights", "a source is given twice; ids must differ")
+        raise SettingFault("index.weights", "a source is given twice; ids must differ")
 
 
 def _check_mark(mark: MarkRule) -> None:
-    one_of("mark.method", mark.method, MARK_METHODS)
     if not 1 <= mark.basis_samples <= MAX_BASIS_SAMPLES:
-        raise RuleFault(
+        raise SettingFault(
             "mark.basis_samples",
             f"{mark.basis_samples} is out of range; allowed are 1 to {MAX_BASIS_SAMPLES}",
         )
@@ -236,7 +241,7 @@ def _check_funding(funding: FundingRule) -> None:
     _rate("funding.clamp", funding.clamp_ppb, 0, PPB - 1)
     _rate("funding.cap", funding.cap_ppb, 0, PPB - 1)
     if funding.cap_ppb > 0 and funding.clamp_ppb > funding.cap_ppb:
-        raise RuleFault(
+        raise SettingFault(
             "funding.clamp",
             f"{from_ppb(funding.clamp_ppb)} exceeds the cap; it may be at most "
             f"{from_ppb(funding.cap_ppb)}",
@@ -244,13 +249,13 @@ def _check_funding(funding: FundingRule) -> None:
     if funding.interval_ns == 0:
         return
     if funding.sample_interval_ns > funding.interval_ns:
-        raise RuleFault(
+        raise SettingFault(
             "funding.sample_interval_s",
             f"{from_ppb(funding.sample_interval_ns)} exceeds the interval; it may be at most "
             f"{from_ppb(funding.interval_ns)}",
         )
     if 0 < funding.rate_period_ns < funding.interval_ns:
-        raise RuleFault(
+        raise SettingFault(
             "funding.rate_period_s",
             f"{from_ppb(funding.rate_period_ns)} is shorter than the interval; it must be 0 or at "
             f"least {from_ppb(funding.interval_ns)}",
@@ -260,15 +265,17 @@ def _check_funding(funding: FundingRule) -> None:
 def _check_stages(stages: list[str]) -> None:
     place = "liquidation.stages"
     if not stages:
-        raise RuleFault(place, f"is empty; allowed are {', '.join(STAGES)}")
+        raise SettingFault(place, f"is empty; allowed are {', '.join(STAGES)}")
     for number, stage in enumerate(stages, 1):
         one_of(f"{place}[{number}]", stage, STAGES)
         if stage in stages[: number - 1]:
-            raise RuleFault(f"{place}[{number}]", f"{stage!r} is given twice; use it once")
+            raise SettingFault(f"{place}[{number}]", f"{stage!r} is given twice; use it once")
     if "cancel" in stages[1:]:
-        raise RuleFault(place, "'cancel' is not first; open orders are cancelled before the rest")
+        raise SettingFault(
+            place, "'cancel' is not first; open orders are cancelled before the rest"
+        )
     if stages[-1] != LAST_STAGE:
-        raise RuleFault(
+        raise SettingFault(
             place,
             f"ends in {stages[-1]!r}, so a liquidation might never end; the last stage must be "
             f"{LAST_STAGE!r}, which acts only on a deficit nobody else took",
@@ -276,16 +283,15 @@ def _check_stages(stages: list[str]) -> None:
 
 
 def _check_liquidation(rule: LiquidationRule) -> None:
-    one_of("liquidation.partial", rule.partial, PARTIAL_POLICIES)
     if rule.partial != "all" and "reduce" not in rule.stages:
-        raise RuleFault(
+        raise SettingFault(
             "liquidation.partial",
             f"{rule.partial!r} has no effect; it needs the stage 'reduce', or use 'all'",
         )
     _rate("liquidation.restore_buffer", rule.restore_buffer_ppb, 0, MAX_FACTOR_PPB)
     _rate("liquidation.fraction", rule.fraction_ppb, 1, PPB)
     if rule.fraction_min_notional < 0:
-        raise RuleFault(
+        raise SettingFault(
             "liquidation.fraction_min_notional",
             f"{rule.fraction_min_notional} is negative; it must be 0 or more",
         )
@@ -304,7 +310,7 @@ def _check_fund(fund: FundRule) -> None:
     _rate("fund.disposal_slippage", fund.disposal_slippage_ppb, 0, PPB - 1)
     _rate("fund.solvency", fund.solvency_ppb, 0, PPB)
     if fund.disposal_fraction_ppb > 0 and fund.disposal_interval_ns == 0:
-        raise RuleFault(
+        raise SettingFault(
             "fund.disposal_interval_s",
             "is 0; with a disposal_fraction it must be positive",
         )
@@ -316,29 +322,31 @@ def _check_collateral(rules: list[CollateralRule]) -> None:
     for number, rule in enumerate(rules, 1):
         place = f"collateral[{number}]"
         if not rule.margin_asset.strip():
-            raise RuleFault(f"{place}.margin_asset", "is empty; give the symbol of an asset")
+            raise SettingFault(f"{place}.margin_asset", "is empty; give the symbol of an asset")
         if rule.margin_asset in margin_assets[: number - 1]:
-            raise RuleFault(
+            raise SettingFault(
                 f"{place}.margin_asset", f"{rule.margin_asset!r} is given twice; use one table"
             )
         if not 0 <= rule.debt_limit <= MAX_DEBT_LIMIT:
-            raise RuleFault(
+            raise SettingFault(
                 f"{place}.debt_limit",
                 f"{rule.debt_limit} is out of range; allowed are 0 (no limit) to {MAX_DEBT_LIMIT}",
             )
         if not rule.assets:
-            raise RuleFault(f"{place}.assets", "is empty; name at least one asset and its haircut")
+            raise SettingFault(
+                f"{place}.assets", "is empty; name at least one asset and its haircut"
+            )
         for entry_number, entry in enumerate(rule.assets, 1):
             inner = f"{place}.assets[{entry_number}]"
             if not entry.asset.strip():
-                raise RuleFault(f"{inner}.asset", "is empty; give the symbol of an asset")
+                raise SettingFault(f"{inner}.asset", "is empty; give the symbol of an asset")
             if entry.asset in margin_assets:
-                raise RuleFault(
+                raise SettingFault(
                     f"{inner}.asset",
                     f"{entry.asset!r} is a margin asset; it cannot be collateral in another one",
                 )
             if entry.asset in counted:
-                raise RuleFault(
+                raise SettingFault(
                     f"{inner}.asset",
                     f"{entry.asset!r} already counts in {counted[entry.asset]!r}; a balance "
                     "counts once",

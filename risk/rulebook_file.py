@@ -6,28 +6,24 @@ quotes, because a TOML float is not exact. ``risk/rulebooks/README.md`` lists th
 """
 
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
 from engine.instruments import AssetSpec, MarginSpec
+from engine.settings import SettingFault, unknown
 from engine.toml_text import TomlError, parse_toml
 from engine.units import parse_decimal, to_ns, to_ppb
+from risk.choices import CHOICES
 from risk.citations import Citations, take_citations
-from risk.margin_table import (
-    COUNTS,
-    MODEL_KEYS,
-    TABLE_MODEL,
-    TIER_KEYS,
-    TIER_REQUIRED,
-    MarginTable,
-    TierRow,
-    check_margin_table,
-)
+from risk.liquidation.policy import CLOSE_POLICIES
+from risk.margin.family import MARGIN_FAMILIES
+from risk.margin.tier_rows import TierRow
+from risk.margin_table import TIER_FIGURES, MarginTable, check_margin_table
+from risk.registry import AMOUNT, COUNT, SIZE, Figure
 from risk.rulebook import LEVEL_CALL, Rulebook
-from risk.rulebook_check import RuleFault, check_rulebook, one_of
+from risk.rulebook_check import check_rulebook, one_of
 from risk.toml_lines import find_line
 
 SHIPPED: Final[Path] = Path(__file__).parent / "rulebooks"
@@ -107,7 +103,7 @@ def load_rulebook(name_or_path: str) -> RulebookFile:
     else:
         names = list_rulebooks()
         if name_or_path not in names:
-            raise RulebookError(f"rulebook {name_or_path!r} {_unknown(name_or_path, names)}")
+            raise RulebookError(f"rulebook {name_or_path!r} {unknown(name_or_path, names)}")
         path = SHIPPED / f"{name_or_path}.toml"
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -134,7 +130,7 @@ def parse_rulebook(text: str, file: str) -> RulebookFile:
         raise RulebookError(f"{file}: is empty; a rulebook needs name, title, sources, levels, ...")
     try:
         return _read_file(data, file)
-    except RuleFault as fault:
+    except SettingFault as fault:
         line = find_line(text, fault.place)
         where = fault.place if line == 0 else f"{fault.place} (line {line})"
         raise RulebookError(f"{file}: {where}: {fault.problem}") from None
@@ -146,15 +142,16 @@ def _read_file(cited: dict[str, Any], file: str) -> RulebookFile:
     rulebook = _read_struct(Rulebook, rules, "", also_allowed=["margin"])
     check_rulebook(rulebook)
     if "call" in data and all(level.kind != LEVEL_CALL for level in rulebook.levels):
-        raise RuleFault("call", f"has no effect; no level is of kind {LEVEL_CALL!r}")
+        raise SettingFault("call", f"has no effect; no level is of kind {LEVEL_CALL!r}")
     if "margin" not in data:
-        raise RuleFault("margin", "is missing; give the margin model and its figures")
+        raise SettingFault("margin", "is missing; give the margin model and its figures")
     default, symbols = _read_margins(_table(data["margin"], "margin"))
+    policy = CLOSE_POLICIES.get(rulebook.liquidation.partial)
     for place, table in [("margin", default), *symbols.items()]:
-        if rulebook.liquidation.partial == "tier_step" and table.model != TABLE_MODEL:
-            raise RuleFault(
+        if policy.needs_tiers and not MARGIN_FAMILIES.get(table.model).tiered:
+            raise SettingFault(
                 "liquidation.partial",
-                f"'tier_step' needs the margin model {TABLE_MODEL!r}; {place} is {table.model!r}",
+                f"{policy.name!r} needs a margin model with tiers; {place} is {table.model!r}",
             )
     return RulebookFile(file, rulebook, default, symbols, citations)
 
@@ -174,19 +171,47 @@ def toml_key(field: str) -> str:
 def _read_struct(
     kind: type[Any], table: dict[str, Any], place: str, also_allowed: list[str] | None = None
 ) -> Any:
-    """One table of the file as the struct ``kind``; every key must belong to a field."""
-    fields = msgspec.structs.fields(kind)
+    """One table of the file as the struct ``kind``; every key must belong to a field, or be a
+    figure of a mechanism the table chooses."""
+    fields = [field for field in msgspec.structs.fields(kind) if field.name != "params"]
     keys = [toml_key(field.name) for field in fields]
-    _refuse_unknown(table, keys + (also_allowed or []), place)
+    figures = _chosen_figures(kind, table, place)
+    own = [figure.key for figure in figures]
+    _refuse_unknown(table, keys + own + (also_allowed or []), place)
     values: dict[str, Any] = {}
+    if figures:
+        values["params"] = _read_params(figures, table, place)
     for field, key in zip(fields, keys, strict=True):
         inner = f"{place}.{key}" if place else key
         if key in table:
             optional = field.default == -1
             values[field.name] = _read_value(field.name, field.type, table[key], inner, optional)
         elif field.required:
-            raise RuleFault(inner, "is missing; it must be given")
+            raise SettingFault(inner, "is missing; it must be given")
     return kind(**values)
+
+
+def _chosen_figures(kind: type[Any], table: dict[str, Any], place: str) -> list[Figure]:
+    """The figures of the mechanisms a table names, or leaves at their default."""
+    usual = {field.name: field.default for field in msgspec.structs.fields(kind)}
+    figures: list[Figure] = []
+    for key, registry in CHOICES.get(place, {}).items():
+        name = table.get(key, usual[key])
+        if isinstance(name, str):
+            figures += registry.get(name).figures
+    return figures
+
+
+def _read_params(figures: list[Figure], table: dict[str, Any], place: str) -> list[tuple[str, int]]:
+    params: list[tuple[str, int]] = []
+    for figure in figures:
+        inner = f"{place}.{figure.key}"
+        if figure.key in table:
+            value = _figure(figure, table[figure.key], inner)
+            params.append((figure.field, figure.inside(value)))
+        elif not figure.default:
+            raise SettingFault(inner, "is missing; it must be given")
+    return sorted(params)
 
 
 def _read_value(field: str, kind: Any, value: Any, place: str, optional: bool) -> Any:
@@ -200,7 +225,7 @@ def _read_value(field: str, kind: Any, value: Any, place: str, optional: bool) -
     if get_origin(kind) is list:
         inner = get_args(kind)[0]
         if not isinstance(value, list):
-            raise RuleFault(place, f"{value!r} must be a list")
+            raise SettingFault(place, f"{value!r} must be a list")
         return [
             _read_value("", inner, entry, f"{place}[{number}]", False)
             for number, entry in enumerate(value, 1)
@@ -209,17 +234,17 @@ def _read_value(field: str, kind: Any, value: Any, place: str, optional: bool) -
         return _read_struct(kind, _table(value, place), place)
     names = {str: "a string", bool: "true or false", int: "a whole number"}
     if type(value) is not kind:
-        raise RuleFault(place, f"{value!r} must be {names[kind]}")
+        raise SettingFault(place, f"{value!r} must be {names[kind]}")
     return value
 
 
 def _read_number(field: str, value: Any, place: str, optional: bool) -> int:
     number = _decimal(value, place)
     if number != round(number, 9):
-        raise RuleFault(place, f"{value!r} is too fine; at most nine decimals")
+        raise SettingFault(place, f"{value!r} is too fine; at most nine decimals")
     inside = to_ns(str(number), place) if field.endswith("_ns") else to_ppb(str(number), place)
     if optional and inside < 0:
-        raise RuleFault(place, f"{value!r} is negative; give seconds or {NO_DEADLINE!r}")
+        raise SettingFault(place, f"{value!r} is negative; give seconds or {NO_DEADLINE!r}")
     return inside
 
 
@@ -227,44 +252,44 @@ def _read_weights(value: Any, place: str) -> list[tuple[int, int]]:
     weights: list[tuple[int, int]] = []
     for source, weight in _table(value, place).items():
         if not source.isdecimal():
-            raise RuleFault(place, f"source {source!r} must be a whole number in quotes")
+            raise SettingFault(place, f"source {source!r} must be a whole number in quotes")
         if type(weight) is not int:
-            raise RuleFault(place, f"weight {weight!r} of source {source} must be a whole number")
+            raise SettingFault(
+                place, f"weight {weight!r} of source {source} must be a whole number"
+            )
         weights.append((int(source), weight))
     return sorted(weights)
 
 
 def _decimal(value: Any, place: str) -> Decimal:
     if isinstance(value, float):
-        raise RuleFault(place, f'{value!r} is a float and not exact; write it in quotes: "{value}"')
+        raise SettingFault(
+            place, f'{value!r} is a float and not exact; write it in quotes: "{value}"'
+        )
     try:
         number = parse_decimal(value, place)
     except ValueError as error:
         problem = str(error).removeprefix(f"{place}: ")
-        raise RuleFault(place, f"{problem}; write a decimal in quotes or a whole number") from None
+        raise SettingFault(
+            place, f"{problem}; write a decimal in quotes or a whole number"
+        ) from None
     if abs(number) > MAX_NUMBER:
-        raise RuleFault(place, f"{value!r} is too large; at most {MAX_NUMBER}")
+        raise SettingFault(place, f"{value!r} is too large; at most {MAX_NUMBER}")
     if int(number.as_tuple().exponent) < -MAX_DECIMALS:
-        raise RuleFault(place, f"{value!r} is too fine; at most {MAX_DECIMALS} decimals")
+        raise SettingFault(place, f"{value!r} is too fine; at most {MAX_DECIMALS} decimals")
     return number
 
 
 def _table(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise RuleFault(place, f"{value!r} must be a table")
+        raise SettingFault(place, f"{value!r} must be a table")
     return value
-
-
-def _unknown(name: str, allowed: list[str]) -> str:
-    near = get_close_matches(name, allowed, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"is unknown; {hint}allowed are {', '.join(allowed)}"
 
 
 def _refuse_unknown(table: dict[str, Any], allowed: list[str], place: str) -> None:
     for key in table:
         if key not in allowed:
-            raise RuleFault(f"{place}.{key}" if place else key, _unknown(key, allowed))
+            raise SettingFault(f"{place}.{key}" if place else key, unknown(key, allowed))
 
 
 # Margin tables
@@ -280,53 +305,66 @@ def _read_margins(table: dict[str, Any]) -> tuple[MarginTable, dict[str, MarginT
         margin = _read_margin(_table(entry, place), place, [ALSO])
         for name in [symbol, *_read_names(entry.get(ALSO, []), f"{place}.{ALSO}")]:
             if name in symbols:
-                raise RuleFault(f"{place}.{ALSO}", f"{name!r} has another table already")
+                raise SettingFault(f"{place}.{ALSO}", f"{name!r} has another table already")
             symbols[name] = margin
     return default, symbols
 
 
 def _read_names(value: Any, place: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise RuleFault(place, f"{value!r} must be a list of symbols")
+        raise SettingFault(place, f"{value!r} must be a list of symbols")
     return value
 
 
 def _read_margin(table: dict[str, Any], place: str, also_allowed: list[str]) -> MarginTable:
     model = table.get("model")
     if model is None:
-        raise RuleFault(f"{place}.model", f"is missing; allowed are {', '.join(MODEL_KEYS)}")
+        allowed = ", ".join(MARGIN_FAMILIES.names())
+        raise SettingFault(f"{place}.model", f"is missing; allowed are {allowed}")
     if not isinstance(model, str):
-        raise RuleFault(f"{place}.model", f"{model!r} must be a string")
-    one_of(f"{place}.model", model, list(MODEL_KEYS))
-    keys = MODEL_KEYS[model]
+        raise SettingFault(f"{place}.model", f"{model!r} must be a string")
+    one_of(f"{place}.model", model, MARGIN_FAMILIES.names())
+    family = MARGIN_FAMILIES.get(model)
+    keys = [figure.key for figure in family.figures] + (["tiers"] if family.tiered else [])
     _refuse_unknown(table, ["model", *keys, *also_allowed], place)
     for key in keys:
         if key not in table:
-            raise RuleFault(f"{place}.{key}", f"is missing; model {model!r} needs it")
-    if model == TABLE_MODEL:
-        result = MarginTable(model=model, tiers=_read_tiers(table["tiers"], f"{place}.tiers"))
-    else:
-        figures = {key: _figure(key, table[key], f"{place}.{key}") for key in keys}
-        result = MarginTable(model=model, figures=figures)
+            raise SettingFault(f"{place}.{key}", f"is missing; model {model!r} needs it")
+    result = MarginTable(
+        model=model,
+        tiers=_read_tiers(table["tiers"], f"{place}.tiers") if family.tiered else [],
+        figures=_read_figures(family.figures, table, place),
+    )
     try:
         check_margin_table(result)
-    except RuleFault as fault:
-        raise RuleFault(f"{place}.{fault.place}", fault.problem) from None
+    except SettingFault as fault:
+        raise SettingFault(f"{place}.{fault.place}", fault.problem) from None
     return result
+
+
+def _read_figures(
+    figures: tuple[Figure, ...], table: dict[str, Any], place: str
+) -> dict[str, Decimal]:
+    """The figures the table gives; one without default must be there."""
+    found: dict[str, Decimal] = {}
+    for figure in figures:
+        inner = f"{place}.{figure.key}"
+        if figure.key in table:
+            found[figure.key] = _figure(figure, table[figure.key], inner)
+        elif not figure.default:
+            raise SettingFault(inner, "is missing; it must be given")
+    return found
 
 
 def _read_tiers(value: Any, place: str) -> list[TierRow]:
     if not isinstance(value, list):
-        raise RuleFault(place, f"{value!r} must be a list of tiers")
+        raise SettingFault(place, f"{value!r} must be a list of tiers")
     rows: list[TierRow] = []
     for number, entry in enumerate(value, 1):
         inner = f"{place}[{number}]"
         row = _table(entry, inner)
-        _refuse_unknown(row, list(TIER_KEYS), inner)
-        for key in TIER_REQUIRED:
-            if key not in row:
-                raise RuleFault(f"{inner}.{key}", "is missing; every tier needs it")
-        figures = {key: _figure(key, row[key], f"{inner}.{key}") for key in row}
+        _refuse_unknown(row, [figure.key for figure in TIER_FIGURES], inner)
+        figures = _read_figures(TIER_FIGURES, row, inner)
         rows.append(
             TierRow(
                 up_to=figures.get("up_to"),
@@ -338,11 +376,11 @@ def _read_tiers(value: Any, place: str) -> list[TierRow]:
     return rows
 
 
-def _figure(key: str, value: Any, place: str) -> Decimal:
-    if key in COUNTS and type(value) is not int:
-        raise RuleFault(place, f"{value!r} must be a whole number")
+def _figure(figure: Figure, value: Any, place: str) -> Decimal:
+    if figure.unit == COUNT and type(value) is not int:
+        raise SettingFault(place, f"{value!r} must be a whole number")
     number = _decimal(value, place)
     # Rates become parts per billion; notionals and sizes are left to the asset's own grid.
-    if key not in ("up_to", "deduction", "slope_size") and number != round(number, 9):
-        raise RuleFault(place, f"{value!r} is too fine; at most nine decimals")
+    if figure.unit not in (AMOUNT, SIZE) and number != round(number, 9):
+        raise SettingFault(place, f"{value!r} is too fine; at most nine decimals")
     return number

@@ -16,7 +16,7 @@ from engine.commands import (
 from engine.instruments import INVERSE, AssetSpec, Instrument
 from engine.units import PPB
 from risk.accounts import BACKSTOP, FUND
-from risk.margin.build import build_margin_model
+from risk.margin import build_margin_model
 from risk.margin.model import MarginModel
 from seawall.agents.base import Agent
 from seawall.agents.view import MarketView

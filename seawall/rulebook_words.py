@@ -71,6 +71,7 @@ SENTENCES: Final[dict[str, str]] = {
     "funding.cap": "An interval's rate is at most {} either way.",
     "funding.sample_interval_s": "The premium is sampled every {}.",
     "liquidation.stages": "The waterfall: {}.",
+    "funding.method": "The rate is {}.",
     "liquidation.partial": "The stage reduce closes {}.",
     "liquidation.restore_buffer": "An account is released {} times maintenance above maintenance.",
     "liquidation.fraction": "The share closed at a time is {}.",
@@ -168,6 +169,8 @@ def keys_without_effect(rules: Rulebook) -> list[str]:
     keys: list[str] = []
     if rules.index.method != "weighted":
         keys.append("index.weights")
+    if rules.funding.method == FundingRule().method:
+        keys.append("funding.method")
     if not rules.funding.interval_ns:
         fields = FundingRule.__struct_fields__
         keys += [f"funding.{toml_key(field)}" for field in fields if field != "interval_ns"]
@@ -243,6 +246,11 @@ def _table(table: str, plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _struct(prefix: str, rule: msgspec.Struct) -> Iterator[tuple[str, str]]:
     for field in rule.__struct_fields__:
+        if field == "params":
+            for name, figure in getattr(rule, field):
+                key = toml_key(name)
+                yield f"{prefix}{key}", f"{key}: {_value(key, name, figure)}."
+            continue
         key = f"{prefix}{toml_key(field)}"
         value = getattr(rule, field)
         yield key, _sentence(key, field, value)

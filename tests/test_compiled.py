@@ -94,11 +94,17 @@ print(build_kind())
 
 
 def compiled_modules() -> list[str]:
-    """The list in setup.py, read without running it."""
+    """The lists in setup.py, read without running it."""
+    lists: dict[str, list[str]] = {}
     for node in ast.parse((ROOT / "setup.py").read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED":
-            return list(ast.literal_eval(node.value))
-    raise AssertionError("setup.py names no COMPILED modules")
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List):
+            name = ast.unparse(node.targets[0])
+            if name in ("COMPILED", "MECHANISMS"):
+                lists[name] = list(ast.literal_eval(node.value))
+    folders = [ROOT / folder for folder in lists["MECHANISMS"]]
+    files = [path for folder in folders for path in sorted(folder.glob("[!_]*.py"))]
+    assert len(files) > len(folders)
+    return [*lists["COMPILED"], *(path.relative_to(ROOT).as_posix() for path in files)]
 
 
 def run_script(folder: Path, script: str) -> list[str]:

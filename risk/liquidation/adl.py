@@ -1,28 +1,10 @@
 """Auto-deleveraging: who must close when nobody else takes a bankrupt position, and how much.
 
-Rankings are pure functions over what each counterparty gains and risks. The queue is the same one
-traders see as their rank.
+How lots and values are shared out. Rankings are in `risk.liquidation.ranking`.
 """
-
-from engine.units import magnitude, share_ppb
 
 RANKS = 5
 """Number of rank groups shown to traders, 1 is the first fifth of the queue."""
-
-
-def profit_leverage_score(
-    unrealised_q: int, entry_value_q: int, notional_q: int, equity_q: int
-) -> int:
-    """Return on the position times the account's effective leverage, in squared ppb.
-
-    ``max(0, profit) / entry notional x notional / equity``, both rounded down: the form of
-    Hyperliquid's and (up to scale) Binance's index. ``entry_value_q`` counts without its sign. An
-    account without equity ranks as leverage over one quantum.
-    """
-    if unrealised_q <= 0:
-        return 0
-    return_ppb = share_ppb(unrealised_q, max(1, magnitude(entry_value_q)))
-    return return_ppb * share_ppb(notional_q, max(1, equity_q))
 
 
 def rank_group(position_in_queue: int, queue_length: int) -> int:

@@ -34,7 +34,7 @@ from engine.units import PPB, apply_rate_down
 from risk.accounts import BACKSTOP, FUND
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks
 from risk.liquidation.liquidation import Liquidation
-from risk.liquidation.policies import Contract, fraction_lots, next_step, notional_q
+from risk.liquidation.policy import CLOSE_POLICIES, Contract, fraction_lots, notional_q
 from risk.margin import build_margin_model
 from risk.rulebook import NO_RULES, Rulebook, rulebook_from_json
 
@@ -134,6 +134,7 @@ class LiquidationEngine(Component):
         self.rulebook: Rulebook = rulebook
         self._stages: list[str] = rulebook.liquidation.stages
         self._inclusive: bool = rulebook.liquidation.inclusive
+        self._policy = CLOSE_POLICIES.get(rulebook.liquidation.partial)
 
     # the walk through the waterfall
 
@@ -239,11 +240,11 @@ class LiquidationEngine(Component):
             return False
         facts = liquidation.facts
         rule = self.rulebook.liquidation
-        step = next_step(self._contracts, facts, self.rulebook, liquidation.target_ppb)
-        if step is None:
+        if not facts.positions:
             return False
+        step = self._policy.next_step(self._contracts, facts, self.rulebook, liquidation.target_ppb)
         lots = step.lots
-        if rule.partial == "fraction" and rule.cooldown_ns:
+        if self._policy.paced and rule.cooldown_ns:
             last_ns = self._fraction_ns.get(facts.margin_account_id, -rule.cooldown_ns)
             if self._now_ns < last_ns + rule.cooldown_ns:
                 if rule.after_fraction == "wait":

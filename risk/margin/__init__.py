@@ -1,14 +1,14 @@
 """Margin models: pure functions from a position to its initial and maintenance requirement."""
 
-from risk.margin.brackets import BracketMargin
-from risk.margin.build import MODEL_NAMES, build_margin_model
-from risk.margin.linear_in_size import LinearInSizeMargin
+from risk.margin.family import MARGIN_FAMILIES, build_margin_model
 from risk.margin.model import MarginModel
+from risk.margin.models.brackets import BracketMargin
+from risk.margin.models.linear_in_size import LinearInSizeMargin
+from risk.margin.models.used_margin import UsedMargin
 from risk.margin.tiers import next_deduction_q, validate_tiers, with_deductions
-from risk.margin.used_margin import UsedMargin
 
 __all__ = [
-    "MODEL_NAMES",
+    "MARGIN_FAMILIES",
     "BracketMargin",
     "LinearInSizeMargin",
     "MarginModel",

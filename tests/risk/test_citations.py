@@ -97,7 +97,8 @@ def keys_in_force(rules: Rulebook) -> list[str]:
             keys.append(toml_key(field.name))
             continue
         inner = [f"{field.name}.{toml_key(name)}" for name in value.__struct_fields__]
-        keys += [key for key in inner if key not in keys_without_effect(rules)]
+        silent = [*keys_without_effect(rules), f"{field.name}.params"]
+        keys += [key for key in inner if key not in silent]
     return keys
 
 

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.instruments import AssetSpec
+from engine.settings import SettingFault
 from engine.units import PPB
 from risk.collateral import MAX_PRICE_PPB, CollateralAsset, collateral_assets
 from risk.rulebook import CollateralAssetRule, CollateralRule, IndexRule, Rulebook
-from risk.rulebook_check import RuleFault, check_rulebook
+from risk.rulebook_check import check_rulebook
 from tests.market import BTC, ETH, USD, collateral, rules
 from tests.risk.venue_vectors import Vector, parameters
 
@@ -215,7 +216,7 @@ FAULTS = {
 def test_a_wrong_rule_is_refused_with_its_place(
     given_rules: list[CollateralRule], problem: str
 ) -> None:
-    with pytest.raises(RuleFault) as fault:
+    with pytest.raises(SettingFault) as fault:
         check_rulebook(rules(collateral=given_rules))
     assert f"collateral{problem}" in str(fault.value)
 

@@ -1,5 +1,6 @@
 """Rulebooks from TOML: every shipped one loads, every mistake is named with its place."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import get_args, get_origin
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
-from risk.margin import build_margin_model
-from risk.margin_table import MODEL_KEYS, TIER_KEYS
+from risk.choices import CHOICES
+from risk.margin import MARGIN_FAMILIES, build_margin_model
+from risk.margin_table import TIER_FIGURES
 from risk.rulebook import (
     LEVEL_LIQUIDATE,
     CollateralAssetRule,
@@ -30,6 +32,8 @@ from risk.rulebook_file import (
     toml_key,
 )
 from risk.toml_lines import find_line
+
+REGISTRIES = [MARGIN_FAMILIES, *(one for table in CHOICES.values() for one in table.values())]
 
 USDT = AssetSpec(1, "USDT", 6)
 BTC = AssetSpec(2, "BTC", 8)
@@ -203,6 +207,8 @@ def test_expected_rulebooks_ship_and_the_readme_names_each_of_them() -> None:
 def keys_of(kind: type) -> list[str]:
     keys: list[str] = []
     for field in msgspec.structs.fields(kind):
+        if field.name == "params":
+            continue
         inner = get_args(field.type)[0] if get_origin(field.type) is list else field.type
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
             keys += keys_of(inner)
@@ -213,8 +219,11 @@ def keys_of(kind: type) -> list[str]:
 
 def test_readme_explains_every_key_there_is() -> None:
     readme = (SHIPPED / "README.md").read_text()
-    margin_keys = [key for keys in MODEL_KEYS.values() for key in keys]
-    keys = [*keys_of(Rulebook), *MODEL_KEYS, *margin_keys, *TIER_KEYS]
+    keys = [*keys_of(Rulebook), *(figure.key for figure in TIER_FIGURES)]
+    for registry in REGISTRIES:
+        for name in registry.names():
+            assert re.search(rf"\b{name}\b", readme), f"{registry.place}: {name}"
+            keys += [figure.key for figure in registry.get(name).figures]
     assert len(keys) > 60
     assert [key for key in keys if f"`{key}`" not in readme] == []
 
@@ -468,7 +477,7 @@ MISTAKES = {
     "unknown policy": (
         'partial = "tier_step"',
         'partial = "half"',
-        ["liquidation.partial", "'half' is unknown; allowed are restore, tier_step"],
+        ["liquidation.partial", "'half' is unknown; allowed are all, fifo, fraction"],
     ),
     "unknown pace": (
         'partial = "tier_step"',
@@ -541,7 +550,7 @@ MISTAKES = {
     "tier steps without tiers": (
         'model = "brackets"\ntiers = [{ max_leverage = 5, maintenance = "0.1" }]',
         'model = "flat"\nmax_leverage = 5\nmaintenance = "0.1"',
-        ["liquidation.partial", "'tier_step' needs the margin model 'brackets'", "ETHUSDT"],
+        ["liquidation.partial", "'tier_step' needs a margin model with tiers", "ETHUSDT"],
     ),
     "haircut missing": (
         'asset = "BTC", haircut = "0.05"',
@@ -624,8 +633,13 @@ def test_models_without_a_table_get_sorted_parameters(
     ("margin", "old", "new", "fragment"),
     [
         (FLAT, '"0.05"', '"0.1"', "margin.maintenance (line 52): 0.1 is not below the initial"),
-        (FLAT, '"0.05"', '"0"', "0 is out of range; it must lie strictly between 0 and 1"),
-        (FLAT, "= 10", "= 0", "margin.max_leverage (line 53): 0 is out of range; allowed are 1"),
+        (FLAT, '"0.05"', '"0"', "0 is out of range; allowed is above 0, below 1"),
+        (
+            FLAT,
+            "= 10",
+            "= 0",
+            "margin.max_leverage (line 53): 0 is out of range; allowed is 1 to 1000",
+        ),
         (FLAT, "max_leverage = 10\n", "", "max_leverage (line 50): is missing; model 'flat'"),
         (LINEAR, '"0.01"', '"0.02"', "maintenance (line 53): 0.02 must be strictly below initial"),
         (
@@ -634,7 +648,12 @@ def test_models_without_a_table_get_sorted_parameters(
             'maintenance_slope = "0.0001"',
             "0.0001 must be at most initial_slope 0.00005",
         ),
-        (LINEAR, "slope_size = 1", "slope_size = 0", "slope_size (line 56): 0 is not allowed"),
+        (
+            LINEAR,
+            "slope_size = 1",
+            "slope_size = 0",
+            "slope_size (line 56): 0 is out of range; allowed is above 0",
+        ),
         (USED, '"0.4"', '"1"', "maintenance_of_used (line 52): 1 is out of range"),
         (USED, '"0.4"', '"0.40000000001"', "is too fine; at most nine decimals"),
     ],

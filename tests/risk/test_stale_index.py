@@ -17,8 +17,9 @@ from engine.events import (
     OrderFilled,
 )
 from engine.reasons import Reason
+from engine.settings import SettingFault
 from risk.rulebook import CallRule, FundingRule, FundRule, IndexRule, MarkRule
-from risk.rulebook_check import RuleFault, check_rulebook
+from risk.rulebook_check import check_rulebook
 from risk.state import restore_risk, risk_state
 from tests.market import FUND, Market, levels, liquidation, ppb, rules, size, usd
 
@@ -278,9 +279,9 @@ def test_no_premium_is_measured_against_a_stale_index(rule: str) -> None:
 
 def test_a_rule_about_stale_sources_needs_an_age() -> None:
     for rule in RULES[1:]:
-        with pytest.raises(RuleFault, match=r"index\.when_stale: .*give index\.stale_s"):
+        with pytest.raises(SettingFault, match=r"index\.when_stale: .*give index\.stale_s"):
             check_rulebook(rules(index=IndexRule(when_stale=rule)))
-    with pytest.raises(RuleFault, match="'stop' is unknown; allowed are go_on, reduce_only"):
+    with pytest.raises(SettingFault, match="'stop' is unknown; allowed are go_on, reduce_only"):
         check_rulebook(rules(index=IndexRule(stale_ns=1, when_stale="stop")))
 
 

@@ -1,9 +1,14 @@
 """A margin rate that rises in a straight line with the size of the position (Deribit)."""
 
+from decimal import Decimal
 from typing import Final
 
+from engine.instruments import MarginTier
 from engine.units import PPB
+from risk.margin.family import MARGIN_FAMILIES, MarginFamily, check_not_above
 from risk.margin.model import MarginModel
+from risk.margin.tier_rows import TierRow
+from risk.registry import RATE, SIZE, Figure
 
 
 class LinearInSizeMargin(MarginModel):
@@ -95,3 +100,35 @@ class LinearInSizeMargin(MarginModel):
         Rounding the requirement up may add one quantum."""
         lots = qty_lots if qty_lots >= 0 else -qty_lots
         return self._maintenance_ppb + -(-self._maintenance_slope_ppb * lots // self._slope_lots)
+
+
+class LinearInSize(MarginFamily):
+    """Rates that rise by a slope with every ``slope_size`` of contracts."""
+
+    __slots__ = ()
+
+    def check(self, figures: dict[str, Decimal], rows: list[TierRow]) -> None:
+        """Maintenance is below initial margin at every size."""
+        check_not_above(figures, "maintenance", "initial", strictly=True)
+        check_not_above(figures, "maintenance_slope", "initial_slope", strictly=False)
+
+    def build(self, values: list[int], tiers: list[MarginTier]) -> MarginModel:
+        """The model of the five figures."""
+        initial_ppb, maintenance_ppb, initial_slope_ppb, maintenance_slope_ppb, slope_lots = values
+        return LinearInSizeMargin(
+            initial_ppb, maintenance_ppb, initial_slope_ppb, maintenance_slope_ppb, slope_lots
+        )
+
+
+MARGIN_FAMILIES.add(
+    LinearInSize(
+        "linear_in_size",
+        (
+            Figure("initial", RATE, above="0", below="1"),
+            Figure("maintenance", RATE, above="0", below="1"),
+            Figure("initial_slope", RATE, least="0", below="1"),
+            Figure("maintenance_slope", RATE, least="0", below="1"),
+            Figure("slope_size", SIZE, above="0", default="1"),
+        ),
+    )
+)

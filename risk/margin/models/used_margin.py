@@ -2,8 +2,11 @@
 
 from typing import Final
 
+from engine.instruments import MarginTier
 from engine.units import PPB
+from risk.margin.family import LEVERAGE, MARGIN_FAMILIES, MarginFamily
 from risk.margin.model import MarginModel
+from risk.registry import RATE, Figure
 
 
 class UsedMargin(MarginModel):
@@ -67,3 +70,19 @@ class UsedMargin(MarginModel):
         """0 for a long, whose margin stands still; for a short the maintenance share at leverage 1.
         Rounding the requirement up may add two quanta."""
         return self._maintenance_of_used_ppb if qty_lots < 0 else 0
+
+
+class Used(MarginFamily):
+    """Value over leverage, and the share of it that is maintenance."""
+
+    __slots__ = ()
+
+    def build(self, values: list[int], tiers: list[MarginTier]) -> MarginModel:
+        """The model of the two figures."""
+        share_ppb, leverage = values
+        return UsedMargin(share_ppb, leverage)
+
+
+MARGIN_FAMILIES.add(
+    Used("used_margin", (Figure("maintenance_of_used", RATE, above="0", below="1"), LEVERAGE))
+)

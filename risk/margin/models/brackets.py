@@ -1,11 +1,14 @@
 """Marginal brackets: each slice of notional pays its own rate (Binance, Bybit, Hyperliquid)."""
 
+from decimal import Decimal
 from typing import Final
 
 from engine.instruments import MarginTier
 from engine.units import PPB, Rate
+from risk.margin.family import MARGIN_FAMILIES, MarginFamily
 from risk.margin.model import MarginModel
-from risk.margin.tiers import validate_tiers
+from risk.margin.tier_rows import TierRow, check_deductions, check_rows
+from risk.margin.tiers import validate_tiers, with_deductions
 
 
 class _Bracket:
@@ -105,3 +108,25 @@ class BracketMargin(MarginModel):
     def slope_bound_ppb(self, qty_lots: int) -> int:
         """The last tier's rate: the highest there is. Rounding up may add one quantum."""
         return self._brackets[-1].rate.ppb
+
+
+class Brackets(MarginFamily):
+    """A table of brackets; its deductions are computed, and compared where they are printed."""
+
+    __slots__ = ()
+
+    def check(self, figures: dict[str, Decimal], rows: list[TierRow]) -> None:
+        """A table whose printed deductions are the continuous ones."""
+        check_rows(rows)
+        check_deductions(rows)
+
+    def tiers(self, tiers: list[MarginTier]) -> list[MarginTier]:
+        """With the continuous deductions."""
+        return with_deductions(tiers)
+
+    def build(self, values: list[int], tiers: list[MarginTier]) -> MarginModel:
+        """The table as a model."""
+        return BracketMargin(tiers)
+
+
+MARGIN_FAMILIES.add(Brackets("brackets", tiered=True))

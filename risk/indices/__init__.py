@@ -1,0 +1,1 @@
+"""The ways to make one index of several sources a rulebook can name, one file each."""

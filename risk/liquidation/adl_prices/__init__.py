@@ -1,0 +1,1 @@
+"""The prices auto-deleveraging can close at, one file each."""

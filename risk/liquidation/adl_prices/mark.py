@@ -1,0 +1,19 @@
+"""Deleverage at the mark: counterparties keep their profit, the deficit is socialised."""
+
+from engine.units import Rate
+from risk.accounts import Position
+from risk.bankruptcy import mark_value_q
+from risk.liquidation.adl_price import ADL_PRICES, AdlPrice
+
+
+class Mark(AdlPrice):
+    """The value at the mark."""
+
+    __slots__ = ()
+
+    def value_q(self, position: Position, bankrupt_q: int, distance: Rate) -> int:
+        """Whatever the account owes."""
+        return mark_value_q(position)
+
+
+ADL_PRICES.add(Mark("mark"))

@@ -1,0 +1,1 @@
+"""The close policies a rulebook can name, one file each."""

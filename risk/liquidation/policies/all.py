@@ -1,0 +1,31 @@
+"""Close positions whole, the largest requirement first."""
+
+from engine.internal import AccountFacts
+from risk.liquidation.policy import (
+    CLOSE_POLICIES,
+    ClosePolicy,
+    Contract,
+    Step,
+    largest_requirement,
+)
+from risk.rulebook import Rulebook
+
+
+class All(ClosePolicy):
+    """All of the position with the largest requirement."""
+
+    __slots__ = ()
+
+    def next_step(
+        self,
+        contracts: dict[int, Contract],
+        facts: AccountFacts,
+        rulebook: Rulebook,
+        target_ppb: int,
+    ) -> Step:
+        """The whole position."""
+        position = largest_requirement(facts)
+        return Step(position, abs(position.qty_lots))
+
+
+CLOSE_POLICIES.add(All("all"))

@@ -1,0 +1,25 @@
+"""First in, first out: the oldest position is closed whole (Kraken spot)."""
+
+from engine.internal import AccountFacts
+from risk.liquidation.policy import CLOSE_POLICIES, ClosePolicy, Contract, Step
+from risk.rulebook import Rulebook
+
+
+class Fifo(ClosePolicy):
+    """All of the position opened first, whatever its profit."""
+
+    __slots__ = ()
+
+    def next_step(
+        self,
+        contracts: dict[int, Contract],
+        facts: AccountFacts,
+        rulebook: Rulebook,
+        target_ppb: int,
+    ) -> Step:
+        """The oldest position; of equal age the lowest id."""
+        position = min(facts.positions, key=lambda p: (p.opened_ns, p.instrument_id, p.leg))
+        return Step(position, abs(position.qty_lots))
+
+
+CLOSE_POLICIES.add(Fifo("fifo"))

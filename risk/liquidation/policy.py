@@ -1,0 +1,84 @@
+"""Close policies: which position a liquidation reduces next, and by how much.
+
+Pure functions from the account's facts to one step; each policy is one file in
+``risk/liquidation/policies``.
+"""
+
+from typing import Final
+
+from engine.instruments import Instrument
+from engine.internal import AccountFacts, PositionFacts
+from engine.native import mypyc_attr
+from engine.units import apply_rate_up
+from risk.margin.model import MarginModel
+from risk.registry import Mechanism, Registry
+from risk.requirement import SUM_OF_POSITIONS, Requirement
+from risk.rulebook import Rulebook
+
+
+class Contract:
+    """An instrument with its margin model, as the liquidation engine knows it; `requirement` is
+    what the accounts that hold it must have."""
+
+    __slots__ = ("instrument", "model", "requirement")
+
+    def __init__(self, instrument: Instrument, model: MarginModel) -> None:
+        self.instrument = instrument
+        self.model = model
+        self.requirement: Requirement = SUM_OF_POSITIONS
+
+
+class Step:
+    """Close ``lots`` (positive) of a position."""
+
+    __slots__ = ("lots", "position")
+
+    def __init__(self, position: PositionFacts, lots: int) -> None:
+        self.position = position
+        self.lots = lots
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class ClosePolicy(Mechanism):
+    """A close policy by name. ``needs_tiers``: it works with tiered margin models only. ``paced``:
+    the rulebook's cooldown holds between two steps that close a part of a position."""
+
+    __slots__ = ("needs_tiers", "paced")
+
+    def __init__(self, name: str, needs_tiers: bool = False, paced: bool = False) -> None:
+        super().__init__(name)
+        self.needs_tiers: Final[bool] = needs_tiers
+        self.paced: Final[bool] = paced
+
+    def next_step(
+        self,
+        contracts: dict[int, Contract],
+        facts: AccountFacts,
+        rulebook: Rulebook,
+        target_ppb: int,
+    ) -> Step:
+        """The reduction to make now; the account has a position."""
+        raise NotImplementedError
+
+
+CLOSE_POLICIES: Final[Registry[ClosePolicy]] = Registry(
+    "liquidation.partial", "risk.liquidation.policies"
+)
+
+
+def notional_q(contract: Contract, position: PositionFacts) -> int:
+    """Value of a position at its mark."""
+    return contract.instrument.notional_q(position.qty_lots, position.mark_ticks)
+
+
+def largest_requirement(facts: AccountFacts) -> PositionFacts:
+    """The position that frees the most margin: highest maintenance, then lowest id."""
+    positions = facts.positions
+    if len(positions) == 1:
+        return positions[0]
+    return min(positions, key=lambda p: (-p.maintenance_q, p.instrument_id, p.leg))
+
+
+def fraction_lots(position: PositionFacts, fraction_ppb: int) -> int:
+    """The given fraction of the position, rounded up, at least one lot."""
+    return min(abs(position.qty_lots), apply_rate_up(abs(position.qty_lots), fraction_ppb))

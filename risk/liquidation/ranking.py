@@ -1,0 +1,75 @@
+"""Rankings of auto-deleveraging: in which order counterparties are closed.
+
+Pure functions over what each counterparty gains and risks; each ranking is one file in
+``risk/liquidation/rankings``. The queue is the same one traders see as their rank.
+"""
+
+from typing import Final
+
+from engine.native import mypyc_attr
+from risk.registry import Mechanism, Registry
+
+
+class Standing:
+    """A counterparty's position and account at the mark, in quanta.
+
+    ``gain_q`` is unrealised profit (negative: loss), ``entry_value_q`` and ``notional_q`` have no
+    sign; ``wallet_q``, ``equity_q`` and ``maintenance_q`` are the account's. The latter is 0
+    unless the ranking ``uses_maintenance``.
+    """
+
+    __slots__ = (
+        "entry_value_q",
+        "equity_q",
+        "gain_q",
+        "maintenance_q",
+        "notional_q",
+        "wallet_q",
+    )
+
+    def __init__(
+        self,
+        gain_q: int,
+        entry_value_q: int,
+        notional_q: int,
+        wallet_q: int,
+        equity_q: int,
+        maintenance_q: int,
+    ) -> None:
+        self.gain_q = gain_q
+        self.entry_value_q = entry_value_q
+        self.notional_q = notional_q
+        self.wallet_q = wallet_q
+        self.equity_q = equity_q
+        self.maintenance_q = maintenance_q
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class AdlRanking(Mechanism):
+    """A ranking by name; the highest score closes first, 0 last.
+
+    ``ranks_losers``: positions at a loss are scored too, others have 0 there. ``pro_rata``: all of
+    the queue closes in proportion to size, and the order decides only what rounding leaves.
+    """
+
+    __slots__ = ("pro_rata", "ranks_losers", "uses_maintenance")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        uses_maintenance: bool = False,
+        ranks_losers: bool = False,
+        pro_rata: bool = False,
+    ) -> None:
+        super().__init__(name)
+        self.uses_maintenance: Final[bool] = uses_maintenance
+        self.ranks_losers: Final[bool] = ranks_losers
+        self.pro_rata: Final[bool] = pro_rata
+
+    def score(self, standing: Standing) -> int:
+        """How early the position is closed; 0 or more."""
+        raise NotImplementedError
+
+
+ADL_RANKINGS: Final[Registry[AdlRanking]] = Registry("adl.ranking", "risk.liquidation.rankings")

@@ -1,0 +1,1 @@
+"""The rankings of auto-deleveraging a rulebook can name, one file each."""

@@ -1,0 +1,1 @@
+"""The margin models a rulebook can name, one file each."""

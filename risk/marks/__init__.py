@@ -1,0 +1,1 @@
+"""The ways to make a mark price a rulebook can name, one file each."""
