@@ -10,7 +10,7 @@ from engine.topology import LIQUIDATION, MATCHING, RISK
 from gateway.merged import Member, MergedHub
 from matching.matching_engine import MatchingEngine
 from risk.liquidation.engine import LiquidationEngine
-from risk.risk_engine import RiskEngine
+from risk.risk_engine import OnDefect, RiskEngine, unheard
 from risk.state import restore_risk, risk_state
 
 Wrap = Callable[[Handler], Handler]
@@ -25,8 +25,14 @@ def bare(handler: Handler) -> Handler:
 class RiskHolder:
     """The risk engine a hub runs; a snapshot puts another one in its place."""
 
-    def __init__(self, wrap: Wrap = bare, shards: Shards | None = None) -> None:
-        self.engine = RiskEngine()
+    def __init__(
+        self,
+        wrap: Wrap = bare,
+        shards: Shards | None = None,
+        on_defect: OnDefect = unheard,
+    ) -> None:
+        self.engine = RiskEngine(on_defect)
+        self._on_defect = on_defect
         self._wrap = wrap
         self._shards = shards
         self._asked = wrap(self._say)
@@ -60,14 +66,14 @@ class RiskHolder:
         return self.engine if self._wrap is bare else self._wrap(self.engine.handle)
 
     def _restore_in_place(self, state: Any) -> Component | Handler:
-        self.engine = restore_risk(state)
+        self.engine = restore_risk(state, self._on_defect)
         return self._taker()
 
     def _state(self) -> Any:
         return risk_state(self.engine)
 
     def _restore(self, state: Any) -> Handler:
-        self.engine = restore_risk(state)
+        self.engine = restore_risk(state, self._on_defect)
         return self._wrap(self.engine.handle)
 
 

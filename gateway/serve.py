@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import zmq
 
+from engine.complaints import Complaints
 from engine.journal import JournalError
 from engine.journal_head import JournalHead
 from engine.part import Door, Part, PartFailed
@@ -97,6 +99,20 @@ def read_config(path: str | None) -> ServiceConfig:
     return parse_config(text, path)
 
 
+def complain(log: ServiceLog, text: str) -> None:
+    """Tell the operator."""
+    print(text, file=sys.stderr, flush=True)
+    log.warn("complaint", text=text)
+
+
+def tell_of_defect(complaints: Complaints, command: Any, error: Exception) -> None:
+    """Tell of a command that was refused because its plan raised."""
+    trace = "".join(traceback.format_exception(error))
+    kind = f"{type(command).__name__} {type(error).__name__}"
+    text = f"{trace}refused, nothing changed: {command!r:.1000}: {kind}; a defect to be reported"
+    complaints.add(kind, text)
+
+
 def build_part(
     name: str, config: ServiceConfig, meter: Meter | None, log: ServiceLog
 ) -> tuple[Part, Door | None]:
@@ -106,7 +122,8 @@ def build_part(
         ConfigError: the gateway's doors or keys cannot be used.
     """
     wrap = log.around(bare if meter is None else meter.wrap)
-    holder = RiskHolder(wrap, config.shards())
+    complaints = Complaints(partial(complain, log), time.monotonic_ns)
+    holder = RiskHolder(wrap, config.shards(), partial(tell_of_defect, complaints))
     if meter is not None and name in (ALL, RISK):
         meter.risk = holder
     if name == RISK:
@@ -161,10 +178,6 @@ def build_service(
     require_same_layout(config)
     open_journal = ServiceJournal if meter is None else meter.journal
 
-    def complain(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-        log.warn("complaint", text=text)
-
     journal = open_journal(
         config.journal(name),
         name,
@@ -180,7 +193,7 @@ def build_service(
         config.peers(name),
         clock=time.monotonic_ns,
         door=door,
-        complain=complain,
+        complain=partial(complain, log),
         link_keys=config.link_keys if config.link_keys.given else None,
         beat=Pulse(Path(config.run_dir), name, time.monotonic_ns).beat,
         seals=seals_of(name, config.peers(name), Path(config.run_dir), config.link_keys),

@@ -68,6 +68,15 @@ class CollateralAsset:
         self._unit_per: int = PPB * 10**asset.decimals
         self.set_price(0)
 
+    def index_with(
+        self, source_id: int, price_ppb: int, time_ns: int, rule: IndexRule
+    ) -> IndexPrice:
+        """A copy of the index that has one more price."""
+        index = IndexPrice(rule)
+        index.restore(self.index.state())
+        index.update(source_id, price_ppb, time_ns)
+        return index
+
     def set_price(self, price_ppb: int) -> None:
         """Put a price in force (0: unknown)."""
         self.price_ppb = price_ppb

@@ -31,7 +31,8 @@ _NEAR_LISTINGS: Final[int] = 1_024
 
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
-    `orders` are all open orders of all traders by id; `taker_fee`, `maker_fee`,
+    `planning` is set while a command has changed nothing yet (`apply`); `orders` are all open
+    orders of all traders by id; `taker_fee`, `maker_fee`,
     `held_fee` (the dearer of them),
     `slippage_ppb` (of market orders), `profit_margins_orders`, `reduce_only_counts` and
     `funding_interval_ns` are copies of what the rulebook says."""
@@ -51,6 +52,7 @@ class RiskCore:
         "now_ns",
         "orders",
         "out",
+        "planning",
         "profit_margins_orders",
         "reduce_only_counts",
         "reduces_when_stale",
@@ -66,11 +68,17 @@ class RiskCore:
         # Those with a small id, by their id.
         self._near_listings: list[Listing | None] = [None] * _NEAR_LISTINGS
         self.orders: OrdersById[OpenOrder] = new_orders_by_id()
+        self.planning = False
         self.set_rulebook(NO_RULES)
         self.now_ns = 0
         self.next_call_id = 1
         self.next_liquidation_id = 1
         self.out: list[Any] = []
+
+    def apply(self) -> None:
+        """The plan of the present command is made: from here on it changes state, and what is
+        raised leaves that half done."""
+        self.planning = False
 
     def advance(self, time_ns: int) -> None:
         """A message of this time is handled now; time never goes back."""
@@ -129,6 +137,7 @@ class RiskCore:
         """
         spec = command.spec
         collateral = self.collateral_of(self.rulebook, {**self.assets, spec.asset_id: spec})
+        self.apply()
         self.assets[spec.asset_id] = spec
         self.ledger.add_asset(spec.asset_id)
         if collateral.keys() != self.ledger.collateral.keys():
@@ -152,14 +161,18 @@ class RiskCore:
             ValueError: as `collateral_of`; the rules before stay in force.
         """
         collateral = self.collateral_of(rulebook, self.assets)
+        levels = Levels(rulebook)
+        taker_fee, maker_fee = Rate(rulebook.fees.taker_ppb), Rate(rulebook.fees.maker_ppb)
+        listings = list(self.listings.values())
+        prices = [listing.prices_under(rulebook) for listing in listings]
+        self.apply()
         if collateral or self.ledger.collateral:
             self.ledger.set_collateral(collateral)
         self.rulebook: Rulebook = rulebook
-        self.levels = Levels(rulebook)
+        self.levels = levels
         # What every order needs; a look into the rulebook's structs costs more than the arithmetic.
-        self.taker_fee = Rate(rulebook.fees.taker_ppb)
-        self.maker_fee = Rate(rulebook.fees.maker_ppb)
-        self.held_fee = Rate(max(rulebook.fees.taker_ppb, rulebook.fees.maker_ppb))
+        self.taker_fee, self.maker_fee = taker_fee, maker_fee
+        self.held_fee = taker_fee if taker_fee.ppb > maker_fee.ppb else maker_fee
         self.slippage_ppb: int = rulebook.market_slippage_ppb
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.reduce_only_counts = rulebook.reduce_only == "count"
@@ -167,8 +180,9 @@ class RiskCore:
         self.reduces_when_stale: bool = rulebook.index.when_stale != GO_ON
         self.halts_when_stale: bool = rulebook.index.when_stale == HALT_LIQUIDATIONS
         self.ledger.gain_window_ns = rulebook.socialisation.window_ns
-        for listing in self.listings.values():
-            listing.apply_rules(rulebook)
+        for listing, renewed in zip(listings, prices, strict=True):
+            listing.index, listing.mark, listing.premium = renewed
+            listing.profit_margins_orders = rulebook.profit_margins_orders
 
     def listing(self, instrument_id: int) -> Listing | None:
         """The contract of this id."""

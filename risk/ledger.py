@@ -159,6 +159,21 @@ class Ledger:
                 self._count(account)
         return account
 
+    def close_opened(self, count: int) -> None:
+        """Take back the accounts that were opened, and are empty, since there were ``count``."""
+        while len(self.accounts) > count:
+            _, account = self.accounts.popitem()
+            trader = account.trader
+            trader.touch()
+            trader.accounts.pop()
+            if trader.cross is account:
+                trader.cross = None
+            holding = account.counts
+            if holding is not None:
+                holding.account.holdings = [
+                    each for each in holding.account.holdings if each is not holding
+                ]
+
     def set_collateral(self, collateral: dict[int, CollateralAsset]) -> None:
         """From now on balances in these assets count where each says, and no others."""
         self.collateral = collateral

@@ -92,16 +92,16 @@ class Listing:
         self.funding_rate_ppb = 0
         self.next_funding_ns = 0
 
-    def apply_rules(self, rulebook: Rulebook) -> None:
-        """A new rulebook is in force; the prices and samples taken so far stay."""
+    def prices_under(self, rulebook: Rulebook) -> tuple[IndexPrice, MarkPrice, PremiumWindow]:
+        """Index, mark and premium as a rulebook has them, with the prices and samples taken so far;
+        copies, put in force by whoever asked."""
         index = IndexPrice(rulebook.index)
         index.restore(self.index.state())
         mark = MarkPrice(rulebook.mark)
         mark.take_over(self.mark)
         premium = PremiumWindow(rulebook.funding)
         premium.restore(self.premium.state())
-        self.index, self.mark, self.premium = index, mark, premium
-        self.profit_margins_orders = rulebook.profit_margins_orders
+        return index, mark, premium
 
     def limit_prices(self, max_ticks: int) -> None:
         """Set the highest price, and with it the open interest whose value stays an amount at every

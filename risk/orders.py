@@ -88,9 +88,14 @@ class Orders:
                 verdict = Verdict(Reason.NO_MARK_PRICE)
             if verdict.reason == OK:
                 position = self.position(trader, listing, command.leg)
-                verdict = self._check_and_place(command, trader, position)
-                if verdict.reason != OK:
-                    drop_if_empty(position)
+                high_ticks, low_ticks = position.buy_high_ticks, position.sell_low_ticks
+                try:
+                    verdict = self._check_and_place(command, trader, position)
+                finally:
+                    if core.planning:
+                        # It was refused, or something was raised.
+                        position.buy_high_ticks, position.sell_low_ticks = high_ticks, low_ticks
+                        drop_if_empty(position)
         if verdict.reason != OK:
             core.reject(account_id, order_id, verdict)
 
@@ -168,6 +173,8 @@ class Orders:
             return verdict
         if order.price_ticks != least_ticks:
             value_q = instrument.fill_value_q(qty_lots, order.price_ticks)
+        cross = core.cross_of(position.account)
+        core.apply()
         self._reservations.register(order, value_q)
         now_ns = core.now_ns
         account_id = command.account_id
@@ -178,7 +185,6 @@ class Orders:
                 now_ns, account_id, order.order_id, instrument_id, side, qty_lots, price_ticks
             )
         )
-        cross = core.cross_of(position.account)
         if order.reduce_only or closes:
             # What waits behind it might open now: if that is not covered, it goes first.
             keep_covered(core, self._reservations, cross, order)
@@ -238,15 +244,15 @@ class Orders:
         high_ticks = position.buy_high_ticks
         if position.listing.model.by_entry and side == BUY and order.price_ticks > high_ticks:
             position.buy_high_ticks = order.price_ticks
-        if account.isolated:
-            cross = core.cross_of(account)
-            verdict = check_isolated_margin(position, cross, side, order.qty_lots, value_q, fee_q)
-        else:
-            verdict = check_cross_margin(
+        try:
+            if account.isolated:
+                cross = core.cross_of(account)
+                return check_isolated_margin(position, cross, side, order.qty_lots, value_q, fee_q)
+            return check_cross_margin(
                 position, side, order.qty_lots, value_q, fee_q, core.profit_margins_orders
             )
-        position.buy_high_ticks = high_ticks
-        return verdict
+        finally:
+            position.buy_high_ticks = high_ticks
 
     def _reach(self, order: OpenOrder, edge_ticks: int, passed: Verdict) -> None:
         """Let a market order that margin carries at its least price go on as far as margin does,
@@ -357,10 +363,15 @@ class Orders:
         if isinstance(found, Verdict):
             core.reject(account_id, order_id, found)
             return
-        verdict = self._check_amend(found, price_ticks, qty_lots)
-        if verdict.reason != OK:
-            core.reject(account_id, order_id, verdict)
-            return
+        worst = self._check_amend(found, price_ticks, qty_lots)
+        if isinstance(worst, Verdict):
+            if worst.reason != OK:
+                core.reject(account_id, order_id, worst)
+                return
+            core.apply()
+        else:
+            core.apply()
+            self._reserve_worst(found, worst, qty_lots)
         seen_lots = found.book_lots
         found.position.account.trader.touch()
         found.changes += 1
@@ -378,7 +389,11 @@ class Orders:
             )
         )
 
-    def _check_amend(self, order: OpenOrder, price_ticks: int, qty_lots: int) -> Verdict:
+    def _check_amend(
+        self, order: OpenOrder, price_ticks: int, qty_lots: int
+    ) -> "OpenOrder | Verdict":
+        """The worst that the order may become meanwhile, or a verdict: refused, or passed because
+        it asks for nothing more."""
         position = order.position
         listing = position.listing
         if qty_lots <= 0:
@@ -402,16 +417,19 @@ class Orders:
             return PASSED
         return self._recheck(order, price_ticks, qty_lots)
 
-    def _recheck(self, order: OpenOrder, new_price_ticks: int, new_lots: int) -> Verdict:
-        """The check with the old order's reservation out of the way.
+    def _recheck(
+        self, order: OpenOrder, new_price_ticks: int, new_lots: int
+    ) -> "OpenOrder | Verdict":
+        """The check with the old order's reservation out of the way, put back afterwards whatever
+        is raised.
 
         Until the book answers, the order may fill as it was or as it will be: the larger size at
-        the worse price stays reserved.
+        the worse price has to be covered.
         """
         position = order.position
         lots, price_ticks, hold_q = order.remaining_lots, order.price_ticks, order.hold_q
         value_q = order.value_q
-        self._reservations.release(order, lots)
+        high_ticks, low_ticks = position.buy_high_ticks, position.sell_low_ticks
         worst_lots = max(lots, new_lots)
         worst_ticks = max(price_ticks, new_price_ticks)
         if order.side == SELL:
@@ -428,22 +446,32 @@ class Orders:
             order.reduce_only,
             False,
         )
-        if order.reduce_only or can_only_close(position, order.side, worst_lots):
-            verdict = self._check_closing(probe, worst_q, notional_q, False)
-        else:
-            verdict = self._check_margin(probe, worst_q, notional_q)
-        if verdict.reason == OK:
-            if new_lots > lots:
-                order.qty_lots += new_lots - lots
-            lots, price_ticks, value_q = worst_lots, worst_ticks, worst_q
-            hold_q = max(hold_q, probe.hold_q)
-        order.price_ticks = price_ticks
-        order.hold_q = hold_q
-        position.account.held_q += hold_q
-        self._reservations.reserve(order, lots, value_q)
-        if verdict.reason == OK:
-            keep_covered(self._core, self._reservations, self._core.cross_of(position.account))
-        return verdict
+        probe.value_q = worst_q
+        self._reservations.release(order, lots)
+        try:
+            if order.reduce_only or can_only_close(position, order.side, worst_lots):
+                verdict = self._check_closing(probe, worst_q, notional_q, False)
+            else:
+                verdict = self._check_margin(probe, worst_q, notional_q)
+        finally:
+            order.hold_q = hold_q
+            position.account.held_q += hold_q
+            self._reservations.reserve(order, lots, value_q)
+            position.buy_high_ticks, position.sell_low_ticks = high_ticks, low_ticks
+        return probe if verdict.reason == OK else verdict
+
+    def _reserve_worst(self, order: OpenOrder, worst: OpenOrder, new_lots: int) -> None:
+        """Reserve for the worst an order may be until the book answers."""
+        lots = order.remaining_lots
+        account = order.position.account
+        hold_q = self._reservations.release(order, lots)
+        if new_lots > lots:
+            order.qty_lots += new_lots - lots
+        order.price_ticks = worst.price_ticks
+        order.hold_q = max(hold_q, worst.hold_q)
+        account.held_q += order.hold_q
+        self._reservations.reserve(order, worst.qty_lots, worst.value_q)
+        keep_covered(self._core, self._reservations, self._core.cross_of(account))
 
 
 def closes_leg(leg: int, side: int) -> bool:

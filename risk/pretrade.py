@@ -259,12 +259,14 @@ def check_cross_margin(
     ``profit_counts`` whether unrealised profit margins orders.
     """
     position.count_in(side, qty_lots, value_q)
-    account = position.account
-    required_q, free_q = initial_and_equity_q(account, profit_counts)
-    if len(account.trader.accounts) > 1 and profit_counts and isolated_need_q(account):
-        # What isolated positions need cannot be unrealised profit.
-        free_q -= unrealised_profit_q(account)
-    position.count_in(side, -qty_lots, -value_q)
+    try:
+        account = position.account
+        required_q, free_q = initial_and_equity_q(account, profit_counts)
+        if len(account.trader.accounts) > 1 and profit_counts and isolated_need_q(account):
+            # What isolated positions need cannot be unrealised profit.
+            free_q -= unrealised_profit_q(account)
+    finally:
+        position.count_in(side, -qty_lots, -value_q)
     required_q += fee_q
     required_q += order_loss_q(position, side, qty_lots, value_q, position.listing.mark_ticks)
     if required_q > free_q:
@@ -289,9 +291,11 @@ def check_isolated_margin(
     if cross.holdings:
         free_q = min(free_q, movable_q(cross) + pot_need_q(position))
     position.count_in(side, qty_lots, value_q)
-    loss_q = order_loss_q(position, side, qty_lots, value_q, position.listing.mark_ticks)
-    required_q = pot_need_q(position, loss_q, fee_q)
-    position.count_in(side, -qty_lots, -value_q)
+    try:
+        loss_q = order_loss_q(position, side, qty_lots, value_q, position.listing.mark_ticks)
+        required_q = pot_need_q(position, loss_q, fee_q)
+    finally:
+        position.count_in(side, -qty_lots, -value_q)
     if required_q > free_q:
         return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
     return Verdict(OK, required_q, free_q)

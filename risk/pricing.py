@@ -15,6 +15,7 @@ from risk.frontier import Banded
 from risk.funding_settlement import FundingSettlement
 from risk.house_waterfall import HouseWaterfall
 from risk.listing import HIGHEST_RISE, Listing
+from risk.mark import MarkPrice
 from risk.pretrade import Verdict
 from risk.watch import MarginWatch
 
@@ -43,11 +44,21 @@ class Pricing:
             detail = f"index price {price_ticks}; allowed: 1 to {highest_ticks} ticks"
             core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
             return
+        if listing.mark_ticks == 0:
+            self._try_first_mark(listing, command)
+        core.apply()
         if listing.max_ticks == 0:
             listing.limit_prices(min(MAX_TICKS, price_ticks * HIGHEST_RISE))
         listing.index.update(command.source_id, price_ticks, command.time_ns)
         if listing.mark_ticks == 0:
             self._renew_mark(listing, listing.index.value(core.now_ns))
+
+    def _try_first_mark(self, listing: Listing, command: IndexPrice) -> None:
+        """Compute the first mark on copies: what cannot be computed changes nothing."""
+        core = self._core
+        index, mark, _ = listing.prices_under(core.rulebook)
+        index.update(command.source_id, command.price_ticks, command.time_ns)
+        self._mark_of(listing, mark, index.value(core.now_ns))
 
     def asset_price(self, command: AssetPrice) -> None:
         """Take one source's price of a collateral asset; the index of all is in force at once."""
@@ -70,14 +81,16 @@ class Pricing:
             verdict = Verdict(Reason.NUMBER_TOO_LARGE, total_q, MAX_AMOUNT_Q, detail)
             core.reject(0, 0, verdict)
             return
-        asset.index.update(source_id, price_ppb, time_ns)
-        self._renew_price(asset)
+        index = asset.index_with(source_id, price_ppb, time_ns, core.rulebook.index)
+        present_ppb = index.value(core.now_ns)
+        core.apply()
+        asset.index = index
+        self._renew_price(asset, present_ppb)
 
-    def _renew_price(self, asset: CollateralAsset) -> None:
-        """Put an asset's index in force and look at those whose band it has left."""
+    def _renew_price(self, asset: CollateralAsset, price_ppb: int) -> None:
+        """Put an asset's price in force and look at those whose band it has left."""
         core = self._core
         before = asset.price_ppb
-        price_ppb = asset.index.value(core.now_ns)
         if price_ppb == before:
             return
         asset.set_price(price_ppb)
@@ -123,19 +136,9 @@ class Pricing:
     def _renew_mark(self, listing: Listing, index_ticks: int) -> None:
         core = self._core
         now_ns = core.now_ns
-        interval_ns = core.funding_interval_ns
         listing.index_ticks = index_ticks
         before = listing.mark_ticks
-        mark_ticks = listing.mark.value(
-            now_ns,
-            index_ticks,
-            listing.last_ticks,
-            listing.funding_rate_ppb,
-            max(0, listing.next_funding_ns - now_ns) if interval_ns else 0,
-            interval_ns,
-            listing.bid_ticks,
-            listing.ask_ticks,
-        )
+        mark_ticks = self._mark_of(listing, listing.mark, index_ticks)
         if mark_ticks == 0:
             return
         listing.mark_ticks = mark_ticks
@@ -153,6 +156,21 @@ class Pricing:
             listing.mark_version += 1
             self._recheck(listing.frontier.crossed(mark_ticks))
             self._house.check(listing.instrument.settle_asset_id)
+
+    def _mark_of(self, listing: Listing, mark: MarkPrice, index_ticks: int) -> int:
+        core = self._core
+        now_ns = core.now_ns
+        interval_ns = core.funding_interval_ns
+        return mark.value(
+            now_ns,
+            index_ticks,
+            listing.last_ticks,
+            listing.funding_rate_ppb,
+            max(0, listing.next_funding_ns - now_ns) if interval_ns else 0,
+            interval_ns,
+            listing.bid_ticks,
+            listing.ask_ticks,
+        )
 
     def _recheck(self, crossed: list[Banded]) -> None:
         """Recompute the accounts whose band a price has left, by account id."""
@@ -172,7 +190,7 @@ class Pricing:
                 listing.stale = True
                 core.emit(IndexStale(core.now_ns, listing.instrument_id, True))
         for asset in core.ledger.collateral.values():
-            self._renew_price(asset)
+            self._renew_price(asset, asset.index.value(core.now_ns))
         self._watch.expire_calls()
         interval_ns = core.funding_interval_ns
         if interval_ns:

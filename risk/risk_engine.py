@@ -2,16 +2,22 @@
 
 A deterministic component. It takes commands and what matching and liquidation answer, and hands
 each message to the part that knows the rule.
+
+Each command is planned before it is applied: up to `RiskCore.apply` its handler only looks, and
+what it borrows it puts back. So an exception before that is a refusal (`INTERNAL_ERROR`) that
+follows from state and command alone, and changes nothing; one behind it leaves state half changed
+and is raised. A tick of the clock, and what other components say, have no plan.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from engine import commands as c
 from engine import internal as k
 from engine.commands import CancelOrder, IndexPrice, SubmitOrder
 from engine.component import Component
 from engine.events import SystemChanged
+from engine.instruments import InstrumentSpec
 from engine.internal import BookTop, Fill, OrderGone
 from engine.reasons import Reason
 from risk.adl_queue import AdlQueues
@@ -31,11 +37,25 @@ from risk.socialisation import Socialisation
 from risk.transfers import Transfers
 from risk.watch import MarginWatch
 
+OnDefect = Callable[[Any, Exception], object]
+
+NOT_OF_THE_COMMAND: Final = (AssertionError, MemoryError, RecursionError)
+"""Raised for a broken invariant, or by the process the engine runs in: never a refusal. The latter
+would not come again in a replay."""
+
+
+def unheard(command: Any, error: Exception) -> None:
+    """Nobody asks what the defects are."""
+
 
 class RiskEngine(Component):
-    """Entry point of the risk component; `core` holds its state."""
+    """Entry point of the risk component; `core` holds its state.
 
-    def __init__(self) -> None:
+    ``on_defect`` hears of each command that was refused because its plan raised, with the error.
+    """
+
+    def __init__(self, on_defect: OnDefect = unheard) -> None:
+        self._on_defect = on_defect
         self.core = RiskCore()
         self.reservations = Reservations(self.core)
         self.watch = MarginWatch(self.core, self.reservations)
@@ -53,11 +73,11 @@ class RiskEngine(Component):
         self.close_out = CloseOut(
             self.core, self.reservations, self.watch, deleveraging, socialisation, self.house
         )
-        self._handlers = self._routes()
+        self._planned = self._routes_planned()
+        self._unplanned = self._routes_unplanned()
 
-    def _routes(self) -> dict[type, Callable[[Any], None]]:
-        orders, settlement, transfers = self.orders, self.settlement, self.transfers
-        close_out, pricing = self.close_out, self.pricing
+    def _routes_planned(self) -> dict[type, Callable[[Any], None]]:
+        orders, transfers, pricing = self.orders, self.transfers, self.pricing
         return {
             c.AddAsset: self._add_asset,
             c.AddInstrument: self._add_instrument,
@@ -72,12 +92,17 @@ class RiskEngine(Component):
             c.CancelAll: orders.cancel_all,
             c.AmendOrder: orders.amend,
             c.AssetPrice: pricing.asset_price,
-            c.AdvanceTime: self._advance_time,
             c.QueryAccount: self._query_account,
             c.QueryMarket: self._query_market,
             c.QueryRisk: self._query_risk,
             c.QueryOrders: self._query_orders,
             c.Skipped: self._skipped,
+        }
+
+    def _routes_unplanned(self) -> dict[type, Callable[[Any], None]]:
+        settlement, close_out = self.settlement, self.close_out
+        return {
+            c.AdvanceTime: self._advance_time,
             k.OrderChanged: settlement.changed,
             k.PullFailed: settlement.pull_failed,
             k.LiquidateCancel: close_out.cancel_orders,
@@ -94,38 +119,70 @@ class RiskEngine(Component):
 
         Raises:
             TypeError: a message type this component does not take.
+            Exception: what a defect raises while state changes; that is half done then.
         """
         core = self.core
         core.out = out
-        # The commonest first, by their classes: compiled this is a direct call, the table is not.
-        if isinstance(message, OrderGone):
-            core.advance(message.time_ns)
-            self.settlement.gone(message)
-        elif isinstance(message, Fill):
-            core.advance(message.time_ns)
-            self.settlement.filled(message)
-        elif isinstance(message, SubmitOrder):
-            self.orders.submit(message)
-        elif isinstance(message, CancelOrder):
-            self.orders.cancel(message)
-        elif isinstance(message, BookTop):
-            core.advance(message.time_ns)
-            self.pricing.book_top(message)
-        elif isinstance(message, IndexPrice):
-            core.advance(message.time_ns)
-            self.pricing.index_price(message)
-        else:
-            handler = self._handlers.get(type(message))
-            if handler is None:
-                raise TypeError(f"the risk engine does not take {type(message).__name__}")
-            core.advance(message.time_ns)
-            handler(message)
+        core.planning = False
+        said = len(out)
+        opened = len(core.ledger.accounts)
+        try:
+            # The commonest first, by their classes: compiled this is a direct call, the table is
+            # not.
+            if isinstance(message, OrderGone):
+                core.advance(message.time_ns)
+                self.settlement.gone(message)
+            elif isinstance(message, Fill):
+                core.advance(message.time_ns)
+                self.settlement.filled(message)
+            elif isinstance(message, SubmitOrder):
+                core.planning = True
+                self.orders.submit(message)
+            elif isinstance(message, CancelOrder):
+                core.planning = True
+                self.orders.cancel(message)
+            elif isinstance(message, BookTop):
+                core.advance(message.time_ns)
+                self.pricing.book_top(message)
+            elif isinstance(message, IndexPrice):
+                core.planning = True
+                core.advance(message.time_ns)
+                self.pricing.index_price(message)
+            else:
+                self._look_up(message)
+        except Exception as error:
+            if not core.planning or isinstance(error, NOT_OF_THE_COMMAND):
+                raise
+            core.planning = False
+            del out[said:]
+            core.ledger.close_opened(opened)
+            self._refuse(message, error)
+
+    def _look_up(self, message: Any) -> None:
+        core = self.core
+        handler = self._planned.get(type(message))
+        core.planning = handler is not None
+        if handler is None:
+            handler = self._unplanned.get(type(message))
+        if handler is None:
+            raise TypeError(f"the risk engine does not take {type(message).__name__}")
+        core.advance(message.time_ns)
+        handler(message)
+
+    def _refuse(self, message: Any, error: Exception) -> None:
+        """Refuse a command whose plan raised. The answer names the kind of error only: its words
+        may differ from one build to the next, and a replay says the same in each."""
+        account_id: int = getattr(message, "account_id", 0)
+        order_id: int = getattr(message, "order_id", 0)
+        detail = type(error).__name__
+        self.core.reject(account_id, order_id, Verdict(Reason.INTERNAL_ERROR, detail=detail))
+        self._on_defect(message, error)
 
     def answer(self, query: Any) -> list[Any]:
         """What there is to say to a query now. Nothing changes, not even the time."""
         out: list[Any] = []
         self.core.out = out
-        self._handlers[type(query)](query)
+        self._planned[type(query)](query)
         return out
 
     def _add_asset(self, command: c.AddAsset) -> None:
@@ -139,6 +196,8 @@ class RiskEngine(Component):
             check_asset(command.spec)
             core.add_asset(command)
         except ValueError as error:
+            if not core.planning:
+                raise
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
             return
         core.emit(SystemChanged(core.now_ns, "asset", command.spec.symbol))
@@ -147,28 +206,31 @@ class RiskEngine(Component):
 
     def _add_instrument(self, command: c.AddInstrument) -> None:
         core = self.core
-        spec = command.spec
-        verdict = None
+        planned = self._plan_listing(command.spec)
+        if isinstance(planned, Verdict):
+            core.reject(0, 0, planned)
+            return
+        core.apply()
+        core.listings[planned.instrument_id] = planned
+        core.emit(k.InstrumentListed(core.now_ns, command.spec))
+        core.emit(SystemChanged(core.now_ns, "instrument", command.spec.symbol))
+
+    def _plan_listing(self, spec: InstrumentSpec) -> "Listing | Verdict":
+        core = self.core
         if spec.instrument_id in core.listings:
             detail = f"instrument_id {spec.instrument_id}"
-            verdict = Verdict(Reason.DUPLICATE_ID, detail=detail)
-        elif spec.settle_asset_id not in core.assets:
+            return Verdict(Reason.DUPLICATE_ID, detail=detail)
+        if spec.settle_asset_id not in core.assets:
             detail = f"settle_asset_id {spec.settle_asset_id}"
-            verdict = Verdict(Reason.UNKNOWN_ASSET, detail=detail)
-        elif spec.settle_asset_id in core.ledger.collateral:
+            return Verdict(Reason.UNKNOWN_ASSET, detail=detail)
+        if spec.settle_asset_id in core.ledger.collateral:
             detail = "settle_asset_id is collateral in another asset by the rulebook"
-            verdict = Verdict(Reason.INVALID_FIELD, detail=detail)
-        else:
-            try:
-                check_instrument(spec)
-                core.listings[spec.instrument_id] = Listing(spec, core.rulebook)
-            except ValueError as error:
-                verdict = Verdict(Reason.INVALID_FIELD, detail=str(error))
-        if verdict is not None:
-            core.reject(0, 0, verdict)
-        else:
-            core.emit(k.InstrumentListed(core.now_ns, spec))
-            core.emit(SystemChanged(core.now_ns, "instrument", spec.symbol))
+            return Verdict(Reason.INVALID_FIELD, detail=detail)
+        try:
+            check_instrument(spec)
+            return Listing(spec, core.rulebook)
+        except ValueError as error:
+            return Verdict(Reason.INVALID_FIELD, detail=str(error))
 
     def _set_rulebook(self, command: c.SetRulebook) -> None:
         core = self.core
@@ -176,6 +238,8 @@ class RiskEngine(Component):
             rulebook = read_rulebook(command.rulebook)
             core.set_rulebook(rulebook)
         except ValueError as error:
+            if not core.planning:
+                raise
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
             return
         core.emit(k.RulesInForce(core.now_ns, command.rulebook))

@@ -24,7 +24,7 @@ from risk.cover import watch_cover
 from risk.health import evaluate
 from risk.ledger import Ledger
 from risk.listing import Listing
-from risk.risk_engine import RiskEngine
+from risk.risk_engine import OnDefect, RiskEngine, unheard
 from risk.rulebook import rulebook_from_json
 
 _RECORD_FIELDS: Final[tuple[str, ...]] = (
@@ -219,13 +219,13 @@ def _record(record: LiquidationRecord | None) -> list[Any] | None:
     return [getattr(record, name) for name in _RECORD_FIELDS]
 
 
-def restore_risk(state: list[Any]) -> RiskEngine:
+def restore_risk(state: list[Any], on_defect: OnDefect = unheard) -> RiskEngine:
     """A risk engine that goes on exactly as the one `risk_state` was taken from.
 
     What the state leaves out follows from it: holders and open interest from the positions, the
     price bands from the accounts at their marks.
     """
-    engine = RiskEngine()
+    engine = RiskEngine(on_defect)
     core = engine.core
     core.now_ns, core.next_call_id, core.next_liquidation_id, rulebook = state[:4]
     core.set_rulebook(rulebook_from_json(rulebook))

@@ -62,6 +62,7 @@ class Transfers:
             detail = f"account_id {account_id}; allowed: 100 to {MAX_ACCOUNT_ID}"
             core.reject(account_id, 0, Verdict(Reason.INVALID_FIELD, detail=detail))
             return
+        core.apply()
         core.ledger.add_trader(account_id)
         core.emit(AccountChanged(core.now_ns, account_id, -1, "opened", 1))
 
@@ -79,6 +80,7 @@ class Transfers:
         if account.wallet_q + command.amount_q > MAX_AMOUNT_Q or self._too_valuable(command):
             core.reject(command.account_id, 0, Verdict(Reason.NUMBER_TOO_LARGE))
             return
+        core.apply()
         sync_record(account.counted_in())
         core.ledger.deposit(account, command.amount_q)
         self._booked(account, command.amount_q, "deposit")
@@ -113,6 +115,7 @@ class Transfers:
             verdict = Verdict(Reason.INSUFFICIENT_FREE_COLLATERAL, command.amount_q, free_q)
             core.reject(command.account_id, 0, verdict)
             return
+        core.apply()
         core.ledger.deposit(account, -command.amount_q)
         self._booked(account, -command.amount_q, "withdrawal")
 
@@ -207,6 +210,7 @@ class Transfers:
             return
         account = position.account
         cross = core.cross_of(account)
+        core.apply()
         self._move(cross, account, command.amount_q, "isolated margin")
         self._watch.refresh(cross, widen=True)
         self._watch.refresh(account, widen=True)
@@ -267,12 +271,19 @@ class Transfers:
         if not 1 <= command.leverage <= limit:
             detail = f"leverage {command.leverage}; allowed: 1 to {limit}"
             verdict = Verdict(Reason.LEVERAGE_ABOVE_MAXIMUM, detail=detail)
+        moves: list[int] = []
         if verdict.reason == OK:
-            verdict = self._try_leverage(positions, command.leverage)
+            moves, verdict = self._plan_leverage(positions, command.leverage)
         if verdict.reason != OK:
             core.reject(command.account_id, 0, verdict)
             return
+        core.apply()
         trader.touch()
+        for position, amount_q in zip(positions, moves, strict=True):
+            position.leverage = command.leverage
+            if amount_q:
+                account = position.account
+                self._move(core.cross_of(account), account, amount_q, "leverage")
         trader.leverage = {**trader.leverage, command.instrument_id: command.leverage}
         core.emit(
             AccountChanged(
@@ -291,44 +302,49 @@ class Transfers:
                 self._watch.refresh(core.cross_of(account), widen=True)
             self._watch.refresh(account, widen=True)
 
-    def _try_leverage(self, positions: list[Position], leverage: int) -> Verdict:
-        """Change open positions and orders; back out when that needs more margin than there is.
+    def _plan_leverage(self, positions: list[Position], leverage: int) -> tuple[list[int], Verdict]:
+        """What a leverage moves into each open position, or why it cannot be had.
 
         An isolated position takes what it lacks from the cross account, and gives back what a
-        higher leverage frees.
+        higher leverage frees. The positions have the leverage while it is computed, and their own
+        again afterwards, whatever is raised.
         """
         core = self._core
         if not positions:
-            return PASSED
+            return [], PASSED
         cross = core.cross_of(positions[0].account)
         if any(each.liquidation is not None for each in (positions[0].account, cross)):
-            return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
+            return [], Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
         before = [position.leverage for position in positions]
         margins_q = [each.account.requirement.initial_q(each.account) for each in positions]
-        for position in positions:
-            position.leverage = leverage
-        moves = [
-            self._leverage_move_q(position, margin_q)
-            if position.account.isolated and old != leverage
-            else 0
-            for position, margin_q, old in zip(positions, margins_q, before, strict=True)
-        ]
-        if any(old > leverage for old in before) or any(amount_q > 0 for amount_q in moves):
-            required_q, free_q = self._leverage_need_q(cross, positions, moves)
-            if required_q > free_q:
-                for position, old in zip(positions, before, strict=True):
-                    position.leverage = old
-                return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
-            leaving_q = sum(moves)
-            evaluate(cross)
-            free_q = self._outside_call_q(cross, leaving_q)
-            if leaving_q > free_q:
-                for position, old in zip(positions, before, strict=True):
-                    position.leverage = old
-                return Verdict(Reason.INSUFFICIENT_FREE_COLLATERAL, leaving_q, free_q)
-        for position, amount_q in zip(positions, moves, strict=True):
-            if amount_q:
-                self._move(cross, position.account, amount_q, "leverage")
+        try:
+            for position in positions:
+                position.leverage = leverage
+            moves = [
+                self._leverage_move_q(position, margin_q)
+                if position.account.isolated and old != leverage
+                else 0
+                for position, margin_q, old in zip(positions, margins_q, before, strict=True)
+            ]
+            if all(old <= leverage for old in before) and all(amount_q <= 0 for amount_q in moves):
+                return moves, PASSED
+            return moves, self._check_leverage(cross, positions, moves)
+        finally:
+            for position, old in zip(positions, before, strict=True):
+                position.leverage = old
+
+    def _check_leverage(
+        self, cross: MarginAccount, positions: list[Position], moves: list[int]
+    ) -> Verdict:
+        """Whether a cross account has what a leverage asks of it."""
+        required_q, free_q = self._leverage_need_q(cross, positions, moves)
+        if required_q > free_q:
+            return Verdict(Reason.INSUFFICIENT_MARGIN, required_q, free_q)
+        leaving_q = sum(moves)
+        evaluate(cross)
+        free_q = self._outside_call_q(cross, leaving_q)
+        if leaving_q > free_q:
+            return Verdict(Reason.INSUFFICIENT_FREE_COLLATERAL, leaving_q, free_q)
         return PASSED
 
     def _leverage_move_q(self, position: Position, before_q: int) -> int:
@@ -390,6 +406,7 @@ class Transfers:
         if self._positions(trader, command.instrument_id):
             core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
             return
+        core.apply()
         trader.touch()
         trader.isolated = {**trader.isolated, command.instrument_id: command.isolated}
         core.emit(
@@ -412,6 +429,7 @@ class Transfers:
         if any(self._positions(trader, instrument_id) for instrument_id in core.listings):
             core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
             return
+        core.apply()
         trader.touch()
         trader.hedge = command.hedge
         core.emit(AccountChanged(core.now_ns, command.account_id, -1, "hedge", int(command.hedge)))

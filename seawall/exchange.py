@@ -4,6 +4,7 @@ The simulator, the tests and notebooks all use this class. It adds no rule of it
 commands whose time goes back, counts, passes events on, and checks invariants when asked to.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +30,12 @@ from seawall.state_hash import condensed_hash
 Listener = Callable[[Event], None]
 
 
+def warn_of_defect(command: Any, error: Exception) -> None:
+    """Warn of a command that was refused because its plan raised."""
+    text = f"refused, nothing changed: {command!r:.300}: {error!r}; a defect to be reported"
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
 class Exchange(Sink):
     """A deterministic market driven by commands.
 
@@ -46,7 +53,7 @@ class Exchange(Sink):
         check_cheap: bool = True,
     ) -> None:
         self.matching = MatchingEngine(publish_depth=publish_depth)
-        self.risk = RiskEngine()
+        self.risk = RiskEngine(warn_of_defect)
         self.liquidation = LiquidationEngine()
         self._latency = latency
         self.bus = self._new_bus()
@@ -224,7 +231,7 @@ class Exchange(Sink):
         and nothing is under way; `resume` brings all of that along. Books are new objects.
         """
         risk, matching, liquidation = state
-        self.risk = restore_risk(risk)
+        self.risk = restore_risk(risk, warn_of_defect)
         self.matching.restore(matching)
         self.liquidation = LiquidationEngine()
         self.liquidation.restore(liquidation)

@@ -44,16 +44,21 @@ class World:
         self._next_id = 1
         self._price_of = {1: 1, 2: 1, 3: 1}
         self.metrics = Metrics()
+        self.defects: list[str] = []
 
         def wrap(handler: Any) -> Any:
             return MeteredComponent(handler, self.metrics, lambda: 0).handle
 
-        self.hub: MergedHub = RiskHolder(wrap).merged_hub(publish_depth=True)
+        def note(command: Any, error: Exception) -> None:
+            self.defects.append(f"{command!r:.300}: {error!r}")
+
+        self.hub: MergedHub = RiskHolder(wrap, on_defect=note).merged_hub(publish_depth=True)
 
     def run(self, commands: int) -> None:
-        """Open a market and send so many commands; raises what the exchange raises."""
+        """Open a market and send so many commands; raises what the exchange raises, also what is
+        only a refusal to clients."""
         batches = 0
-        left = [*self._opening(), *(self._next() for _ in range(commands))]
+        left = self.commands(commands)
         while left:
             size = self._rng.choice((1, 1, 3, 20))
             batch, left = left[:size], left[size:]
@@ -61,6 +66,11 @@ class World:
             out: list[Any] = []
             self.hub.handle(GATEWAY, encode_frame(Batch(batches, batch)), out)
         pack(self.hub.state())
+        assert not self.defects, self.defects[0]
+
+    def commands(self, count: int) -> list[Command]:
+        """A market's opening and so many commands."""
+        return [*self._opening(), *(self._next() for _ in range(count))]
 
     # what is there
 

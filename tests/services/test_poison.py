@@ -2,6 +2,7 @@
 can: nothing before it is lost, nothing after it is done on a state that may be half changed."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from gateway.client import Client, NoAnswer
 from gateway.one_process import taken_in
 from gateway.parts import leaf_of, risk_hub
 from gateway.protocol import Reply
-from risk.transfers import Transfers
+from risk.watch import MarginWatch
 from seawall.exchange import Exchange
 from seawall.state_hash import exchange_hash
 from tests.services.processes import PATIENCE_SECONDS, ROOT
@@ -36,14 +37,36 @@ from tests.services.supervised import Running
 FAULT = """
 from risk.transfers import Transfers
 
-
-def withdraw(self, command):
-    raise ZeroDivisionError("planted")
+booked = Transfers._booked
 
 
-Transfers.withdraw = withdraw
+def raises(self, account, amount_q, cause):
+    if cause == "withdrawal":
+        raise ZeroDivisionError("planted")
+    booked(self, account, amount_q, cause)
+
+
+Transfers._booked = raises
 """
-"""Put before the services as the module Python imports by itself at the start."""
+"""Put before the services as the module Python imports by itself at the start: the money has left
+the account when it is raised."""
+
+FAULT_OF_A_PLAN = """
+from risk.transfers import Transfers
+
+
+check = Transfers._check_amount
+
+
+def raises(self, trader, asset_id, amount_q):
+    if amount_q == 1000:
+        raise ZeroDivisionError("planted")
+    return check(self, trader, asset_id, amount_q)
+
+
+Transfers._check_amount = raises
+"""
+"""The same, but raised before anything has changed."""
 
 POISON = c.Withdraw(0, 100, 1, 1_000)
 
@@ -134,6 +157,35 @@ def test_an_operator_leaves_the_poison_command_out(faulty: Running, tmp_path: Pa
         journal.close()
 
 
+@pytest.mark.parametrize("layout", ['layout = "one"\n', 'layout = "separate"\n'])
+def test_a_command_whose_plan_raises_is_refused_and_the_market_goes_on(
+    tmp_path: Path, layout: str
+) -> None:
+    """The operator is told with the traceback, the asker with a number, and nothing has changed:
+    the money is still there, also after a restart."""
+    (tmp_path / "sitecustomize.py").write_text(FAULT_OF_A_PLAN)
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    told = []
+    with Running(tmp_path / "up", env=environment, top=layout) as up, Client(up.address) as client:
+        client.call_all([*opening(RULEBOOKS[0])])
+        before = client.call(c.QueryAccount(0, 100)).events[0]
+        refused = client.call(POISON)
+        assert refused.rejection is not None
+        assert refused.rejection.words.startswith("117 internal error")
+        assert refused.rejection.detail == "ZeroDivisionError"
+        errors = up.errors.read_text()
+        assert 'raise ZeroDivisionError("planted")' in errors
+        assert "refused, nothing changed: Withdraw(" in errors
+        told.append(client.call(c.QueryAccount(0, 100)).events[0])
+        for pid in up.children().values():
+            os.kill(pid, signal.SIGKILL)
+        told.append(client.call(c.QueryAccount(0, 100), PATIENCE_SECONDS).events[0])
+    for report in told:
+        assert isinstance(before, AccountReport)
+        assert isinstance(report, AccountReport)
+        assert report.margin_accounts == before.margin_accounts
+
+
 def answered(client: Client, numbers: list[int]) -> dict[int, Reply]:
     """The answers to requests, once all have come."""
     replies: dict[int, Reply] = {}
@@ -148,9 +200,9 @@ def test_a_hub_names_the_message_its_component_raised_on(monkeypatch: pytest.Mon
     def raises(*_: Any) -> None:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(Transfers, "withdraw", raises)
-    with pytest.raises(Unhandled, match=r"risk cannot handle Withdraw\(.*Division.*planted"):
-        risk_hub().handle(GATEWAY, encode_frame(Batch(1, [POISON])), [])
+    monkeypatch.setattr(MarginWatch, "expire_calls", raises)
+    with pytest.raises(Unhandled, match=r"risk cannot handle AdvanceTime\(.*Division.*planted"):
+        risk_hub().handle(GATEWAY, encode_frame(Batch(1, [c.AdvanceTime(1)])), [])
 
 
 def test_bytes_that_are_no_frame_change_nothing() -> None:

@@ -1,0 +1,137 @@
+"""A command is planned, then applied. Whatever its plan raises refuses it and changes nothing; what
+is raised once it changes state is not taken for a refusal.
+
+The fault is planted in every function in turn that a command calls, over random worlds: the
+interpreter raises when the function is entered, as if its first line did.
+"""
+
+import inspect
+import random
+import sys
+from types import FrameType
+from typing import Any, get_args
+
+import pytest
+
+from engine import commands as c
+from engine.bus import Bus
+from engine.events import CommandRejected
+from engine.reasons import Reason
+from engine.topology import LIQUIDATION, MATCHING, RISK
+from engine.units import COMPILED
+from matching.matching_engine import MatchingEngine
+from risk.liquidation.engine import LiquidationEngine
+from risk.risk_engine import RiskEngine
+from risk.state import restore_risk, risk_state
+from tests.services.poison import World
+
+WORLDS = 4
+COMMANDS = 60
+FAULTS = 10
+"""Functions of a command, by chance, that raise in turn."""
+
+
+class Planted(Exception):
+    """The fault."""
+
+
+def puts_back(frame: FrameType) -> bool:
+    """The end of a plan, where what it borrowed is put back: sums and comparisons only, in which
+    nothing can be raised."""
+    inside: FrameType | None = frame
+    while inside is not None and inside.f_code.co_name != "handle":
+        name = inside.f_code.co_name
+        inside = inside.f_back
+        by = "" if inside is None else inside.f_code.co_name
+        if name in ("count_in", "drop_if_empty") or (name, by) == ("reserve", "_recheck"):
+            return True
+    return False
+
+
+def handled(engine: RiskEngine, command: Any, at: int = 0) -> tuple[list[Any], int]:
+    """What the engine says to a command whose ``at``-th call fails, and how many there were."""
+    calls = 0
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal calls
+        # Nobody hears what a generator raises that is closed early, as by `any`.
+        generator = frame.f_code.co_flags & inspect.CO_GENERATOR
+        if event == "call" and not generator and not puts_back(frame):
+            calls += 1
+            if calls == at:
+                raise Planted
+
+    out: list[Any] = []
+    sys.setprofile(watch)
+    try:
+        engine.handle(command, out)
+    finally:
+        sys.setprofile(None)
+    return out, calls
+
+
+class Tried:
+    """The risk engine of a world: before it takes a command, a twin takes it with faults."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.engine = RiskEngine()
+        self.refused: set[str] = set()
+        self.raised: set[str] = set()
+
+    def handle(self, message: Any, out: list[Any]) -> None:
+        if isinstance(message, get_args(c.Command)):
+            self.engine.core.advance(message.time_ns)
+            self.plant(message)
+        self.engine.handle(message, out)
+
+    def plant(self, command: Any) -> None:
+        before = risk_state(self.engine)
+        _, calls = handled(restore_risk(before), command)
+        twin = restore_risk(before)
+        # The first call is that of the engine itself.
+        for at in self.rng.sample(range(2, calls + 1), min(FAULTS, calls - 1)):
+            try:
+                out, calls = handled(twin, command, at)
+            except Planted:
+                assert not twin.core.planning
+                self.raised.add(type(command).__name__)
+                twin = restore_risk(before)
+                continue
+            if calls < at:
+                # An engine that was asked before finds some things without a call.
+                twin = restore_risk(before)
+                continue
+            assert risk_state(twin) == before, f"{command} failed in call {at}"
+            assert [type(event) for event in out] == [CommandRejected]
+            assert out[0].reason == Reason.INTERNAL_ERROR
+            self.refused.add(type(command).__name__)
+
+
+def rare(time_ns: int) -> list[c.Command]:
+    """Commands that a short world may be without."""
+    return [
+        c.CancelOrder(time_ns, 100, 2),
+        c.Withdraw(time_ns, 100, 1, 1),
+        c.SetLeverage(time_ns, 100, 1, 3),
+        c.SetPositionMode(time_ns, 103, True),
+        c.Skipped(time_ns, 100, "", ""),
+    ]
+
+
+@pytest.mark.skipif(COMPILED, reason="compiled functions cannot be made to fail from outside")
+def test_what_a_plan_raises_refuses_the_command_and_changes_nothing() -> None:
+    refused: set[str] = set()
+    for seed in range(WORLDS):
+        tried = Tried(seed)
+        takers = {
+            RISK: tried.handle,
+            MATCHING: MatchingEngine(False).handle,
+            LIQUIDATION: LiquidationEngine().handle,
+        }
+        bus = Bus(takers, lambda event: None)
+        commands = World(seed).commands(COMMANDS)
+        for command in [*commands, *rare(commands[-1].time_ns)]:
+            bus.send(command)
+        refused |= tried.refused
+    assert refused == {kind.__name__ for kind in get_args(c.Command)} - {"AdvanceTime"}
