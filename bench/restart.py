@@ -35,11 +35,12 @@ from engine.service_journal import ServiceJournal, read_inputs
 from engine.snapshot_file import snapshot_file, snapshots_of
 from engine.topology import GATEWAY
 from gateway.frames import Intake
-from gateway.intake import GatewayPart, requester
+from gateway.intake import GatewayPart
 from gateway.keys import ANONYMOUS
 from gateway.link_secrets import seals_of
 from gateway.one_process import OneProcess
 from gateway.parts import RiskHolder
+from gateway.runs import requester
 from gateway.serve import GATEWAY_BYTES, READY, build_service
 from risk.accounts import FIRST_TRADER
 

@@ -3,6 +3,8 @@
 Each answer is an event (`engine.events`) and goes to the one that asked.
 """
 
+from typing import Final
+
 import msgspec
 
 from engine.forms import Hashed
@@ -82,8 +84,19 @@ class AccountReport(_Report, frozen=True, array_like=True, tag=True):
     open_order_ids: list[int]
 
 
+OPEN: Final[str] = "open"
+PARTLY_FILLED: Final[str] = "partly filled"
+FILLED: Final[str] = "filled"
+CANCELLED: Final[str] = "cancelled"
+"""States of an order; a cancelled one has a reason, and may have been filled in part."""
+
+
 class OrderReport(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An open order as it stands: ``qty_lots`` it was accepted with, ``remaining_lots`` left."""
+    """An open order as it stands: ``qty_lots`` it was accepted with, ``remaining_lots`` left.
+
+    Over services ``run`` and ``request_id`` are of the request that placed it; 0 where no client's
+    request did.
+    """
 
     order_id: int
     instrument_id: int
@@ -94,13 +107,37 @@ class OrderReport(msgspec.Struct, frozen=True, array_like=True, gc=False):
     price_ticks: int
     reduce_only: bool
     liquidation: bool
+    state: str = OPEN
+    run: int = 0
+    request_id: int = 0
+
+
+class EndedOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An order that is over: size and price it was accepted with, what remained of it, and the
+    reason (`engine.reasons`) with which it ended."""
+
+    order_id: int
+    instrument_id: int
+    side: int
+    qty_lots: int
+    remaining_lots: int
+    price_ticks: int
+    state: str
+    reason: int
+    run: int
+    request_id: int
 
 
 class OrdersReport(_Report, frozen=True, array_like=True, tag=True):
-    """Answer to `engine.commands.QueryOrders`: the account's open orders, oldest first."""
+    """Answer to `engine.commands.QueryOrders`: the account's open orders, oldest first.
+
+    ``ended`` are, over services, the last of its orders that are over, in the order in which they
+    ended (`gateway.order_notes` says how many).
+    """
 
     account_id: int
     orders: list[OrderReport]
+    ended: list[EndedOrder] = msgspec.field(default_factory=list)
 
 
 class AssetReport(msgspec.Struct, frozen=True, array_like=True):

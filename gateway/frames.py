@@ -11,6 +11,13 @@ ParcelRow = tuple[str, list[int], list[int]]
 """Requester (client and run), request numbers, and the order id of each (0: no new order)."""
 
 
+OpenedRow = tuple[int, int, int, int]
+"""Order id, side, size and price of an order that was accepted."""
+
+EndedRow = tuple[int, int, int, int, int]
+"""Account, order id, instrument, remaining size and reason of an order that is over."""
+
+
 class Watch(msgspec.Struct, frozen=True, array_like=True):
     """What one run of requests asked for: cancel the orders of ``accounts`` after ``interval_ns``
     of silence.
@@ -43,7 +50,8 @@ class SortedOutcome(msgspec.Struct, frozen=True, array_like=True):
     what risk said to it at once; ``concerns`` the accounts in each parcel's answers
     (`gateway.sorting`). ``private`` and ``public`` are the events by account and by topic, public
     ones from an answer too. ``counts`` says how many numbered events each account has in answers
-    and ``private`` (`gateway.event_log`)."""
+    and ``private`` (`gateway.event_log`). ``opened`` and ``ended`` are the orders that were
+    accepted and that are over."""
 
     number: int
     direct: list[list[list[WireEvent]]]
@@ -51,6 +59,8 @@ class SortedOutcome(msgspec.Struct, frozen=True, array_like=True):
     private: list[tuple[int, list[WireEvent]]]
     public: list[tuple[str, list[WireEvent]]]
     counts: list[tuple[int, int]] = []
+    opened: list[OpenedRow] = []
+    ended: list[EndedRow] = []
 
 
 class RawOutcome(msgspec.Struct, frozen=True, array_like=True):
@@ -63,6 +73,8 @@ class RawOutcome(msgspec.Struct, frozen=True, array_like=True):
     private: list[tuple[int, msgspec.Raw]]
     public: list[tuple[str, msgspec.Raw]]
     counts: list[tuple[int, int]] = []
+    opened: list[OpenedRow] = []
+    ended: list[EndedRow] = []
 
 
 class RawReplies(msgspec.Struct, frozen=True, array_like=True):

@@ -34,7 +34,7 @@ from gateway.clock_notes import ClockNotes
 from gateway.deliveries import Deliveries
 from gateway.doors import bind_door, open_data, open_router
 from gateway.frames import Intake, ParcelRow, RawReplies
-from gateway.intake import Done, GatewayPart, requester
+from gateway.intake import Done, GatewayPart
 from gateway.keys import ANONYMOUS, Admitted, ClientKey, KeyFile, read_keys
 from gateway.parcels import QUERY, Known
 from gateway.pending import QUESTIONS, Frame, Pending
@@ -58,6 +58,7 @@ from gateway.protocol import (
 )
 from gateway.publisher import Publisher
 from gateway.query_desk import QueryDesk
+from gateway.runs import requester
 from gateway.session_book import SessionBook
 from gateway.sessions import MAX_MALFORMED, Rate, Session, verdict
 from gateway.steady_clock import SteadyClock
@@ -121,7 +122,7 @@ class FrontDoor:
         self.sessions = SessionBook(self._budgets, self._audit, clock)
         sessions = self.sessions.by_address
         self._deliveries = Deliveries(part, sessions, self._send_frame, self._publish_frame)
-        self._desk = QueryDesk(read, self._deliveries, sessions)
+        self._desk = QueryDesk(read, part.completed, self._deliveries, sessions)
         self._pending = Pending()
         self.sessions.known_to(self._deliveries, self._pending)
         self._commands: list[Command] = []

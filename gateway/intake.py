@@ -6,8 +6,11 @@ everything follows from the intakes and from what risk and matching send.
 
 from typing import Any, Final
 
-from engine.events import BookLevel
+import msgspec
+
+from engine.events import BookLevel, OrdersReport
 from engine.link import NotAFrame, read_frame
+from engine.native_message import from_wire, ready_for_wire
 from engine.rounds import Outputs, encode_frame, read_outcome, read_published
 from engine.service_journal import OUTSIDE
 from engine.topology import RISK
@@ -17,27 +20,17 @@ from gateway.frames import (
     LevelRow,
     RawOutcome,
     Watch,
+    decode_answers,
     decode_levels,
     intake_decoder,
     raw_outcome_decoder,
 )
-from gateway.parcels import Memory, Parcel
+from gateway.order_notes import OrderNotes
+from gateway.parcels import QUERY, Memory, Parcel
 from gateway.protocol import DEPTH_TOPIC
-from gateway.runs import Runs
+from gateway.runs import Runs, client_and_run
 from gateway.sorting import sort_outcome
 from matching.market_data import DepthBook, DepthSnapshot
-
-
-def requester(client: str, run: int) -> str:
-    """Whose request numbers they are."""
-    return f"{client}/{run}"
-
-
-def client_and_run(name: str) -> tuple[str, int]:
-    """What `requester` made a name of."""
-    client, _, run = name.rpartition("/")
-    return client, int(run)
-
 
 EVENT_BYTES: Final[int] = 2_097_152
 """Bytes of the last events that are kept for who was away."""
@@ -76,6 +69,7 @@ class GatewayPart:
         self.depth: dict[int, DepthBook] = {}
         self.watches: dict[str, Watch] = {}
         self.events = EventLog(event_bytes)
+        self.orders = OrderNotes()
         self._keep = remembered_requests
         self._sorted_outcomes = sorted_outcomes
 
@@ -165,10 +159,26 @@ class GatewayPart:
             client, run = client_and_run(parcel.requester)
             runs = self.clients[client]
             runs.finish(run, parcel, bytes(outcome.direct[place]), self._keep)
+        self.orders.follow(outcome, parcels)
+        for place, parcel in enumerate(parcels):
+            if QUERY in parcel.order_ids:
+                outcome.direct[place] = self._completed(outcome.direct[place])
         for topic, levels in outcome.public:
             if topic.startswith(_DEPTH):
                 self._mirror(decode_levels(levels))
         out.append((OUTSIDE, Done(parcels, outcome, self.events.add(outcome))))
+
+    def _completed(self, answers: msgspec.Raw) -> msgspec.Raw:
+        """Answers to questions, with what risk does not know."""
+        found = [self.completed(from_wire(said)) for said in decode_answers(answers)]
+        return msgspec.Raw(encode_frame([ready_for_wire(said) for said in found]))
+
+    def completed(self, said: list[Any]) -> list[Any]:
+        """What was said to a question, with what risk does not know."""
+        return [
+            self.orders.complete(event) if isinstance(event, OrdersReport) else event
+            for event in said
+        ]
 
     def _mirror(self, levels: list[LevelRow]) -> None:
         """Follow the depth of one instrument."""
@@ -209,6 +219,7 @@ class GatewayPart:
                 for watch in self.watches.values()
             ],
             self.events.state(),
+            self.orders.state(),
         ]
 
     def restore(self, state: Any) -> None:
@@ -231,3 +242,4 @@ class GatewayPart:
         }
         self.watches = {row[0]: Watch(*row) for row in state[6]}
         self.events.restore(state[7])
+        self.orders.restore(state[8])

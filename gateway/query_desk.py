@@ -19,15 +19,17 @@ from gateway.sessions import Session
 
 class QueryDesk:
     """``read`` says what there is to say to a query; without it there is no desk, and queries go
-    the way of commands."""
+    the way of commands. ``completed`` adds what risk does not know."""
 
     def __init__(
         self,
         read: Callable[[Any], list[Any]] | None,
+        completed: Callable[[list[Any]], list[Any]],
         deliveries: Deliveries,
         sessions: dict[bytes, Session],
     ) -> None:
         self._read = read
+        self._completed = completed
         self._deliveries = deliveries
         self._sessions = sessions
         self._asked: list[tuple[bytes, int, Any]] = []
@@ -47,7 +49,7 @@ class QueryDesk:
         replies: dict[bytes, list[RawReplies]] = {}
         for address, request_id, command in asked:
             if address in self._sessions:
-                answer = encode_frame([ready_for_wire(self._read(command))])
+                answer = encode_frame([ready_for_wire(self._completed(self._read(command)))])
                 reply = RawReplies([request_id], [0], msgspec.Raw(answer))
                 replies.setdefault(address, []).append(reply)
         for address, found in replies.items():

@@ -34,6 +34,17 @@ def last_run(time_ns: int) -> int:
     return (time_ns // 1_000 + _DAY_US) << RUN_SHIFT
 
 
+def requester(client: str, run: int) -> str:
+    """Whose request numbers they are."""
+    return f"{client}/{run}"
+
+
+def client_and_run(name: str) -> tuple[str, int]:
+    """What `requester` made a name of."""
+    client, _, run = name.rpartition("/")
+    return client, int(run)
+
+
 class Runs:
     """``floor`` is the highest number of a run that was forgotten, -1 before the first;
     ``answered`` counts the answers remembered in all runs."""

@@ -18,6 +18,8 @@ from engine.events import (
     IndexStale,
     MarketReport,
     MarkUpdated,
+    OrderAccepted,
+    OrderClosed,
     OrdersReport,
     RiskReport,
     SystemChanged,
@@ -25,7 +27,7 @@ from engine.events import (
 )
 from engine.messages import EVENT_TYPES
 from engine.native_message import ready_for_wire
-from gateway.frames import SortedOutcome
+from gateway.frames import EndedRow, OpenedRow, SortedOutcome
 from gateway.protocol import DEPTH_TOPIC, FUNDING_TOPIC, MARK_TOPIC, SYSTEM_TOPIC, TRADE_TOPIC
 from risk.accounts import owner_of
 
@@ -82,7 +84,15 @@ class Sorter(Sink):
     topic. Each is in the order it happened.
     """
 
-    __slots__ = ("_by_instrument", "_counts", "_system", "concerns", "private")
+    __slots__ = (
+        "_by_instrument",
+        "_counts",
+        "_ended",
+        "_opened",
+        "_system",
+        "concerns",
+        "private",
+    )
 
     def __init__(self) -> None:
         self._begin()
@@ -91,6 +101,8 @@ class Sorter(Sink):
         self.concerns: list[int] = []
         self.private: dict[int, list[Any]] = {}
         self._counts: dict[int, int] = {}
+        self._opened: list[OpenedRow] = []
+        self._ended: list[EndedRow] = []
         self._system: list[Any] = []
         self._by_instrument: dict[type, dict[int, list[Any]]] = {}
 
@@ -123,6 +135,17 @@ class Sorter(Sink):
             self._number(account_id, event)
 
     def _number(self, account_id: int, event: Any) -> None:
+        kind = type(event)
+        if kind is OrderAccepted:
+            row = (event.order_id, event.side, event.qty_lots, event.price_ticks)
+            self._opened.append(row)
+        elif kind is OrderClosed:
+            self._ended.append(
+                (
+                    *(account_id, event.order_id, event.instrument_id),
+                    *(event.remaining_lots, event.reason),
+                )
+            )
         if is_numbered(event):
             self._counts[account_id] = self._counts.get(account_id, 0) + 1
 
@@ -142,7 +165,10 @@ class Sorter(Sink):
         private = [(who, ready_for_wire(events)) for who, events in self.private.items()]
         public = [(topic, ready_for_wire(events)) for topic, events in self.public()]
         counts = list(self._counts.items())
-        outcome = SortedOutcome(number, answers, concerns, private, public, counts)
+        outcome = SortedOutcome(
+            *(number, answers, concerns, private, public, counts),
+            *(self._opened, self._ended),
+        )
         self._begin()
         return outcome
 

@@ -16,6 +16,7 @@ from engine.events import (
     PositionReport,
     RiskReport,
 )
+from engine.reports import OPEN, PARTLY_FILLED
 from engine.units import MAX_WIRE, PPB, apply_rate_down, apply_rate_up, on_wire
 from risk.accounts import BAD_DEBT, FUND, Holding, MarginAccount, Position, Trader
 from risk.adl_queue import AdlQueues
@@ -73,6 +74,7 @@ class Reports:
                     order.price_ticks,
                     order.reduce_only,
                     order.liquidation,
+                    OPEN if order.remaining_lots == order.qty_lots else PARTLY_FILLED,
                 )
                 for order in trader.open_orders()
             ],

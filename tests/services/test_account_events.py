@@ -20,11 +20,12 @@ from engine.events import (
     OrderFilled,
     OrdersReport,
 )
+from engine.reasons import Reason
 from engine.rounds import encode_frame
 from engine.snapshot import pack, unpack
 from gateway.account_feed import AccountFeed
 from gateway.async_client import AsyncClient
-from gateway.client import Client
+from gateway.client import Client, fresh_run
 from gateway.event_log import MAX_EVENTS, EventLog
 from gateway.frames import RawOutcome, raw_outcome_decoder
 from gateway.protocol import AccountEvents, EventsRequest
@@ -90,6 +91,44 @@ def test_the_numbers_are_without_a_gap_and_the_last_events_are_kept(seed: int, k
             assert len(found) <= MAX_EVENTS + 200
             if kept == 10**9:
                 assert first + len(found) - 1 == len(events)
+
+
+def told(number: int, *events: Event) -> RawOutcome:
+    """The outcome of a batch of one command that was answered with some events."""
+    body = encode_frame(sort_outcome(number, [list(events)], [], [1]))
+    found: RawOutcome = raw_outcome_decoder.decode(body)
+    return found
+
+
+def test_a_noisy_account_pushes_out_nobody_else() -> None:
+    """One account has a thousand events for each of the others: of these the last are all there, as
+    far as an equal share of half of the room goes; those of the noisy one are the last of all."""
+    limit = 100_000
+    log, number, quiet = EventLog(limit), 0, range(200, 220)
+    for _ in range(3):
+        for account_id in quiet:
+            number += 1
+            log.add(told(number, OrderAccepted(0, account_id, number, 7, 1, 1, number)))
+            for _ in range(300):
+                number += 1
+                log.add(told(number, OrderAccepted(0, TAKER, number, 7, 1, 1, number)))
+    copy = EventLog(limit)
+    copy.restore(unpack(pack(log.state())))
+    for kept in (log, copy):
+        for account_id in quiet:
+            first, events = kept.since(account_id, 0)
+            assert (first, len(events)) == (1, 3)
+            assert [event.account_id for event in events] == [account_id] * 3
+        first, events = kept.since(TAKER, 17_500)
+        assert first + len(events) - 1 == 18_000
+        assert len(pack(kept.state())) < limit
+    for noisy in range(300, 5_300):
+        number += 1
+        log.add(told(number, OrderAccepted(0, noisy, number, 7, 1, 1, number)))
+        if noisy % 500 == 0:
+            assert len(pack(log.state()[2])) < limit
+    # Five thousand accounts want a share now, and it is less than an event: none is too much.
+    assert log.since(5_299, 0)[0] == 1
 
 
 # the client's side
@@ -200,7 +239,8 @@ def test_who_was_away_knows_everything(tmp_path: Path) -> None:
     with Processes(tmp_path, layout="one") as processes:
         processes.start_all()
         processes.wait_until_ready()
-        with Client(processes.address, accounts=[MAKER]) as client:
+        run = fresh_run()
+        with Client(processes.address, run=run, accounts=[MAKER]) as client:
             client.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
             resting = client.call(order(MAKER, c.SELL, 5))
             client.poll(0.2)
@@ -221,6 +261,8 @@ def test_who_was_away_knows_everything(tmp_path: Path) -> None:
             [row] = report.orders
             assert (row.order_id, row.side, row.price_ticks) == (resting.order_id, c.SELL, 10_000)
             assert (row.qty_lots, row.remaining_lots) == (5, 3)
+            assert (row.state, row.request_id) == ("partly filled", resting.request_id)
+            assert row.run == run
             unknown = client.call(c.QueryOrders(0, 9_999)).events[0]
             assert isinstance(unknown, CommandRejected)
 
@@ -229,3 +271,68 @@ def test_who_was_away_knows_everything(tmp_path: Path) -> None:
                 return len((await one.events_since(MAKER, known)).events)
 
         assert asyncio.run(asyncio.wait_for(ask(), PATIENCE_SECONDS)) == len(missed)
+
+
+@pytest.mark.parametrize("layout", ["one", "separate"])
+def test_what_became_of_each_order_is_told_to_who_was_away(tmp_path: Path, layout: str) -> None:
+    """Open ones with the request that placed them, and the last that ended with the reason: after
+    kills as well, and for a request whose answer is long forgotten."""
+    settings = {"gateway": {"remembered_requests": 10}}
+    with Processes(tmp_path, layout=layout, **settings) as processes:
+        processes.start_all()
+        run = fresh_run()
+        with Client(processes.address, run=run) as client:
+            client.call_all([*opening(RULEBOOKS[0]), c.IndexPrice(START_NS, 7, 1, 10_000)])
+            cancelled, filled, part, dropped, resting = client.call_all(
+                [
+                    c.SubmitOrder(0, MAKER, 7, 0, c.SELL, 3, 10_001),
+                    c.SubmitOrder(0, MAKER, 7, 0, c.SELL, 2, 10_000),
+                    c.SubmitOrder(0, MAKER, 7, 0, c.SELL, 4, 10_000),
+                    c.SubmitOrder(0, MAKER, 7, 0, c.SELL, 1, 10_000, c.LIMIT, c.IOC),
+                    c.SubmitOrder(0, MAKER, 7, 0, c.SELL, 6, 10_002),
+                ]
+            )
+            client.call(c.CancelOrder(0, MAKER, cancelled.order_id))
+            client.call(c.SubmitOrder(0, TAKER, 7, 0, c.BUY, 3, 10_000))
+            client.call_all([c.Deposit(0, MAKER, 1, 1)] * 40)
+        for name in processes.config.services():
+            processes.kill(name)
+            processes.start(name)
+        processes.wait_until_ready()
+        with Client(processes.address) as later:
+            report = later.call(c.QueryOrders(0, MAKER), PATIENCE_SECONDS).events[0]
+            assert isinstance(report, OrdersReport)
+            assert [(row.order_id, row.request_id, row.state) for row in report.orders] == [
+                (part.order_id, part.request_id, "partly filled"),
+                (resting.order_id, resting.request_id, "open"),
+            ]
+            assert {row.run for row in (*report.orders, *report.ended)} == {run}
+            assert [
+                (row.order_id, row.request_id, row.state, row.reason, row.remaining_lots)
+                for row in report.ended
+            ] == [
+                (dropped.order_id, dropped.request_id, "cancelled", Reason.NO_LIQUIDITY, 1),
+                (cancelled.order_id, cancelled.request_id, "cancelled", 301, 3),
+                (filled.order_id, filled.request_id, "filled", Reason.FILLED, 0),
+            ]
+            assert report.ended[1].price_ticks == 10_001
+
+
+def test_an_attacker_who_trades_all_day_takes_nobody_s_events(tmp_path: Path) -> None:
+    with Processes(tmp_path, layout="one", gateway={"remembered_event_bytes": 40_000}) as processes:
+        processes.start_all()
+        with Client(processes.address, accounts=[MAKER]) as client:
+            client.call_all([*opening(RULEBOOKS[0])])
+            client.call_all([c.Deposit(0, MAKER, 1, 1_000 + number) for number in range(5)])
+            last = client.connection.feed.numbers[MAKER]
+        with Client(processes.address, accounts=[TAKER]) as attacker:
+            for _ in range(10):
+                attacker.call_all([c.Deposit(0, TAKER, 1, 1)] * 300, PATIENCE_SECONDS)
+        for _ in range(2):
+            with Client(processes.address) as later:
+                missed = all_events(later, MAKER, last - 5)
+                assert [event.amount_q for event in missed] == list(range(1_000, 1_005))
+                lost = later.events_since(TAKER, 0)
+                assert lost.first > 1_000
+            processes.kill("all")
+            processes.start("all")
