@@ -231,7 +231,7 @@ def crash(exchange: Exchange, percent: int, ticks: int, count: bool) -> int:
 def _crash(small: bool) -> tuple[Work, int]:
     """A fall of 30 % in 100 ticks; one operation is an account recomputed by the frontier.
 
-    Nobody falls to liquidation, so that the cost is the frontier's and the evaluation's.
+    No account falls to liquidation, so that the cost is the frontier's and the evaluation's.
     """
     accounts = 200 if small else 20_000
     exchange = crash_world(accounts)

@@ -25,7 +25,7 @@ Lines = dict[str, dict[int, float]]
 
 
 def tick_ns(exchange: Exchange) -> float:
-    """Median cost of one instrument's tick when nobody is near a level."""
+    """Median cost of one instrument's tick with no account near a level."""
     gc.collect()
     gc.freeze()
     costs: list[int] = []

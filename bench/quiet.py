@@ -1,4 +1,4 @@
-"""Waiting for moments in which nobody else slows this core down.
+"""Waiting for moments in which no other program slows this core down.
 
 A neighbour on the other thread of a core makes everything half again as slow or twice, from one
 second to the next. So a short loop of plain Python is run before a measurement, until it is nearly

@@ -52,7 +52,7 @@ def opening(instruments: int = 1) -> list[Command]:
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports nobody listens on."""
+    """TCP ports without a listener."""
     held = [socket.socket() for _ in range(count)]
     for one in held:
         one.bind(("127.0.0.1", 0))
@@ -65,7 +65,7 @@ def free_ports(count: int) -> list[int]:
 class RunningExchange:
     """`seawall up` with the doors on tcp://127.0.0.1; leaving the block stops it by process id.
 
-    ``guarded``: with client keys and metrics, as somebody would run it.
+    ``guarded``: with client keys and metrics, as in real use.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ _CUT_AFTER: Final[int] = 1_000
 
 
 class Bus:
-    """Delivers messages by the routing table; what nobody takes is an event for the sink.
+    """Delivers messages by the routing table; what no component takes is an event for the sink.
 
     ``takers`` are the components by the names in the table; functions may stand in their place and
     in that of the sink. `now_ns` is the virtual clock of a bus with latencies. `handling` is the

@@ -1,4 +1,4 @@
-"""What the operator is told of things that may happen thousands of times a second."""
+"""Complaints to the operator about things that may happen thousands of times a second."""
 
 from collections.abc import Callable
 from typing import Final

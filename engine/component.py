@@ -1,4 +1,4 @@
-"""What a bus delivers messages to, and where the events go."""
+"""Components, which a bus delivers messages to, and the sink of events."""
 
 from collections.abc import Callable
 from typing import Any

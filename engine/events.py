@@ -341,7 +341,7 @@ class HouseInsolvent(_Event, frozen=True, array_like=True, tag=True):
 
 
 class LossSocialised(_Event, frozen=True, array_like=True, tag=True):
-    """A winner bore part of a deficit nobody else could."""
+    """A winner bore part of a deficit that was left."""
 
     margin_account_id: int
     asset_id: int

@@ -38,7 +38,7 @@ class TableHash:
 
     A row that changed is taken out with the hash it had and put in with the one it has, so the
     cost is that of the rows that changed. Two tables that differ by chance have the same hash once
-    in 2**128; it is no guard against somebody who looks for rows that add up.
+    in 2**128; it is no guard against an attacker who looks for rows that add up.
     """
 
     __slots__ = ("_total",)

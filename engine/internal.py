@@ -170,7 +170,7 @@ class PositionFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class AccountFacts(Hashed, frozen=True, array_like=True):
     """A margin account at current marks. ``initial_q`` covers positions and open orders;
-    ``asset_unit_q`` is one whole unit of its asset in quanta. ``halted``: by the rulebook nobody is
+    ``asset_unit_q`` is one whole unit of its asset in quanta. ``halted``: by rule no account is
     liquidated at the marks there are."""
 
     margin_account_id: int

@@ -1,4 +1,4 @@
-"""What must always hold, each named once, with what it costs to check.
+"""The invariants, each named once, with the cost of its check.
 
 The checks themselves live next to the state they look at (`seawall.invariants`); this list is the
 contract, printed when one breaks and shown in the documentation.

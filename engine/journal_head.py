@@ -2,7 +2,7 @@
 
 One page. The settings are written once; the last row and its chain after every group, into two
 slots in turn, so that a kill in the middle of one leaves the other. So a log that ends too early is
-told from one that has ended. Whoever has the file locked has the journal.
+told from one that has ended. The process that has locked the file has the journal.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""How long messages travel between components when the bus simulates latencies."""
+"""Travel times of messages between components when the bus simulates latencies."""
 
 import msgspec
 

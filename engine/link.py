@@ -35,7 +35,7 @@ _MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class NotAFrame(ValueError):
     """These bytes are not what the link carries: they were cut, or are not from the peer.
 
-    Whoever raises it has changed nothing, so the frame may come again.
+    Nothing was changed when it is raised, so the frame may come again.
     """
 
 

@@ -1,4 +1,4 @@
-"""Who may connect to the links between services that run on several hosts (CURVE).
+"""Admission to the links between services that run on several hosts (CURVE).
 
 An inbox lets in only who shows the public key of `engine.link_keys` and can prove to have the
 secret one; the frames in between are encrypted.
@@ -27,7 +27,7 @@ class Guard:
         self._authenticator.configure_curve_callback("*", self)
 
     def callback(self, _domain: str, key: bytes) -> bool:
-        """Whether somebody with this public key (Z85) may come in; asked by the authenticator."""
+        """Whether a peer with this public key (Z85) may come in; asked by the authenticator."""
         return key.decode() == self._keys.public
 
     def protect_inbox(self, socket: Any) -> None:

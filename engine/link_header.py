@@ -35,7 +35,7 @@ def message_of(seal: Seal, header: Header, body: bytes) -> bytes:
 
 
 def parts_of(message: bytes) -> tuple[Header, bytes]:
-    """Header and frame of a message, whoever sealed it.
+    """Header and frame of a message, whichever key sealed it.
 
     Raises:
         NoMessage: it has none.

@@ -1,4 +1,4 @@
-"""How the compiler is told to lay out a class; plain Python hears nothing of it.
+"""Hints to the compiler about the layout of a class; plain Python ignores them.
 
 Plain Python does without the package `mypyc_attr` comes from. This module is never compiled itself.
 """

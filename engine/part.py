@@ -1,4 +1,4 @@
-"""What a service runs: a part, which is deterministic, and at the gateway a door to the outside."""
+"""The parts that services run: deterministic ones, and at the gateway a door to the outside."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

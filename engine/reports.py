@@ -141,7 +141,7 @@ class OrdersReport(_Report, frozen=True, array_like=True, tag=True):
 
 
 class AssetReport(msgspec.Struct, frozen=True, array_like=True):
-    """An asset, the insurance fund's wallet in it and the debt nobody covered.
+    """An asset, the insurance fund's wallet in it and the debt that was not covered.
 
     As collateral it counts in ``margin_asset_id`` (-1: in none) at ``price_ppb`` (0: unknown) less
     ``haircut_ppb``.

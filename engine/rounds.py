@@ -1,4 +1,4 @@
-"""How a batch of commands crosses processes in one order: rounds between a hub and its leaves.
+"""Rounds between a hub and its leaves: one order for a batch of commands across processes.
 
 The risk engine is the hub. It takes one batch at a time and works through it generation by
 generation: what one generation causes is the next. Messages for a leaf (matching, liquidation)

@@ -6,8 +6,8 @@ PUSH and PULL need no request to answer, so a frame costs one message, and the n
 socket, decide what was lost.
 
 One turn of the loop: drain what is there; journal what came from outside; handle; send; journal
-what came over links. Outside input is on disk before anybody acts on it, because nobody could send
-it again. Link input is journaled afterwards, in groups, and acknowledged only then: until that
+what came over links. Outside input is on disk before it is acted on, because it cannot be sent
+again. Link input is journaled afterwards, in groups, and acknowledged only then: until that
 moment its sender keeps it. After a restart the service takes its last snapshot, handles the inputs
 behind it again (which makes the same frames with the same numbers) and asks its peers to go on.
 """
@@ -32,7 +32,7 @@ from engine.snapshot import pack, unpack
 
 MAX_FRAMES_PER_TURN: Final[int] = 64
 JOURNAL_GROUP: Final[int] = 32
-"""Link inputs per transaction, at most; well below `WINDOW`, so that nobody waits for it."""
+"""Link inputs per transaction, at most; well below `WINDOW`, so that no sender waits for it."""
 
 WINDOW: Final[int] = 128
 """Frames to one peer without an acknowledgement; beyond, nothing more is taken from outside."""
@@ -297,7 +297,7 @@ class Service:
             self._drop("is not from a peer")
             return
         if not self._seals[link.peer].fits(message):
-            # Cut on its way, or from somebody who has not the key of this link.
+            # Cut on its way, or from a sender without the key of this link.
             self._drop(f"says that it is from {link.peer}, but does not carry the key of that link")
             return
         if not link.acknowledge(header.ack):

@@ -182,7 +182,7 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
         return ALL if self.layout == ONE else RISK
 
     def peers(self, service: str) -> tuple[str, ...]:
-        """Whom a service has a link with."""
+        """The services a service has a link with."""
         if service == ALL:
             return ()
         return self.shards().expand(PEERS[component_of(service)])

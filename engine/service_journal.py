@@ -1,4 +1,4 @@
-"""What a service keeps on disk: the inputs it handled, in order, and snapshots of its state.
+"""The files of a service: the inputs it handled, in order, and snapshots of its state.
 
 ``NAME.journal`` is the head (`engine.journal_head`), ``NAME.journal-ROW`` are the files of the log
 (`engine.chained_log`), ``NAME.snapshot-ROW`` the snapshots, ``NAME.skip-ROW`` what an operator had
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 OUTSIDE: Final[str] = "outside"
-"""Source of inputs that came in at the door and that nobody could send again."""
+"""Source of inputs that came in at the door and could not be sent again."""
 
 DURABLE_PROCESS: Final[str] = "process"
 """Groups survive the death of the process (no wait for the disk)."""

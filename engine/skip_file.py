@@ -1,7 +1,7 @@
-"""What is read in the place of an input that cannot be handled: a file of its own beside the log.
+"""Replacements of inputs that cannot be handled: a file of its own beside the log.
 
 The log stays what it was. The head of the journal names the inputs that have such a file, so one
-that is lost, changed or put there by somebody else is told.
+that is lost, changed or forged is told.
 """
 
 from contextlib import suppress

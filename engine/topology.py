@@ -1,4 +1,4 @@
-"""Who takes what: the one routing table, used by the in-process bus and by the services.
+"""The routing table of messages, used by the in-process bus and by the services.
 
 `draw` prints it for docs/architecture.md. What no component takes is an event and goes to the
 outside.

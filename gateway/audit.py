@@ -1,4 +1,4 @@
-"""Who was refused what: a file of one JSON object a line, bounded in size and in lines a second."""
+"""The file of refusals: one JSON object a line, bounded in size and in lines a second."""
 
 import json
 import os

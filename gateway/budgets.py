@@ -1,4 +1,4 @@
-"""What one client may take of the gateway: sessions, bytes that wait, bytes begun and not ended.
+"""Budgets of a client at the gateway: sessions, bytes that wait, bytes begun and not ended.
 
 Each budget is of a client, whatever it opens; what is beyond is refused with a reason and counted.
 """
@@ -123,7 +123,7 @@ class Budgets:
         return largest
 
     def _ask(self, session: Session) -> None:
-        """How much of what was sent the other end has; where nobody counts, all of it: the
+        """How much of what was sent the other end has; where it is not counted, all of it: the
         socket's own limit holds there."""
         counters = None if session.line is None else session.line.counters()
         acked = session.sent_bytes if counters is None else counters[0]

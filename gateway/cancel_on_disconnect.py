@@ -2,7 +2,7 @@
 
 A run (a client and the number its program gave) is watched from its first order after a greeting
 that asks for it. Its accounts are journaled with the order that brings them in, so a restarted
-gateway knows whom to wait for: each run gets its full interval once more to come back.
+gateway knows which to wait for: each run gets its full interval once more to come back.
 """
 
 from collections.abc import Iterable
@@ -49,7 +49,7 @@ class Heartbeats:
         self._changed: dict[str, None] = {}
 
     def restore(self, watches: Iterable[Watch], now_ns: int) -> None:
-        """After a restart: whoever was watched counts as heard of just now."""
+        """After a restart: each watched run counts as heard of just now."""
         for watch in watches:
             self._begin(watch.requester, _Watched(watch.interval_ns, now_ns, watch.accounts))
 

@@ -46,7 +46,7 @@ class NoAnswer(TimeoutError):
 
 
 def fresh_run() -> int:
-    """A run of request numbers nobody has used, above all that began before."""
+    """An unused run of request numbers, above all that began before."""
     return run_at(time.time_ns()) + secrets.randbits(RUN_SHIFT)
 
 

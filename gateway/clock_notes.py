@@ -2,7 +2,7 @@
 
 Once a second the run directory's note says how the exchange's time stood to the machine's uptime.
 After a restart on the same boot the time that passed is known by that, whatever the wall clock
-says; after another boot nobody knows it. A wall clock farther off than the limit is not believed:
+says; after another boot it is unknown. A wall clock farther off than the limit is not believed:
 time goes on as if it had not jumped and follows it slowly, until an operator says that it is right.
 """
 

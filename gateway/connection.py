@@ -125,7 +125,7 @@ class Connection:
         """Put commands in line; returns their request numbers.
 
         Raises:
-            RuntimeError: before the welcome nobody knows which numbers are free.
+            RuntimeError: before the welcome it is not known which numbers are free.
             ValueError: one is no command, or has a field of the wrong type; none was put in line.
         """
         return self.ask(self._next_request, commands)
@@ -135,7 +135,7 @@ class Connection:
         and asks again what it may have asked before.
 
         Raises:
-            RuntimeError: before the welcome nobody knows which numbers are free.
+            RuntimeError: before the welcome it is not known which numbers are free.
             ValueError: as `request`.
         """
         if self.welcome is None:

@@ -1,4 +1,4 @@
-"""What goes out at the front door: answers, private events and market data.
+"""Deliveries at the front door: answers, private events and market data.
 
 Events stay the bytes risk's process made of them; only who gets them is decided here.
 """

@@ -1,4 +1,4 @@
-"""What happened to each account, numbered, and the last of it kept for who was away.
+"""Numbered events of each account, the last of them kept for clients that were away.
 
 An account's events are numbered from 1, in the order they happened: within a batch first what is in
 answers, then the rest. Refusals and answers to queries are not among them, for nothing happened.

@@ -263,7 +263,7 @@ class FrontDoor:
                 self._send(session.address, Refused(problem))
                 return
         if session.address != self._last_asker:
-            # From now on the batch ends early: nobody waits for the many of another.
+            # From now on the batch ends early: no session waits for the many of another.
             self._last_asker = session.address
             self._contended_ns = now_ns
             self._most = min(self._most, FAIR_BATCH)
@@ -457,7 +457,7 @@ class FrontDoor:
     def _stamp(self, command: Any) -> int:
         """Give a command its time and order id and put it into the batch; returns the order id."""
         order_id = 0
-        # The struct was decoded for this batch alone; nobody else holds it.
+        # The struct was decoded for this batch alone; nothing else holds it.
         force_setattr(command, "time_ns", self._stamped_ns)
         if type(command) is _SUBMIT:
             order_id = self._next_order_id

@@ -1,4 +1,4 @@
-"""Client keys: who may come in, for which accounts, with which rights.
+"""Client keys, with the accounts and rights of each.
 
 The file lists one table per client with its public CURVE key; the server's own pair stands in
 ``[server]``. A client that is marked revoked, has expired or is no longer listed is refused from

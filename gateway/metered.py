@@ -1,4 +1,4 @@
-"""Where the metrics of a service come from: a component, a journal and a state, looked at.
+"""Shells around a service's component and journal that feed its metrics.
 
 Each class stands around something the service host uses anyway and passes everything on unchanged,
 so that a service with metrics and one without do the same.
@@ -123,7 +123,7 @@ class MeteredJournal(ServiceJournal):
 def learn_risk(metrics: Metrics, engine: RiskEngine) -> None:
     """Take over what a restarted risk engine knows; looks once at every margin account.
 
-    From then on the insurance fund is read from the ledger whenever somebody scrapes.
+    From then on the insurance fund is read from the ledger at each scrape.
     """
     core = engine.core
     for asset_id in sorted(core.assets):
@@ -199,7 +199,7 @@ class MeteredDoor:
 class Meter:
     """The metrics of one service process, and everything they are put around.
 
-    `risk` is set by whoever builds the risk service, so that its state can be read at the start.
+    `risk` is set by the builder of the risk service, so that its state can be read at the start.
     """
 
     def __init__(self, name: str, config: ServiceConfig, clock: Clock) -> None:

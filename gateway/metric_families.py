@@ -2,7 +2,7 @@
 
 The services count millions of events; the instruments of `prometheus_client` take a lock for each.
 Here counting is one dictionary or list operation, and the collector turns the numbers into
-Prometheus families when somebody asks.
+Prometheus families at a scrape.
 """
 
 from collections import defaultdict
@@ -57,7 +57,7 @@ class Family:
         self.values[labels] += amount
 
     def collect(self) -> Metric:
-        """The present values. A dictionary is copied in one step, so nobody needs a lock."""
+        """The present values. A dictionary is copied in one step, so no lock is needed."""
         values = dict(self.values) if self.read is None else self.read()
         family: CounterMetricFamily | GaugeMetricFamily
         if self.kind == COUNTER:

@@ -1,6 +1,6 @@
 """Prometheus metrics of an exchange, derived from the commands and events that pass by.
 
-Nothing in the deterministic core knows of this: whoever runs components (a service, or a script
+Nothing in the deterministic core knows of this: what runs components (a service, or a script
 around `seawall.exchange.Exchange`) shows the commands and events to a `Metrics` and tells it the
 times it took. Labels are instruments, assets, reasons, stages and the like, never accounts or
 orders.

@@ -1,4 +1,4 @@
-"""What the gateway knows of orders and risk does not: who asked for them, and how they ended.
+"""Notes of the gateway on orders: which client asked for them, and how they ended.
 
 By its id each open order has the run and the number of the request that placed it; of each account
 the orders that ended last are kept, and of all accounts together at most `MOST_ENDED`. So a client

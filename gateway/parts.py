@@ -18,7 +18,7 @@ Wrap = Callable[[Handler], Handler]
 
 
 def bare(handler: Handler) -> Handler:
-    """Nothing around it."""
+    """The handler as it is."""
     return handler
 
 

@@ -2,7 +2,7 @@
 
 A batch takes so much work and not so many messages: a question that looks at a thousand rows is as
 much as some hundred orders. What a frame has beyond that waits here, and the next batch takes a
-part of everybody's. So nobody waits for the whole frame of another.
+part of everybody's. So no session waits for the whole frame of another.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""Who may connect: answers ZeroMQ's questions for both doors (ZAP, rfc.zeromq.org/spec/27)."""
+"""Admission of connections at both doors: ZeroMQ asks, the porter answers (ZAP, RFC 27)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What clients and the gateway say to each other: MessagePack arrays, one message per frame.
+"""Messages between clients and the gateway: MessagePack arrays, one message per frame.
 
 A request is a number chosen by the client and a command. A client has as many runs of numbers as it
 likes, each named by a number too: usually one per program start, and it grows with the time
@@ -20,7 +20,7 @@ VERSION: Final[int] = 2
 OLDEST_VERSION: Final[int] = 2
 SPOKEN: Final[str] = f"{OLDEST_VERSION} and later"
 """A later version only adds: fields at the end of messages, which who does not know them leaves out
-or passes over, and messages that nobody has to understand. What breaks that raises the oldest."""
+or passes over, and messages that need not be understood. What breaks that raises the oldest."""
 
 
 TRADE: Final[str] = "trade"

@@ -115,7 +115,7 @@ class Publisher:
             return ""
 
     def _fault(self, found: Subscriber, topic: bytes) -> str:
-        """Why somebody is not let in; empty if he is."""
+        """Why a subscriber is not let in; empty if it is."""
         admitted = self._admitted()
         if admitted is not None:
             who = admitted.get(found.public)

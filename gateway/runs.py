@@ -54,7 +54,7 @@ class Runs:
     def __init__(self) -> None:
         self.floor = -1
         self.answered = 0
-        # Whoever asked last stands last.
+        # The run that asked last stands last.
         self.memories: dict[int, Memory] = {}
 
     def memory(self, run: int) -> Memory:

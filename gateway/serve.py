@@ -330,7 +330,7 @@ def _refused_by_disk(full: bool, log: ServiceLog, why: str, otherwise: int) -> i
 
 
 def stop_with_parent() -> None:
-    """End this process when its standard input closes: whoever started it is gone."""
+    """End this process when its standard input closes: its parent is gone."""
 
     def wait() -> None:
         sys.stdin.read()

@@ -1,4 +1,4 @@
-"""Who is connected: sessions, their rate limits and heartbeats."""
+"""Sessions of connected clients, with their rate limits and heartbeats."""
 
 from collections import deque
 from typing import Final

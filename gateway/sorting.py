@@ -1,4 +1,4 @@
-"""Whom the events of a batch concern: accounts, topics of the market data, or only the asker.
+"""Routing of a batch's events: to accounts, to topics of the market data, or only to the asker.
 
 Done once, where events are made or first read; from there on they travel as bytes.
 """
@@ -32,7 +32,7 @@ from gateway.protocol import DEPTH_TOPIC, FUNDING_TOPIC, MARK_TOPIC, SYSTEM_TOPI
 from risk.accounts import owner_of
 
 NOBODY: Final[int] = -1
-"""In the place of an account: nobody but the asker hears the answer."""
+"""In the place of an account: only the asker hears the answer."""
 
 SEVERAL: Final[int] = -2
 """In the place of an account: the answer's events concern several, look at each."""
@@ -51,7 +51,7 @@ _SYSTEM: Final[tuple[type, ...]] = (
     CollateralPriceChanged,
 )
 _FOR_THE_ASKER: Final[tuple[type, ...]] = (AccountReport, MarketReport, OrdersReport, RiskReport)
-"""Answers to queries: nobody else hears them."""
+"""Answers to queries: only the asker hears them."""
 
 _BY_INSTRUMENT: Final[int] = 0
 _OF_SYSTEM: Final[int] = 1
@@ -220,7 +220,7 @@ def account_of(event: Any) -> int:
 def sort_outcome(
     number: int, direct: list[list[Any]], later: list[Any], parcels: Sequence[int]
 ) -> SortedOutcome:
-    """The outcome of a batch with its events put to whom they concern."""
+    """The outcome of a batch with its events by receiver."""
     sorter = Sorter()
     for events in direct:
         sorter.answer(events)

@@ -1,7 +1,7 @@
 """The exchange's time: runs with the monotonic clock and leans towards the wall clock.
 
 A machine's wall clock jumps: an operator sets it, a virtual machine wakes, a time server corrects
-it. Stamping commands with it directly, a jump forwards would let deadlines expire that nobody had
+it. Stamping commands with it directly, a jump forwards would let deadlines expire that no owner had
 the time to meet, and one backwards would stop time until the clock is past its old reading. So the
 exchange follows a jump slowly, in both directions.
 """

@@ -1,7 +1,7 @@
 """Counts of what passes a hundred thousand times a second: commands, orders, fills, durations.
 
 Compiled, and nothing but dictionary and list operations. The numbers only grow, so another thread
-may read them at any time (`gateway.metrics.Metrics` does when somebody scrapes).
+may read them at any time (`gateway.metrics.Metrics` does at a scrape).
 """
 
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""What the state hash is made of in matching: the hashes of price levels and of positions."""
+"""Matching's part of the state hash: the hashes of price levels and of positions."""
 
 from collections.abc import Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""Who holds how much of one instrument, exact at the moment of every match.
+"""Positions in one instrument, exact at the moment of every match.
 
 A reduce-only order may trade what closes its account's position and no more. Only the book knows
 that at the moment of a match: it sees every fill in its own order, and the risk engine tells it of

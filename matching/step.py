@@ -1,4 +1,4 @@
-"""What a taker met in the book, one resting order at a time."""
+"""Steps of a match: what a taker met in the book, one resting order at a time."""
 
 from typing import TYPE_CHECKING, Final
 

@@ -27,7 +27,7 @@ FEES: Final[int] = 3
 RESIDUE: Final[int] = 4
 BAD_DEBT: Final[int] = 5
 FIRST_TRADER: Final[int] = 100
-"""House accounts: insurance fund, backstop, fees, rounding residue, debt nobody covered. Traders
+"""House accounts: insurance fund, backstop, fees, rounding residue, uncovered debt. Traders
 start at 100."""
 
 HOUSE_NAMES: Final[dict[int, str]] = {

@@ -172,7 +172,7 @@ def _score(position: Position, ranking: AdlRanking, standing: Standing) -> int:
     standing.wallet_q = account.wallet_q
     alone = account.first_position is position and position.next is None and not account.holdings
     if alone and not ranking.uses_maintenance:
-        # Its equity is at hand: nobody has to look at its requirements, or at it once more.
+        # Its equity is at hand: its requirements need no look, nor itself a second one.
         standing.equity_q = account.wallet_q + gain_q
     else:
         evaluate(account)

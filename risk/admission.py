@@ -81,7 +81,7 @@ def fault_of(command: Any) -> str:
         elif isinstance(command, SetRulebook):
             read_rulebook(command.rulebook)
         elif isinstance(command, Skipped):
-            raise ValueError("Skipped stands in a journal; nobody sends one")
+            raise ValueError("Skipped stands in a journal; it cannot be sent")
     except ValueError as error:
         return str(error)
     return ""

@@ -1,4 +1,4 @@
-"""Where the figures of a rulebook come from: the key ``from`` of its tables and the ``sources``.
+"""Sources of a rulebook's figures: the key ``from`` of its tables and the ``sources``.
 
 A file names its sources once, each with a date::
 

@@ -1,4 +1,4 @@
-"""What the liquidation engine decides, done to the ledger: takeover, ADL, socialisation.
+"""Decisions of the liquidation engine, done to the ledger: takeover, ADL, socialisation.
 
 A takeover is booked by value, not by price: each position goes at its mark value less its share of
 the account's equity, so the account ends at exactly zero and the taker holds the difference.

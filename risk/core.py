@@ -1,4 +1,4 @@
-"""What the parts of the risk engine share: the ledger, the listings, the rules, the way out."""
+"""The state that the parts of the risk engine share: ledger, listings, rules, output."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -33,7 +33,7 @@ class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
     `planning` is set while a command has changed nothing yet (`apply`); `orders` are all open
     orders of all traders by id; `taker_fee`, `maker_fee`,
-    `held_fee` (the dearer of them),
+    `held_fee` (the higher of them),
     `slippage_ppb` (of market orders), `profit_margins_orders`, `reduce_only_counts` and
     `funding_interval_ns` are copies of what the rulebook says."""
 
@@ -250,7 +250,7 @@ class RiskCore:
         )
 
     def is_halted(self, account: MarginAccount) -> bool:
-        """Whether the rulebook lets nobody liquidate the account, since a mark of its positions
+        """Whether the rulebook halts liquidations of the account, since a mark of its positions
         rests on an index that is stale."""
         if not self.halts_when_stale:
             return False

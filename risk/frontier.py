@@ -145,7 +145,7 @@ class Frontier:
     def crossed(self, mark_ticks: int) -> list[Banded]:
         """Positions whose band the mark has left, each once; the edge that was passed is cleared.
 
-        Constant time when nobody is near, logarithmic per position returned.
+        Constant time when no edge is near, logarithmic per position returned.
         """
         self._take_in()
         found: list[Banded] = []

@@ -1,4 +1,4 @@
-"""How an account stands: equity, what its orders tie up, free collateral, margin level.
+"""The health of an account: equity, what its orders tie up, free collateral, margin level.
 
 Equity is the wallet, plus what balances in collateral assets count for, plus what the positions
 have gained since entry, at mark. What the account must have is its `Requirement`'s to say.
@@ -277,7 +277,7 @@ class Levels:
 
     def call_limit_q(self, account: "MarginAccount") -> int:
         """The least equity outside the call band of an evaluated account, rounded up; 0 where the
-        rulebook calls nobody."""
+        rulebook has no calls."""
         if self.call_level == self.liquidate_level:
             return 0
         return self._rates[self.call_level - 1].up(account.maintenance_q)

@@ -152,7 +152,7 @@ class IndexPrice:
         """The index at ``time_ns``; 0 while no source has ever reported.
 
         Stale sources are left out first, then those further than the outlier rule allows from the
-        median of the fresh ones. Should that rule leave nobody (two sources that disagree), all
+        median of the fresh ones. Should that rule leave none (two sources that disagree), all
         fresh sources count.
         """
         if len(self._sources) <= 1:

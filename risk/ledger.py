@@ -99,7 +99,7 @@ class Ledger:
         return trader
 
     def _bring_near(self, trader: Trader) -> None:
-        """Let a trader be found without the dictionary, whose looks by an int are dear."""
+        """Let a trader be found without the dictionary, whose lookups by an int are slow."""
         places = len(self._near)
         if places < len(self.traders):
             while places < len(self.traders):

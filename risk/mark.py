@@ -41,7 +41,7 @@ def average_basis_price_ticks(index_ticks: int, twice_basis_sum: int, samples: i
 
 
 def mark_price_ticks(funding_price_ticks: int, average_price_ticks: int, last_ticks: int) -> int:
-    """Median of the three candidates: nobody moves the mark by moving one of them.
+    """Median of the three candidates: moving one of them does not move the mark.
 
     Source: mark price pages of Binance and Bybit.
     """

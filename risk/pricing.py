@@ -100,7 +100,7 @@ class Pricing:
         if before:
             self._recheck(asset.frontier.crossed(price_ppb))
         else:
-            # Nobody has a band yet: until now the asset counted for nothing.
+            # No account has a band yet: until now the asset counted for nothing.
             self._recheck(core.ledger.holdings_in(asset))
         self._house.check(asset.margin_asset_id)
 

@@ -151,7 +151,7 @@ class Mechanism:
 
 
 def check_names(owner: str, params: list[tuple[str, int]], allowed: list[str]) -> None:
-    """Refuse parameters nobody asks for, and those given twice.
+    """Refuse unknown parameters, and those given twice.
 
     Raises:
         ValueError: the first of them.

@@ -1,8 +1,8 @@
-"""What a margin account must have: one figure for all its positions, asked for in one place.
+"""The requirement of a margin account: one figure for all its positions, asked in one place.
 
 A requirement takes the account as a whole. Today it is the sum over the positions, each by the
 margin model of its contract; one that looks at the portfolio (a scan of scenarios) is another
-`Requirement`, and whoever needs to know what an account has to have asks the account's own.
+`Requirement`, and code that needs to know what an account has to have asks the account's own.
 An order that is not open yet is asked about by counting it in first (`Position.count_in`).
 """
 

@@ -287,7 +287,7 @@ class RiskEngine(Component):
         self.core.reject(command.account_id, 0, verdict)
 
     def _answer(self, account_id: int, report: Callable[[], Any]) -> None:
-        """Answer a query. One that fails has changed nothing, so it stops nobody: the asker is told
+        """Answer a query. One that fails has changed nothing and stops nothing: the asker is told
         what went wrong."""
         core = self.core
         try:

@@ -74,7 +74,7 @@ class IndexRule(msgspec.Struct, frozen=True):
     """How sources make an index: ``median`` or ``weighted`` (weights by source id, default 1);
     sources older than ``stale_ns`` or further than ``outlier_ppb`` from the median are left out
     (0: rule off). ``when_stale`` is what happens while all of them are older: the last index goes
-    on, or orders may only reduce and the house does not sell, or nobody is liquidated either."""
+    on, or orders may only reduce and the house does not sell, or none is liquidated either."""
 
     method: str = "median"
     stale_ns: int = 0
@@ -182,7 +182,7 @@ class AdlRule(msgspec.Struct, frozen=True):
 
 
 class SocialisationRule(msgspec.Struct, frozen=True):
-    """Who bears a deficit nobody else took: winners, by their open gains and those realised in the
+    """Who bears a deficit that is left: winners, by their open gains and those realised in the
     present and the preceding window of ``window_ns`` (0: open gains only)."""
 
     window_ns: int = 86_400_000_000_000

@@ -1,4 +1,4 @@
-"""What makes a rulebook valid: every rule about a value or about two values together.
+"""Validity of a rulebook: every rule about a value or about two values together.
 
 The same rules serve a rulebook read from TOML and one that arrives in a message. Places are named
 by the keys of the TOML form; list entries count from 1.
@@ -278,7 +278,7 @@ def _check_stages(stages: list[str]) -> None:
         raise SettingFault(
             place,
             f"ends in {stages[-1]!r}, so a liquidation might never end; the last stage must be "
-            f"{LAST_STAGE!r}, which acts only on a deficit nobody else took",
+            f"{LAST_STAGE!r}, which acts only on a deficit that is left",
         )
 
 

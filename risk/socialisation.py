@@ -1,10 +1,10 @@
-"""Socialisation: a deficit nobody else took is borne by those who won, in proportion.
+"""Socialisation: a deficit that is left is borne by those who won, in proportion.
 
 What a trader has won in an asset is the sum over all its pots there of what its open positions have
 gained at the marks, in whatever contract, and what it realised by trades and funding in the present
-and the preceding window of the rulebook, losses taken off. Nobody bears more than that, nor more
-than it has; free equity is asked first, so nobody is liquidated for a deficit while others could
-pay.
+and the preceding window of the rulebook, losses taken off. No winner bears more than that, nor more
+than it has; free equity is asked first, so no account is liquidated for a deficit while others
+could pay.
 """
 
 from engine.events import LossSocialised

@@ -1,4 +1,4 @@
-"""Where a position meets a margin level: the price, in ticks, found with the engine's own integers.
+"""The price at which a position meets a margin level, in ticks, found with the engine's integers.
 
 No closed form: the requirement is asked of the margin model at each tried price, so the tier at
 the answer decides, and substituting the answer gives the same verdict the engine would give.

@@ -1,4 +1,4 @@
-"""Where in a TOML text a key stands: the parser keeps no line numbers, and errors should."""
+"""Line numbers of the keys of a TOML text: the parser keeps none, and errors should."""
 
 import re
 from typing import Final

@@ -1,8 +1,8 @@
 """The watch over margin levels: alerts, margin calls, and the start and end of liquidations.
 
-`MarginWatch.refresh` follows every change of an account or of a mark that may concern it. Whoever
-comes into the call band, from above or out of a liquidation, has a call. It is cured when the
-rulebook says so, expires at its deadline, or is overtaken when the account falls to liquidation
+`MarginWatch.refresh` follows every change of an account or of a mark that may concern it. An
+account that comes into the call band, from above or out of a liquidation, has a call. It is cured
+when the rulebook says so, expires at its deadline, or is overtaken when the account falls to liquidation
 first.
 """
 
@@ -92,7 +92,7 @@ class MarginWatch:
         core = self._core
         before = account.level
         account.level = level
-        # Whoever was released below the last level again never left it.
+        # An account that was released below the last level never left it.
         if level != before:
             account.trader.touch()
             core.emit(

@@ -1,10 +1,10 @@
-"""What is to be done at a time, as data: an action can be called, and written down."""
+"""Actions of a simulation as data: each can be called, and written down."""
 
 from typing import Any
 
 
 class Action:
-    """Something to be done once. `row` says what and about whom, in plain values, so that a
+    """Something to be done once. `row` says what and for which agent, in plain values, so that a
     simulation that was saved finds it again (`seawall.simulation.Simulation.restore`)."""
 
     def __call__(self) -> None:
@@ -12,5 +12,5 @@ class Action:
         raise NotImplementedError
 
     def row(self) -> list[Any]:
-        """What kind of action it is, and about whom or what."""
+        """What kind of action it is, and its subject."""
         raise NotImplementedError

@@ -249,7 +249,7 @@ ACTIONS: Final[dict[str, Callable[[Admin, argparse.Namespace], None]]] = {
 
 
 def admin(arguments: argparse.Namespace) -> int:
-    """`seawall admin WHAT`; returns the exit status: 1 when it was refused or nobody answers.
+    """`seawall admin WHAT`; returns the exit status: 1 when it was refused or no gateway answers.
 
     Raises:
         ValueError: an argument cannot be used.

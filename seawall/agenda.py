@@ -1,4 +1,4 @@
-"""What is to be done when: actions by time, rank and the order in which they came."""
+"""The agenda of a simulation: actions by time, rank and the order in which they came."""
 
 from heapq import heapify, heappop, heappush
 

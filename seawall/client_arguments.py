@@ -1,4 +1,4 @@
-"""Where the gateway is and as whom to come: the arguments `seawall watch` and `admin` share."""
+"""The gateway's address and the client's key: the arguments `seawall watch` and `admin` share."""
 
 import argparse
 

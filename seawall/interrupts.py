@@ -13,7 +13,7 @@ from types import FrameType
 
 
 def hear_interrupts() -> None:
-    """Let Ctrl-C reach this process whoever started it.
+    """Let Ctrl-C reach this process, however it was started.
 
     A shell starts what runs in the background, and some tools whatever they start, with the signal
     ignored or blocked, and a program keeps that unless it says otherwise.

@@ -57,7 +57,7 @@ class Owners:
         return [group_of(owner) for owner in self.all]
 
     def on_event(self, event: Event) -> None:
-        """Tell whom it concerns."""
+        """Tell the owners it concerns."""
         route = self._routes.get(type(event))
         if route is not None:
             route(event)

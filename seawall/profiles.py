@@ -1,4 +1,4 @@
-"""Who the margined traders are, drawn once from a seed.
+"""Profiles of the margined traders, drawn once from a seed.
 
 A profile holds everything about a trader that chance decides, so nothing a trader does later
 depends on what the others did first.

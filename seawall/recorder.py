@@ -1,4 +1,4 @@
-"""What a run writes down while it runs: commands to the journal, events to the table."""
+"""The recorder of a run: commands go to the journal, events to the table."""
 
 from engine.commands import Command
 from engine.events import BookLevel, Event

@@ -1,4 +1,4 @@
-"""Who lost and who won: what everybody has at the end, less what was paid in. Adds up to zero.
+"""Results by owner: what each has at the end, less what it paid in. They add up to zero.
 
 A result is taken per owner and asset: the wallets of all the owner's accounts in the asset and the
 positions that settle in it at their marks, less deposits, plus withdrawals. All owners together

@@ -1,4 +1,4 @@
-"""What a run was made of: kept in its directory, so that it can be made again and compared."""
+"""The origin of a run, kept in its directory, so that it can be made again and compared."""
 
 import shlex
 from collections.abc import Mapping

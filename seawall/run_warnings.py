@@ -1,4 +1,4 @@
-"""What a run has to say against itself: parts of its scenario that did nothing, or could not.
+"""Warnings of a run about itself: parts of its scenario that did nothing, or could not.
 
 A run that ends well may still be another than was meant: its own price path left out by the others,
 a file that ends before the window, accounts whose money does not reach for one order. Such things

@@ -1,8 +1,8 @@
 """Reading a table of a scenario field by field, so that every mistake is named.
 
 A `Fields` knows the file and the dotted path of its table. Each reader checks one value; `close`
-refuses what nobody read. Numbers that become money or time keep the digits they were written with
-and stay exact; figures of agents may be floats.
+refuses keys that were not read. Numbers that become money or time keep the digits they were written
+with and stay exact; figures of agents may be floats.
 """
 
 import difflib

@@ -129,7 +129,7 @@ class Supervisor:
             raise ConfigError(f"metrics of up: {metrics.host}:{port}: {error.strerror}") from None
 
     def stop(self) -> None:
-        """Stop all, first whoever brings in commands; who does not stop in time is killed."""
+        """Stop all, first what brings in commands; a process that is too slow is killed."""
         first = (CLOCK, GATEWAY, ALL)
         for name in (*first, *(name for name in self.names if name not in first)):
             child = self._children.get(name)

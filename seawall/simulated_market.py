@@ -55,7 +55,7 @@ class Opened:
         """Nothing happens."""
 
     def next_order_id(self) -> int:
-        """Nobody orders."""
+        """No agent orders."""
         raise NotImplementedError
 
     def book(self, instrument_id: int) -> Book:

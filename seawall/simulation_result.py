@@ -1,4 +1,4 @@
-"""What a simulation hands back when it is over."""
+"""The result of a simulation."""
 
 import msgspec
 

@@ -1,7 +1,7 @@
 """`seawall skip`: the way past a command that the exchange cannot handle.
 
 The input stands in the journal for good, so every start would meet it again. Here the commands in
-it that raise are looked for, on a copy, and a note is put beside the input: whoever reads the
+it that raise are looked for, on a copy, and a note is put beside the input: every reader of the
 journal from now on finds an `engine.commands.Skipped` in the place of each, with the hash of what
 stood there. So the services, their restarts and a replay all leave out the same commands.
 """

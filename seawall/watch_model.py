@@ -1,4 +1,4 @@
-"""What `seawall watch` knows, built from reports and events; no socket, clock or screen in here.
+"""The model of `seawall watch`, built from reports and events; no socket, clock or screen in here.
 
 How an account stands is never worked out here: an event only says whose figures have to be asked
 for anew (`ask_about`), and the answer, a `RiskReport`, replaces what was known.
@@ -79,7 +79,7 @@ class WatchModel:
 
     `time_ns` is the exchange's time as last heard. `counts` are totals since the watch began, by
     name of the event or outcome of a call; `bad_debt_q` is what was booked since then, by asset.
-    `market_changed` asks for a new `MarketReport`; whoever asks clears it.
+    `market_changed` asks for a new `MarketReport`; the asker clears it.
     """
 
     def __init__(self) -> None:
@@ -171,7 +171,7 @@ class WatchModel:
         return sorted(rows, key=_nearness)[:count]
 
     def ask_about(self, count: int) -> list[int]:
-        """Traders whose figures to ask for now: whom an event named, and the ``count`` nearest.
+        """Traders whose figures to ask for now: those an event named, and the ``count`` nearest.
 
         More of the former than a query may name wait for the next time.
         """

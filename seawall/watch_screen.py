@@ -1,4 +1,4 @@
-"""Where frames go: a terminal that is drawn over and over, or a pipe that gets plain text.
+"""Screens for frames: a terminal that is drawn over and over, or a pipe that gets plain text.
 
 The terminal is `curses` of the standard library: it knows terminals, sends only what changed,
 notices a new size, and reads keys.
@@ -54,7 +54,7 @@ class PlainScreen:
         print(text, end="\n\n", file=self._out, flush=True)
 
     def pressed(self) -> str:
-        """Nobody presses keys here."""
+        """No keys are pressed here."""
         return ""
 
     def __enter__(self) -> "PlainScreen":

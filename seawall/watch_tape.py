@@ -1,4 +1,4 @@
-"""One line of the liquidation tape per event: what happened to whom, in human units."""
+"""One line of the liquidation tape per event: what happened to which account, in human units."""
 
 from typing import Final
 
@@ -73,7 +73,7 @@ def _told(event: TapeEvent, units: Units) -> tuple[str, str]:
 
 def _owner(event: TapeEvent) -> int:
     """The trader an event is about."""
-    assert not isinstance(event, FundChanged | HouseInsolvent), "the house is nobody's account"
+    assert not isinstance(event, FundChanged | HouseInsolvent), "the house is no trader's account"
     return owner_of(event.margin_account_id)
 
 

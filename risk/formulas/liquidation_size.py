@@ -1,4 +1,4 @@
-"""How much of a position a venue closes at once, how fast, and at which fee."""
+"""Sizes, paces and fees of venues' partial liquidations."""
 
 from fractions import Fraction
 

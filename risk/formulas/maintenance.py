@@ -1,4 +1,4 @@
-"""How a venue's requirement depends on size: brackets, steps, slopes and square roots."""
+"""Requirements by size, as venues state them: brackets, steps, slopes and square roots."""
 
 from fractions import Fraction
 from math import isqrt

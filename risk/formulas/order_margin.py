@@ -1,4 +1,4 @@
-"""What an order costs before it trades: initial margin, open loss, fees and the worse side."""
+"""Costs of an order before it trades: initial margin, open loss, fees and the worse side."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Auto-deleveraging: who must close when nobody else takes a bankrupt position, and how much.
+"""Auto-deleveraging: who must close when a bankrupt position finds no taker, and how much.
 
 How lots and values are shared out. Rankings are in `risk.liquidation.ranking`.
 """

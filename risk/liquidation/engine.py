@@ -44,7 +44,7 @@ FIRST_ORDER_ID: Final[int] = MAX_ORDER_ID + 1
 MAX_ORDERS_PER_ROUND: Final[int] = 64
 MAX_ROUNDS: int = 1_000
 """Limits that make every liquidation end: orders per visit to a stage, visits before an account
-that nobody restores is closed out unconditionally."""
+that is not restored is closed out unconditionally."""
 
 ORDER_STAGES: Final[tuple[str, ...]] = ("cancel", "reduce", "close")
 
@@ -365,7 +365,7 @@ class LiquidationEngine(Component):
     def _pump(self, overdue: bool = False) -> None:
         """Start the next takeover, or ADL when no takeover waits, once all orders are done.
 
-        ``overdue`` starts one although orders are under way: nobody waits longer than a tick.
+        ``overdue`` starts one although orders are under way: none waits longer than a tick.
         """
         while self._running < 0 and (self._busy == 0 or overdue):
             if self._takeovers:

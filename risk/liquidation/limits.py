@@ -39,7 +39,7 @@ def house_limit_ticks(instrument: Instrument, position: PositionFacts, rule: Fun
     """The rulebook's slippage from the mark, but never beyond the mark at a loss.
 
     What the house gave for a position is the worst it sells at while the mark is better than that;
-    otherwise the mark is. So nobody who has an account taken over buys its position back for
+    otherwise the mark is. So the owner of an account taken over cannot buy its position back for
     less than the house got with it.
     """
     cost_ticks = _bankrupt_ticks(instrument, position, 0)

@@ -1,4 +1,4 @@
-"""What every margin model answers. Models hold a table and no state."""
+"""The interface of margin models. Models hold a table and no state."""
 
 from typing import Final
 

@@ -54,7 +54,7 @@ class Arbitrageur(Agent):
         return min(0.95, self._entry + self._caution * self.view.volatility)
 
     def _gap_side(self) -> int:
-        """BUY where the contract is cheap enough to act on, SELL where dear, 0 otherwise."""
+        """BUY where the contract is cheap enough to act on, SELL where expensive, 0 otherwise."""
         view = self.view
         ask, bid = view.best_ask(), view.best_bid()
         # a position is closed at a smaller gap than the one it is opened at

@@ -103,7 +103,7 @@ class Dice:
         self.bounds: list[int] = []
 
     def skip(self, bound: int) -> None:
-        """A draw below ``bound`` that nobody looks at."""
+        """A draw below ``bound`` that is not used."""
         self._unseen += 1
         self.bounds.append(bound)
 

@@ -1,4 +1,4 @@
-"""What a scenario says about each kind of agent: the keys of its ``[agents.NAME]`` table.
+"""Plans of agents as a scenario states them: the keys of its ``[agents.NAME]`` table.
 
 Money is in quote currency, prices and spreads are shares, volatility is per root second.
 """

@@ -1,6 +1,6 @@
-"""What a trader can see of one market, and the desk where traders hand in commands.
+"""A trader's view of one market, and the desk where traders hand in commands.
 
-The view is fed by public events and the book only: nobody sees another account, the index path
+The view is fed by public events and the book only: no agent sees another account, the index path
 ahead, or anything that has not happened yet.
 """
 

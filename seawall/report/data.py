@@ -1,4 +1,4 @@
-"""What a report is made of, and how it rests in a run directory.
+"""The data of a report, and its files in a run directory.
 
 A run directory holds ``summary.json`` (with the block of `scenario_block` under ``scenario``),
 ``events.parquet``, ``series.parquet``, ``margin_ratio.parquet`` and, when a real market was set

@@ -1,4 +1,4 @@
-"""Who lost and who won, and the accounts of the house: the money of a run as tables that add up.
+"""Losers, winners and the accounts of the house: the money of a run as tables that add up.
 
 The figures are those of the summary, exact decimals; only the bars are drawn from floats.
 """

@@ -1,4 +1,4 @@
-"""What a report says about how its run was made: the rules at its head, the command at its foot."""
+"""The origin of a run in its report: the rules at the head, the command at the foot."""
 
 from html import escape
 from typing import Any
