@@ -12,9 +12,12 @@ from engine.internal import AccountFacts, PositionFacts
 from engine.units import PPB
 from risk.accounts import Position
 from risk.health import can_open
-from risk.liquidation.adl import profit_leverage_score, rank_group, split_pro_rata
+from risk.liquidation.adl import rank_group, split_pro_rata
 from risk.liquidation.limits import house_limit_ticks
-from risk.liquidation.policies import Contract, restoring_lots, tier_step_lots
+from risk.liquidation.policies.restore import restoring_lots
+from risk.liquidation.policies.tier_step import tier_step_lots
+from risk.liquidation.policy import Contract
+from risk.liquidation.rankings.profit_leverage import profit_leverage_score
 from risk.margin import (
     BracketMargin,
     LinearInSizeMargin,
