@@ -44,7 +44,7 @@ class Input(NamedTuple):
     body: bytes
 
 
-class Position(NamedTuple):
+class GroupEnd(NamedTuple):
     """The end of a group: the place of its last row, the chain up to there, and where that is: the
     file that begins behind row ``base``, and the byte in it."""
 
@@ -95,7 +95,7 @@ class LogReader:
     nothing at the end of the log, a group that was cut off or is not the one written.
     """
 
-    def __init__(self, path: Path, start: Position) -> None:
+    def __init__(self, path: Path, start: GroupEnd) -> None:
         self.path = path
         self.position = start
         self.fault = ""
@@ -118,7 +118,7 @@ class LogReader:
                     break
                 rows, count, chain = group
                 at += GROUP_HEADER_BYTES + len(rows)
-                self.position = Position(self.position.place + count, chain, base, start + at)
+                self.position = GroupEnd(self.position.place + count, chain, base, start + at)
                 yield _decode(rows)
             later = [one for one in bases_of(self.path) if one > base]
             if not later:
@@ -127,7 +127,7 @@ class LogReader:
                 raise self.damaged(self.fault or f"is missing; row {later[0] + 1} is next")
             self.position = self._begin(later[0])
 
-    def _begin(self, base: int) -> Position:
+    def _begin(self, base: int) -> GroupEnd:
         """The position at the beginning of a file, which has to go on from the one before."""
         start = start_of(self.path, base)
         if start.chain != self.position.chain:
@@ -172,7 +172,7 @@ class LogReader:
         )
 
 
-def start_of(path: Path, base: int) -> Position:
+def start_of(path: Path, base: int) -> GroupEnd:
     """The beginning of a file of a log.
 
     Raises:
@@ -188,7 +188,7 @@ def start_of(path: Path, base: int) -> Position:
     if len(header) == FILE_HEADER_BYTES:
         magic, place, chain, check = _FILE.unpack(header)
         if magic == _MAGIC and check == chained(b"", header[:-CHAIN_BYTES]) and place == base:
-            return Position(base, chain, base, FILE_HEADER_BYTES)
+            return GroupEnd(base, chain, base, FILE_HEADER_BYTES)
     raise JournalDamaged(
         f"{file}: its beginning, before row {base + 1}, is not what was written; {RESTORE}"
     )

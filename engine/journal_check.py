@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from engine.chained_log import (
     RESTORE,
+    GroupEnd,
     JournalDamaged,
     LogReader,
-    Position,
     bases_of,
     file_of,
     start_of,
@@ -70,10 +70,10 @@ def _proofs(path: Path) -> dict[str, bytes]:
     return {peer: link.proof() for peer, link in _newest(path, [])[1].items()}
 
 
-def _newest(path: Path, faults: list[str]) -> tuple[list[Position], dict[str, Link]]:
+def _newest(path: Path, faults: list[str]) -> tuple[list[GroupEnd], dict[str, Link]]:
     """The snapshots that are whole, newest first, and the links of the first of them. What is
     wrong with others goes to ``faults``."""
-    whole: list[Position] = []
+    whole: list[GroupEnd] = []
     links: dict[str, Link] = {}
     for place in snapshots_of(path):
         try:
@@ -132,7 +132,7 @@ class _Log:
     last row, `count` how many were whole."""
 
     def __init__(
-        self, path: Path, head: JournalHead, snapshots: list[Position], faults: list[str]
+        self, path: Path, head: JournalHead, snapshots: list[GroupEnd], faults: list[str]
     ) -> None:
         self.path = path
         self.place = 0

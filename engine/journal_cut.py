@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from engine.chained_log import LogReader, Position, bases_of, file_of, start_of
+from engine.chained_log import GroupEnd, LogReader, bases_of, file_of, start_of
 from engine.journal import JournalError
 from engine.journal_head import JournalHead
 from engine.snapshot_file import read_snapshot, snapshot_file, snapshots_of
@@ -38,7 +38,7 @@ def cut_journal(path: Path, service: str, row: int) -> int:
         head.close()
 
 
-def _end_before(path: Path, row: int) -> Position:
+def _end_before(path: Path, row: int) -> GroupEnd:
     """Where the group that begins with this row begins."""
     reader = LogReader(path, _start(path, row))
     if reader.position.place == row - 1:
@@ -52,7 +52,7 @@ def _end_before(path: Path, row: int) -> Position:
     )
 
 
-def _start(path: Path, row: int) -> Position:
+def _start(path: Path, row: int) -> GroupEnd:
     """Something whole before a row."""
     for place in snapshots_of(path):
         if place < row:
@@ -66,7 +66,7 @@ def _start(path: Path, row: int) -> Position:
     raise JournalError(f"{path}: nothing whole is left before row {row}")
 
 
-def _put_aside(path: Path, end: Position) -> None:
+def _put_aside(path: Path, end: GroupEnd) -> None:
     for place in snapshots_of(path):
         if place > end.place:
             _rename(snapshot_file(path, place))

@@ -19,10 +19,10 @@ from engine.chained_log import (
     FILE_HEADER_BYTES,
     FIRST_CHAIN,
     RESTORE,
+    GroupEnd,
     Input,
     JournalDamaged,
     LogReader,
-    Position,
     bases_of,
     file_header,
     file_of,
@@ -150,7 +150,7 @@ class ServiceJournal:
         self.place, self._chain = end.place, end.chain
         self._base, self._offset = end.base, end.offset
 
-    def _first_row(self) -> Position:
+    def _first_row(self) -> GroupEnd:
         bases = bases_of(self.path)
         if not bases or bases[0]:
             lost = f"1 to {bases[0]}" if bases else f"1 to {self._head.place}"
@@ -159,7 +159,7 @@ class ServiceJournal:
             )
         return start_of(self.path, 0)
 
-    def _usable_snapshot(self) -> Position | None:
+    def _usable_snapshot(self) -> GroupEnd | None:
         """Where the newest snapshot belongs that is what was written; others are put aside."""
         for place in snapshots_of(self.path):
             try:
@@ -173,7 +173,7 @@ class ServiceJournal:
                 self.notes.append(f"{error}; put aside as {aside.name}, going on from an older one")
         return None
 
-    def _end_behind(self, start: Position) -> Position:
+    def _end_behind(self, start: GroupEnd) -> GroupEnd:
         """The end of the log, which has to be where the head says or behind it."""
         head = self._head
         reader = LogReader(self.path, start)
@@ -239,7 +239,7 @@ class ServiceJournal:
         if used > (FILE_BYTES if self.keep_inputs else 0):
             self._begin_file(self.place, self._chain)
             self._base, self._offset = self.place, FILE_HEADER_BYTES
-        position = Position(self.place, self._chain, self._base, self._offset)
+        position = GroupEnd(self.place, self._chain, self._base, self._offset)
         write_snapshot(self.path, position, state, to_disk=self._to_disk)
         self._snapshot = position
         if self._to_disk:

@@ -10,7 +10,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from engine.chained_log import CHAIN_BYTES, JournalDamaged, Position
+from engine.chained_log import CHAIN_BYTES, GroupEnd, JournalDamaged
 from engine.journal import JournalError
 
 _MAGIC: Final[bytes] = b"SWSNAP\x00\x03"
@@ -29,7 +29,7 @@ def snapshots_of(journal: Path) -> list[int]:
     return sorted((int(one) for one in found if len(one) == 12 and one.isdigit()), reverse=True)
 
 
-def write_snapshot(journal: Path, position: Position, state: bytes, *, to_disk: bool) -> None:
+def write_snapshot(journal: Path, position: GroupEnd, state: bytes, *, to_disk: bool) -> None:
     """Keep a state with the position it belongs to; with ``to_disk`` wait for the disk.
 
     Raises:
@@ -55,7 +55,7 @@ def write_snapshot(journal: Path, position: Position, state: bytes, *, to_disk: 
         raise JournalError(text) from None
 
 
-def read_snapshot(journal: Path, place: int) -> tuple[Position, bytes]:
+def read_snapshot(journal: Path, place: int) -> tuple[GroupEnd, bytes]:
     """A state and the position it belongs to.
 
     Raises:
@@ -76,7 +76,7 @@ def read_snapshot(journal: Path, place: int) -> tuple[Position, bytes]:
         raise JournalDamaged(f"{file}: is cut off, or its length was changed")
     if magic != _MAGIC or found != place or data[_HEADER.size : start] != _check(header, state):
         raise JournalDamaged(f"{file}: is not what was written (its checksum differs)")
-    return Position(place, chain, base, offset), state
+    return GroupEnd(place, chain, base, offset), state
 
 
 def _check(header: bytes, state: bytes) -> bytes:

@@ -60,7 +60,7 @@ from gateway.publisher import Publisher
 from gateway.query_desk import QueryDesk
 from gateway.runs import requester
 from gateway.session_book import SessionBook
-from gateway.sessions import MAX_MALFORMED, Rate, Session, verdict
+from gateway.sessions import MAX_MALFORMED, Session, TokenBucket, verdict
 from gateway.steady_clock import SteadyClock
 from risk.admission import fault_of
 
@@ -116,7 +116,7 @@ class FrontDoor:
         self._clock = clock
         self._wall_clock = wall_clock
         self._clock_notes = clock_notes
-        self._rates: dict[str, Rate] = {}
+        self._rates: dict[str, TokenBucket] = {}
         self._heartbeats = Heartbeats()
         self._budgets = Budgets(config, encrypted=keys is not None)
         self.sessions = SessionBook(self._budgets, self._audit, clock)
@@ -437,10 +437,10 @@ class FrontDoor:
         """Whether the batch that is being made has this request."""
         return any(taken == name and request_id in ids for taken, ids, _ in self._parcels)
 
-    def _rate_of(self, session: Session) -> Rate:
+    def _rate_of(self, session: Session) -> TokenBucket:
         rate = self._rates.get(session.client)
         if rate is None:
-            rate = self._rates[session.client] = Rate(self._limit_of(session.key))
+            rate = self._rates[session.client] = TokenBucket(self._limit_of(session.key))
         return rate
 
     def _limit_of(self, key: ClientKey) -> int:

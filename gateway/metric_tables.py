@@ -25,7 +25,7 @@ CALL_NS: Final[list[int]] = [
 """0 seconds to a day, in the exchange's own time: how long margin calls stay open."""
 
 
-class HostTable:
+class HostMetrics:
     """Shown by every service: its queues, its journal, its recovery."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class HostTable:
         )
 
 
-class DoorTable:
+class DoorMetrics:
     """Shown by the gateway: its clients and what they wait for."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class DoorTable:
         )
 
 
-class OrderTable:
+class OrderMetrics:
     """Shown by risk: commands, orders and the market they make."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class OrderTable:
         )
 
 
-class MarginTable:
+class MarginMetrics:
     """Shown by risk: accounts in trouble, and what became of them."""
 
     def __init__(self) -> None:
@@ -238,7 +238,7 @@ class MarginTable:
         self.takeovers.start(("fund",), ("backstop",))
 
 
-Table = HostTable | DoorTable | OrderTable | MarginTable
+Table = HostMetrics | DoorMetrics | OrderMetrics | MarginMetrics
 
 
 def families(table: Table) -> list[Family | Histogram]:

@@ -22,10 +22,10 @@ from engine.instruments import AssetSpec, InstrumentSpec
 from engine.reasons import Reason
 from gateway.metric_families import NANO, FamilyCollector, Labels, Values
 from gateway.metric_tables import (
-    DoorTable,
-    HostTable,
-    MarginTable,
-    OrderTable,
+    DoorMetrics,
+    HostMetrics,
+    MarginMetrics,
+    OrderMetrics,
     Table,
     families,
 )
@@ -77,10 +77,10 @@ class Metrics:
     """
 
     def __init__(self, groups: Sequence[str] = GROUPS) -> None:
-        self.host = HostTable()
-        self.door = DoorTable()
-        self.orders = OrderTable()
-        self.margin = MarginTable()
+        self.host = HostMetrics()
+        self.door = DoorMetrics()
+        self.orders = OrderMetrics()
+        self.margin = MarginMetrics()
         self.live = True
         self.registry = CollectorRegistry()
         self._assets: dict[int, AssetSpec] = {}

@@ -16,7 +16,7 @@ from engine.messages import encode
 from engine.reasons import Reason
 from engine.service_config import ConfigError
 from gateway.client import Address, Client, NoAnswer
-from gateway.opening_market import Step
+from gateway.opening_market import SettingsCommand
 from gateway.protocol import Reply
 
 RUN: Final[int] = 1
@@ -33,7 +33,7 @@ ANSWER_SECONDS: Final[float] = 5.0
 class Opening:
     """The steps of an opening and the note that they were done."""
 
-    def __init__(self, steps: Sequence[Step], run_dir: Path, file: str) -> None:
+    def __init__(self, steps: Sequence[SettingsCommand], run_dir: Path, file: str) -> None:
         self._steps = steps
         self._file = file
         self._note = run_dir / "market.json"
@@ -83,7 +83,7 @@ class Opening:
                 return False
         return True
 
-    def _must_wait(self, step: Step, reply: Reply, size: int) -> bool:
+    def _must_wait(self, step: SettingsCommand, reply: Reply, size: int) -> bool:
         """Whether a command has to be asked for again.
 
         Raises:

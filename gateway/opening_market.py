@@ -39,7 +39,7 @@ Spec = TypeVar("Spec")
 KINDS: Final[dict[str, int]] = {name: kind for kind, name in KIND_NAMES.items()}
 
 
-class Step(NamedTuple):
+class SettingsCommand(NamedTuple):
     """A command and the place in the settings that asks for it."""
 
     place: str
@@ -62,20 +62,21 @@ class OpeningMarket:
         self.assets = self._read_assets()
         self.instruments = self._read_instruments()
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[SettingsCommand]:
         """The commands, in the order they depend on each other.
 
         Raises:
             ConfigError: an account asks for what is not listed.
         """
         found = [
-            Step(f"assets.{symbol}", AddAsset(0, asset)) for symbol, asset in self.assets.items()
+            SettingsCommand(f"assets.{symbol}", AddAsset(0, asset))
+            for symbol, asset in self.assets.items()
         ]
         if self.rulebook is not None:
             rules = SetRulebook(0, self.rulebook.rulebook.to_json())
-            found.append(Step("rulebook", rules))
+            found.append(SettingsCommand("rulebook", rules))
         for symbol, spec in self.instruments.items():
-            found.append(Step(f"instruments.{symbol}", AddInstrument(0, spec)))
+            found.append(SettingsCommand(f"instruments.{symbol}", AddInstrument(0, spec)))
         found += self._house()
         found += self._prices()
         for number, entry in enumerate(self._market.accounts, 1):
@@ -144,23 +145,25 @@ class OpeningMarket:
             if amount_q:
                 yield asset.asset_id, amount_q
 
-    def _house(self) -> Iterator[Step]:
+    def _house(self) -> Iterator[SettingsCommand]:
         for place, account_id, amounts in (
             ("fund", FUND, self._market.fund),
             ("backstop", BACKSTOP, self._market.backstop),
         ):
             for asset_id, amount_q in self._amounts(place, amounts):
-                yield Step(place, Deposit(0, account_id, asset_id, amount_q))
+                yield SettingsCommand(place, Deposit(0, account_id, asset_id, amount_q))
 
-    def _prices(self) -> Iterator[Step]:
+    def _prices(self) -> Iterator[SettingsCommand]:
         """First index prices, and a tick of the clock that makes marks of them."""
         priced = False
         for walk in self.walks():
             place = f"index of instrument {walk.instrument_id}"
-            yield Step(place, IndexPrice(0, walk.instrument_id, SOURCE_ID, walk.start_ticks))
+            yield SettingsCommand(
+                place, IndexPrice(0, walk.instrument_id, SOURCE_ID, walk.start_ticks)
+            )
             priced = True
         if priced:
-            yield Step("index", AdvanceTime(0))
+            yield SettingsCommand("index", AdvanceTime(0))
 
     def walks(self) -> Iterator[IndexConfig]:
         """The walk of the index of every contract that has a first price.
@@ -181,7 +184,7 @@ class OpeningMarket:
                 raise self._fail(place, f"is {entry.index}; it must be positive")
             yield IndexConfig(spec.instrument_id, ticks, entry.index_step_ppm)
 
-    def _accounts(self, place: str, entry: AccountEntry) -> Iterator[Step]:
+    def _accounts(self, place: str, entry: AccountEntry) -> Iterator[SettingsCommand]:
         if entry.account_id < FIRST_TRADER:
             text = f"account_id is {entry.account_id}; ids below {FIRST_TRADER} are the house's"
             raise self._fail(place, text)
@@ -193,11 +196,11 @@ class OpeningMarket:
         except ValueError as error:
             raise self._fail(place, error) from None
         for account_id in range(entry.account_id, entry.account_id + entry.count):
-            yield Step(place, OpenAccount(0, account_id))
+            yield SettingsCommand(place, OpenAccount(0, account_id))
             for asset_id, amount_q in deposits:
-                yield Step(place, Deposit(0, account_id, asset_id, amount_q))
+                yield SettingsCommand(place, Deposit(0, account_id, asset_id, amount_q))
             for make in settings:
-                yield Step(place, make(account_id))
+                yield SettingsCommand(place, make(account_id))
 
     def _settings(self, entry: AccountEntry) -> list[Callable[[int], Command]]:
         """What each account chooses for its contracts; called with the account's id."""

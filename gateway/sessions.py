@@ -14,7 +14,7 @@ MAX_MALFORMED: Final[int] = 5
 """Frames of one session that are no message before it is closed."""
 
 
-class Rate:
+class TokenBucket:
     """So many commands in any second, and not one more; 0 means no limit.
 
     Refused commands are counted apart: `muted` tells that a second's worth of them was answered
@@ -117,7 +117,7 @@ class Session:
 
 
 def verdict(
-    session: Session, rate: Rate, floor: int, request_id: int, command: Command, now_ns: int
+    session: Session, rate: TokenBucket, floor: int, request_id: int, command: Command, now_ns: int
 ) -> Reason | None:
     """Why a command is not taken at the door; None if it is, and then it counts for the rate."""
     if not session.unrestricted and not session.key.may(command):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mypy_extensions import i64
 
 
-class _Market:
+class _NumberedBook:
     """One instrument's book with the counters its messages carry."""
 
     __slots__ = ("book", "depth_sequence", "instrument_id", "last_trade_id", "touched")
@@ -73,8 +73,8 @@ class MatchingEngine(Component):
     def __init__(self, publish_depth: bool = False) -> None:
         self.books: dict[int, Book] = {}
         self.publish_depth = publish_depth
-        self._markets: dict[int, _Market] = {}
-        self._latest: _Market | None = None
+        self._markets: dict[int, _NumberedBook] = {}
+        self._latest: _NumberedBook | None = None
         self._handlers: dict[type, Callable[[Any, list[Any]], None]] = {
             AdvanceTime: self._advance_time,
             InstrumentListed: self._list_instrument,
@@ -147,7 +147,7 @@ class MatchingEngine(Component):
         market = self._markets[instrument_id]
         return depth_snapshot(market.book, instrument_id, market.depth_sequence)
 
-    def _market(self, instrument_id: "i64") -> _Market | None:
+    def _market(self, instrument_id: "i64") -> _NumberedBook | None:
         """The market of an instrument; that of the message before is at hand."""
         latest = self._latest
         if latest is None or latest.instrument_id != instrument_id:
@@ -155,8 +155,8 @@ class MatchingEngine(Component):
             self._latest = latest
         return latest
 
-    def _open(self, instrument_id: int) -> _Market:
-        market = _Market(instrument_id)
+    def _open(self, instrument_id: int) -> _NumberedBook:
+        market = _NumberedBook(instrument_id)
         self._latest = None
         self._markets[instrument_id] = market
         self._markets = dict(sorted(self._markets.items()))
@@ -256,7 +256,7 @@ class MatchingEngine(Component):
             self._report_steps(market, time_ns, order_id, side, price_ticks, lots, liquidation, out)
         self._report_outcome(market, time_ns, order_id, side, price_ticks, outcome, out)
 
-    def _cancel_changed(self, market: _Market, order: ChangeOrder, out: list[Any]) -> None:
+    def _cancel_changed(self, market: _NumberedBook, order: ChangeOrder, out: list[Any]) -> None:
         """More has filled meanwhile than the changed order was to have left."""
         time_ns = order.time_ns
         left = market.book.cancel(order.order_id)
@@ -267,7 +267,7 @@ class MatchingEngine(Component):
 
     def _report_steps(
         self,
-        market: _Market,
+        market: _NumberedBook,
         time_ns: int,
         order_id: int,
         side: int,
@@ -303,7 +303,7 @@ class MatchingEngine(Component):
 
     def _report_outcome(
         self,
-        market: _Market,
+        market: _NumberedBook,
         time_ns: int,
         order_id: int,
         side: int,
@@ -324,7 +324,7 @@ class MatchingEngine(Component):
                 market.touch(side, price_ticks)
             self._publish_depth(market, time_ns, out)
 
-    def _publish_depth(self, market: _Market, time_ns: int, out: list[Any]) -> None:
+    def _publish_depth(self, market: _NumberedBook, time_ns: int, out: list[Any]) -> None:
         sequence = market.depth_sequence
         for key in market.touched:
             sequence += 1

@@ -12,7 +12,7 @@ from typing import Any, Final
 from engine.instruments import AssetSpec
 from engine.units import PPB, scale_down, scale_up
 from risk.frontier import Frontier
-from risk.index_price import IndexPrice
+from risk.index_price import Index
 from risk.rulebook import IndexRule, Rulebook
 
 MAX_PRICE_PPB: Final[int] = 10**9 * PPB
@@ -61,18 +61,16 @@ class CollateralAsset:
         self.haircut_ppb = haircut_ppb
         self.place = place
         self.debt_limit_q = debt_limit * 10**margin_asset.decimals if debt_limit else NO_LIMIT
-        self.index = IndexPrice(index)
+        self.index = Index(index)
         self.frontier = Frontier()
         # A quantum of the asset is worth price x unit / unit_per quanta of the margin asset.
         self._unit: int = 10**margin_asset.decimals
         self._unit_per: int = PPB * 10**asset.decimals
         self.set_price(0)
 
-    def index_with(
-        self, source_id: int, price_ppb: int, time_ns: int, rule: IndexRule
-    ) -> IndexPrice:
+    def index_with(self, source_id: int, price_ppb: int, time_ns: int, rule: IndexRule) -> Index:
         """A copy of the index that has one more price."""
-        index = IndexPrice(rule)
+        index = Index(rule)
         index.restore(self.index.state())
         index.update(source_id, price_ppb, time_ns)
         return index

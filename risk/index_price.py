@@ -92,7 +92,7 @@ class Source:
         self.time_ns = time_ns
 
 
-class IndexPrice:
+class Index:
     """The index of one instrument, in ticks.
 
     Only updates change the state; reading never does. When every source has gone stale the index

@@ -8,7 +8,7 @@ from engine.instruments import Instrument, InstrumentSpec
 from engine.units import PPB, Rate
 from risk.frontier import Frontier
 from risk.funding import PremiumWindow
-from risk.index_price import IndexPrice
+from risk.index_price import Index
 from risk.margin import build_margin_model
 from risk.mark import MarkPrice
 from risk.rulebook import Rulebook
@@ -72,7 +72,7 @@ class Listing:
         self.band_high = Rate(PPB + spec.band_ppb)
         self.model = build_margin_model(spec.margin)
         self.default_leverage = min(DEFAULT_LEVERAGE, self.model.max_leverage(1))
-        self.index = IndexPrice(rulebook.index)
+        self.index = Index(rulebook.index)
         self.mark = MarkPrice(rulebook.mark)
         self.premium = PremiumWindow(rulebook.funding)
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
@@ -92,10 +92,10 @@ class Listing:
         self.funding_rate_ppb = 0
         self.next_funding_ns = 0
 
-    def prices_under(self, rulebook: Rulebook) -> tuple[IndexPrice, MarkPrice, PremiumWindow]:
+    def prices_under(self, rulebook: Rulebook) -> tuple[Index, MarkPrice, PremiumWindow]:
         """Index, mark and premium as a rulebook has them, with the prices and samples taken so far;
         copies, put in force by whoever asked."""
-        index = IndexPrice(rulebook.index)
+        index = Index(rulebook.index)
         index.restore(self.index.state())
         mark = MarkPrice(rulebook.mark)
         mark.take_over(self.mark)

@@ -17,7 +17,7 @@ from risk.solve import PriceLine
 if TYPE_CHECKING:
     from engine.internal import AccountFacts, PositionFacts
     from risk.accounts import MarginAccount, Position
-    from risk.liquidation.policy import Contract
+    from risk.liquidation.policy import MarginedContract
     from risk.listing import Listing
 
 
@@ -84,7 +84,11 @@ class Requirement:
         raise NotImplementedError
 
     def left_q(
-        self, contract: "Contract", facts: "AccountFacts", position: "PositionFacts", lots: int
+        self,
+        contract: "MarginedContract",
+        facts: "AccountFacts",
+        position: "PositionFacts",
+        lots: int,
     ) -> int:
         """Maintenance of an account in liquidation once ``lots`` of a position are closed at its
         mark; the entry value shrinks in proportion (rounded down)."""
@@ -251,7 +255,11 @@ class PositionSum(Requirement):
         return line
 
     def left_q(
-        self, contract: "Contract", facts: "AccountFacts", position: "PositionFacts", lots: int
+        self,
+        contract: "MarginedContract",
+        facts: "AccountFacts",
+        position: "PositionFacts",
+        lots: int,
     ) -> int:
         """The others' maintenance, and what the model asks for the rest of this one."""
         others_q: int = facts.maintenance_q - position.maintenance_q

@@ -36,7 +36,7 @@ FRAME: Final[int] = 200
 HOUSE: Final[dict[str, int]] = {"fund": FUND, "backstop": BACKSTOP}
 
 
-class Refused(RuntimeError):
+class CommandRefused(RuntimeError):
     """The exchange did not carry out a command; the text has its reason."""
 
 
@@ -48,7 +48,7 @@ class Admin:
         [reply] = client.call_all([QueryMarket(0)])
         rejection = reply.rejection
         if rejection is not None:
-            raise Refused(rejection.words)
+            raise CommandRefused(rejection.words)
         report = reply.events[0]
         assert isinstance(report, MarketReport)
         self.market: MarketReport = report
@@ -63,7 +63,7 @@ class Admin:
             part = commands[place : place + FRAME]
             for command, reply in zip(part, self._client.call_all(part), strict=True):
                 if reply.rejection is not None:
-                    raise Refused(f"{type(command).__name__}: {reply.rejection.words}")
+                    raise CommandRefused(f"{type(command).__name__}: {reply.rejection.words}")
 
     def account(self, account_id: int) -> AccountReport:
         """The figures of an account.
@@ -73,7 +73,7 @@ class Admin:
         """
         reply = self._client.call(QueryAccount(0, account_id))
         if reply.rejection is not None:
-            raise Refused(reply.rejection.words)
+            raise CommandRefused(reply.rejection.words)
         report = reply.events[0]
         assert isinstance(report, AccountReport)
         return report
@@ -257,7 +257,7 @@ def admin(arguments: argparse.Namespace) -> int:
     try:
         with Client(address_of(arguments), accounts=[]) as client:
             ACTIONS[arguments.what](Admin(client), arguments)
-    except (Refused, NoAnswer) as error:
+    except (CommandRefused, NoAnswer) as error:
         print(f"seawall admin {arguments.what}: {error}", file=sys.stderr)
         return REFUSED
     return 0

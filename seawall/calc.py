@@ -55,7 +55,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class MarginFigures:
     """Figures as decimal strings; a price of None cannot be reached.
 
     ``levels`` holds, for each margin level of the rulebook from mild to liquidation, its name and
@@ -74,7 +74,7 @@ class Answer:
     bankruptcy_price: str | None
 
 
-def calculate(question: Question) -> Answer:
+def calculate(question: Question) -> MarginFigures:
     """Answer a question.
 
     Raises:
@@ -138,7 +138,7 @@ def calculate(question: Question) -> Answer:
         )
         for level in rules.levels
     ]
-    return Answer(
+    return MarginFigures(
         asset=asset.symbol,
         notional=from_grid(notional_q, asset.quantum),
         initial_margin=from_grid(initial_q, asset.quantum),

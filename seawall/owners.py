@@ -21,7 +21,7 @@ from engine.events import (
 )
 from risk.accounts import FIRST_TRADER, owner_of
 from seawall.agents.base import Agent
-from seawall.agents.margin_traders import Trader
+from seawall.agents.margin_traders import MarginTrader
 from seawall.agents.view import MarketView
 from seawall.results import AGENT, GROUP
 from seawall.set_up import SetUp
@@ -33,7 +33,7 @@ class Owners:
 
     def __init__(self, set_up: SetUp) -> None:
         # By account id from `FIRST_TRADER` on: there are no gaps.
-        self.all: list[Agent | Trader] = []
+        self.all: list[Agent | MarginTrader] = []
         self.accepted: set[int] = set()
         self._set_up = set_up
         self._views: dict[int, MarketView] = {}
@@ -43,12 +43,12 @@ class Owners:
         """Keep a view of a market up to date from now on."""
         self._views[view.instrument_id] = view
 
-    def traders(self) -> dict[int, Trader]:
+    def traders(self) -> dict[int, MarginTrader]:
         """The margined traders by account id."""
         return {
             account_id: owner
             for account_id, owner in enumerate(self.all, FIRST_TRADER)
-            if isinstance(owner, Trader)
+            if isinstance(owner, MarginTrader)
         }
 
     def groups(self) -> list[tuple[str, str]]:
@@ -82,7 +82,7 @@ class Owners:
             routes[margin_kind] = self._to_margin_owner
         return routes
 
-    def _owner(self, account_id: int) -> Agent | Trader | None:
+    def _owner(self, account_id: int) -> Agent | MarginTrader | None:
         place = account_id - FIRST_TRADER
         return self.all[place] if 0 <= place < len(self.all) else None
 
@@ -139,8 +139,8 @@ class Owners:
         self.accepted = set(accepted)
 
 
-def group_of(owner: Agent | Trader) -> tuple[str, str]:
+def group_of(owner: Agent | MarginTrader) -> tuple[str, str]:
     """Kind and name of what an account belongs to."""
-    if isinstance(owner, Trader):
+    if isinstance(owner, MarginTrader):
         return GROUP, owner.profile.group
     return AGENT, owner.name.rpartition("-")[0]

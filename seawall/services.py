@@ -25,7 +25,7 @@ from gateway.clock_notes import give_word
 from gateway.keys import read_keys, seen_by_others
 from gateway.logs import ServiceLog
 from gateway.opening import Opening
-from gateway.opening_market import OpeningMarket, Step
+from gateway.opening_market import OpeningMarket, SettingsCommand
 from gateway.run_directory import open_run_directory
 from gateway.serve import (
     BROKEN,
@@ -274,7 +274,7 @@ def check(config: ServiceConfig, file: str) -> None:
         rehearse(opening, file)
 
 
-def rehearse(steps: Sequence[Step], file: str) -> None:
+def rehearse(steps: Sequence[SettingsCommand], file: str) -> None:
     """Open a market on an exchange that is thrown away, to hear of refusals before anything runs.
 
     Raises:

@@ -10,7 +10,7 @@ from matching.book import Book
 Listener = Callable[[Event], None]
 
 
-class Market(Protocol):
+class SimulatedMarket(Protocol):
     """What the simulation needs of an exchange."""
 
     def send(self, command: Command) -> None:
@@ -42,7 +42,7 @@ class Opened:
     """Stands in for an exchange while a simulation opens again what has been opened there: it lets
     the books be seen and takes no command."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: SimulatedMarket) -> None:
         self._market = market
 
     def send(self, command: Command) -> None:

@@ -20,7 +20,7 @@ from seawall.actions import Action
 from seawall.agenda import Agenda
 from seawall.agents import build_agents
 from seawall.agents.base import NEVER, Agent
-from seawall.agents.margin_traders import ENTER, Crowd, Dice, Errand, Trader, errand
+from seawall.agents.margin_traders import ENTER, Crowd, Dice, Errand, MarginTrader, errand
 from seawall.agents.market_maker import MarketMaker
 from seawall.agents.view import Desk, MarketView
 from seawall.index_stream import PRINT, IndexStream, Print, index_streams, price_streams
@@ -38,7 +38,7 @@ from seawall.run_warnings import Coverage, Entrants, SourceWatch
 from seawall.scenario import Scenario
 from seawall.series import SeriesRecorder
 from seawall.set_up import SetUp
-from seawall.simulated_market import Listener, Market, Opened
+from seawall.simulated_market import Listener, Opened, SimulatedMarket
 from seawall.simulation_result import SimulationResult
 
 RANK_INDEX: Final[int] = 0
@@ -97,7 +97,7 @@ class Simulation:
     def __init__(
         self,
         scenario: Scenario,
-        market: Market,
+        market: SimulatedMarket,
         *,
         seed: int | None = None,
         on_ready: Callable[[], None] | None = None,
@@ -285,7 +285,7 @@ class Simulation:
         if kind == PRINT:
             return points[row[1], row[2]]
         owner = self._owners.all[row[1] - FIRST_TRADER]
-        if isinstance(owner, Trader):
+        if isinstance(owner, MarginTrader):
             return errand(row, owner)
         return Wake(owner, self)
 
@@ -296,7 +296,7 @@ class Simulation:
         self._entrants.idle(
             self._set_up.place(account_id)
             for account_id, owner in enumerate(self._owners.all, FIRST_TRADER)
-            if (not owner.entered if isinstance(owner, Trader) else self._is_idle(owner))
+            if (not owner.entered if isinstance(owner, MarginTrader) else self._is_idle(owner))
         )
         counted = [text for watch in self._sources for text in watch.warnings()]
         return [*self._coverage.warnings, *counted, *self._entrants.warnings()]
@@ -382,7 +382,7 @@ class Simulation:
             for command in trader_commands(profile, entry, view, scenario.assets, opening_ns):
                 self._set(command)
             dice = Dice(self.seed << 40 | profile.account_id)
-            trader = Trader(
+            trader = MarginTrader(
                 profile, self._crowd, dice, view.asset.asset_id, entry.reserve_q, entry.target_lots
             )
             self._owners.all.append(trader)
@@ -465,7 +465,7 @@ class Simulation:
 
 def simulate(
     scenario: Scenario,
-    market: Market,
+    market: SimulatedMarket,
     *,
     seed: int | None = None,
     listeners: Sequence[Listener] = (),

@@ -60,7 +60,7 @@ class Options(msgspec.Struct):
     accounts: int = 10
 
 
-class Question(msgspec.Struct):
+class Asked(msgspec.Struct):
     """A query under way."""
 
     number: int
@@ -75,7 +75,7 @@ class Watcher:
         self.model = WatchModel()
         self.instrument_id: int | None = None
         self._options = options
-        self._asked: dict[str, Question] = {}
+        self._asked: dict[str, Asked] = {}
         self._due_s: dict[str, float] = dict.fromkeys((MARKET, NEAREST, FIGURES), 0.0)
         self._answered: dict[str, bool] = {}
         self.missing = ""
@@ -165,7 +165,7 @@ class Watcher:
             if kind not in self._asked and (now_s >= due_s or urgent.get(kind)):
                 query = self._query(kind)
                 if query is not None:
-                    self._asked[kind] = Question(self.client.send([query])[0], now_s)
+                    self._asked[kind] = Asked(self.client.send([query])[0], now_s)
 
     def _query(self, kind: str) -> Command | None:
         if kind == MARKET:

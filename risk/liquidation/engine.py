@@ -34,7 +34,7 @@ from engine.units import PPB, apply_rate_down
 from risk.accounts import BACKSTOP, FUND
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks
 from risk.liquidation.liquidation import Liquidation
-from risk.liquidation.policy import CLOSE_POLICIES, Contract, fraction_lots, notional_q
+from risk.liquidation.policy import CLOSE_POLICIES, MarginedContract, fraction_lots, notional_q
 from risk.margin import build_margin_model
 from risk.rulebook import NO_RULES, Rulebook, rulebook_from_json
 
@@ -72,7 +72,7 @@ class LiquidationEngine(Component):
     def __init__(self) -> None:
         self.liquidations: dict[int, Liquidation] = {}
         self._obey(NO_RULES)
-        self._contracts: dict[int, Contract] = {}
+        self._contracts: dict[int, MarginedContract] = {}
         self._house: dict[int, HouseFacts] = {}
         self._takeovers: list[int] = []
         self._adls: list[int] = []
@@ -109,7 +109,7 @@ class LiquidationEngine(Component):
         self._add_contract(message.spec)
 
     def _add_contract(self, spec: InstrumentSpec) -> None:
-        self._contracts[spec.instrument_id] = Contract(
+        self._contracts[spec.instrument_id] = MarginedContract(
             Instrument(spec), build_margin_model(spec.margin)
         )
 

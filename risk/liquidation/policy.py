@@ -16,7 +16,7 @@ from risk.requirement import SUM_OF_POSITIONS, Requirement
 from risk.rulebook import Rulebook
 
 
-class Contract:
+class MarginedContract:
     """An instrument with its margin model, as the liquidation engine knows it; `requirement` is
     what the accounts that hold it must have."""
 
@@ -28,7 +28,7 @@ class Contract:
         self.requirement: Requirement = SUM_OF_POSITIONS
 
 
-class Step:
+class Reduction:
     """Close ``lots`` (positive) of a position."""
 
     __slots__ = ("lots", "position")
@@ -52,11 +52,11 @@ class ClosePolicy(Mechanism):
 
     def next_step(
         self,
-        contracts: dict[int, Contract],
+        contracts: dict[int, MarginedContract],
         facts: AccountFacts,
         rulebook: Rulebook,
         target_ppb: int,
-    ) -> Step:
+    ) -> Reduction:
         """The reduction to make now; the account has a position."""
         raise NotImplementedError
 
@@ -66,7 +66,7 @@ CLOSE_POLICIES: Final[Registry[ClosePolicy]] = Registry(
 )
 
 
-def notional_q(contract: Contract, position: PositionFacts) -> int:
+def notional_q(contract: MarginedContract, position: PositionFacts) -> int:
     """Value of a position at its mark."""
     return contract.instrument.notional_q(position.qty_lots, position.mark_ticks)
 

@@ -55,11 +55,11 @@ class Crowd:
         self.desk = desk
         self.views = views
         self.schedule = schedule
-        self._stops: dict[tuple[str, int], list[tuple[float, int, Trader]]] = {
+        self._stops: dict[tuple[str, int], list[tuple[float, int, MarginTrader]]] = {
             (name, side): [] for name in views for side in (BUY, SELL)
         }
 
-    def watch_stop(self, trader: "Trader", trigger_ticks: float) -> None:
+    def watch_stop(self, trader: "MarginTrader", trigger_ticks: float) -> None:
         """Tell the trader when the last price reaches its trigger."""
         profile = trader.profile
         side = SELL if profile.is_long else BUY
@@ -74,7 +74,7 @@ class Crowd:
             for (name, side), stops in self._stops.items()
         ]
 
-    def restore(self, state: list[Any], traders: "Mapping[int, Trader]") -> None:
+    def restore(self, state: list[Any], traders: "Mapping[int, MarginTrader]") -> None:
         """Take over what `state` returned; ``traders`` by account id."""
         for name, side, stops in state:
             self._stops[name, side] = [(key, each, traders[each]) for key, each in stops]
@@ -131,7 +131,9 @@ class Errand(Action):
 
     __slots__ = ("_call", "_kind", "_trader")
 
-    def __init__(self, kind: str, trader: "Trader", call: MarginCallIssued | None = None) -> None:
+    def __init__(
+        self, kind: str, trader: "MarginTrader", call: MarginCallIssued | None = None
+    ) -> None:
         self._kind = kind
         self._trader = trader
         self._call = call
@@ -151,7 +153,7 @@ class Errand(Action):
         return [self._kind, self._trader.profile.account_id, call]
 
 
-def errand(row: list[Any], trader: "Trader") -> Errand:
+def errand(row: list[Any], trader: "MarginTrader") -> Errand:
     """The errand that `Errand.row` was asked of."""
     if row[2] is None:
         return Errand(row[0], trader)
@@ -160,11 +162,11 @@ def errand(row: list[Any], trader: "Trader") -> Errand:
     return Errand(row[0], trader, call)
 
 
-def _key_of(stop: "tuple[float, int, Trader]") -> tuple[float, int]:
+def _key_of(stop: "tuple[float, int, MarginTrader]") -> tuple[float, int]:
     return stop[0], stop[1]
 
 
-class Trader:
+class MarginTrader:
     """One margined account and its owner."""
 
     __slots__ = (

@@ -48,7 +48,7 @@ def marks_max(instruments: int) -> int:
     return max(500, min(MARKS_MAX, 2 * MARKS_MAX // max(1, instruments)))
 
 
-class Market:
+class ContractData:
     """One instrument's series and events in the units of the charts: prices and contracts."""
 
     def __init__(self, data: ReportData, instrument: ReportInstrument) -> None:
@@ -104,7 +104,7 @@ class Market:
         )
 
 
-def price_chart(market: Market, span_ms: tuple[int, int] | None) -> Chart:
+def price_chart(market: ContractData, span_ms: tuple[int, int] | None) -> Chart:
     """Prices, the real market if given, and a bubble for every forced trade."""
     instrument = market.instrument
     lines = [
@@ -143,7 +143,7 @@ def price_chart(market: Market, span_ms: tuple[int, int] | None) -> Chart:
     )
 
 
-def _mark_traces(market: Market) -> tuple[list[Figure], list[str]]:
+def _mark_traces(market: ContractData) -> tuple[list[Figure], list[str]]:
     kinds = [
         ("Auto-deleveraged (ADL)", market.forced("Deleveraged"), INK, "x", "mark"),
         ("Taken over by fund or backstop", market.forced("TakenOver"), PLUM, "diamond", "mark"),
@@ -204,7 +204,7 @@ def _pairs(frame: pl.DataFrame) -> list[list[float]]:
     ]
 
 
-def _comparison(market: Market) -> str:
+def _comparison(market: ContractData) -> str:
     """Low, its time and the largest basis: simulated, real, and the index both are held to."""
     index = market.price("index_ticks")
     assert market.real is not None
@@ -247,7 +247,7 @@ def _comparison_row(
     return [*row, f"{held['basis'][worst]:+.1%}", utc(held["time_ns"][worst])]
 
 
-def depth_chart(market: Market, span_ms: tuple[int, int] | None) -> Chart:
+def depth_chart(market: ContractData, span_ms: tuple[int, int] | None) -> Chart:
     """Resting size near the mid, bids above and asks below, one line per distance."""
     key = f"depth-{market.instrument.instrument_id}"
     found = [match for name in market.series.columns if (match := _DEPTH.fullmatch(name))]
@@ -288,7 +288,7 @@ def depth_chart(market: Market, span_ms: tuple[int, int] | None) -> Chart:
     )
 
 
-def open_interest_chart(market: Market, span_ms: tuple[int, int] | None) -> Chart:
+def open_interest_chart(market: ContractData, span_ms: tuple[int, int] | None) -> Chart:
     """Open contracts, one side."""
     key = f"open-interest-{market.instrument.instrument_id}"
     column = "open_interest_lots"

@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from seawall.report.chart import MS_NS, Chart
 from seawall.report.data import ReportData, load_report_data
-from seawall.report.market_charts import Market, depth_chart, open_interest_chart, price_chart
+from seawall.report.market_charts import ContractData, depth_chart, open_interest_chart, price_chart
 from seawall.report.money_charts import house_charts, result_charts
 from seawall.report.origin import again_html, origin_html, warnings_html
 from seawall.report.risk_charts import (
@@ -218,7 +218,7 @@ def report_charts(data: ReportData) -> list[tuple[str, list[Chart]]]:
     span_ms = _span_ms(data)
     groups: list[tuple[str, list[Chart]]] = []
     for instrument in data.instruments:
-        market = Market(data, instrument)
+        market = ContractData(data, instrument)
         charts = [
             price_chart(market, span_ms),
             depth_chart(market, span_ms),

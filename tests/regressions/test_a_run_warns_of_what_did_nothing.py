@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from risk.index_price import IndexPrice
+from risk.index_price import Index
 from risk.rulebook import IndexRule
 from seawall.cli import EXIT_OK, main
 from seawall.run_directory import load_run
@@ -200,7 +200,7 @@ def test_accounts_that_could_but_never_did_are_told_of(
 
 
 def test_what_counts_is_neither_stale_nor_stray() -> None:
-    index = IndexPrice(IndexRule(stale_ns=60, outlier_ppb=ppb("0.05")))
+    index = Index(IndexRule(stale_ns=60, outlier_ppb=ppb("0.05")))
     assert index.counting(0) == []
     index.update(7, 100, 0)
     assert (index.counting(60), index.counting(61)) == ([7], [])

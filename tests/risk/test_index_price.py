@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.index_price import IndexPrice, median_ticks, weighted_median_ticks
+from risk.index_price import Index, median_ticks, weighted_median_ticks
 from risk.rulebook import IndexRule
 
 SECOND = 10**9
 
 
-def index_of(prices: list[int], rule: IndexRule) -> IndexPrice:
-    index = IndexPrice(rule)
+def index_of(prices: list[int], rule: IndexRule) -> Index:
+    index = Index(rule)
     for source, price in enumerate(prices):
         index.update(source, price, 0)
     return index
@@ -67,13 +67,13 @@ def test_median_of_nothing_and_weights_below_one_are_refused() -> None:
 
 
 def test_index_is_zero_and_stale_until_a_source_reports() -> None:
-    index = IndexPrice(IndexRule())
+    index = Index(IndexRule())
     assert index.value(5) == 0
     assert index.stale(5)
 
 
 def test_stale_sources_are_left_out_at_the_first_instant_beyond_the_limit() -> None:
-    index = IndexPrice(IndexRule(stale_ns=10 * SECOND))
+    index = Index(IndexRule(stale_ns=10 * SECOND))
     index.update(1, 100, 0)
     index.update(2, 200, 4 * SECOND)
     assert index.value(10 * SECOND) == 150
@@ -82,7 +82,7 @@ def test_stale_sources_are_left_out_at_the_first_instant_beyond_the_limit() -> N
 
 
 def test_index_stays_at_its_last_value_when_every_source_is_stale() -> None:
-    index = IndexPrice(IndexRule(stale_ns=10 * SECOND))
+    index = Index(IndexRule(stale_ns=10 * SECOND))
     index.update(1, 100, 0)
     index.update(2, 200, 4 * SECOND)
     last_good = index.value(14 * SECOND)
@@ -117,7 +117,7 @@ def test_weights_apply_by_source_and_default_to_one() -> None:
 
 
 def test_older_word_of_a_source_does_not_replace_a_newer_one() -> None:
-    index = IndexPrice(IndexRule())
+    index = Index(IndexRule())
     index.update(1, 100, 50)
     index.update(1, 90, 40)
     assert index.sources() == [(1, 100, 50)]
@@ -128,7 +128,7 @@ def test_older_word_of_a_source_does_not_replace_a_newer_one() -> None:
 @pytest.mark.parametrize("price", [0, -1])
 def test_price_below_one_tick_is_refused(price: int) -> None:
     with pytest.raises(ValueError, match=f"source 4: price_ticks is {price}"):
-        IndexPrice(IndexRule()).update(4, price, 0)
+        Index(IndexRule()).update(4, price, 0)
 
 
 UPDATES = st.lists(
@@ -145,7 +145,7 @@ RULES = st.builds(
 
 @given(UPDATES)
 def test_every_source_keeps_its_newest_word(updates: list[tuple[int, int, int]]) -> None:
-    index = IndexPrice(IndexRule())
+    index = Index(IndexRule())
     twin: dict[int, tuple[int, int]] = {}
     for source, price, time in updates:
         index.update(source, price, time)
@@ -158,7 +158,7 @@ def test_every_source_keeps_its_newest_word(updates: list[tuple[int, int, int]])
 def test_index_never_leaves_the_range_of_its_fresh_sources(
     updates: list[tuple[int, int, int]], rule: IndexRule, later: int
 ) -> None:
-    index = IndexPrice(rule)
+    index = Index(rule)
     for source, price, time in updates:
         index.update(source, price, time)
     now = max(time for _, _, time in updates) + later
@@ -176,10 +176,10 @@ def test_index_never_leaves_the_range_of_its_fresh_sources(
 def test_restored_index_answers_like_the_original_whatever_the_order_of_sources(
     updates: list[tuple[int, int, int]], rule: IndexRule, now: int
 ) -> None:
-    index = IndexPrice(rule)
+    index = Index(rule)
     for source, price, time in updates:
         index.update(source, price, time)
-    copy = IndexPrice(rule)
+    copy = Index(rule)
     copy.restore(index.state()[::-1])
     assert copy.state() == index.state() == sorted(index.state())
     assert copy.value(now) == index.value(now)

@@ -16,7 +16,7 @@ from risk.liquidation.adl import rank_group, split_pro_rata
 from risk.liquidation.limits import house_limit_ticks
 from risk.liquidation.policies.restore import restoring_lots
 from risk.liquidation.policies.tier_step import tier_step_lots
-from risk.liquidation.policy import Contract
+from risk.liquidation.policy import MarginedContract
 from risk.liquidation.rankings.profit_leverage import profit_leverage_score
 from risk.margin import (
     BracketMargin,
@@ -45,9 +45,9 @@ MODELS: list[MarginModel] = [
 ]
 
 
-def contract(model: MarginModel) -> Contract:
+def contract(model: MarginModel) -> MarginedContract:
     spec = InstrumentSpec(1, "X", LINEAR, 1, "1", "1", 1, MarginSpec("flat"))
-    return Contract(Instrument(spec), model)
+    return MarginedContract(Instrument(spec), model)
 
 
 def position(

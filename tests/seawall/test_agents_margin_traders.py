@@ -16,7 +16,7 @@ from engine.events import (
     OrderFilled,
 )
 from engine.reasons import Reason
-from seawall.agents.margin_traders import ENTRY_TRIES, LATE_FACTOR, Crowd, Dice, Trader
+from seawall.agents.margin_traders import ENTRY_TRIES, LATE_FACTOR, Crowd, Dice, MarginTrader
 from seawall.agents.view import Desk, MarketView
 from seawall.profiles import TraderProfile
 from tests.seawall.test_agents import Recorder, make_view, rest
@@ -53,7 +53,7 @@ class World:
             "clip": 1e9,
             "entry_share": 0.5,
         }
-        self.trader = Trader(
+        self.trader = MarginTrader(
             TraderProfile(**{**defaults, **profile}), self.crowd, Dice(1), 0, 1_000, 25
         )
 

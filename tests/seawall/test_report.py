@@ -34,7 +34,7 @@ from seawall.report import (
 )
 from seawall.report.downsample import min_max_points
 from seawall.report.facts import LOSS_FIELDS, call_facts, loss_parts
-from seawall.report.market_charts import Market, line_points_max, marks_max, price_chart
+from seawall.report.market_charts import ContractData, line_points_max, marks_max, price_chart
 from seawall.report.money_charts import house_charts, result_charts
 from seawall.report.page import report_charts, report_html
 from seawall.report.risk_charts import call_charts
@@ -178,7 +178,7 @@ def test_a_single_print_at_the_low_is_drawn_among_many_trades() -> None:
     data = synthetic_report(0, 60, events=table.frame())
     traded = next(
         trace
-        for trace in price_chart(Market(data, LINEAR), None).figure["data"]  # type: ignore[index]
+        for trace in price_chart(ContractData(data, LINEAR), None).figure["data"]  # type: ignore[index]
         if trace["name"] == "Traded"
     )
     assert len(traded["x"]) <= line_points_max(2)
@@ -191,7 +191,7 @@ def test_marks_beyond_the_cap_are_dropped_smallest_first_and_the_page_says_so() 
     table = EventTable()
     for number in range(cap + 500):
         table.add(Trade(START_NS + number, 1, number, 20_000, number + 1, -1, True), number)
-    chart = price_chart(Market(synthetic_report(0, 60, events=table.frame()), LINEAR), None)
+    chart = price_chart(ContractData(synthetic_report(0, 60, events=table.frame()), LINEAR), None)
     assert chart.figure is not None
     marks = next(trace for trace in chart.figure["data"] if trace["mode"] == "markers")
     assert len(marks["x"]) == cap
@@ -203,7 +203,7 @@ def test_only_trades_of_liquidation_orders_become_marks() -> None:
     table = EventTable()
     table.add(Trade(START_NS, 1, 1, 20_000, 5, -1, True), 1)
     table.add(Trade(START_NS, 1, 2, 20_000, 7, -1, False), 2)
-    fills = Market(synthetic_report(0, 60, events=table.frame()), LINEAR).fills()
+    fills = ContractData(synthetic_report(0, 60, events=table.frame()), LINEAR).fills()
     assert fills.rows() == [(START_NS, 20.0, 0.5, 10.0)]
 
 
@@ -211,7 +211,7 @@ def test_an_inverse_contract_s_notional_does_not_depend_on_the_price() -> None:
     table = EventTable()
     table.add(Trade(START_NS, 2, 1, 2_000, 5, -1, True), 1)
     table.add(Trade(START_NS, 2, 2, 1_000, 5, -1, True), 2)
-    fills = Market(synthetic_report(0, 60, events=table.frame()), INVERSE).fills()
+    fills = ContractData(synthetic_report(0, 60, events=table.frame()), INVERSE).fills()
     assert fills["notional"].to_list() == [50.0, 50.0]
 
 
@@ -259,7 +259,7 @@ def test_the_comparison_table_states_low_time_and_basis_of_both_markets() -> Non
     series = synthetic_series(1, 0.01, 1).with_columns(index_ticks=pl.lit(2_500, pl.Int64))
     real = pl.DataFrame({"time_ns": [START_NS, START_NS + 30 * SECOND_NS], "price": [25.0, 10.0]})
     data = synthetic_report(0, 60, events=table.frame(), series={2: series}, real_trades={2: real})
-    rows = re.findall(r"<tr>(.*?)</tr>", price_chart(Market(data, INVERSE), None).table)
+    rows = re.findall(r"<tr>(.*?)</tr>", price_chart(ContractData(data, INVERSE), None).table)
     cells = [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]
     at = "2025-10-10 20:46:00.000"
     assert cells[1] == ["Simulated perpetual", "26.00", "20.00", at, "-23.1%", "-20.0%", at]

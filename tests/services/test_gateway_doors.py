@@ -18,7 +18,7 @@ from gateway.addresses import require_safe
 from gateway.client import Address, Client, NoAnswer
 from gateway.keys import new_pair, read_keys
 from gateway.protocol import Ping, Pong, Refused, decode_from_server, encode
-from gateway.sessions import MAX_MALFORMED, SECOND_NS, Rate
+from gateway.sessions import MAX_MALFORMED, SECOND_NS, TokenBucket
 from tests.services.endpoints import free_base_port, scrape, start_all
 from tests.services.processes import Processes
 from tests.services.streams import RULEBOOKS, START_NS, opening
@@ -209,7 +209,7 @@ def test_a_revoked_key_loses_its_market_data(guarded: Processes, ring: KeyRing) 
 
 def test_a_limit_holds_for_any_second() -> None:
     """Regression: with a full bucket at every look at the key file, twice as many got through."""
-    rate = Rate(2)
+    rate = TokenBucket(2)
     assert [rate.take(0) for _ in range(3)] == [True, True, False]
     assert not rate.take(SECOND_NS - 1)
     assert [rate.take(SECOND_NS) for _ in range(3)] == [True, True, False]
@@ -221,7 +221,7 @@ def test_a_limit_holds_for_any_second() -> None:
 
 @given(st.lists(st.integers(0, 400), max_size=60), st.integers(1, 5))
 def test_no_second_ever_has_more_than_the_limit(pauses: list[int], limit: int) -> None:
-    rate = Rate(limit)
+    rate = TokenBucket(limit)
     taken: list[int] = []
     now = 0
     for pause in pauses:
@@ -234,14 +234,14 @@ def test_no_second_ever_has_more_than_the_limit(pauses: list[int], limit: int) -
 
 
 def test_who_is_refused_too_often_is_not_heard_for_a_second() -> None:
-    rate = Rate(2)
+    rate = TokenBucket(2)
     assert not rate.muted(0)
     rate.refuse(0)
     assert not rate.muted(0)
     rate.refuse(5)
     assert rate.muted(SECOND_NS - 1)
     assert not rate.muted(SECOND_NS)
-    assert not Rate(0).muted(0)
+    assert not TokenBucket(0).muted(0)
 
 
 def test_a_limit_of_five_is_five_a_second_however_it_is_pushed(

@@ -20,10 +20,10 @@ from engine.topology import RISK as RISK_ENGINE
 from gateway.metered import MeteredComponent, MeteredJournal, learn_risk
 from gateway.metric_families import Histogram, steps
 from gateway.metric_tables import (
-    DoorTable,
-    HostTable,
-    MarginTable,
-    OrderTable,
+    DoorMetrics,
+    HostMetrics,
+    MarginMetrics,
+    OrderMetrics,
     families,
 )
 from gateway.metrics import DOOR, GROUPS, HOST, RISK, Metrics
@@ -34,9 +34,9 @@ from tests.services.streams import RULEBOOKS, Stream
 
 DOC = Path(__file__).parents[2] / "docs" / "metrics.md"
 SHOWN_BY = {
-    HOST: ("every service", (HostTable,)),
-    DOOR: ("gateway", (DoorTable,)),
-    RISK: ("risk", (OrderTable, MarginTable)),
+    HOST: ("every service", (HostMetrics,)),
+    DOOR: ("gateway", (DoorMetrics,)),
+    RISK: ("risk", (OrderMetrics, MarginMetrics)),
 }
 ALICE, BOB, CAROL = 100, 101, 102
 GAUGES_OF_STATE = (

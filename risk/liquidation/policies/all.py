@@ -4,8 +4,8 @@ from engine.internal import AccountFacts
 from risk.liquidation.policy import (
     CLOSE_POLICIES,
     ClosePolicy,
-    Contract,
-    Step,
+    MarginedContract,
+    Reduction,
     largest_requirement,
 )
 from risk.rulebook import Rulebook
@@ -18,14 +18,14 @@ class All(ClosePolicy):
 
     def next_step(
         self,
-        contracts: dict[int, Contract],
+        contracts: dict[int, MarginedContract],
         facts: AccountFacts,
         rulebook: Rulebook,
         target_ppb: int,
-    ) -> Step:
+    ) -> Reduction:
         """The whole position."""
         position = largest_requirement(facts)
-        return Step(position, abs(position.qty_lots))
+        return Reduction(position, abs(position.qty_lots))
 
 
 CLOSE_POLICIES.add(All("all"))

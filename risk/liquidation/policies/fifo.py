@@ -1,7 +1,7 @@
 """First in, first out: the oldest position is closed whole (Kraken spot)."""
 
 from engine.internal import AccountFacts
-from risk.liquidation.policy import CLOSE_POLICIES, ClosePolicy, Contract, Step
+from risk.liquidation.policy import CLOSE_POLICIES, ClosePolicy, MarginedContract, Reduction
 from risk.rulebook import Rulebook
 
 
@@ -12,14 +12,14 @@ class Fifo(ClosePolicy):
 
     def next_step(
         self,
-        contracts: dict[int, Contract],
+        contracts: dict[int, MarginedContract],
         facts: AccountFacts,
         rulebook: Rulebook,
         target_ppb: int,
-    ) -> Step:
+    ) -> Reduction:
         """The oldest position; of equal age the lowest id."""
         position = min(facts.positions, key=lambda p: (p.opened_ns, p.instrument_id, p.leg))
-        return Step(position, abs(position.qty_lots))
+        return Reduction(position, abs(position.qty_lots))
 
 
 CLOSE_POLICIES.add(Fifo("fifo"))

@@ -4,8 +4,8 @@ from engine.internal import AccountFacts
 from risk.liquidation.policy import (
     CLOSE_POLICIES,
     ClosePolicy,
-    Contract,
-    Step,
+    MarginedContract,
+    Reduction,
     fraction_lots,
     largest_requirement,
     notional_q,
@@ -21,18 +21,18 @@ class Fraction(ClosePolicy):
 
     def next_step(
         self,
-        contracts: dict[int, Contract],
+        contracts: dict[int, MarginedContract],
         facts: AccountFacts,
         rulebook: Rulebook,
         target_ppb: int,
-    ) -> Step:
+    ) -> Reduction:
         """The fraction, rounded up to a lot, or the whole position."""
         rule = rulebook.liquidation
         position = largest_requirement(facts)
         value_q = notional_q(contracts[position.instrument_id], position)
         if value_q >= rule.fraction_min_notional * facts.asset_unit_q:
-            return Step(position, fraction_lots(position, rule.fraction_ppb))
-        return Step(position, abs(position.qty_lots))
+            return Reduction(position, fraction_lots(position, rule.fraction_ppb))
+        return Reduction(position, abs(position.qty_lots))
 
 
 CLOSE_POLICIES.add(Fraction("fraction", paced=True))

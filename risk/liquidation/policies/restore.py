@@ -5,21 +5,21 @@ from engine.units import Rate, apply_rate_up, magnitude
 from risk.liquidation.policy import (
     CLOSE_POLICIES,
     ClosePolicy,
-    Contract,
-    Step,
+    MarginedContract,
+    Reduction,
     largest_requirement,
 )
 from risk.rulebook import Rulebook
 
 
-class _Reduction:
+class _Effect:
     """What closing lots of a position at its mark does to the account."""
 
     __slots__ = ("_contract", "_cost_ppb", "_facts", "_position", "_target", "total")
 
     def __init__(
         self,
-        contract: Contract,
+        contract: MarginedContract,
         facts: AccountFacts,
         position: PositionFacts,
         target_ppb: int,
@@ -42,7 +42,7 @@ class _Reduction:
 
 
 def restoring_lots(
-    contract: Contract,
+    contract: MarginedContract,
     facts: AccountFacts,
     position: PositionFacts,
     target_ppb: int,
@@ -54,7 +54,7 @@ def restoring_lots(
     Closing more always helps as long as the cost rate is below the maintenance rate, so the answer
     is found by bisection; otherwise only the whole position might help and is returned.
     """
-    reduction = _Reduction(contract, facts, position, target_ppb, cost_ppb)
+    reduction = _Effect(contract, facts, position, target_ppb, cost_ppb)
     total = reduction.total
     if not reduction.restores(total):
         return total
@@ -75,16 +75,16 @@ class Restore(ClosePolicy):
 
     def next_step(
         self,
-        contracts: dict[int, Contract],
+        contracts: dict[int, MarginedContract],
         facts: AccountFacts,
         rulebook: Rulebook,
         target_ppb: int,
-    ) -> Step:
+    ) -> Reduction:
         """The fewest lots; the liquidation fee is expected to be lost on them."""
         position = largest_requirement(facts)
         contract = contracts[position.instrument_id]
         cost_ppb = rulebook.fees.liquidation_ppb
-        return Step(position, restoring_lots(contract, facts, position, target_ppb, cost_ppb))
+        return Reduction(position, restoring_lots(contract, facts, position, target_ppb, cost_ppb))
 
 
 CLOSE_POLICIES.add(Restore("restore"))

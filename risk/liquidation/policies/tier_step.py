@@ -4,15 +4,15 @@ from engine.internal import AccountFacts, PositionFacts
 from risk.liquidation.policy import (
     CLOSE_POLICIES,
     ClosePolicy,
-    Contract,
-    Step,
+    MarginedContract,
+    Reduction,
     largest_requirement,
     notional_q,
 )
 from risk.rulebook import Rulebook
 
 
-def tier_step_lots(contract: Contract, position: PositionFacts) -> int:
+def tier_step_lots(contract: MarginedContract, position: PositionFacts) -> int:
     """Lots that bring the position down to the next lower tier; all of it in the lowest tier."""
     total = abs(position.qty_lots)
     value_q = notional_q(contract, position)
@@ -31,14 +31,14 @@ class TierStep(ClosePolicy):
 
     def next_step(
         self,
-        contracts: dict[int, Contract],
+        contracts: dict[int, MarginedContract],
         facts: AccountFacts,
         rulebook: Rulebook,
         target_ppb: int,
-    ) -> Step:
+    ) -> Reduction:
         """What lies in the highest tier the position reaches."""
         position = largest_requirement(facts)
-        return Step(position, tier_step_lots(contracts[position.instrument_id], position))
+        return Reduction(position, tier_step_lots(contracts[position.instrument_id], position))
 
 
 CLOSE_POLICIES.add(TierStep("tier_step", needs_tiers=True))
