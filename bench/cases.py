@@ -239,6 +239,25 @@ def _crash(small: bool) -> tuple[Work, int]:
     return lambda: crash(exchange, 30, 100, count=False), touched
 
 
+def _nearest(small: bool) -> tuple[Work, int]:
+    """One operation is a tick and the question who is nearest, which somebody has asked before."""
+    accounts = 200 if small else 100_000
+    exchange = worlds.new_exchange()
+    worlds.populate(exchange, accounts, 1, lambda number: 50 + number * 7919 % 1_000)
+    find = exchange.risk.core.nearest.find
+    find(10)
+    questions = 5 if small else 100
+    clock = [0]
+
+    def work() -> None:
+        for number in range(questions):
+            clock[0] += 10**9
+            worlds.mark_tick(exchange, 0, clock[0], worlds.START_TICKS + number % 5)
+            find(10)
+
+    return work, questions
+
+
 # the rest
 
 
@@ -336,6 +355,7 @@ CASES: Final[list[Case]] = [
     Case("calm tick, 100,000 accounts", "tick", _tick_calm(100_000)),
     Case("calm tick, 1,000,000 accounts", "tick", _tick_calm(1_000_000), long=True),
     Case("crash tick, per account touched", "account", _crash),
+    Case("tick and the nearest ten of 100,000 accounts", "question", _nearest),
     Case("funding", "position", _funding),
     Case("liquidation from call to end", "account", _liquidations),
     Case("ADL queue, 50,000 positions", "position", _adl_queue),

@@ -21,6 +21,7 @@ from risk.health import (
 )
 from risk.ledger import Ledger
 from risk.listing import Listing
+from risk.nearest import NearestAccounts
 from risk.pretrade import Verdict
 from risk.rulebook import GO_ON, HALT_LIQUIDATIONS, NO_RULES, Rulebook
 
@@ -32,10 +33,9 @@ _NEAR_LISTINGS: Final[int] = 1_024
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
     `planning` is set while a command has changed nothing yet (`apply`); `orders` are all open
-    orders of all traders by id; `taker_fee`, `maker_fee`,
-    `held_fee` (the higher of them),
-    `slippage_ppb` (of market orders), `profit_margins_orders`, `reduce_only_counts` and
-    `funding_interval_ns` are copies of what the rulebook says."""
+    orders of all traders by id; `nearest` knows who is near liquidation; `taker_fee`, `maker_fee`,
+    `held_fee` (the higher of them), `slippage_ppb` (of market orders), `profit_margins_orders`,
+    `reduce_only_counts` and `funding_interval_ns` are copies of what the rulebook says."""
 
     __slots__ = (
         "_near_listings",
@@ -47,6 +47,7 @@ class RiskCore:
         "levels",
         "listings",
         "maker_fee",
+        "nearest",
         "next_call_id",
         "next_liquidation_id",
         "now_ns",
@@ -65,6 +66,7 @@ class RiskCore:
         self.ledger = Ledger()
         self.assets: dict[int, AssetSpec] = {}
         self.listings: dict[int, Listing] = {}
+        self.nearest = NearestAccounts(self.ledger, self.listings)
         # Those with a small id, by their id.
         self._near_listings: list[Listing | None] = [None] * _NEAR_LISTINGS
         self.orders: OrdersById[OpenOrder] = new_orders_by_id()

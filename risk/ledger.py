@@ -18,7 +18,6 @@ from risk.accounts import (
     Holding,
     MarginAccount,
     Position,
-    RealisedGains,
     Trader,
     cross_account_id,
     isolated_account_id,
@@ -26,6 +25,7 @@ from risk.accounts import (
 from risk.collateral import CollateralAsset
 from risk.frontier import Banded
 from risk.listing import Listing
+from risk.records import RealisedGains
 
 _HOUSE = (FUND, BACKSTOP, FEES, RESIDUE, BAD_DEBT)
 _FEWEST_NEAR: Final[int] = 1_024

@@ -18,9 +18,10 @@ from engine.events import (
     MarginCallIssued,
 )
 from engine.units import PPB, apply_rate_up
-from risk.accounts import MarginAccount, MarginCall
+from risk.accounts import MarginAccount
 from risk.core import RiskCore
 from risk.health import evaluate
+from risk.records import MarginCall
 from risk.rulebook import ENDS_MET
 
 

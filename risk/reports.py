@@ -1,6 +1,5 @@
 """An account seen from outside: derived on request from the functions the engine decides with."""
 
-from collections.abc import Iterable
 from heapq import nsmallest
 
 from engine.events import (
@@ -17,7 +16,7 @@ from engine.events import (
     RiskReport,
 )
 from engine.reports import OPEN, PARTLY_FILLED
-from engine.units import MAX_WIRE, PPB, apply_rate_down, apply_rate_up, on_wire
+from engine.units import PPB, apply_rate_down, apply_rate_up, on_wire
 from risk.accounts import BAD_DEBT, FUND, Holding, MarginAccount, Position, Trader
 from risk.adl_queue import AdlQueues
 from risk.core import RiskCore
@@ -27,6 +26,7 @@ from risk.health import (
     position_notional_q,
     unrealised_q,
 )
+from risk.nearest import bears_risk, rank, ratio_ppb
 from risk.pretrade import margin_equity_q
 from risk.solve import bankruptcy_price_ticks
 from risk.transfers import Transfers
@@ -117,22 +117,18 @@ class Reports:
     def nearest(self, account_ids: list[int], count: int) -> RiskReport:
         """The ``count`` margin accounts nearest to liquidation of some traders, or of all (none).
 
-        Costs an evaluation of every account with a position that there is to choose from.
+        Named traders cost an evaluation of each of their accounts, all traders together one of
+        hardly more accounts than are returned.
         """
         core = self._core
-        accounts: Iterable[MarginAccount] = core.ledger.accounts.values()
-        if account_ids:
+        if not account_ids:
+            total, found = core.nearest.find(count)
+        else:
             traders = core.ledger.traders
             named = [traders[key] for key in sorted(dict.fromkeys(account_ids)) if key in traders]
-            accounts = [pot for trader in named for pot in trader.accounts]
-        found: list[tuple[bool, int, int]] = []
-        for account in accounts:
-            if _bears_risk(account):
-                evaluate(account)
-                free = account.liquidation is None
-                found.append((free, _ratio_ppb(account), account.margin_account_id))
-        rows = [self._risk(core.ledger.accounts[key]) for _, _, key in nsmallest(count, found)]
-        return RiskReport(core.now_ns, account_ids, len(found), rows)
+            pots = [pot for trader in named for pot in trader.accounts if bears_risk(pot)]
+            total, found = len(pots), nsmallest(count, pots, key=rank)
+        return RiskReport(core.now_ns, account_ids, total, [self._risk(each) for each in found])
 
     def _risk(self, account: MarginAccount) -> AccountRisk:
         levels = self._core.levels
@@ -154,7 +150,7 @@ class Reports:
             account.isolated,
             on_wire(account.equity_q),
             on_wire(account.maintenance_q),
-            _ratio_ppb(account),
+            ratio_ppb(account),
             level,
             levels.names[level],
             instrument_id,
@@ -262,22 +258,6 @@ class Reports:
         line = account.requirement.price_line(account, position.listing)
         found = line.level_ticks(levels.factors_ppb[-1], levels.inclusive)
         return NO_PRICE if found is None else found
-
-
-def _bears_risk(account: MarginAccount) -> bool:
-    """Whether a trader's account has anything that could be liquidated, or is called for it."""
-    if account.trader.is_house():
-        return False
-    if account.call is not None or account.liquidation is not None:
-        return True
-    return any(position.qty_lots for position in account.positions)
-
-
-def _ratio_ppb(account: MarginAccount) -> int:
-    """Equity over maintenance of an evaluated account, rounded down, within the wire's numbers."""
-    if not account.maintenance_q:
-        return MAX_WIRE
-    return on_wire(account.equity_q * PPB // account.maintenance_q)
 
 
 def _notional_q(position: Position) -> int:

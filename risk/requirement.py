@@ -9,8 +9,8 @@ An order that is not open yet is asked about by counting it in first (`Position.
 from typing import TYPE_CHECKING, Final
 
 from engine.native import mypyc_attr
-from engine.units import magnitude, scale_down
-from risk.frontier import NO_THRESHOLD
+from engine.units import PPB, magnitude, scale_down
+from risk.frontier import NO_THRESHOLD, ROUNDING_SLACK_Q
 from risk.health import collateral_q, open_loss_q, unrealised_q
 from risk.solve import PriceLine
 
@@ -67,6 +67,11 @@ class Requirement:
     def slope_bound_ppb(self, position: "Position") -> int:
         """An upper bound on how fast the account's maintenance changes with the notional of one
         position of this size, whatever the prices are."""
+        raise NotImplementedError
+
+    def rate_bound_ppb(self, position: "Position", low_ticks: int, high_ticks: int) -> int:
+        """A rate for each position such that, while its mark is between the two, the account's
+        maintenance is at most the sum of rate times notional over its positions."""
         raise NotImplementedError
 
     def growing_lots(self, position: "Position", lots: int) -> int:
@@ -207,6 +212,22 @@ class PositionSum(Requirement):
     def slope_bound_ppb(self, position: "Position") -> int:
         """The bound of the margin model."""
         return position.listing.model.slope_bound_ppb(position.qty_lots)
+
+    def rate_bound_ppb(self, position: "Position", low_ticks: int, high_ticks: int) -> int:
+        """Maintenance per notional where the notional is largest, or, of a model whose rate may
+        fall, that maintenance per least notional; rounded up."""
+        listing = position.listing
+        instrument = listing.instrument
+        lots = position.qty_lots
+        at_low_q = instrument.notional_q(lots, low_ticks)
+        at_high_q = instrument.notional_q(lots, high_ticks)
+        most_q = max(at_low_q, at_high_q)
+        least_q = max(1, min(at_low_q, at_high_q))
+        entry_q = magnitude(position.entry_value_q)
+        maintenance_q = listing.model.maintenance_q(lots, most_q, entry_q, position.leverage)
+        per_q = max(1, most_q) if listing.model.rate_rises else least_q
+        # What was rounded counts for most where the notional is least.
+        return -(-maintenance_q * PPB // per_q) + -(-ROUNDING_SLACK_Q * PPB // least_q)
 
     def growing_lots(self, position: "Position", lots: int) -> int:
         """The lots themselves, or more where the model asks for more than the notional."""

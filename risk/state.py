@@ -11,12 +11,9 @@ from engine.commands import AddAsset, AddInstrument
 from engine.hashing import row_hash, table_hash
 from engine.messages import decode_command, encode
 from risk.accounts import (
-    LiquidationRecord,
     MarginAccount,
-    MarginCall,
     OpenOrder,
     Position,
-    RealisedGains,
     Trader,
 )
 from risk.core import RiskCore
@@ -24,6 +21,7 @@ from risk.cover import watch_cover
 from risk.health import evaluate
 from risk.ledger import Ledger
 from risk.listing import Listing
+from risk.records import LiquidationRecord, MarginCall, RealisedGains
 from risk.risk_engine import OnDefect, RiskEngine, unheard
 from risk.rulebook import rulebook_from_json
 

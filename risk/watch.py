@@ -2,8 +2,8 @@
 
 `MarginWatch.refresh` follows every change of an account or of a mark that may concern it. An
 account that comes into the call band, from above or out of a liquidation, has a call. It is cured
-when the rulebook says so, expires at its deadline, or is overtaken when the account falls to liquidation
-first.
+when the rulebook says so, expires at its deadline, or is overtaken when the account falls to
+liquidation first.
 """
 
 from engine.events import (
@@ -18,7 +18,7 @@ from engine.events import (
 from engine.internal import LiquidationRequired
 from engine.reasons import Reason
 from engine.units import PPB
-from risk.accounts import LiquidationRecord, MarginAccount
+from risk.accounts import MarginAccount
 from risk.conversion import exceeds_debt_limit, exchange_for_debt
 from risk.core import RiskCore
 from risk.cover import keep_covered, order_is_passed
@@ -26,6 +26,7 @@ from risk.frontier import place_account
 from risk.health import evaluate, position_notional_q
 from risk.ledger import Ledger
 from risk.margin_calls import MarginCalls, demanded_ppb, note_payment
+from risk.records import LiquidationRecord
 from risk.reservations import Reservations
 from risk.rulebook import ENDS_MET
 
@@ -48,7 +49,10 @@ class MarginWatch:
         in another way than by a fill. ``new_rules`` says that the levels may mean something else
         than before.
         """
-        if account.liquidation is not None or account.trader.is_house():
+        if account.trader.is_house():
+            return
+        self._core.nearest.note(account)
+        if account.liquidation is not None:
             return
         if account.holdings and exceeds_debt_limit(account):
             exchange_for_debt(self._core, account, "debt limit")
@@ -125,6 +129,7 @@ class MarginWatch:
             if liquidates and core.is_halted(account):
                 self.calls.postpone(account)
                 continue
+            core.nearest.note(account)
             self.calls.end(account, CALL_EXPIRED)
             if liquidates and account.liquidation is None:
                 evaluate(account)

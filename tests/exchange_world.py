@@ -1,6 +1,7 @@
 """A small exchange to break: its setting-up commands, and the checks run after every command."""
 
 from collections import Counter
+from heapq import nsmallest
 from typing import Any
 
 import msgspec
@@ -42,6 +43,7 @@ from engine.reasons import Reason
 from engine.topology import LIQUIDATION, MATCHING, RISK
 from risk.accounts import BACKSTOP, BAD_DEBT, FUND, OpenOrder, Position
 from risk.margin.tiers import with_deductions
+from risk.nearest import bears_risk, rank
 from risk.rulebook import (
     AdlRule,
     BackstopRule,
@@ -268,6 +270,7 @@ class World:
         if self.latency is None:
             exchange.check_invariants()
             self.check_no_money_stranded()
+            self.check_nearest()
             self.check_answers(command, events)
             if free:
                 reasons = [e.reason for e in events if isinstance(e, CommandRejected)]
@@ -283,6 +286,7 @@ class World:
         self.check_events(list(self.events), debt_before)
         self.exchange.check_invariants()
         self.check_no_money_stranded()
+        self.check_nearest()
 
     def rest(self) -> list[Any]:
         """With latencies: deliver all that is under way, then check what holds at rest."""
@@ -298,6 +302,7 @@ class World:
         self.check_events(self.events, debt_before)
         self.exchange.check_invariants()
         self.check_no_money_stranded()
+        self.check_nearest()
         return list(self.events)
 
     def check_events(self, events: list[Any], debt_before: list[int]) -> None:
@@ -328,6 +333,14 @@ class World:
         for account in self.exchange.risk.core.ledger.accounts.values():
             if account.isolated and account.liquidation is None and not account.positions:
                 assert account.wallet_q == 0, f"{account.margin_account_id}: {account.wallet_q}"
+
+    def check_nearest(self) -> None:
+        """The accounts nearest to liquidation are those that a look at everybody finds."""
+        core = self.exchange.risk.core
+        bearing = [each for each in core.ledger.accounts.values() if bears_risk(each)]
+        for count in (1, 3, len(TRADERS)):
+            found = core.nearest.find(count)
+            assert found == (len(bearing), nsmallest(count, bearing, key=rank))
 
     def _check_parts(self, ended: LiquidationEnded) -> None:
         self.seen[f"ended {ended.outcome}"] += 1

@@ -23,6 +23,10 @@ class MarginModel:
     may_exceed_notional: bool = False
     """Whether initial margin may be more than the notional, and grow faster."""
 
+    rate_rises: bool = False
+    """Whether maintenance per notional never falls, but for roundings, as the price makes the
+    notional larger."""
+
     def maintenance_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
     ) -> int:

@@ -45,6 +45,8 @@ class BracketMargin(MarginModel):
 
     __slots__ = ("_brackets", "_first", "_first_cap_q")
 
+    rate_rises = True
+
     def __init__(self, tiers: list[MarginTier]) -> None:
         validate_tiers(tiers)
         super().__init__(tiers[-1].cap_q)

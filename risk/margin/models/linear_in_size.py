@@ -36,6 +36,7 @@ class LinearInSizeMargin(MarginModel):
     )
 
     may_exceed_notional = True
+    rate_rises = True
 
     def __init__(
         self,
