@@ -5,7 +5,7 @@ and events; but a message from risk to matching is a call and not a frame. The w
 through at once, so nothing is ever half done between two inputs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -38,26 +38,58 @@ class Member:
         self.restore = restore
 
 
+class Asked(Component):
+    """Risk, with what it says to a command at once kept for whoever sent it.
+
+    The commands of a batch are the first messages that risk hears of it. ``answers`` has a list for
+    each; what risk says to anything else goes the way of all events.
+    """
+
+    __slots__ = ("_commands", "_risk", "_sorter", "answers")
+
+    def __init__(self, risk: Component, sorter: Sorter) -> None:
+        self.answers: list[list[Any]] = []
+        self._risk = risk
+        self._sorter = sorter
+        self._commands = 0
+
+    def begin(self, commands: int) -> None:
+        """A batch of so many commands comes."""
+        self.answers = []
+        self._commands = commands
+
+    def handle(self, message: Any, out: list[Any]) -> None:
+        """Let risk handle it."""
+        if len(self.answers) == self._commands:
+            self._risk.handle(message, out)
+            return
+        said: list[Any] = []
+        self._risk.handle(message, said)
+        answer: list[Any] = []
+        for each in said:
+            if type(each) in ROUTES:
+                out.append(each)
+            else:
+                answer.append(each)
+        self.answers.append(answer)
+        self._sorter.answer(answer)
+
+
 class MergedHub:
-    """The three components by name, and the number of batches they have done."""
+    """The three components by name on one bus, and the number of batches they have done."""
 
     def __init__(self, members: dict[str, Member]) -> None:
         self.batches_done = 0
         self._members = members
         self._sorter = Sorter()
-        self._waiting: list[Any] = []
         self._connect({name: member.taker for name, member in members.items()})
 
     def _connect(self, takers: dict[str, Component | Handler]) -> None:
-        found = {
-            name: taker if isinstance(taker, Component) else FunctionComponent(taker)
-            for name, taker in takers.items()
-        }
-        self._risk = found[RISK]
-        self._receivers = {
-            message: [found[name] for name in names] for message, names in ROUTES.items()
-        }
-        self._bus = Bus(found, self._sorter)
+        risk = takers[RISK]
+        self._risk = Asked(
+            risk if isinstance(risk, Component) else FunctionComponent(risk), self._sorter
+        )
+        self._bus = Bus({**takers, RISK: self._risk}, self._sorter)
 
     def state(self) -> list[Any]:
         """The number of batches done, and the states of risk, matching and liquidation."""
@@ -85,40 +117,12 @@ class MergedHub:
         batch = read_frame(_batch, body)
         if batch.number != self.batches_done + 1:
             raise ValueError(f"batch {batch.number} came, {self.batches_done + 1} is next")
+        self._risk.begin(len(batch.commands))
         try:
-            direct = self._first_generation(from_wire(batch.commands))
-            self._bus.send_batch(self._waiting)
+            self._bus.send_batch(from_wire(batch.commands))
         except Exception as error:
             raise Unhandled("the engine", self._bus.handling, error) from error
         parcels = batch.parcels or [len(batch.commands)]
-        outcome = self._sorter.outcome(batch.number, direct, parcels)
+        outcome = self._sorter.outcome(batch.number, self._risk.answers, parcels)
         self.batches_done = batch.number
         out.append((GATEWAY, encode_frame(outcome)))
-
-    def _first_generation(self, commands: Sequence[Any]) -> list[list[Any]]:
-        """Let every command's receivers hear it; returns what risk said to each at once.
-
-        What they said to each other waits for its turn behind the last command.
-        """
-        receivers = self._receivers
-        sorter = self._sorter
-        direct: list[list[Any]] = []
-        waiting: list[Any] = []
-        out: list[Any] = []
-        for command in commands:
-            self._bus.handling = command
-            answer: list[Any] = []
-            for component in receivers[type(command)]:
-                component.handle(command, out)
-                for said in out:
-                    if type(said) in receivers:
-                        waiting.append(said)
-                    elif component is self._risk:
-                        answer.append(said)
-                    else:
-                        sorter.publish(said)
-                out.clear()
-            direct.append(answer)
-            sorter.answer(answer)
-        self._waiting = waiting
-        return direct
