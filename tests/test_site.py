@@ -1,6 +1,7 @@
 """The documentation as a site: its menu has every page, and links lead there as they do here."""
 
 import importlib.util
+import pkgutil
 import posixpath
 import re
 from pathlib import Path
@@ -39,6 +40,14 @@ def listed(menu: Any) -> list[str]:
 def test_the_menu_has_every_page() -> None:
     pages = [page for page in ON_SITE if page.endswith(".md")]
     assert sorted(listed(CONFIG["nav"])) == sorted(pages)
+
+
+def test_the_api_reference_names_what_is_there() -> None:
+    pages = sorted((ROOT / "docs" / "api").glob("*.md"))
+    names = [name for page in pages for name in re.findall(r"^::: (.+)$", page.read_text(), re.M)]
+    assert len(names) > 20
+    for name in names:
+        assert pkgutil.resolve_name(name) is not None, name
 
 
 def test_nothing_of_the_site_is_fetched_from_elsewhere() -> None:
