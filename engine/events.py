@@ -160,7 +160,7 @@ class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
     """Funding moved between longs and shorts; the residue of rounding went to its account.
 
     ``rate_ppb`` was paid for each of ``intervals``: more than one after a step of the clock over
-    several.
+    several. ``mark_ticks`` is the price of the value it was paid on, by the rulebook mark or index.
     """
 
     instrument_id: int
@@ -170,6 +170,15 @@ class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
     received_q: int
     residue_q: int
     intervals: int = 1
+
+
+class BorrowFeePaid(_Event, frozen=True, array_like=True, tag=True):
+    """What a position paid for what it borrows, for the periods that ended; 0 where nothing was
+    left to pay with."""
+
+    margin_account_id: int
+    instrument_id: int
+    amount_q: int
 
 
 class FundingPaid(_Event, frozen=True, array_like=True, tag=True):
@@ -418,6 +427,7 @@ Event = (
     | MarkUpdated
     | IndexStale
     | FundingSettled
+    | BorrowFeePaid
     | FundingPaid
     | BalanceChanged
     | AccountChanged

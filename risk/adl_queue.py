@@ -130,7 +130,8 @@ class AdlQueues:
         queue = queues.get(key)
         if queue is None or queue.built_version != listing.mark_version:
             ranking = ADL_RANKINGS.get(self._core.rulebook.adl.ranking)
-            standing = Standing(0, 0, 0, 0, 0, 0)
+            decimals = self._core.assets[listing.instrument.settle_asset_id].decimals
+            standing = Standing(0, 0, 0, 0, 0, 0, 10**decimals)
             scored: list[tuple[int, int]] = []
             for position in listing.longs if side > 0 else listing.shorts:
                 scored.append((-_score(position, ranking, standing), position.uid))

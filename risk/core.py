@@ -10,7 +10,7 @@ from engine.events import BackstopChanged, CommandRejected, FundChanged
 from engine.instruments import AssetSpec
 from engine.internal import AccountFacts, HouseFacts, PositionFacts, PositionMoved, PullOrder
 from engine.orders_by_id import OrdersById, new_orders_by_id
-from engine.units import Rate, on_wire
+from engine.units import on_wire
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Position, Trader
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
@@ -33,20 +33,18 @@ _NEAR_LISTINGS: Final[int] = 1_024
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
     `planning` is set while a command has changed nothing yet (`apply`); `orders` are all open
-    orders of all traders by id; `nearest` knows who is near liquidation; `taker_fee`, `maker_fee`,
-    `held_fee` (the higher of them), `slippage_ppb` (of market orders), `profit_margins_orders`,
-    `reduce_only_counts` and `funding_interval_ns` are copies of what the rulebook says."""
+    orders of all traders by id; `nearest` knows who is near liquidation; `slippage_ppb` (of market
+    orders), `profit_margins_orders`, `reduce_only_counts`, `funding_interval_ns` and `rollover_ns`
+    are copies of what the rulebook says."""
 
     __slots__ = (
         "_near_listings",
         "assets",
         "funding_interval_ns",
         "halts_when_stale",
-        "held_fee",
         "ledger",
         "levels",
         "listings",
-        "maker_fee",
         "nearest",
         "next_call_id",
         "next_liquidation_id",
@@ -57,9 +55,9 @@ class RiskCore:
         "profit_margins_orders",
         "reduce_only_counts",
         "reduces_when_stale",
+        "rollover_ns",
         "rulebook",
         "slippage_ppb",
-        "taker_fee",
     )
 
     def __init__(self) -> None:
@@ -164,7 +162,6 @@ class RiskCore:
         """
         collateral = self.collateral_of(rulebook, self.assets)
         levels = Levels(rulebook)
-        taker_fee, maker_fee = Rate(rulebook.fees.taker_ppb), Rate(rulebook.fees.maker_ppb)
         listings = list(self.listings.values())
         prices = [listing.prices_under(rulebook) for listing in listings]
         self.apply()
@@ -173,18 +170,16 @@ class RiskCore:
         self.rulebook: Rulebook = rulebook
         self.levels = levels
         # What every order needs; a look into the rulebook's structs costs more than the arithmetic.
-        self.taker_fee, self.maker_fee = taker_fee, maker_fee
-        self.held_fee = taker_fee if taker_fee.ppb > maker_fee.ppb else maker_fee
         self.slippage_ppb: int = rulebook.market_slippage_ppb
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.reduce_only_counts = rulebook.reduce_only == "count"
         self.funding_interval_ns: int = rulebook.funding.interval_ns
+        self.rollover_ns: int = rulebook.borrow.rollover_ns
         self.reduces_when_stale: bool = rulebook.index.when_stale != GO_ON
         self.halts_when_stale: bool = rulebook.index.when_stale == HALT_LIQUIDATIONS
         self.ledger.gain_window_ns = rulebook.socialisation.window_ns
         for listing, renewed in zip(listings, prices, strict=True):
-            listing.index, listing.mark, listing.premium = renewed
-            listing.profit_margins_orders = rulebook.profit_margins_orders
+            listing.obey(rulebook, renewed)
 
     def listing(self, instrument_id: int) -> Listing | None:
         """The contract of this id."""

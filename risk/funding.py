@@ -10,7 +10,7 @@ from engine.instruments import Instrument
 from engine.native import mypyc_attr
 from engine.units import PPB, scale_down
 from risk.registry import Mechanism, Registry
-from risk.rulebook import FundingRule
+from risk.rulebook import RISING, FundingRule
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -103,13 +103,15 @@ def position_funding_q(
 
 
 class PremiumWindow:
-    """Premium samples since the last settlement and their plain mean, in parts per billion."""
+    """Premium samples since the last settlement and their mean, in parts per billion: plain, or
+    the n-th sample counting n times."""
 
-    __slots__ = ("_count", "_interval_ns", "_rule", "_sampled_ns", "_sum_ppb")
+    __slots__ = ("_count", "_interval_ns", "_rising", "_rule", "_sampled_ns", "_sum_ppb")
 
     def __init__(self, rule: FundingRule) -> None:
         self._rule = rule
         self._interval_ns: int = rule.sample_interval_ns
+        self._rising = rule.averaging == RISING
         self._sum_ppb: int = 0
         self._count: int = 0
         self._sampled_ns: int = -1
@@ -124,14 +126,17 @@ class PremiumWindow:
         if self._sampled_ns >= 0 and time_ns - self._sampled_ns < self._interval_ns:
             return
         self._sampled_ns = time_ns
-        self._sum_ppb += premium_ppb(bid_ticks, ask_ticks, index_ticks)
         self._count += 1
+        premium = premium_ppb(bid_ticks, ask_ticks, index_ticks)
+        self._sum_ppb += premium * self._count if self._rising else premium
 
     def mean_ppb(self) -> int:
-        """Plain mean of the samples, rounded towards zero; 0 without samples."""
-        if self._count == 0:
+        """Mean of the samples, rounded towards zero; 0 without samples."""
+        count = self._count
+        if count == 0:
             return 0
-        return divide_towards_zero(self._sum_ppb, self._count)
+        weights = count * (count + 1) // 2 if self._rising else count  # 1 + 2 + ... + n
+        return divide_towards_zero(self._sum_ppb, weights)
 
     def rate_ppb(self) -> int:
         """The rate that would settle if the interval ended now."""
@@ -151,3 +156,8 @@ class PremiumWindow:
     def restore(self, state: list[int]) -> None:
         """Take over what `state` returned."""
         self._sum_ppb, self._count, self._sampled_ns = state
+
+    def take_over(self, before: "PremiumWindow") -> None:
+        """Go on from the samples under the rules before, unless they are weighed otherwise now."""
+        if before._rising == self._rising:
+            self.restore(before.state())

@@ -14,6 +14,7 @@ from risk.health import evaluate
 from risk.house_waterfall import HouseWaterfall
 from risk.liquidation.adl import split_pro_rata
 from risk.listing import Listing
+from risk.rulebook import PAID_ON_INDEX
 from risk.watch import MarginWatch, changed_equity_q, sync_record
 
 STAGE = "funding"
@@ -43,14 +44,15 @@ class FundingSettlement:
         intervals = min(ended, max(1, PPB // max(1, magnitude(rate_ppb))))
         paid_q = 0
         received_q = 0
-        holders = listing.sorted_holders() if rate_ppb and listing.mark_ticks else []
+        price_ticks = listing.mark_ticks
+        if core.rulebook.funding.paid_on == PAID_ON_INDEX and listing.index_ticks:
+            price_ticks = listing.index_ticks
+        holders = listing.sorted_holders() if rate_ppb and price_ticks else []
         amounts: list[int] = []
         for position in holders:
             amounts.append(
                 intervals
-                * position_funding_q(
-                    listing.instrument, position.qty_lots, listing.mark_ticks, rate_ppb
-                )
+                * position_funding_q(listing.instrument, position.qty_lots, price_ticks, rate_ppb)
             )
         self._cut_to_means(holders, amounts)
         for position, amount_q in zip(holders, amounts, strict=True):
@@ -64,7 +66,7 @@ class FundingSettlement:
                 core.now_ns,
                 listing.instrument_id,
                 rate_ppb,
-                listing.mark_ticks,
+                price_ticks,
                 paid_q,
                 received_q,
                 paid_q - received_q,

@@ -161,6 +161,14 @@ class Index:
         fresh = self._fresh(self._as_of(time_ns))
         return self._method.price_ticks(self._without_outliers(fresh), self._weights, self._figures)
 
+    def weighs(self, source_id: int) -> bool:
+        """Whether the rules give this source a weight."""
+        return source_id in self._weights
+
+    def fresh_value(self, time_ns: int) -> int:
+        """`value` of the sources that are fresh at ``time_ns``; 0 without any."""
+        return 0 if self.stale(time_ns) else self.value(time_ns)
+
     def counting(self, time_ns: int) -> list[int]:
         """Ids of the sources the index is made of at ``time_ns``: neither stale nor stray."""
         if self.stale(time_ns):

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Final
 from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import Instrument, InstrumentSpec
 from engine.units import PPB, Rate
+from risk.fees import Fees
 from risk.frontier import Frontier
 from risk.funding import PremiumWindow
 from risk.index_price import Index
+from risk.liquidation.adl_price import ADL_PRICES
 from risk.margin import build_margin_model
 from risk.mark import MarkPrice
-from risk.rulebook import Rulebook
+from risk.rulebook import IndexRule, Rulebook
 
 if TYPE_CHECKING:
     from risk.accounts import Position
@@ -24,6 +26,26 @@ DEFAULT_LEVERAGE: Final[int] = 20
 """Leverage of an account that chose none, if the margin model allows as much."""
 
 
+class RuledPrices:
+    """Index, mark, premium, other venues' prices and fees of a contract under a rulebook."""
+
+    __slots__ = ("fees", "index", "mark", "others", "premium")
+
+    def __init__(
+        self,
+        index: Index,
+        mark: MarkPrice,
+        premium: PremiumWindow,
+        others: Index | None,
+        fees: Fees,
+    ) -> None:
+        self.index = index
+        self.mark = mark
+        self.premium = premium
+        self.others = others
+        self.fees = fees
+
+
 class Listing:
     """Prices are ticks, 0 while unknown. `mark_version` counts changes of the mark.
 
@@ -33,7 +55,10 @@ class Listing:
     `max_ticks` is the highest price it may have and `max_open_lots` the open interest that is still
     an amount there; `profit_margins_orders` is the rulebook's; `band_low` and `band_high` times the
     mark are how far an order price may cross. `stale` is set from the tick that finds every source
-    of the index too old to the one that renews the mark with a fresh one.
+    of the index too old to the one that renews the mark with a fresh one. `others` are the sources
+    of other venues' prices, where the rulebook weighs any; `previous_mark_ticks` is the mark before
+    the present one while `keeps_previous_mark`, `rolled_ns` the last time positions were looked at
+    for rollover fees, 0 without any.
     """
 
     __slots__ = (
@@ -42,12 +67,14 @@ class Listing:
         "band_low",
         "bid_ticks",
         "default_leverage",
+        "fees",
         "frontier",
         "funding_rate_ppb",
         "index",
         "index_ticks",
         "instrument",
         "instrument_id",
+        "keeps_previous_mark",
         "last_ticks",
         "long_lots",
         "longs",
@@ -59,22 +86,31 @@ class Listing:
         "model",
         "next_funding_ns",
         "open_buy_lots",
+        "others",
         "premium",
+        "previous_mark_ticks",
         "profit_margins_orders",
+        "rolled_ns",
         "shorts",
         "stale",
+        "symbol",
     )
 
     def __init__(self, spec: InstrumentSpec, rulebook: Rulebook) -> None:
         self.instrument = Instrument(spec)
         self.instrument_id = spec.instrument_id
+        self.symbol = spec.symbol
         self.band_low = Rate(PPB - spec.band_ppb)
         self.band_high = Rate(PPB + spec.band_ppb)
         self.model = build_margin_model(spec.margin)
         self.default_leverage = min(DEFAULT_LEVERAGE, self.model.max_leverage(1))
+        self.fees = Fees(rulebook, spec.symbol)
         self.index = Index(rulebook.index)
         self.mark = MarkPrice(rulebook.mark)
+        self.others = others_of(rulebook)
         self.premium = PremiumWindow(rulebook.funding)
+        self.keeps_previous_mark = ADL_PRICES.get(rulebook.adl.price).uses_previous_mark
+        self.previous_mark_ticks = 0
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.frontier = Frontier()
         self.longs: list[Position] = []
@@ -88,20 +124,38 @@ class Listing:
         self.ask_ticks = 0
         self.mark_version = 0
         self.stale = False
+        self.rolled_ns = 0
         self.limit_prices(0)
         self.funding_rate_ppb = 0
         self.next_funding_ns = 0
 
-    def prices_under(self, rulebook: Rulebook) -> tuple[Index, MarkPrice, PremiumWindow]:
-        """Index, mark and premium as a rulebook has them, with the prices and samples taken so far;
-        copies, put in force by whoever asked."""
+    def prices_under(self, rulebook: Rulebook) -> "RuledPrices":
+        """What a rulebook makes of the contract's prices, with those and the samples taken so far;
+        copies, put in force by `obey`."""
         index = Index(rulebook.index)
         index.restore(self.index.state())
         mark = MarkPrice(rulebook.mark)
         mark.take_over(self.mark)
         premium = PremiumWindow(rulebook.funding)
-        premium.restore(self.premium.state())
-        return index, mark, premium
+        premium.take_over(self.premium)
+        others = others_of(rulebook)
+        if others is not None and self.others is not None:
+            others.restore(self.others.state())
+        return RuledPrices(index, mark, premium, others, Fees(rulebook, self.symbol))
+
+    def obey(self, rulebook: Rulebook, prices: "RuledPrices") -> None:
+        """A rulebook is in force from now on; ``prices`` are what it makes of them."""
+        self.index = prices.index
+        self.mark = prices.mark
+        self.premium = prices.premium
+        self.others = prices.others
+        self.fees = prices.fees
+        self.keeps_previous_mark = ADL_PRICES.get(rulebook.adl.price).uses_previous_mark
+        self.profit_margins_orders = rulebook.profit_margins_orders
+        if not self.keeps_previous_mark:
+            self.previous_mark_ticks = 0
+        if not rulebook.borrow.rollover_ns:
+            self.rolled_ns = 0
 
     def limit_prices(self, max_ticks: int) -> None:
         """Set the highest price, and with it the open interest whose value stays an amount at every
@@ -132,3 +186,11 @@ class Listing:
         if last is not position:
             side[position.side_place] = last
             last.side_place = position.side_place
+
+
+def others_of(rulebook: Rulebook) -> Index | None:
+    """Sources of other venues' prices, which go stale like those of the index."""
+    weights = rulebook.mark.weights
+    if not weights:
+        return None
+    return Index(IndexRule("weighted", rulebook.index.stale_ns, weights=weights))

@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.native import mypyc_attr
 from engine.units import PPB, Rate, scale_down
-from risk.registry import Mechanism, Registry
+from risk.registry import Figure, Mechanism, Registry
 from risk.rulebook import MarkRule
 
 
@@ -54,6 +54,7 @@ class MarkInputs:
     """What a mark can be made of, at one moment; prices are ticks, 0 while unknown.
 
     ``twice_basis_sum`` is the sum of ``bid + ask - 2 x index`` over the ``samples`` in the window.
+    ``others_ticks`` is the price of other venues' contracts, as far as sources report one.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class MarkInputs:
         "index_ticks",
         "last_ticks",
         "ns_to_funding",
+        "others_ticks",
         "samples",
         "time_ns",
         "twice_basis_sum",
@@ -75,6 +77,7 @@ class MarkInputs:
         self.last_ticks: int = 0
         self.bid_ticks: int = 0
         self.ask_ticks: int = 0
+        self.others_ticks: int = 0
         self.funding_rate_ppb: int = 0
         self.ns_to_funding: int = 0
         self.funding_interval_ns: int = 0
@@ -92,8 +95,10 @@ class MarkFormula:
         """The mark before its distance from the index is bounded; the index is known."""
         raise NotImplementedError
 
-    def sample(self, time_ns: int, bid_ticks: int, ask_ticks: int, index_ticks: int) -> None:
-        """A sample is taken: both sides of the book and the index are known."""
+    def sample(
+        self, time_ns: int, bid_ticks: int, ask_ticks: int, index_ticks: int, last_ticks: int
+    ) -> None:
+        """A sample is taken: both sides of the book and the index are known, last perhaps not."""
 
     def state(self) -> list[int]:
         """What it remembers, for hashes and snapshots."""
@@ -105,9 +110,14 @@ class MarkFormula:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class MarkMethod(Mechanism):
-    """A way to make a mark, by name."""
+    """A way to make a mark, by name. ``weighs``: it takes prices of other venues' contracts, by the
+    rulebook's weights."""
 
-    __slots__ = ()
+    __slots__ = ("weighs",)
+
+    def __init__(self, name: str, figures: tuple[Figure, ...] = (), weighs: bool = False) -> None:
+        super().__init__(name, figures)
+        self.weighs: Final[bool] = weighs
 
     def build(self, rule: MarkRule) -> MarkFormula:
         """The formula of one instrument."""
@@ -151,7 +161,14 @@ class MarkPrice:
         self._sampled_ns: int = -1
         self._known_ticks: int = 0
 
-    def sample(self, time_ns: int, bid_ticks: int, ask_ticks: int, index_ticks: int) -> None:
+    def sample(
+        self,
+        time_ns: int,
+        bid_ticks: int,
+        ask_ticks: int,
+        index_ticks: int,
+        last_ticks: int = 0,
+    ) -> None:
         """Offer the book's top at a clock tick; taken at most once per ``basis_interval_ns``.
 
         Not taken while a side is empty (0), the index unknown (0) or the book crossed (auction).
@@ -165,7 +182,7 @@ class MarkPrice:
             self._twice_basis_sum = 0
             self._next = 0
         self._sampled_ns = time_ns
-        self._formula.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
+        self._formula.sample(time_ns, bid_ticks, ask_ticks, index_ticks, last_ticks)
         twice_basis = bid_ticks + ask_ticks - 2 * index_ticks
         self._twice_basis_sum += twice_basis
         if len(self._twice_basis) < self._samples:
@@ -185,6 +202,7 @@ class MarkPrice:
         funding_interval_ns: int,
         bid_ticks: int = 0,
         ask_ticks: int = 0,
+        others_ticks: int = 0,
     ) -> int:
         """The mark; 0 only while neither index nor last price was ever known, else at least 1.
 
@@ -202,6 +220,7 @@ class MarkPrice:
             inputs.last_ticks = last_ticks
             inputs.bid_ticks = bid_ticks
             inputs.ask_ticks = ask_ticks
+            inputs.others_ticks = others_ticks
             inputs.funding_rate_ppb = funding_rate_ppb
             inputs.ns_to_funding = ns_to_funding
             inputs.funding_interval_ns = funding_interval_ns

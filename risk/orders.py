@@ -238,7 +238,7 @@ class Orders:
             verdict = check_open_interest(position.listing, order.qty_lots)
         if verdict.reason != OK:
             return verdict
-        fee_q = fee_hold_q(core.held_fee, notional_q)
+        fee_q = fee_hold_q(position.listing.fees.held, notional_q)
         order.hold_q = fee_q
         account = position.account
         high_ticks = position.buy_high_ticks
@@ -257,7 +257,6 @@ class Orders:
     def _reach(self, order: OpenOrder, edge_ticks: int, passed: Verdict) -> None:
         """Let a market order that margin carries at its least price go on as far as margin does,
         the edge of the band at most."""
-        core = self._core
         position = order.position
         instrument = position.listing.instrument
         if order.price_ticks == edge_ticks:
@@ -271,7 +270,7 @@ class Orders:
         means_q += order_loss_q(
             position, order.side, order.qty_lots, value_q, position.listing.mark_ticks
         )
-        fee = core.held_fee
+        fee = position.listing.fees.held
         # An isolated pot pays its losses first from what it has beyond its margin, which the check
         # has counted at the least price: from there on every quantum is the cross account's.
         reached = worst_paid_ticks(position, order.side, order.qty_lots, edge_ticks, means_q, fee)
@@ -286,8 +285,7 @@ class Orders:
         """An order that can only close may trade down to the price at which its account is bankrupt
         after its fee: a limit order beyond is refused, a market order stops there."""
         position = order.position
-        core = self._core
-        fee = core.held_fee
+        fee = position.listing.fees.held
         side = order.side
         lots = order.qty_lots
         instrument = position.listing.instrument

@@ -9,6 +9,7 @@ from engine.events import CollateralPriceChanged, IndexStale, MarkUpdated
 from engine.internal import BookTop, HouseInventory
 from engine.reasons import Reason
 from risk.accounts import BACKSTOP, FUND, MarginAccount
+from risk.borrowing import Borrowing
 from risk.collateral import MAX_PRICE_PPB, CollateralAsset
 from risk.core import RiskCore, values_of
 from risk.frontier import Banded
@@ -23,13 +24,14 @@ from risk.watch import MarginWatch
 class Pricing:
     """Feeds prices to the listings and lets time pass."""
 
-    __slots__ = ("_core", "_funding", "_house", "_watch")
+    __slots__ = ("_borrowing", "_core", "_funding", "_house", "_watch")
 
     def __init__(self, core: RiskCore, watch: MarginWatch, house: HouseWaterfall) -> None:
         self._core = core
         self._watch = watch
         self._house = house
         self._funding = FundingSettlement(core, watch, house)
+        self._borrowing = Borrowing(core, watch)
 
     def index_price(self, command: IndexPrice) -> None:
         """Take one source's price; the first one gives an instrument its first mark."""
@@ -44,6 +46,11 @@ class Pricing:
             detail = f"index price {price_ticks}; allowed: 1 to {highest_ticks} ticks"
             core.reject(0, 0, Verdict(Reason.PRICE_NOT_POSITIVE, detail=detail))
             return
+        others = listing.others
+        if others is not None and others.weighs(command.source_id):
+            core.apply()
+            others.update(command.source_id, price_ticks, command.time_ns)
+            return
         if listing.mark_ticks == 0:
             self._try_first_mark(listing, command)
         core.apply()
@@ -56,9 +63,9 @@ class Pricing:
     def _try_first_mark(self, listing: Listing, command: IndexPrice) -> None:
         """Compute the first mark on copies: what cannot be computed changes nothing."""
         core = self._core
-        index, mark, _ = listing.prices_under(core.rulebook)
-        index.update(command.source_id, command.price_ticks, command.time_ns)
-        self._mark_of(listing, mark, index.value(core.now_ns))
+        prices = listing.prices_under(core.rulebook)
+        prices.index.update(command.source_id, command.price_ticks, command.time_ns)
+        self._mark_of(listing, prices.mark, prices.index.value(core.now_ns))
 
     def asset_price(self, command: AssetPrice) -> None:
         """Take one source's price of a collateral asset; the index of all is in force at once."""
@@ -116,7 +123,7 @@ class Pricing:
         listing.ask_ticks = ask_ticks
         index_ticks = listing.index.value(time_ns)
         if not (core.reduces_when_stale and listing.index.stale(time_ns)):
-            listing.mark.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
+            listing.mark.sample(time_ns, bid_ticks, ask_ticks, index_ticks, listing.last_ticks)
             listing.premium.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
         if core.now_ns != time_ns:
             index_ticks = listing.index.value(core.now_ns)
@@ -153,6 +160,8 @@ class Pricing:
             )
         )
         if mark_ticks != before:
+            if listing.keeps_previous_mark:
+                listing.previous_mark_ticks = before
             listing.mark_version += 1
             self._recheck(listing.frontier.crossed(mark_ticks))
             self._house.check(listing.instrument.settle_asset_id)
@@ -170,6 +179,7 @@ class Pricing:
             interval_ns,
             listing.bid_ticks,
             listing.ask_ticks,
+            listing.others.fresh_value(now_ns) if listing.others is not None else 0,
         )
 
     def _recheck(self, crossed: list[Banded]) -> None:
@@ -202,6 +212,9 @@ class Pricing:
                     ended = (core.now_ns - listing.next_funding_ns) // interval_ns + 1
                     self._funding.settle(listing, ended)
                     listing.next_funding_ns = (core.now_ns // interval_ns + 1) * interval_ns
+        if core.rollover_ns:
+            for listing in core.listings.values():
+                self._borrowing.roll(listing, core.rollover_ns)
         for asset_id in core.assets:
             for account_id in (FUND, BACKSTOP):
                 account = core.ledger.house(account_id, asset_id)

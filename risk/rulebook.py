@@ -40,6 +40,12 @@ WHEN_STALE: Final[tuple[str, ...]] = (GO_ON, REDUCE_ONLY, HALT_LIQUIDATIONS)
 """What happens while every source of an index is stale."""
 
 
+PAID_ON_MARK: Final[str] = "mark"
+PAID_ON_INDEX: Final[str] = "index"
+PLAIN: Final[str] = "plain"
+RISING: Final[str] = "rising"
+
+
 class LevelRule(msgspec.Struct, frozen=True):
     """A margin level, entered when equity falls below ``factor x maintenance``."""
 
@@ -61,13 +67,40 @@ class CallRule(msgspec.Struct, frozen=True):
     ends: str = ENDS_LEVEL
 
 
+class SymbolFeeRule(msgspec.Struct, frozen=True):
+    """Fees of the contracts of these symbols, in the place of those of all contracts."""
+
+    symbols: list[str]
+    maker_ppb: int
+    taker_ppb: int
+    liquidation_ppb: int
+
+
 class FeeRule(msgspec.Struct, frozen=True):
     """Fees on notional; a negative maker fee is a rebate. The liquidation fee goes to the fund
-    and is charged on what is liquidated, never beyond the account's remaining equity."""
+    and is charged on what is liquidated, never beyond the account's remaining equity.
+    ``contracts`` are those with fees of their own."""
 
     maker_ppb: int = 0
     taker_ppb: int = 0
     liquidation_ppb: int = 0
+    contracts: list[SymbolFeeRule] = []
+
+    def rates_of(self, symbol: str) -> tuple[int, int, int]:
+        """Maker, taker and liquidation fee of a contract, in parts per billion."""
+        for rule in self.contracts:
+            if symbol in rule.symbols:
+                return rule.maker_ppb, rule.taker_ppb, rule.liquidation_ppb
+        return self.maker_ppb, self.taker_ppb, self.liquidation_ppb
+
+
+class BorrowRule(msgspec.Struct, frozen=True):
+    """Fees on what a position borrows: a share of the value of a long's opening and of a short's
+    coin, charged when it opens and again every ``rollover_ns`` after (0: at the opening only)."""
+
+    long_ppb: int = 0
+    short_ppb: int = 0
+    rollover_ns: int = 0
 
 
 class IndexRule(msgspec.Struct, frozen=True):
@@ -88,19 +121,24 @@ class MarkRule(msgspec.Struct, frozen=True):
     """Mark price: ``median`` of index plus funding basis, index plus moving average of the mid's
     basis, and last; or ``index``; or ``last``. The average runs over ``basis_samples`` samples
     taken every ``basis_interval_ns``. The mark is never further than ``max_distance_ppb`` from the
-    index (0: no bound)."""
+    index (0: no bound). Sources with ``weights`` report the price of other venues' contracts: they
+    are part of the mark, by their weighted median, and not of the index."""
 
     method: str = "median"
     basis_samples: int = 30
     basis_interval_ns: int = 5_000_000_000
     max_distance_ppb: int = 100_000_000
+    weights: list[tuple[int, int]] = []
     params: list[tuple[str, int]] = []
 
 
 class FundingRule(msgspec.Struct, frozen=True):
     """Funding: rate = mean premium + clamp(interest - premium, +-clamp), limited to +-cap, settled
     every ``interval_ns`` (0: no funding). Interest and premium belong to ``rate_period_ns`` (0: the
-    interval itself), of which an interval pays its share; the cap (0: none) is per interval."""
+    interval itself), of which an interval pays its share; the cap (0: none) is per interval.
+
+    It is paid on the value at the ``mark`` or at the ``index`` (``paid_on``). The mean of the
+    premium is ``plain``, or the n-th sample counts n times (``rising``)."""
 
     interval_ns: int = 0
     interest_ppb: int = 0
@@ -109,6 +147,8 @@ class FundingRule(msgspec.Struct, frozen=True):
     sample_interval_ns: int = 5_000_000_000
     rate_period_ns: int = 0
     method: str = "clamped_interest"
+    paid_on: str = PAID_ON_MARK
+    averaging: str = PLAIN
     params: list[tuple[str, int]] = []
 
 
@@ -229,6 +269,7 @@ class Rulebook(msgspec.Struct, frozen=True):
     liquidation: LiquidationRule
     call: CallRule = CallRule()
     fees: FeeRule = FeeRule()
+    borrow: BorrowRule = BorrowRule()
     index: IndexRule = IndexRule()
     mark: MarkRule = MarkRule()
     funding: FundingRule = FundingRule()
@@ -248,8 +289,16 @@ class Rulebook(msgspec.Struct, frozen=True):
         plain = msgspec.to_builtins(self)
         if not self.collateral:
             del plain["collateral"]
-        if self.funding.method == FundingRule().method:
-            del plain["funding"]["method"]
+        usual = msgspec.to_builtins(FundingRule())
+        for key in ("method", "paid_on", "averaging"):
+            if plain["funding"][key] == usual[key]:
+                del plain["funding"][key]
+        if self.borrow == BorrowRule():
+            del plain["borrow"]
+        if not self.fees.contracts:
+            del plain["fees"]["contracts"]
+        if not self.mark.weights:
+            del plain["mark"]["weights"]
         for rule in plain.values():
             if isinstance(rule, dict) and rule.get("params") == []:
                 del rule["params"]

@@ -12,6 +12,7 @@ from engine.settings import SettingFault, unknown
 from engine.units import PPB, from_ppb
 from risk.choices import CHOICES, chosen
 from risk.index_price import INDEX_METHODS
+from risk.mark import MARK_METHODS
 from risk.registry import check_names
 from risk.rulebook import (
     CALL_ENDS,
@@ -19,7 +20,11 @@ from risk.rulebook import (
     LEVEL_ALERT,
     LEVEL_CALL,
     LEVEL_LIQUIDATE,
+    PAID_ON_INDEX,
+    PAID_ON_MARK,
+    PLAIN,
     REDUCE_ONLY_RULES,
+    RISING,
     STAGES,
     WHEN_STALE,
     CallRule,
@@ -44,6 +49,7 @@ LAST_STAGE: Final[str] = "socialise"
 """The one stage that always ends a liquidation: the fund can be empty, and auto-deleveraging does
 nothing for a deficit whose position is already gone."""
 
+MOST_BORROW_PPB: Final[int] = PPB // 10
 MAX_FACTOR_PPB: Final[int] = 1_000 * PPB
 MAX_BASIS_SAMPLES: Final[int] = 100_000
 MAX_DEBT_LIMIT: Final[int] = 10**18
@@ -71,8 +77,12 @@ def check_rulebook(rulebook: Rulebook) -> None:
     _check_levels(rulebook.levels)
     _check_call(rulebook.call, rulebook.levels)
     _check_fees(rulebook.fees)
+    _rate("borrow.long", rulebook.borrow.long_ppb, 0, MOST_BORROW_PPB)
+    _rate("borrow.short", rulebook.borrow.short_ppb, 0, MOST_BORROW_PPB)
+    _duration("borrow.rollover_s", rulebook.borrow.rollover_ns, 0)
     _check_index(rulebook.index)
     _check_mark(rulebook.mark)
+    _check_sources(rulebook)
     _check_funding(rulebook.funding)
     _check_stages(rulebook.liquidation.stages)
     _check_liquidation(rulebook.liquidation)
@@ -187,14 +197,26 @@ def _check_call(call: CallRule, levels: list[LevelRule]) -> None:
 
 
 def _check_fees(fees: FeeRule) -> None:
-    _rate("fees.maker", fees.maker_ppb, 1 - PPB, PPB - 1)
-    _rate("fees.taker", fees.taker_ppb, 0, PPB - 1)
-    _rate("fees.liquidation", fees.liquidation_ppb, 0, PPB - 1)
-    if fees.maker_ppb + fees.taker_ppb < 0:
+    _check_rates("fees", fees.maker_ppb, fees.taker_ppb, fees.liquidation_ppb)
+    seen: list[str] = []
+    for number, rule in enumerate(fees.contracts, 1):
+        place = f"fees.contracts[{number}]"
+        _check_rates(place, rule.maker_ppb, rule.taker_ppb, rule.liquidation_ppb)
+        for symbol in rule.symbols:
+            if symbol in seen:
+                raise SettingFault(f"{place}.symbols", f"{symbol!r} has fees of its own already")
+            seen.append(symbol)
+
+
+def _check_rates(place: str, maker_ppb: int, taker_ppb: int, liquidation_ppb: int) -> None:
+    _rate(f"{place}.maker", maker_ppb, 1 - PPB, PPB - 1)
+    _rate(f"{place}.taker", taker_ppb, 0, PPB - 1)
+    _rate(f"{place}.liquidation", liquidation_ppb, 0, PPB - 1)
+    if maker_ppb + taker_ppb < 0:
         raise SettingFault(
-            "fees.maker",
-            f"the rebate {from_ppb(fees.maker_ppb)} exceeds the taker fee; it must be at least "
-            f"{from_ppb(-fees.taker_ppb)}",
+            f"{place}.maker",
+            f"the rebate {from_ppb(maker_ppb)} exceeds the taker fee; it must be at least "
+            f"{from_ppb(-taker_ppb)}",
         )
 
 
@@ -208,22 +230,36 @@ def _check_index(index: IndexRule) -> None:
             f"{index.when_stale!r} has no effect; give index.stale_s, the age at which a source is "
             "stale",
         )
-    if index.weights and not INDEX_METHODS.get(index.method).weighs:
+    _check_weights("index", index.weights, index.method, INDEX_METHODS.get(index.method).weighs)
+
+
+def _check_weights(place: str, weights: list[tuple[int, int]], method: str, weighs: bool) -> None:
+    if weights and not weighs:
         raise SettingFault(
-            "index.weights", f"has no effect; index.method {index.method!r} does not weigh"
+            f"{place}.weights", f"has no effect; {place}.method {method!r} does not weigh"
         )
-    for source, weight in index.weights:
+    for source, weight in weights:
         if source < 0 or weight < 1:
             raise SettingFault(
-                "index.weights",
+                f"{place}.weights",
                 f"source {source} with weight {weight} is not allowed; source ids are 0 or more, "
                 "weights 1 or more",
             )
-    if len(dict(index.weights)) != len(index.weights):
-        raise SettingFault("index.weights", "a source is given twice; ids must differ")
+    if len(dict(weights)) != len(weights):
+        raise SettingFault(f"{place}.weights", "a source is given twice; ids must differ")
+
+
+def _check_sources(rulebook: Rulebook) -> None:
+    """A source reports for the index or for the mark."""
+    both = dict(rulebook.index.weights).keys() & dict(rulebook.mark.weights).keys()
+    if both:
+        raise SettingFault(
+            "mark.weights", f"source {min(both)} is one of the index; its ids must be others"
+        )
 
 
 def _check_mark(mark: MarkRule) -> None:
+    _check_weights("mark", mark.weights, mark.method, MARK_METHODS.get(mark.method).weighs)
     if not 1 <= mark.basis_samples <= MAX_BASIS_SAMPLES:
         raise SettingFault(
             "mark.basis_samples",
@@ -237,6 +273,8 @@ def _check_funding(funding: FundingRule) -> None:
     _duration("funding.interval_s", funding.interval_ns, 0)
     _duration("funding.rate_period_s", funding.rate_period_ns, 0)
     _duration("funding.sample_interval_s", funding.sample_interval_ns, 1)
+    one_of("funding.paid_on", funding.paid_on, (PAID_ON_MARK, PAID_ON_INDEX))
+    one_of("funding.averaging", funding.averaging, (PLAIN, RISING))
     _rate("funding.interest", funding.interest_ppb, 1 - PPB, PPB - 1)
     _rate("funding.clamp", funding.clamp_ppb, 0, PPB - 1)
     _rate("funding.cap", funding.cap_ppb, 0, PPB - 1)

@@ -9,7 +9,7 @@ from engine.commands import BUY
 from engine.events import OrderAmended, OrderClosed, OrderFilled, TakenOver
 from engine.internal import Fill, LiquidationReport, OrderChanged, OrderGone, PullFailed
 from engine.reasons import Reason
-from engine.units import apply_rate_up, magnitude
+from engine.units import magnitude
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore, house_position
 from risk.cover import keep_covered
@@ -101,7 +101,12 @@ class Settlement:
             record.slippage_q += changed_equity_q(account)
         # Each fill rounds its fee up; all together pay no more than was held for the order.
         most_q = -1 if closes or fill.price_ticks != order.price_ticks else hold_q + order.hold_q
-        fee_q = self._charge(order, value_q, is_maker, closes, most_q)
+        opened_q = magnitude(value_q)
+        if closes:
+            # Of a fill that turns the position the share beyond it, rounded up.
+            beyond = max(0, fill.qty_lots - magnitude(held_lots))
+            opened_q = -(-opened_q * beyond // fill.qty_lots)
+        fee_q = self._charge(order, value_q, is_maker, closes, most_q, opened_q)
         if most_q >= 0 and fee_q > hold_q:
             rounded_q = min(fee_q - hold_q, order.hold_q)
             order.hold_q -= rounded_q
@@ -169,21 +174,28 @@ class Settlement:
         )
 
     def _charge(
-        self, order: OpenOrder, value_q: int, is_maker: bool, closes: bool, most_q: int
+        self,
+        order: OpenOrder,
+        value_q: int,
+        is_maker: bool,
+        closes: bool,
+        most_q: int,
+        opened_q: int,
     ) -> int:
-        """The fee of one side, ``most_q`` at the most (-1: no such limit); what was charged.
+        """The fee of one side, ``most_q`` at the most (-1: no such limit); what was charged. A part
+        of the value, ``opened_q``, opens the position and borrows.
 
         Liquidation orders pay the fund. No fee of theirs, and none of a closing fill, takes an
         account below zero, or takes what its other orders may lose.
         """
         core = self._core
         account = order.position.account
+        fees = order.position.listing.fees
         notional_q = value_q if value_q >= 0 else -value_q
         if account.trader.is_house():
             return 0
         if not order.liquidation:
-            rate = core.maker_fee if is_maker else core.taker_fee
-            fee_q = rate.up(notional_q)
+            fee_q = fees.of_fill(notional_q, opened_q, order.side, is_maker)
             if 0 <= most_q < fee_q:
                 fee_q = most_q
             if account.isolated:
@@ -194,8 +206,7 @@ class Settlement:
             core.ledger.pay_fee(account, fee_q)
             return fee_q
         evaluate(account)
-        liquidation_ppb = core.rulebook.fees.liquidation_ppb
-        fee_q = min(apply_rate_up(notional_q, liquidation_ppb), max(0, account.equity_q))
+        fee_q = min(fees.liquidation.up(notional_q), max(0, account.equity_q))
         if fee_q:
             fund = core.ledger.house(FUND, account.asset_id)
             core.ledger.transfer(account, fund, fee_q)
@@ -296,10 +307,11 @@ class Settlement:
         hold_q = self._reservations.release(order, before)
         order.price_ticks = price_ticks
         order.qty_lots += message.remaining_lots - before
-        instrument = order.position.listing.instrument
+        listing = order.position.listing
+        instrument = listing.instrument
         value_q = instrument.fill_value_q(lots, price_ticks)
         notional_q = magnitude(value_q)
-        most_q = fee_hold_q(core.held_fee, notional_q) + rounding_hold_q(instrument, lots)
+        most_q = fee_hold_q(listing.fees.held, notional_q) + rounding_hold_q(instrument, lots)
         order.hold_q = min(hold_q, most_q)
         order.position.account.held_q += order.hold_q
         self._reservations.reserve(order, lots, value_q)

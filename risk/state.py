@@ -130,7 +130,16 @@ def _listing(listing: Listing) -> list[Any]:
         listing.mark.state(),
         listing.premium.state(),
         listing.stale,
+        *_beyond(listing),
     ]
+
+
+def _beyond(listing: Listing) -> list[Any]:
+    """What only some rulebooks ask a contract to keep."""
+    if listing.others is None and not listing.keeps_previous_mark and not listing.rolled_ns:
+        return []
+    others = listing.others.state() if listing.others is not None else []
+    return [listing.previous_mark_ticks, others, listing.rolled_ns]
 
 
 def _trader(trader: Trader) -> list[Any]:
@@ -281,6 +290,11 @@ def _restore_listing(core: RiskCore, row: list[Any]) -> None:
     listing.mark.restore(row[11])
     listing.premium.restore(row[12])
     listing.stale = row[13]
+    if len(row) > 14:
+        listing.previous_mark_ticks = row[14]
+        listing.rolled_ns = row[16]
+        if listing.others is not None:
+            listing.others.restore(row[15])
     core.listings[listing.instrument_id] = listing
 
 

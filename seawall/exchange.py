@@ -166,8 +166,10 @@ class Exchange(Sink):
         return self.listing(instrument_id).mark_ticks
 
     def index_sources(self, instrument_id: int, time_ns: int) -> list[int]:
-        """Ids of the sources that an instrument's index is made of at a time."""
-        return self.listing(instrument_id).index.counting(time_ns)
+        """Ids of the sources that an instrument's index or mark is made of at a time."""
+        listing = self.listing(instrument_id)
+        others = listing.others.counting(time_ns) if listing.others is not None else []
+        return [*listing.index.counting(time_ns), *others]
 
     def price_sources(self, asset_id: int, time_ns: int) -> list[int]:
         """Ids of the sources that the price of a collateral asset is made of at a time."""

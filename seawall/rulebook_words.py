@@ -7,9 +7,12 @@ from typing import Any, Final
 import msgspec
 
 from engine.units import PPB, SECOND_NS, from_ppb
+from risk.choices import CHOICES
 from risk.citations import ENGINE, Citations
+from risk.index_price import INDEX_METHODS
 from risk.margin_table import MarginTable
-from risk.rulebook import LEVEL_CALL, FundingRule, LevelRule, Rulebook
+from risk.mark import MARK_METHODS
+from risk.rulebook import LEVEL_CALL, BorrowRule, FundingRule, LevelRule, Rulebook, SymbolFeeRule
 from risk.rulebook_file import RulebookFile, toml_key
 
 _INDENT: Final[str] = "      "
@@ -30,6 +33,7 @@ HEADINGS: Final[dict[str, str]] = {
     "levels": "Margin levels",
     "call": "Margin call",
     "fees": "Fees",
+    "borrow": "Borrowing",
     "index": "Index",
     "mark": "Mark",
     "funding": "Funding",
@@ -55,6 +59,9 @@ SENTENCES: Final[dict[str, str]] = {
     "fees.maker": "The resting side pays {} of the notional.",
     "fees.taker": "The taking side pays {} of the notional.",
     "fees.liquidation": "What is liquidated pays {} of its notional to the fund.",
+    "borrow.long": "A long pays {} of its opening value for what it borrows.",
+    "borrow.short": "A short pays {} of its value for what it borrows.",
+    "borrow.rollover_s": "It pays so when it opens, and again every {}.",
     "index.method": "The index is the {}.",
     "index.stale_s": "A source is left out when it is older than {}.",
     "index.outlier": "A source is stray when it is further than {} from the median.",
@@ -63,6 +70,7 @@ SENTENCES: Final[dict[str, str]] = {
     "mark.method": "The mark is the {}.",
     "mark.basis_samples": "The basis is averaged over {} samples.",
     "mark.basis_interval_s": "A sample of the basis is taken every {}.",
+    "mark.weights": "Weights of other venues' prices by source: {}.",
     "mark.max_distance": "The mark is never further than {} from the index.",
     "funding.interval_s": "Funding is settled every {}.",
     "funding.rate_period_s": "The rate belongs to {}, of which an interval pays its share.",
@@ -70,8 +78,10 @@ SENTENCES: Final[dict[str, str]] = {
     "funding.clamp": "Interest less premium counts up to {} either way.",
     "funding.cap": "An interval's rate is at most {} either way.",
     "funding.sample_interval_s": "The premium is sampled every {}.",
+    "funding.method": "The rate is the {}.",
+    "funding.paid_on": "It is paid on the value at the {}.",
+    "funding.averaging": "The mean of the premium: {}.",
     "liquidation.stages": "The waterfall: {}.",
-    "funding.method": "The rate is {}.",
     "liquidation.partial": "The stage reduce closes {}.",
     "liquidation.restore_buffer": "An account is released {} times maintenance above maintenance.",
     "liquidation.fraction": "The share closed at a time is {}.",
@@ -110,6 +120,8 @@ VALUES: Final[dict[str, dict[str, str]]] = {
     "index.method": {
         "median": "median of the sources",
         "weighted": "price at which half of the sources' weight is reached",
+        "weighted_average": "average of the sources by weight, without a single stray one",
+        "clamped_average": "average of the sources, each held within a bound of their median",
     },
     "index.when_stale": {
         "go_on": "the last index stands and trading goes on",
@@ -120,6 +132,14 @@ VALUES: Final[dict[str, dict[str, str]]] = {
         "median": "median of index and funding basis, index and averaged basis, and last price",
         "index": "index",
         "last": "last price",
+        "averaged_basis": "index plus the exponential average of the mid's distance from it",
+        "three_prices": "median of the index with its averaged basis, of bid, ask and last, and of "
+        "other venues' prices",
+    },
+    "funding.method": {"clamped_interest": "premium pulled towards the interest, to the clamp"},
+    "funding.averaging": {
+        "plain": "all samples count the same",
+        "rising": "the n-th sample counts n times",
     },
     "liquidation.partial": {
         "restore": "just enough to bring the account back",
@@ -140,12 +160,19 @@ VALUES: Final[dict[str, dict[str, str]]] = {
     "adl.ranking": {
         "profit_leverage": "return times leverage",
         "pro_rata": "nothing: all give in proportion to their size",
+        "mark_over_entry": "mark over entry price, times leverage",
+        "profit_over_wallet": "profit over wallet, times the margin ratio",
     },
-    "adl.price": {"bankruptcy": "price that uses the account's equity up", "mark": "mark"},
+    "adl.price": {
+        "bankruptcy": "price that uses the account's equity up",
+        "mark": "mark",
+        "previous_mark": "mark before the present one",
+    },
 }
 
 ZEROES: Final[dict[str, str]] = {
     "call.buffer": "It asks for nothing on top.",
+    "borrow.rollover_s": "It pays so when it opens.",
     "index.stale_s": "No source is ever too old.",
     "index.outlier": "No source is ever stray.",
     "mark.max_distance": "Nothing bounds the mark's distance from the index.",
@@ -167,10 +194,10 @@ ZEROES: Final[dict[str, str]] = {
 def keys_without_effect(rules: Rulebook) -> list[str]:
     """Keys that change nothing beside the others of a rulebook."""
     keys: list[str] = []
-    if rules.index.method != "weighted":
+    if not INDEX_METHODS.get(rules.index.method).weighs:
         keys.append("index.weights")
-    if rules.funding.method == FundingRule().method:
-        keys.append("funding.method")
+    if not MARK_METHODS.get(rules.mark.method).weighs:
+        keys.append("mark.weights")
     if not rules.funding.interval_ns:
         fields = FundingRule.__struct_fields__
         keys += [f"funding.{toml_key(field)}" for field in fields if field != "interval_ns"]
@@ -179,7 +206,7 @@ def keys_without_effect(rules: Rulebook) -> list[str]:
         keys += ["liquidation.cooldown_s", "liquidation.after_fraction"]
     if rules.liquidation.order_price != "slippage":
         keys.append("liquidation.slippage")
-    if rules.mark.method != "median":
+    if rules.mark.method in ("index", "last"):
         keys += ["mark.basis_samples", "mark.basis_interval_s"]
     return keys
 
@@ -220,6 +247,8 @@ def _is_off(table: str, rules: Rulebook) -> bool:
             return all(level.kind != LEVEL_CALL for level in rules.levels)
         case "fund":
             return "fund" not in stages and "backstop" not in stages
+        case "borrow":
+            return rules.borrow == BorrowRule()
         case "backstop" | "adl":
             return table not in stages
         case "collateral":
@@ -247,13 +276,32 @@ def _table(table: str, plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _struct(prefix: str, rule: msgspec.Struct) -> Iterator[tuple[str, str]]:
     for field in rule.__struct_fields__:
         if field == "params":
-            for name, figure in getattr(rule, field):
-                key = toml_key(name)
-                yield f"{prefix}{key}", f"{key}: {_value(key, name, figure)}."
+            yield from _params(prefix, rule)
+            continue
+        if field == "contracts":
+            yield from _contract_fees(getattr(rule, field))
             continue
         key = f"{prefix}{toml_key(field)}"
         value = getattr(rule, field)
         yield key, _sentence(key, field, value)
+
+
+def _contract_fees(rules: list[SymbolFeeRule]) -> Iterator[tuple[str, str]]:
+    for number, rule in enumerate(rules, 1):
+        rates = [_percent(rate) for rate in (rule.maker_ppb, rule.taker_ppb, rule.liquidation_ppb)]
+        shown = "resting {}, taking {}, liquidated {}".format(*rates)
+        yield f"fees.contracts[{number}].symbols", f"{', '.join(rule.symbols)}: {shown}."
+
+
+def _params(prefix: str, rule: Any) -> Iterator[tuple[str, str]]:
+    """What the mechanisms of a table ask for beside it."""
+    given = dict(rule.params)
+    for key, registry in CHOICES[prefix[:-1]].items():
+        for figure in registry.get(getattr(rule, key)).figures:
+            value = given.get(figure.field, figure.inside(Decimal(figure.default or 0)))
+            words = figure.key.removesuffix("_s").replace("_", " ")
+            shown = _value(figure.key, figure.field, value)
+            yield f"{prefix}{figure.key}", f"Its {words}: {shown}."
 
 
 def _sentence(key: str, field: str, value: Any) -> str:
@@ -272,7 +320,7 @@ def _value(key: str, field: str, value: Any) -> str:
     if field.endswith("_ppb"):
         return _percent(value)
     if field == "weights":
-        return ", ".join(f"{source} has {weight}" for source, weight in value)
+        return ", ".join(f"{source} has {weight}" for source, weight in value) or "all alike"
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, int):

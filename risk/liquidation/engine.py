@@ -110,7 +110,7 @@ class LiquidationEngine(Component):
 
     def _add_contract(self, spec: InstrumentSpec) -> None:
         self._contracts[spec.instrument_id] = MarginedContract(
-            Instrument(spec), build_margin_model(spec.margin)
+            Instrument(spec), build_margin_model(spec.margin), spec.symbol
         )
 
     def _set_rules(self, message: RulesInForce) -> None:

@@ -20,11 +20,12 @@ class MarginedContract:
     """An instrument with its margin model, as the liquidation engine knows it; `requirement` is
     what the accounts that hold it must have."""
 
-    __slots__ = ("instrument", "model", "requirement")
+    __slots__ = ("instrument", "model", "requirement", "symbol")
 
-    def __init__(self, instrument: Instrument, model: MarginModel) -> None:
+    def __init__(self, instrument: Instrument, model: MarginModel, symbol: str = "") -> None:
         self.instrument = instrument
         self.model = model
+        self.symbol = symbol
         self.requirement: Requirement = SUM_OF_POSITIONS
 
 

@@ -15,7 +15,7 @@ class Standing:
 
     ``gain_q`` is unrealised profit (negative: loss), ``entry_value_q`` and ``notional_q`` have no
     sign; ``wallet_q``, ``equity_q`` and ``maintenance_q`` are the account's. The latter is 0
-    unless the ranking ``uses_maintenance``.
+    unless the ranking ``uses_maintenance``. ``unit_q`` is a whole unit of the asset.
     """
 
     __slots__ = (
@@ -24,6 +24,7 @@ class Standing:
         "gain_q",
         "maintenance_q",
         "notional_q",
+        "unit_q",
         "wallet_q",
     )
 
@@ -35,6 +36,7 @@ class Standing:
         wallet_q: int,
         equity_q: int,
         maintenance_q: int,
+        unit_q: int,
     ) -> None:
         self.gain_q = gain_q
         self.entry_value_q = entry_value_q
@@ -42,6 +44,7 @@ class Standing:
         self.wallet_q = wallet_q
         self.equity_q = equity_q
         self.maintenance_q = maintenance_q
+        self.unit_q = unit_q
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -115,7 +115,7 @@ class Hands:
                 instrument.fill_value_q(lots, price) - instrument.position_value_q(lots, mark)
             )
             margin_q: int = model.initial_q(lots, notional_q, notional_q, leverage)
-            fee_q = self.core.taker_fee.up(instrument.notional_q(lots, price))
+            fee_q = listing.fees.held.up(instrument.notional_q(lots, price))
             return int(margin_q + max(0, loss_q) + fee_q)
 
         low, high = 0, 1

@@ -143,14 +143,20 @@ def _full_fee(original: Any) -> Any:
     """The fee of a closing fill is charged whatever is left."""
 
     def charge(
-        self: Any, order: Any, value_q: int, is_maker: bool, closes: bool, most_q: int
+        self: Any,
+        order: Any,
+        value_q: int,
+        is_maker: bool,
+        closes: bool,
+        most_q: int,
+        opened_q: int,
     ) -> int:
         if order.liquidation or order.position.account.trader.is_house():
-            return int(original(self, order, value_q, is_maker, closes, most_q))
+            return int(original(self, order, value_q, is_maker, closes, most_q, opened_q))
         core = self._core
-        rate = core.maker_fee if is_maker else core.taker_fee
+        fees = order.position.listing.fees
         cross = core.cross_of(order.position.account)
-        fee_q = int(rate.up(magnitude(value_q)))
+        fee_q = int(fees.of_fill(magnitude(value_q), opened_q, order.side, is_maker))
         core.ledger.pay_fee(cross, fee_q)
         return fee_q
 

@@ -186,7 +186,11 @@ class Watch:
 
     def _values(self) -> tuple[int, ...]:
         """All prices, and how often funding was paid: what values a pot besides fills."""
-        return *prices(self._exchange), self.counts.get("FundingSettled", 0)
+        return (
+            *prices(self._exchange),
+            self.counts.get("FundingSettled", 0),
+            self.counts.get("BorrowFeePaid", 0),
+        )
 
     def _price_told(self) -> None:
         """A price may have moved: what follows is measured from here."""
@@ -341,7 +345,7 @@ class Watch:
             paid_q = instrument.fill_value_q(lots, price)
             worth_q = instrument.position_value_q(lots, mark)
             extra_q += max(0, order.side * (paid_q - worth_q)) + 3
-            extra_q += max(0, self._core.taker_fee.up(notional_q))
+            extra_q += max(0, position.listing.fees.held.up(notional_q))
             if instrument.inverse:
                 # It may fill lot by lot, each rounded.
                 extra_q += lots

@@ -8,7 +8,7 @@ import pytest
 from engine.instruments import AssetSpec
 from engine.toml_text import parse_toml
 from risk.citations import ASSUMED, ENGINE, figures, take_citations
-from risk.rulebook import LEVEL_CALL, Rulebook
+from risk.rulebook import LEVEL_CALL, BorrowRule, Rulebook
 from risk.rulebook_file import (
     SHIPPED,
     RulebookError,
@@ -86,6 +86,8 @@ def keys_in_force(rules: Rulebook) -> list[str]:
     stages = rules.liquidation.stages
     off = {"collateral", "levels", "sources"}
     off |= {"backstop", "adl"} - set(stages)
+    if rules.borrow == BorrowRule():
+        off.add("borrow")
     if all(level.kind != LEVEL_CALL for level in rules.levels):
         off.add("call")
     keys = []
@@ -97,8 +99,8 @@ def keys_in_force(rules: Rulebook) -> list[str]:
             keys.append(toml_key(field.name))
             continue
         inner = [f"{field.name}.{toml_key(name)}" for name in value.__struct_fields__]
-        silent = [*keys_without_effect(rules), f"{field.name}.params"]
-        keys += [key for key in inner if key not in silent]
+        silent = [f"{field.name}.{name}" for name in ("params", "contracts")]
+        keys += [key for key in inner if key not in (*keys_without_effect(rules), *silent)]
     return keys
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import LiquidationStarted
-from risk.formulas.mark import decay_e18, ema_step
+from risk.exponential_average import decay_e18, ema_step
 from risk.mark import (
     MarkPrice,
     average_basis_price_ticks,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.units import PPB, to_ppb
+from risk.exponential_average import ema_step
 from risk.formulas.funding import (
     dampened_rate_ppb,
     dydx_funding_cap_ppb,
@@ -18,9 +19,9 @@ from risk.formulas.funding import (
     vega_funding_payment,
     vega_funding_rate_ppb,
 )
-from risk.formulas.mark import ema_step, hyperliquid_mark_ticks
 from risk.funding import clamp, funding_payment_q, funding_rate_ppb, premium_ppb
 from risk.mark import average_basis_price_ticks, funding_basis_price_ticks, mark_price_ticks
+from risk.marks.three_prices import book_price_ticks, three_prices_ticks
 from risk.rulebook import FundingRule
 from tests.risk.venue_vectors import VECTORS_FILE, Vector, all_vectors, parameters
 
@@ -167,7 +168,9 @@ def check_mark(given: dict[str, Any], expected: dict[str, Any]) -> None:
             grid(given[key])
             for key in ("oracle", "ema_basis", "best_bid", "best_ask", "last", "cex_perp_median")
         ]
-        assert hyperliquid_mark_ticks(*inputs) == grid(expected["mark_price"])
+        oracle, basis, bid, ask, last, others = inputs
+        book = book_price_ticks(bid, ask, last)
+        assert three_prices_ticks(oracle + basis, book, others, 0) == grid(expected["mark_price"])
         return
     index = grid(given["index"])
     price1 = funding_basis_price_ticks(

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 
 SMALL_CRASH = {
     "teaching-default": "8bf84cea281564d8b24b8c790c04f936",
-    "binance-usdm": "579742d67653c6fbf4212cd085ce5b39",
-    "deribit-linear": "3f3819ab7fabbe1902fc0547a5ed90c5",
-    "hyperliquid": "a9076c562371dec101b8f270b73e36ec",
-    "kraken-spot": "3c7cd57107e39054792d2ac442d290fc",
+    "binance-usdm": "7a6a662bdfedbaf1f382422c90404ae9",
+    "deribit-linear": "19de9abaa2a28b9172acddfc2a146dd3",
+    "hyperliquid": "98a3fa30194202c549faaa492b3da14e",
+    "kraken-spot": "3cb9a6e6b61e87c9486edd3906f1bd41",
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
 

@@ -83,7 +83,7 @@ class Restore(ClosePolicy):
         """The fewest lots; the liquidation fee is expected to be lost on them."""
         position = largest_requirement(facts)
         contract = contracts[position.instrument_id]
-        cost_ppb = rulebook.fees.liquidation_ppb
+        _, _, cost_ppb = rulebook.fees.rates_of(contract.symbol)
         return Reduction(position, restoring_lots(contract, facts, position, target_ppb, cost_ppb))
 
 

@@ -1,0 +1,28 @@
+"""Deleverage at the mark before the present one (Hyperliquid)."""
+
+from engine.units import Rate
+from risk.accounts import Position
+from risk.bankruptcy import within_distance_q
+from risk.liquidation.adl_price import ADL_PRICES, AdlPrice
+
+
+class PreviousMark(AdlPrice):
+    """The value at the mark before the last change, within the distance from the mark.
+
+    No more than uses the account's equity up: else a jump that ruins it would give back all that
+    it lost, a free option at its counterparties' expense. So an account ruined in one step leaves
+    with nothing and owes nothing. Source: Hyperliquid docs, auto-deleveraging, which names no such
+    bound.
+    """
+
+    __slots__ = ()
+
+    def value_q(self, position: Position, bankrupt_q: int, distance: Rate) -> int:
+        """Rounded towards the mark where the distance bounds it; the mark if it never changed."""
+        listing = position.listing
+        ticks = listing.previous_mark_ticks or listing.mark_ticks
+        value_q = listing.instrument.position_value_q(position.qty_lots, ticks)
+        return within_distance_q(position, min(value_q, bankrupt_q), distance)
+
+
+ADL_PRICES.add(PreviousMark("previous_mark", uses_previous_mark=True))
