@@ -25,7 +25,7 @@ from gateway.intake import Done, GatewayPart
 from gateway.metrics import Metrics
 from gateway.parts import RiskHolder
 from gateway.pulse import Pulses
-from risk.accounts import FUND
+from risk.accounts import BACKSTOP, FUND
 from risk.risk_engine import RiskEngine
 
 Clock = Callable[[], int]
@@ -123,7 +123,7 @@ class MeteredJournal(ServiceJournal):
 def learn_risk(metrics: Metrics, engine: RiskEngine) -> None:
     """Take over what a restarted risk engine knows; looks once at every margin account.
 
-    From then on the insurance fund is read from the ledger at each scrape.
+    From then on fund and backstop are read from the ledger at each scrape.
     """
     core = engine.core
     for asset_id in sorted(core.assets):
@@ -134,6 +134,9 @@ def learn_risk(metrics: Metrics, engine: RiskEngine) -> None:
         metrics.set_market(
             instrument_id, listing.mark_ticks, listing.index_ticks, listing.long_lots
         )
+        metrics.set_index_stale(instrument_id, listing.stale)
+    for priced in core.ledger.collateral.values():
+        metrics.set_collateral_price(priced.asset_id, priced.margin_asset_id, priced.price_ppb)
     metrics.learn_rulebook(core.rulebook)
     calls = liquidations = 0
     for account in core.ledger.accounts.values():
@@ -144,11 +147,12 @@ def learn_risk(metrics: Metrics, engine: RiskEngine) -> None:
             account.margin_account_id, core.levels.liquidate_level if locked else account.level
         )
     metrics.set_open(calls, liquidations)
-    metrics.watch_fund(
-        lambda: {
-            asset_id: core.ledger.house(FUND, asset_id).wallet_q for asset_id in list(core.assets)
-        }
-    )
+
+    def wallets_q(house_id: int) -> dict[int, int]:
+        ledger = core.ledger
+        return {asset_id: ledger.house(house_id, asset_id).wallet_q for asset_id in [*core.assets]}
+
+    metrics.watch_house(lambda: wallets_q(FUND), lambda: wallets_q(BACKSTOP))
 
 
 class MeteredDoor:

@@ -126,6 +126,12 @@ class OrderMetrics:
         self.index = Family(
             GAUGE, "seawall_index_price", "Index price in the quote currency.", ("instrument",)
         )
+        self.index_stale = Family(
+            GAUGE,
+            "seawall_index_stale",
+            "1 while every source of the index has been silent for too long.",
+            ("instrument",),
+        )
         self.settlements = Family(
             COUNTER, "seawall_funding_settlements_total", "Funding settlements.", ("instrument",)
         )
@@ -134,6 +140,12 @@ class OrderMetrics:
             "seawall_funding_paid_total",
             "Funding paid by one side to the other, in units of the asset.",
             ("instrument", "asset"),
+        )
+        self.collateral_price = Family(
+            GAUGE,
+            "seawall_collateral_price",
+            "Price of a collateral asset in units of the margin asset.",
+            ("asset", "margin_asset"),
         )
 
 
@@ -224,6 +236,18 @@ class MarginMetrics:
             "seawall_insurance_fund_balance",
             "Wallet of the insurance fund, in units of the asset.",
             ("asset",),
+        )
+        self.backstop = Family(
+            GAUGE,
+            "seawall_backstop_balance",
+            "Wallet of the backstop, in units of the asset.",
+            ("asset",),
+        )
+        self.insolvencies = Family(
+            COUNTER,
+            "seawall_house_insolvencies_total",
+            "Times the fund or the backstop fell below its solvency limit.",
+            ("house", "asset"),
         )
 
     def _start(self) -> None:

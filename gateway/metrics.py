@@ -20,7 +20,7 @@ from engine import commands as c
 from engine import events as e
 from engine.instruments import AssetSpec, InstrumentSpec
 from engine.reasons import Reason
-from gateway.metric_families import NANO, FamilyCollector, Labels, Values
+from gateway.metric_families import NANO, Family, FamilyCollector, Labels, Values
 from gateway.metric_tables import (
     DoorMetrics,
     HostMetrics,
@@ -49,7 +49,7 @@ _FILLS: Final[dict[tuple[bool, bool], Labels]] = {
     for liquidation in (False, True)
 }
 _REASONS: Final[dict[int, Labels]] = {reason.value: (reason.name.lower(),) for reason in Reason}
-_TAKERS: Final[dict[int, Labels]] = {FUND: ("fund",), BACKSTOP: ("backstop",)}
+_HOUSE: Final[dict[int, Labels]] = {FUND: ("fund",), BACKSTOP: ("backstop",)}
 _TRIGGERS: Final[dict[bool, Labels]] = {False: ("level",), True: ("call_expired",)}
 _OTHER: Final[Labels] = ("other",)
 
@@ -238,12 +238,16 @@ class Metrics:
         self._connected = connected
         self._refusals = refusals
 
-    def watch_fund(self, wallets_q: Callable[[], Mapping[int, int]]) -> None:
-        """Ask for the insurance fund's wallets in quanta, by asset id.
+    def watch_house(
+        self, fund_q: Callable[[], Mapping[int, int]], backstop_q: Callable[[], Mapping[int, int]]
+    ) -> None:
+        """Ask for the wallets of insurance fund and backstop in quanta, by asset id.
 
-        Without this the wallet is that of the last `FundChanged`: unknown until the first one.
+        Without this a wallet is that of the last `FundChanged` or `BackstopChanged`: unknown until
+        the first one.
         """
-        self.margin.fund.read = lambda: self._fund_values(wallets_q())
+        self.margin.fund.read = lambda: self._wallet_values(fund_q())
+        self.margin.backstop.read = lambda: self._wallet_values(backstop_q())
 
     # what a restarted service knows already
 
@@ -254,6 +258,8 @@ class Metrics:
         self.margin.socialised.start((spec.symbol,))
         self.margin.exchanged.start((spec.symbol,))
         self.margin.fund.start((spec.symbol,))
+        self.margin.backstop.start((spec.symbol,))
+        self.margin.insolvencies.start(*((*house, spec.symbol) for house in _HOUSE.values()))
 
     def learn_instrument(self, spec: InstrumentSpec) -> None:
         """An instrument is listed; its asset was learned before."""
@@ -265,6 +271,7 @@ class Metrics:
         self.orders.settlements.start(contract.label)
         self.orders.funding.start(contract.settled)
         self.margin.adl_fills.start(contract.label)
+        self.orders.index_stale.start(contract.label)
         for family in (self.orders.trades, self.orders.traded, self.orders.liquidated):
             family.start(contract.label)
 
@@ -284,11 +291,18 @@ class Metrics:
         self.margin.calls_open.values[()] = calls
         self.margin.liquidations_open.values[()] = liquidations
 
-    def set_fund(self, asset_id: int, wallet_q: int) -> None:
-        """The insurance fund holds so many quanta."""
-        asset = self._assets.get(asset_id)
-        if asset is not None:
-            self.margin.fund.values[(asset.symbol,)] = wallet_q * float(asset.quantum)
+    def set_index_stale(self, instrument_id: int, stale: bool) -> None:
+        """Whether every source of an instrument's index is silent."""
+        contract = self._contracts.get(instrument_id)
+        if contract is not None:
+            self.orders.index_stale.values[contract.label] = int(stale)
+
+    def set_collateral_price(self, asset_id: int, margin_asset_id: int, price_ppb: int) -> None:
+        """What one unit of an asset is worth as collateral; a price of 0 is unknown, not shown."""
+        asset, margin_asset = self._assets.get(asset_id), self._assets.get(margin_asset_id)
+        if asset is not None and margin_asset is not None and price_ppb:
+            labels = (asset.symbol, margin_asset.symbol)
+            self.orders.collateral_price.values[labels] = price_ppb * NANO
 
     def set_market(
         self, instrument_id: int, mark_ticks: int, index_ticks: int, open_interest_lots: int
@@ -314,7 +328,7 @@ class Metrics:
     def _session_values(self) -> Values:
         return {(): self._connected()}
 
-    def _fund_values(self, wallets_q: Mapping[int, int]) -> Values:
+    def _wallet_values(self, wallets_q: Mapping[int, int]) -> Values:
         return {
             (asset.symbol,): wallets_q.get(asset_id, 0) * float(asset.quantum)
             for asset_id, asset in list(self._assets.items())
@@ -351,6 +365,10 @@ class Metrics:
             e.BadDebtBooked: self._bad_debt,
             e.CollateralExchanged: self._exchanged,
             e.FundChanged: self._fund_changed,
+            e.BackstopChanged: self._backstop_changed,
+            e.HouseInsolvent: self._insolvent,
+            e.IndexStale: self._index_stale,
+            e.CollateralPriceChanged: self._collateral_priced,
         }
 
     def _confirmed(self, event: e.SystemChanged) -> None:
@@ -427,7 +445,7 @@ class Metrics:
         self.set_level(event.margin_account_id, len(self._level_names) - 2)
 
     def _taken_over(self, event: e.TakenOver) -> None:
-        self.margin.takeovers.add(_TAKERS.get(event.taker_account_id, _OTHER))
+        self.margin.takeovers.add(_HOUSE.get(event.taker_account_id, _OTHER))
 
     def _deleveraged(self, event: e.Deleveraged) -> None:
         contract = self._contracts.get(event.instrument_id)
@@ -451,4 +469,24 @@ class Metrics:
             self.margin.exchanged.add((asset.symbol,), event.amount_q * float(asset.quantum))
 
     def _fund_changed(self, event: e.FundChanged) -> None:
-        self.set_fund(event.asset_id, event.wallet_q)
+        self._wallet(self.margin.fund, event)
+
+    def _backstop_changed(self, event: e.BackstopChanged) -> None:
+        self._wallet(self.margin.backstop, event)
+
+    def _wallet(self, family: Family, event: e.FundChanged | e.BackstopChanged) -> None:
+        asset = self._assets.get(event.asset_id)
+        if asset is not None:
+            family.values[(asset.symbol,)] = event.wallet_q * float(asset.quantum)
+
+    def _insolvent(self, event: e.HouseInsolvent) -> None:
+        asset = self._assets.get(event.asset_id)
+        if asset is not None:
+            house = _HOUSE.get(event.account_id, _OTHER)
+            self.margin.insolvencies.add((*house, asset.symbol))
+
+    def _index_stale(self, event: e.IndexStale) -> None:
+        self.set_index_stale(event.instrument_id, event.stale)
+
+    def _collateral_priced(self, event: e.CollateralPriceChanged) -> None:
+        self.set_collateral_price(event.asset_id, event.margin_asset_id, event.price_ppb)

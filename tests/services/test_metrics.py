@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine import commands as c
 from engine import events as e
 from engine.bus import Bus
+from engine.messages import EVENT_TYPES
 from engine.reasons import Reason
 from engine.service_journal import OUTSIDE, Input
 from engine.topology import LIQUIDATION, MATCHING
@@ -29,7 +30,9 @@ from gateway.metric_tables import (
 from gateway.metrics import DOOR, GROUPS, HOST, RISK, Metrics
 from risk.rulebook import CallRule
 from seawall.exchange import Exchange
-from tests.market import FUND, Market, collateral, levels, ppb, rules
+from tests.market import BACKSTOP, FUND, Market, collateral, levels, ppb, rules
+from tests.risk.test_house_waterfall import long_ten
+from tests.risk.test_stale_index import market as stale_market
 from tests.services.streams import RULEBOOKS, Stream
 
 DOC = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -400,6 +403,58 @@ def test_exchanged_collateral_is_counted() -> None:
     name = "seawall_collateral_exchanged_total"
     assert sample(metrics, name, asset="BTC") == pytest.approx(0.004)
     assert sample(metrics, name, asset="USD") == 0
+
+
+def followed(m: Market) -> Metrics:
+    metrics = Metrics()
+    learn_risk(metrics, m.exchange.risk)
+    m.exchange.subscribe(metrics.observe_event)
+    return metrics
+
+
+def test_a_stale_index_is_shown_until_a_source_speaks() -> None:
+    m = stale_market("reduce_only")
+    metrics, name = followed(m), "seawall_index_stale"
+    assert sample(metrics, name, instrument="PERP") == 0
+    m.wait("61")
+    assert sample(metrics, name, instrument="PERP") == 1
+    assert sample(followed(m), name, instrument="PERP") == 1
+    m.index("100")
+    m.tick()
+    assert sample(metrics, name, instrument="PERP") == 0
+
+
+def test_a_fund_below_its_limit_is_counted() -> None:
+    m = long_ten()
+    metrics, name = followed(m), "seawall_house_insolvencies_total"
+    assert sample(metrics, name, house="fund", asset="USD") == 0
+    m.index("210")
+    assert sample(metrics, name, house="fund", asset="USD") == 1
+    assert sample(metrics, name, house="backstop", asset="USD") == 0
+
+
+def test_the_backstop_and_the_price_of_collateral_are_shown() -> None:
+    m = Market(rules(collateral=collateral(BTC="0", debt_limit=100)))
+    metrics = followed(m)
+    m.deposit(BACKSTOP, "12.5")
+    m.asset_price("50000")
+    for shown in (metrics, followed(m)):
+        assert sample(shown, "seawall_backstop_balance", asset="USD") == pytest.approx(12.5)
+        price = sample(shown, "seawall_collateral_price", asset="BTC", margin_asset="USD")
+        assert price == pytest.approx(50_000)
+
+
+NO_METRIC = {
+    *("OrderAmended", "Trade", "BookLevel", "AccountChanged", "BalanceChanged", "FundingPaid"),
+    *("AccountReport", "OrdersReport", "MarketReport", "RiskReport"),
+}
+"""Events of one account or order whose sums other metrics show, and answers."""
+
+
+def test_every_kind_of_event_has_a_metric_or_needs_none() -> None:
+    counted = {kind.__name__ for kind in Metrics().counted}
+    assert counted.isdisjoint(NO_METRIC)
+    assert counted | NO_METRIC == {kind.__name__ for kind in EVENT_TYPES}
 
 
 def test_the_fund_is_read_from_the_ledger_when_somebody_scrapes() -> None:
