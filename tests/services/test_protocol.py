@@ -1,16 +1,19 @@
 """The protocol as others see it: a client in another language, and versions that only add."""
 
 import json
+import re
 import shutil
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
 
 from engine import commands as c
 from engine import events as e
+from engine.forms import struct_form
 from engine.messages import COMMAND_TYPES, EVENT_TYPES
 from engine.native_message import to_wire
 from engine.reasons import REASON_TEXT
@@ -83,6 +86,32 @@ def test_a_client_passes_over_fields_behind_those_it_knows(message: Any) -> None
     assert p.decode_from_server(pack(with_more(unpack(data)))) == p.decode_from_server(data)
 
 
+def parts_of(kinds: Iterable[type]) -> Iterator[type]:
+    """Structs without a name of their own that stand in these, at any depth."""
+    for kind in kinds:
+        for hint in get_type_hints(struct_form(kind)).values():
+            for inner in (hint, *get_args(hint)):
+                if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+                    yield inner
+                    yield from parts_of([inner])
+
+
+PARTS = sorted({*parts_of([*COMMAND_TYPES, *EVENT_TYPES])}, key=lambda kind: kind.__name__)
+
+
+def some(hint: Any) -> Any:
+    """A value of a field, as on the wire."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return [some(inner) for inner in get_type_hints(hint).values()]
+    return [] if get_origin(hint) is list else hint(1)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_parts_of_events_may_grow_as_well(part: type) -> None:
+    decode = msgspec.msgpack.Decoder(part).decode
+    assert decode(pack([*some(part), *MORE])) == decode(pack(some(part)))
+
+
 def test_a_gateway_passes_over_fields_behind_those_it_knows_and_does_without_later_ones() -> None:
     for message in (
         p.Hello(run=3),
@@ -141,11 +170,33 @@ def rows(kind: type) -> str:
     return f"| `{kind.__name__}` | {', '.join(f'`{name}`' for name in field_names(kind))} |"
 
 
-@pytest.mark.parametrize("kinds", [COMMAND_TYPES, EVENT_TYPES], ids=["commands", "events"])
+@pytest.mark.parametrize(
+    "kinds", [COMMAND_TYPES, EVENT_TYPES, PARTS], ids=["commands", "events", "parts"]
+)
 def test_the_page_lists_every_command_and_event_with_its_fields(kinds: tuple[type, ...]) -> None:
     listed = PAGE.read_text().splitlines()
     missing = [rows(kind) for kind in kinds if rows(kind) not in listed]
     assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize(
+    "kind", get_args(p.ClientMessage | p.ServerMessage), ids=lambda kind: kind.__name__
+)
+def test_the_page_lists_every_message_with_its_fields(kind: type) -> None:
+    [row] = [one for one in PAGE.read_text().splitlines() if one.startswith(f"| `{kind.__name__}`")]
+    cell = row.split("|")[2]
+    named = [name for name in re.findall("`(.+?)`", cell) if name in field_names(kind)]
+    assert named == [*field_names(kind)]
+
+
+def test_the_page_lists_every_topic() -> None:
+    text = PAGE.read_text()
+    topics = [getattr(p, name).decode() for name in dir(p) if name.endswith("_TOPIC")]
+    assert len(topics) == 6
+    missing = [one for one in topics if f"`{one}N.`" not in text and f"`{one}`" not in text]
+    assert not missing, missing
+    fields = ", ".join(field_names(p.DepthSequence))
+    assert f'["DepthSequence", {fields}]' in text
 
 
 def test_the_page_lists_every_reason() -> None:
