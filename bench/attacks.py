@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Final, NamedTuple
 
 import zmq
@@ -109,8 +110,8 @@ def unfinished(address: Address) -> None:
         with contextlib.suppress(OSError):
             raw = RawLine(address.commands, b"DEALER")
             while True:
-                raw.send(bytes(100_000), more=True)
-                time.sleep(0.001)
+                raw.send(bytes(50_000), more=True)
+                time.sleep(0.0005)
 
 
 def watches(address: Address) -> None:
@@ -126,12 +127,12 @@ def watches(address: Address) -> None:
 
 
 def questions(address: Address) -> None:
-    """The dearest question, 12,000 times in a frame."""
+    """The dearest question, 3,000 times in a frame."""
     run = fresh()
     socket = dealer(address.commands, Hello(run=run))
     number = 0
     while True:
-        asked = [(number + place + 1, c.QueryRisk(0, [], 1_000)) for place in range(12_000)]
+        asked = [(number + place + 1, c.QueryRisk(0, [], 1_000)) for place in range(3_000)]
         number += len(asked)
         socket.send(encode(Submit(run, asked)))
 
@@ -162,6 +163,20 @@ ATTACKS: Final[dict[str, Callable[[Address], None]]] = {
         runs,
     )
 }
+
+
+def all_at_once(address: Address) -> None:
+    """Every attack, each from a connection of its own."""
+    threads = [Thread(target=attack, args=[address], daemon=True) for attack in ATTACKS.values()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def attack_of(name: str) -> Callable[[Address], None]:
+    """The attack of a name, or all of them."""
+    return all_at_once if name == all_at_once.__name__ else ATTACKS[name]
 
 
 def resident_mib(pid: int) -> float:
@@ -223,14 +238,15 @@ def table(found: list[Found]) -> str:
 def main() -> None:
     """Every attack in turn, each on a fresh exchange."""
     parser = argparse.ArgumentParser(prog="python -m bench.attacks")
+    names = [*ATTACKS, all_at_once.__name__]
     parser.add_argument("--attack", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--only", nargs="*", default=list(ATTACKS), choices=list(ATTACKS))
+    parser.add_argument("--only", nargs="*", default=names, choices=names)
     parser.add_argument("--build", type=Path, help="folder with a compiled engine")
     arguments = parser.parse_args()
     if arguments.attack:
         name, commands, market_data = arguments.attack
-        ATTACKS[name](Address(commands, market_data))
+        attack_of(name)(Address(commands, market_data))
         return
     found: list[Found] = []
     with tempfile.TemporaryDirectory() as folder:

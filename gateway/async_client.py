@@ -10,8 +10,8 @@ import zmq.asyncio
 
 from engine.commands import Command
 from engine.events import Event
-from gateway.client import MAX_REQUESTS_PER_FRAME, Follower, NoAnswer, Sockets, fresh_run
-from gateway.connection import Address, Connection
+from gateway.client import Follower, NoAnswer, Sockets, fresh_run
+from gateway.connection import MAX_REQUESTS_PER_FRAME, Address, Connection
 from gateway.protocol import AccountEvents, Reply
 
 BEAT_S: Final[float] = 0.05

@@ -1,35 +1,40 @@
-"""Budgets of a client at the gateway: sessions, bytes that wait, bytes begun and not ended.
+"""Budgets of a client at the gateway: sessions, bytes that wait to go out or to be read.
 
 Each budget is of a client, whatever it opens; what is beyond is refused with a reason and counted.
 """
 
-import struct
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import zmq
 
 from engine.service_config import GatewayConfig
-from gateway.lines import Line, line_of, wire_bytes
+from gateway.lines import Line, wire_bytes
+from gateway.pending import MAX_PENDING
 from gateway.protocol import OLDEST_VERSION, SPOKEN, Hello
+from gateway.runs import MAX_ANSWERS
 from gateway.sessions import Session
-
-_MONITORED: Final = struct.Struct("=HI")
-"""An event of a socket's monitor: its kind and its value, here a descriptor."""
+from gateway.unread import Unread, held_bytes
 
 CLIENT_SHARE: Final[int] = 4
 """What may wait for all sessions of a client, as a multiple of what may wait for one."""
 
-UNREAD_BYTES: Final[int] = 33_554_432
-"""Bytes that came on a connection and are in no message that was read: complete ones wait up to
-the socket's limit, the rest is a message that does not end."""
+UNREAD_MESSAGES: Final[int] = 16
+"""What may wait unread on a connection, in messages of the greatest length."""
 
-SETTLED_BYTES: Final[int] = 1_048_576
-"""Less than this between what came and what was read is taken for read: counts drift apart by what
-ZeroMQ says on its own."""
+REQUEST_BYTES: Final[int] = 512
+"""Memory of a request that waits or of an answer that is remembered, with room to spare."""
 
 MAX_NAMED_ACCOUNTS: Final[int] = 1_000
 """Accounts a greeting may name; who wants more takes all its key has."""
+
+
+def memory_bound(config: GatewayConfig, clients: int) -> int:
+    """The bytes the door holds at most for so many clients: what waits to go out to them, requests
+    that wait, answers that are remembered and the copy of these in a snapshot, and what came and
+    is not read."""
+    waiting = CLIENT_SHARE * config.max_waiting_bytes
+    requests = REQUEST_BYTES * (MAX_PENDING + 2 * MAX_ANSWERS)
+    return clients * (waiting + requests) + held_bytes(UNREAD_MESSAGES * config.max_message_bytes)
 
 
 class Budgets:
@@ -42,12 +47,11 @@ class Budgets:
         self._encrypted = encrypted
         self._sessions: dict[str, dict[bytes, Session]] = {}
         self._waiting: dict[str, int] = {}
-        self._monitor: Any = None
-        self._lines: dict[int, Line] = {}
+        self._unread = Unread(UNREAD_MESSAGES * config.max_message_bytes)
 
     def watch(self, router: "zmq.Socket[bytes]") -> None:
-        """Hear of every connection of a socket, also of those that never say anything."""
-        self._monitor = router.get_monitor_socket(zmq.EVENT_ACCEPTED)
+        """Hear of every connection of the door, also of those that never say anything."""
+        self._unread.watch(router)
 
     # sessions
 
@@ -135,37 +139,9 @@ class Budgets:
         """A message of so many bytes was read."""
         session.heard_bytes += wire_bytes(size, self._encrypted)
 
-    def unfinished(self, sessions: list[Session]) -> Iterator[Line]:
-        """The connections on which far more came than was read."""
-        self._note_accepted()
-        spoken: set[int] = set()
-        for session in sessions:
-            if session.line is None:
-                continue
-            counters = session.line.counters()
-            if counters is None:
-                # Gone, and its descriptor may be that of another one.
-                continue
-            spoken.add(session.line.descriptor)
-            unread = counters[1] - session.heard_bytes
-            if unread < SETTLED_BYTES:
-                session.heard_bytes = counters[1]
-            elif unread > UNREAD_BYTES:
-                self.count("unfinished_message")
-                yield session.line
-        for descriptor, line in list(self._lines.items()):
-            counters = line.counters()
-            if descriptor in spoken or counters is None:
-                if not line.is_there():
-                    del self._lines[descriptor]
-            elif counters[1] > UNREAD_BYTES:
-                self.count("unfinished_message")
-                yield line
-
-    def _note_accepted(self) -> None:
-        monitor = self._monitor
-        while monitor is not None and monitor.poll(0):
-            _, descriptor = _MONITORED.unpack(monitor.recv_multipart()[0])
-            line = line_of(descriptor)
-            if line is not None:
-                self._lines[descriptor] = line
+    def unread(self, sessions: list[Session]) -> list[Line]:
+        """The connections that have to be cut off because too much waits on them."""
+        excess = self._unread.excess(sessions)
+        for _ in excess:
+            self.count("unread_bytes")
+        return excess

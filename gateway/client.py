@@ -20,7 +20,7 @@ import zmq
 
 from engine.commands import Command
 from engine.events import Event
-from gateway.connection import Address, Connection
+from gateway.connection import MAX_REQUESTS_PER_FRAME, Address, Connection
 from gateway.protocol import (
     DEPTH_TOPIC,
     FUNDING_TOPIC,
@@ -37,7 +37,6 @@ from matching.market_data import DepthBook
 __all__ = ["Address", "Client", "NoAnswer"]
 
 STEP_MS: Final[int] = 50
-MAX_REQUESTS_PER_FRAME: Final[int] = 500
 
 
 class NoAnswer(TimeoutError):

@@ -43,6 +43,9 @@ ASK_AGAIN_NS: Final[int] = 1_000_000_000
 MAX_KEPT_FRAMES: Final[int] = 1_000
 """Frames kept while the socket takes none; requests beyond are sent again when it is late."""
 
+MAX_REQUESTS_PER_FRAME: Final[int] = 500
+"""Requests that are asked again in a frame: the gateway closes a line with too long a one."""
+
 GREET_AGAIN_NS: Final[int] = 100_000_000
 PING_NS: Final[int] = 500_000_000
 
@@ -192,8 +195,10 @@ class Connection:
         self._asked_ns = now_ns
         self._missed = False
         self._outgoing.append(encode(self._hello))
-        if self._pending:
-            self._outgoing.append(encode(Submit(self._run, list(self._pending.items()))))
+        waiting = list(self._pending.items())
+        for place in range(0, len(waiting), MAX_REQUESTS_PER_FRAME):
+            part = waiting[place : place + MAX_REQUESTS_PER_FRAME]
+            self._outgoing.append(encode(Submit(self._run, part)))
         for instrument_id in sorted([*self.depth, *self._early]):
             self.watch_depth(instrument_id)
 

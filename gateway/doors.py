@@ -7,15 +7,15 @@ import zmq
 from engine.service_config import GatewayConfig
 from gateway.keys import ServerPair
 
-WAITING_MESSAGES: Final[int] = 64
-"""Messages of a connection that are read from it and not handled; further ones wait in the line."""
-
 MAX_REQUEST_BYTES: Final[int] = 1_024
 """Longest message of a subscriber; those of the handshake with keys have some 500 bytes."""
 
-HEARTBEAT_MS: Final[int] = 5_000
-LOST_MS: Final[int] = 15_000
-"""How often ZeroMQ asks the other end of a connection, and when it gives up one that is silent."""
+KEEPALIVE_S: Final[int] = 5
+KEEPALIVES: Final[int] = 3
+"""A line that is silent for so long is asked by TCP, and is given up after so many in vain."""
+
+STANDING_MS: Final[int] = 60_000
+"""A line on which nothing of what was said is taken for so long is given up."""
 
 
 def open_router(
@@ -37,11 +37,19 @@ def open_data(context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
 
 
 def bind_door(socket: "zmq.Socket[bytes]", address: str, server: ServerPair | None) -> None:
-    """Open a door; with keys it is encrypted."""
+    """Open a door; with keys it is encrypted.
+
+    There is no limit to the messages that wait, and ZeroMQ sends no heartbeats: when it has stopped
+    reading a line which then ends, the next heartbeat, sent or answered, aborts the process (libzmq
+    4.3.5, `!_io_error`). `gateway.unread` bounds what waits, TCP finds the lines that are dead.
+    """
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, LOST_MS)
+    socket.setsockopt(zmq.RCVHWM, 0)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, KEEPALIVE_S)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, KEEPALIVES)
+    socket.setsockopt(zmq.TCP_MAXRT, STANDING_MS)
     if server is not None:
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.CURVE_SECRETKEY, server.secret.encode())

@@ -513,13 +513,15 @@ class FrontDoor:
         self._publisher.send(topic, frame)
 
     def idle(self) -> None:
-        """Answer queries, publish how far the depth is, look at the key file, each in its time."""
+        """Answer queries, publish how far depths are, look at lines and keys, each in its time."""
         self._desk.answer()
         self._publisher.hear()
         now_ns = self._clock()
         if now_ns - self._told_ns >= TELL_SEQUENCES_NS:
             self._told_ns = now_ns
             self._deliveries.sequences()
+            self.sessions.cut_unread()
+            self._publisher.cut_unread()
             if self._clock_notes is not None:
                 self._clock_notes.keep(self._time.now_ns())
                 if self._clock_notes.word_given():
@@ -529,7 +531,6 @@ class FrontDoor:
             if self._keys is not None:
                 self._look_at_keys()
             self._publisher.look()
-            self.sessions.cut_unfinished()
 
     def _look_at_keys(self) -> None:
         """Who was revoked is out."""

@@ -12,11 +12,21 @@ import zmq
 
 from gateway.audit import Audit
 from gateway.keys import Admitted
-from gateway.lines import Line, line_of_frame
+from gateway.lines import Line, line_of_frame, wire_bytes
 from gateway.protocol import ADMIN, READ, TRADE
+from gateway.unread import Unread
 
 MAX_TOPIC_BYTES: Final[int] = 64
+SUBSCRIBE_BYTES: Final[int] = 9
+"""What the name of ZMTP's command adds to a topic on the line."""
+
+UNREAD_BYTES: Final[int] = 1_048_576
+"""What may wait unread on a connection; all topics somebody may ask for are far less."""
+
 PER_CALL: Final[int] = 2_000
+ALL_TOPICS: Final[int] = 50
+"""So many times what a connection may ask for is what all may ask for together without keys."""
+
 OVERDONE: Final[int] = 2
 """So many times what is allowed ends the connection."""
 
@@ -31,10 +41,11 @@ Admit = Callable[[], Mapping[str, Admitted] | None]
 class Subscriber:
     """What one connection asked for. ``public`` is its key, empty without keys."""
 
-    __slots__ = ("line", "public", "topics", "wrong")
+    __slots__ = ("heard_bytes", "line", "public", "topics", "wrong")
 
     def __init__(self, line: Line, public: str) -> None:
         self.line = line
+        self.heard_bytes = 0
         self.public = public
         self.topics = 0
         self.wrong = 0
@@ -54,6 +65,8 @@ class Publisher:
         self._audit = audit
         self._subscribers: dict[int, Subscriber] = {}
         self._of_key: dict[str, int] = {}
+        self._unread = Unread(UNREAD_BYTES)
+        self._unread.watch(socket)
 
     def send(self, topic: bytes, frame: bytes) -> None:
         """Publish; who reads too slowly misses it."""
@@ -67,16 +80,20 @@ class Publisher:
             if not int(socket.get(zmq.EVENTS)) & _POLLIN:
                 return
             frame = socket.recv(copy=False)
+            size = len(frame)
             while frame.more:
                 frame = socket.recv(copy=False)
-            self._ask(frame)
+                size += len(frame)
+            encrypted = self._admitted() is not None
+            self._ask(frame, wire_bytes(size + SUBSCRIBE_BYTES, encrypted))
 
-    def _ask(self, frame: "zmq.Frame") -> None:
+    def _ask(self, frame: "zmq.Frame", size: int) -> None:
         asked = frame.bytes
         found = self._subscriber(frame)
         if found is None:
             # A connection that has gone: its topics went with it.
             return
+        found.heard_bytes += size
         topic = asked[1:]
         if asked[:1] == b"\x01":
             why = self._fault(found, topic)
@@ -121,14 +138,15 @@ class Publisher:
             who = admitted.get(found.public)
             if who is None or not any(right in who.key.rights for right in _LISTENERS):
                 return "subscription_not_authorised"
-            if self._of_key.get(found.public, 0) >= self._most:
-                return "too_many_subscriptions"
+        most = self._most * (ALL_TOPICS if admitted is None else 1)
+        if self._of_key.get(found.public, 0) >= most:
+            return "too_many_subscriptions"
         if found.topics >= self._most:
             return "too_many_subscriptions"
         return "malformed_subscription" if len(topic) > MAX_TOPIC_BYTES else ""
 
     def _refuse(self, found: Subscriber, why: str) -> None:
-        self.refused[why] = self.refused.get(why, 0) + 1
+        self._count(why)
         found.wrong += 1
         if found.wrong == 1 or found.wrong > self._most * (OVERDONE - 1):
             self._audit.note("subscription", key=found.public, why=why)
@@ -146,6 +164,16 @@ class Publisher:
                 self._audit.note("subscriber", key=found.public, why="revoked, expired, not listed")
                 found.line.cut()
                 self._forget(found)
+
+    def cut_unread(self) -> None:
+        """End the connections on which too much waits."""
+        for line in self._unread.excess(self._subscribers.values()):
+            self._count("unread_bytes")
+            self._audit.note("connection", why="more waits on it unread than may wait")
+            line.cut()
+
+    def _count(self, why: str) -> None:
+        self.refused[why] = self.refused.get(why, 0) + 1
 
     def _forget(self, found: Subscriber) -> None:
         del self._subscribers[found.line.descriptor]

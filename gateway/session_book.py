@@ -98,8 +98,8 @@ class SessionBook:
             if session.key.public not in admitted:
                 self.end(session, "key revoked, expired or not listed")
 
-    def cut_unfinished(self) -> None:
-        """End the connections with a message that does not end."""
-        for line in self.budgets.unfinished(list(self.by_address.values())):
-            self._audit.note("connection", why="a message that does not end")
+    def cut_unread(self) -> None:
+        """End the connections on which too much waits."""
+        for line in self.budgets.unread(list(self.by_address.values())):
+            self._audit.note("connection", why="more waits on it unread than may wait")
             line.cut()

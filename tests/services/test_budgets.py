@@ -212,7 +212,7 @@ def test_a_message_that_does_not_end_is_cut_off(exchange: Exchange) -> None:
             raw.send(bytes(100_000), more=True)
             highest = max(highest, exchange.grown_mib())
             time.sleep(0.002)
-    assert raw.is_cut() and exchange.refused("unfinished_message") == 1
+    assert raw.is_cut() and exchange.refused("unread_bytes") == 1
     raw.close()
     assert highest < 150
     order_is_answered(exchange)

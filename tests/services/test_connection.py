@@ -3,6 +3,7 @@
 from engine.commands import BUY, SELL, CancelAll, Command
 from engine.events import BookLevel
 from engine.rounds import encode_frame
+from engine.service_config import GatewayConfig
 from gateway.connection import ASK_AGAIN_NS, GREET_AGAIN_NS, Connection
 from gateway.protocol import (
     DEPTH_TOPIC,
@@ -68,6 +69,24 @@ def test_an_answer_that_comes_twice_counts_once() -> None:
     assert connection.replies.pop(1).order_id == 9
     connection.receive(answer, NOW_NS)
     assert connection.replies == {}
+
+
+def test_much_that_is_not_answered_is_asked_again_in_frames_a_gateway_takes() -> None:
+    connection = connected()
+    for _ in range(40):
+        connection.request([ANY] * 1_000)
+    sent(connection, NOW_NS)
+    frames = connection.outgoing(NOW_NS + ASK_AGAIN_NS + 1)
+    assert max(map(len, frames)) < GatewayConfig().max_message_bytes // 4
+    messages = [decode_from_client(frame) for frame in frames]
+    asked = [
+        number
+        for message in messages
+        if isinstance(message, Submit)
+        for number, _ in message.requests
+    ]
+    assert asked == [*range(1, 40_001)]
+    assert messages[0] == Hello(run=5) or messages[1] == Hello(run=5)
 
 
 def test_a_gateway_that_does_not_know_the_session_is_greeted_again() -> None:
