@@ -7,7 +7,7 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled coverage site lint bench bench-long bench-peers bench-services bench-instructions bench-check clean
+.PHONY: help demo test test-compiled coverage mutants site lint bench bench-long bench-peers bench-services bench-instructions bench-check clean
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
@@ -34,7 +34,7 @@ test-compiled: $(COMPILED)/.built ## Run all tests on the compiled engine
 	rm -rf $(TREE)
 	mkdir -p $(TREE)
 	cp -R $(COMPILED)/. $(TREE)
-	tar -c $(addprefix --exclude=,./.git ./$(VENV) ./build ./out ./run *.egg-info *_cache __pycache__) . \
+	tar -c $(addprefix --exclude=,./.git ./$(VENV) ./build ./mutants ./out ./run *.egg-info *_cache __pycache__) . \
 	    | tar -x -C $(TREE)
 	cd $(TREE) && export PYTHONPATH="$$PWD" && \
 	    export SEAWALL_SHARED="$${SEAWALL_SHARED:-$(abspath ../shared)}" && \
@@ -50,6 +50,11 @@ lint: $(VENV)/.installed-dev ## Check style, format and types
 coverage: $(VENV)/.installed-dev ## Run the tests of risk/ and print its branch coverage
 	SEAWALL_PROFILE=brief $(BIN)/python -m pytest -q tests/risk --cov=risk --cov-branch \
 	    --cov-report=term-missing:skip-covered
+
+mutants: $(VENV)/.installed-dev ## Change rules of risk/ one by one and list what no test notices
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[mutation]'
+	SEAWALL_PROFILE=brief $(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 site: $(VENV)/.installed-docs ## Build the documentation and API reference into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -77,7 +82,7 @@ bench-check: $(VENV)/.installed-dev ## Run every benchmark once, unmeasured
 	$(BIN)/python -m pytest bench --benchmark-disable
 
 clean: ## Remove the environment, builds, caches and runs
-	rm -rf $(VENV) build dist out *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist out mutants *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:

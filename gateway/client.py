@@ -1,9 +1,18 @@
 """Clients of the gateway: `Client` for plain programs.
 
-Ten lines are enough::
+A few lines are enough (the gateway stamps time and order id)::
 
+    order = SubmitOrder(
+        time_ns=0,
+        account_id=100,
+        instrument_id=1,
+        order_id=0,
+        side=BUY,
+        qty_lots=5,
+        price_ticks=10_000,
+    )
     with Client(Address()) as client:
-        reply = client.call(SubmitOrder(0, 100, 1, 0, BUY, 5, 10_000))
+        reply = client.call(order)
         print(reply.order_id, reply.events)
         client.subscribe(1)
         while True:
