@@ -38,16 +38,16 @@ def main() -> None:
     market = Market(rulebook="teaching-default", price="100", fund="10000", band="0.2")
     maker = market.open_account(deposit="100000")
     trader = market.open_account(deposit="105", leverage=10)
-    market.sell(maker, "10", price="100")
-    market.buy(trader, "10", price="100")
+    market.sell(maker, qty="10", price="100")
+    market.buy(trader, qty="10", price="100")
     position = market.position(trader)
     assert position is not None
     print(f"long 10 at 100, liquidated at {position.liquidation_price}")
     for index, bid in (("97", "96.9"), ("93", "92.9"), ("92.2", "92.1"), ("91", "90.9")):
-        order = market.buy(maker, "20", price=bid)  # somebody has to buy what is sold
+        order = market.buy(maker, qty="20", price=bid)  # what is sold needs a buyer
         told = len(market.events)
         market.set_index(index)
-        market.tick(1)
+        market.tick(seconds=1)
         account = market.account(trader)
         print(f"index {index}: equity {account.equity}, maintenance {account.maintenance_margin}")
         for line in tell(market, market.events[told:]):
