@@ -11,7 +11,7 @@ from engine.rounds import Outputs
 class PartFailed(RuntimeError):
     """A part raised on an input. Its state may be half changed, so the service has to end; the
     input is in a journal and will be handled again, by a version that can. ``place`` is its
-    number there."""
+    number there, of separate services that of the batch: what `seawall skip` takes."""
 
     def __init__(self, text: str, cause: Exception, place: int) -> None:
         super().__init__(text)

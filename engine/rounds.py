@@ -33,11 +33,13 @@ Outputs = list[tuple[str, Any]]
 
 
 class Unhandled(RuntimeError):
-    """A component raised while it handled a message; its state may be half changed."""
+    """A component raised while it handled a message; its state may be half changed. ``batch`` is
+    the number of the batch it was of, 0 if that is not known."""
 
-    def __init__(self, name: str, message: Any, error: Exception) -> None:
+    def __init__(self, name: str, message: Any, error: Exception, batch: int = 0) -> None:
         what = f"{type(error).__name__}: {error}"
         super().__init__(f"{name} cannot handle {message!r:.1000}: {what:.1000}")
+        self.batch = batch
         # `raise ... from error` loses it where the raising module is compiled.
         self.__cause__ = error
 
@@ -55,9 +57,10 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Round(msgspec.Struct, frozen=True, array_like=True):
-    """risk -> leaf: its messages of one generation, in order."""
+    """risk -> leaf: its messages of one generation of batch number ``batch``, in order."""
 
     messages: list[WireMessage]
+    batch: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -168,11 +171,12 @@ class Leaf:
         said: list[list[WireMessage]] = []
         events: list[Event] = []
         caused: list[Any] = []
-        for message in from_wire(read_frame(_round, body).messages):
+        work: Round = read_frame(_round, body)
+        for message in from_wire(work.messages):
             try:
                 self._handler(message, caused)
             except Exception as error:
-                raise Unhandled("a leaf", message, error) from error
+                raise Unhandled("a leaf", message, error, work.batch) from error
             answers: list[WireMessage] = []
             for item in caused:
                 (answers if type(item) in ROUTES else events).append(item)
@@ -310,13 +314,14 @@ class Hub:
         """Let risk handle its part of the generation and send the others theirs."""
         said: list[list[Any] | None] = []
         handler = self._handler
+        number = 0 if self._current is None else self._current.number
         for receiver, message in self._slots:
             if receiver == RISK:
                 caused: list[Any] = []
                 try:
                     handler(message, caused)
                 except Exception as error:
-                    raise Unhandled(RISK, message, error) from error
+                    raise Unhandled(RISK, message, error, number) from error
                 said.append(caused)
             else:
                 said.append(None)
@@ -324,7 +329,7 @@ class Hub:
         self._places = self._by_leaf()
         for leaf, places in self._places.items():
             messages = [self._slots[place][1] for place in places]
-            out.append((leaf, encode_frame(Round(messages))))
+            out.append((leaf, encode_frame(Round(messages, number))))
             self._waiting.append(leaf)
 
     def _by_leaf(self) -> dict[str, list[int]]:

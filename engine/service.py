@@ -26,7 +26,7 @@ from engine.link_header import Header, NoMessage, message_of, parts_of
 from engine.link_keys import LinkKeys
 from engine.link_seal import Seal
 from engine.part import Door, Part, PartFailed
-from engine.rounds import Outputs
+from engine.rounds import Outputs, Unhandled
 from engine.service_journal import OUTSIDE, Input, JournalDamaged, ServiceJournal
 from engine.snapshot import pack, unpack
 
@@ -213,6 +213,10 @@ class Service:
         """Journal what is pending, keep a snapshot, let go of everything."""
         self._commit()
         self._snapshot()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of everything; what is not in the journal is lost."""
         self.journal.close()
         if self._guard is not None:
             self._guard.close()
@@ -354,7 +358,8 @@ class Service:
             raise
         except Exception as error:
             text = f"{self.name}: input {place} (from {source}): {error}"
-            raise PartFailed(text, error, place) from error
+            batch = error.batch if isinstance(error, Unhandled) else 0
+            raise PartFailed(text, error, batch or place) from error
 
     def _put(self, out: Outputs, deliver: bool) -> None:
         for receiver, body in out:

@@ -54,6 +54,9 @@ DURABLE_PROCESS: Final[str] = "process"
 DURABLE_DISK: Final[str] = "disk"
 """Groups survive a power failure: every one waits for the disk."""
 
+ANEW: Final[str] = "anew"
+"""The setting of the head that says behind which row a service began anew."""
+
 KEPT_SNAPSHOTS: Final[int] = 2
 FILE_BYTES: Final[int] = 67_108_864
 """A journal that keeps its inputs begins another file at the first snapshot beyond this length;
@@ -138,6 +141,12 @@ class ServiceJournal:
         if not bases_of(self.path) and not self._head.place:
             self._begin_file(0, FIRST_CHAIN)
         self._snapshot = self._usable_snapshot()
+        anew = int(self._head.settings.get(ANEW, "0"))
+        if (0 if self._snapshot is None else self._snapshot.place) < anew:
+            raise JournalDamaged(
+                f"{self.path}: no snapshot behind row {anew} can be used, and since a skip those "
+                f"before it lead elsewhere; {RESTORE}"
+            )
         end = self._end_behind(self._snapshot or self._first_row())
         file = file_of(self.path, end.base)
         if self._file < 0:
@@ -246,6 +255,19 @@ class ServiceJournal:
             # Before what it replaces is deleted.
             sync_folder(self.path.parent)
         self._forget()
+
+    def begin_anew(self, state: bytes) -> None:
+        """Keep a state that does not follow from the inputs before it: no start may begin from an
+        older one, or handle these again.
+
+        Raises:
+            JournalError: the disk refuses.
+        """
+        self.snapshot(state)
+        self._head.note(ANEW, str(self.place))
+        for place in snapshots_of(self.path):
+            if place < self.place:
+                snapshot_file(self.path, place).unlink(missing_ok=True)
 
     def _forget(self) -> None:
         """Delete snapshots beyond those kept, and the files of the log none of these needs."""

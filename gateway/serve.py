@@ -20,6 +20,7 @@ from engine.complaints import Complaints
 from engine.journal import JournalError
 from engine.journal_head import JournalHead
 from engine.part import Door, Part, PartFailed
+from engine.rounds import Unhandled
 from engine.service import Service
 from engine.service_config import (
     ALL,
@@ -62,6 +63,9 @@ REFUSALS: Final[str] = "refusals.jsonl"
 
 DEFAULTS: Final[str] = "the defaults"
 """Stands for the file of the settings where none is given."""
+
+UNFINISHED: Final[str] = "skip.unfinished"
+"""A file of the run directory that is there while `seawall skip` changes several journals."""
 
 READY: Final[str] = "ready"
 """Last word of the line a service prints when it knows all its peers."""
@@ -218,6 +222,17 @@ def require_same_shards(journal: ServiceJournal | JournalHead, config: ServiceCo
         )
 
 
+def require_finished_skip(config: ServiceConfig) -> None:
+    """Refuse services of which some begin anew and others not yet.
+
+    Raises:
+        ConfigError: a skip was cut off.
+    """
+    unfinished = Path(config.run_dir) / UNFINISHED
+    if unfinished.exists():
+        raise ConfigError(f"{unfinished}: a skip was cut off; give the same seawall skip again")
+
+
 def require_same_layout(config: ServiceConfig) -> None:
     """Refuse a run directory that was begun in the other layout: its journals would be left alone
     and the exchange would begin with nothing.
@@ -245,6 +260,7 @@ def run_service(name: str, config: ServiceConfig, log: ServiceLog) -> None:
         PartFailed: an input cannot be handled.
     """
     meter = Meter(name, config, time.monotonic_ns) if config.metrics.base_port else None
+    require_finished_skip(config)
     service = build_service(name, config, meter, log)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -314,7 +330,7 @@ def serve(name: str, config_path: str | None) -> int:
         print(error, file=sys.stderr)
         log.live = True
         log.warn("input_not_handled", why=str(error))
-        if name == ALL:
+        if isinstance(error.__cause__, Unhandled):
             given = f"--config {config_path} " if config_path else ""
             words = f"seawall skip {given}--input {error.place} --reason WHY"
             print(f"to go on without it: {words}", flush=True)

@@ -35,6 +35,7 @@ from gateway.serve import (
     READY,
     UNUSABLE,
     read_config,
+    require_finished_skip,
     require_same_layout,
     require_same_shards,
 )
@@ -262,6 +263,7 @@ def check(config: ServiceConfig, file: str) -> None:
     if config.gateway.keys:
         read_keys(config.gateway.keys)
     require_same_layout(config)
+    require_finished_skip(config)
     recorder = config.recorder()
     if config.journal(recorder).exists():
         head = JournalHead(config.journal(recorder), recorder, PATIENCE_MS, alone=True)

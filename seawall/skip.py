@@ -10,14 +10,11 @@ import argparse
 import time
 from collections.abc import Sequence
 from getpass import getuser
-from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
-from engine.commands import Command, Skipped
+from engine.commands import Command
 from engine.link import NotAFrame, read_frame
-from engine.messages import encode
 from engine.rounds import Batch, Outputs, batch_of, encode_frame
 from engine.service_config import ALL, ONE, ServiceConfig
 from engine.service_journal import OUTSIDE, Input, ServiceJournal, Skip
@@ -27,6 +24,8 @@ from gateway.intake import GatewayPart
 from gateway.one_process import OneProcess
 from gateway.parts import RiskHolder
 from gateway.serve import read_config
+from seawall.rebuild import skip_rebuilding
+from seawall.skip_search import without_poison
 
 
 class Stuck:
@@ -60,40 +59,24 @@ class Stuck:
         raise ValueError(f"there is no input {place}: the journal ends at {journal.place}")
 
     def skipped(self, reason: str) -> tuple[Input, list[Command]]:
-        """The input without the commands that cannot be handled, and those commands: as few as
-        make it work, looked for from the first.
+        """The input without the commands that cannot be handled, and those commands.
 
         Raises:
             ValueError: it can be handled as it is.
         """
         intake: Intake = read_frame(intake_decoder, self._entry.body)
         batch = batch_of(intake.batch)
-        kept: list[Command] = list(batch.commands)
-        left_out: list[Command] = []
-        while not self._works(intake, batch, kept, len(kept)):
-            place = self._first_that_raises(intake, batch, kept)
-            left_out.append(kept[place])
-            kept[place] = _in_place_of(kept[place], reason)
-        if not left_out:
+
+        def works(commands: list[Command]) -> bool:
+            self._part.restore(unpack(self._before))
+            return self._handles(_with_commands(intake, batch, commands))
+
+        found = without_poison(list(batch.commands), works, reason)
+        if not found.left_out:
             raise ValueError("this version can handle the input: start the exchange")
-        return self._entry._replace(body=_with_commands(intake, batch, kept)), left_out
-
-    def _first_that_raises(self, intake: Intake, batch: Batch, commands: list[Command]) -> int:
-        """The place of the last command of the shortest beginning that raises."""
-        least, most = 1, len(commands)
-        while least < most:
-            middle = (least + most) // 2
-            if self._works(intake, batch, commands, middle):
-                least = middle + 1
-            else:
-                most = middle
-        return least - 1
-
-    def _works(self, intake: Intake, batch: Batch, commands: list[Command], count: int) -> bool:
-        """Whether the first ``count`` commands can be handled."""
-        self._part.restore(unpack(self._before))
-        rest = [_in_place_of(command, "") for command in commands[count:]]
-        return self._handles(_with_commands(intake, batch, [*commands[:count], *rest]))
+        return self._entry._replace(body=_with_commands(intake, batch, found.commands)), (
+            found.left_out
+        )
 
     def _handles(self, body: bytes) -> bool:
         out: Outputs = []
@@ -106,12 +89,7 @@ class Stuck:
         return True
 
 
-def _in_place_of(command: Any, reason: str) -> Skipped:
-    digest = blake2b(encode(command), digest_size=16).hexdigest()
-    return Skipped(command.time_ns, getattr(command, "account_id", 0), digest, reason)
-
-
-def _with_commands(intake: Intake, batch: Batch, commands: Sequence[Any]) -> bytes:
+def _with_commands(intake: Intake, batch: Batch, commands: Sequence[Command]) -> bytes:
     changed = Batch(batch.number, list(commands), batch.parcels)
     return encode_frame(msgspec.structs.replace(intake, batch=encode_frame(changed)))
 
@@ -121,26 +99,33 @@ def skip(arguments: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the settings cannot be used.
-        JournalError: the journal cannot be read or written.
-        ValueError: the layout is not that of one process, or nothing is to be skipped.
+        JournalError: a journal cannot be read or written.
+        ValueError: nothing is to be skipped, or an earlier input is.
     """
     config = read_config(arguments.config)
-    if config.layout != ONE:
-        raise ValueError(f'layout = "{config.layout}": only with layout = "{ONE}" a skip is known')
+    if config.layout == ONE:
+        told = skip_in_place(config, arguments.input, arguments.reason)
+    else:
+        told = skip_rebuilding(config, arguments.input, arguments.reason)
+    for text in (*told, "start the exchange again with seawall up"):
+        print(text)
+    return 0
+
+
+def skip_in_place(config: ServiceConfig, place: int, reason: str) -> list[str]:
+    """Leave out what raises of an input of the one process; returns what was left out, in words.
+
+    Raises:
+        JournalError: the journal cannot be read or written.
+        ValueError: there is no such input, or nothing is to be skipped.
+    """
     if not config.journal(ALL).exists():
         raise ValueError(f"{config.journal(ALL)}: there is no journal")
     journal = ServiceJournal(config.journal(ALL), ALL, keep_inputs=True)
     try:
-        stuck = Stuck(journal, config, arguments.input)
-        entry, left_out = stuck.skipped(arguments.reason)
+        entry, left_out = Stuck(journal, config, place).skipped(reason)
         commands = [f"{command!r:.1000}" for command in left_out]
-        journal.skip(
-            arguments.input,
-            Skip(entry.body, commands, arguments.reason, getuser(), time.time_ns()),
-        )
+        journal.skip(place, Skip(entry.body, commands, reason, getuser(), time.time_ns()))
     finally:
         journal.close()
-    for text in commands:
-        print(f"input {arguments.input}: skipped {text}")
-    print("start the exchange again with seawall up")
-    return 0
+    return [f"input {place}: skipped {text}" for text in commands]
