@@ -47,7 +47,6 @@ DOORS = (
 EXACT_DIVISION = (
     "engine/units.py",
     "engine/instruments.py",
-    "risk/formulas/",
     *DOORS,
 )
 """Core files where ``/`` divides exact decimals or fractions, or joins paths."""
@@ -341,7 +340,7 @@ INNOCENT: list[tuple[Rule, str, str]] = [
     (no_floats, "risk/a.py", "x = 10**9"),
     (no_floats, "risk/rulebook_file.py", "refused = isinstance(x, float)"),
     (no_true_division, "risk/a.py", "x = a // b"),
-    (no_true_division, "risk/formulas/a.py", "x = Fraction(a) / b"),
+    (no_true_division, "risk/rulebook_file.py", "x = Fraction(a) / b"),
     (no_outside_in_components, "engine/journal.py", "open('x')"),
     (no_outside_in_components, "seawall/a.py", "import random\nprint(1)"),
     (no_iteration_over_sets, "risk/a.py", "for x in sorted({1, 2}): pass\ny = x in {1, 2}"),

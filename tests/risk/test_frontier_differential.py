@@ -62,6 +62,16 @@ MODELS = {
             ("maintenance_slope_ppb", 50_000),
         ],
     ),
+    "root of size": MarginSpec(
+        "root_of_size",
+        [],
+        [
+            ("initial_ppb", 40_000_000),
+            ("maintenance_ppb", 20_000_000),
+            ("premium_ppb", 1_000_000),
+            ("unit_lots", 3),
+        ],
+    ),
     "used margin": MarginSpec(
         "used_margin", [], [("maintenance_of_used_ppb", 400_000_000), ("max_leverage", 5)]
     ),

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from engine.instruments import INVERSE, LINEAR, Instrument, InstrumentSpec, MarginSpec
 from engine.units import PPB
-from risk.formulas.funding import dampened_rate_ppb, time_weighted_sum
 from risk.funding import (
     PremiumWindow,
     divide_towards_zero,
@@ -18,6 +17,7 @@ from risk.funding import (
     premium_ppb,
 )
 from risk.rulebook import FundingRule
+from tests.venues.funding import time_weighted_sum
 
 SECOND = 10**9
 EIGHT_HOURS = 8 * 3_600 * SECOND
@@ -78,10 +78,12 @@ def test_interval_pays_its_share_of_the_rate_period_and_the_cap_is_per_interval(
 
 
 @given(RATES, st.integers(0, 10**7), st.integers(0, 10**7))
-def test_dampener_is_the_clamp_with_no_interest(premium: int, damp: int, extra: int) -> None:
+def test_a_clamp_without_interest_is_a_dampener(premium: int, damp: int, extra: int) -> None:
+    """Deribit's ``max(d, P) + min(-d, P)``: 0 inside the band, what lies beyond it outside."""
     cap = damp + extra + 1
     rule = FundingRule(clamp_ppb=damp, cap_ppb=cap)
-    assert dampened_rate_ppb(premium, damp, cap) == funding_rate_ppb(premium, rule)
+    beyond = max(damp, premium) + min(-damp, premium)
+    assert funding_rate_ppb(premium, rule) == max(-cap, min(cap, beyond))
 
 
 @pytest.mark.parametrize(

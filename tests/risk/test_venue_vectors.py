@@ -1,19 +1,30 @@
 """Venue vectors: margin requirements, orders, levels and portfolios; and that none is forgotten.
 
 A handler turns the inputs of one kind of vector into figures with the functions of
-`risk.formulas`; every figure the vector expects is compared. Liquidation and losses are in
+`tests.venues`; every figure the vector expects is compared. Liquidation and losses are in
 ``test_venue_vectors_liquidation.py``, the integer models in ``test_venue_vectors_engine.py``.
 """
 
 from decimal import Decimal
 from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 import pytest
 
-from risk.formulas import bankruptcy, levels, maintenance, order_margin, portfolio
 from tests.risk.test_venue_vectors_liquidation import HANDLERS as LIQUIDATION_HANDLERS
-from tests.risk.venue_vectors import Handler, Vector, all_vectors, check, f, parameters, side_of
+from tests.risk.venue_vectors import (
+    REPOSITORY,
+    THROUGH_THE_ENGINE,
+    Handler,
+    Vector,
+    all_vectors,
+    check,
+    f,
+    parameters,
+    side_of,
+)
+from tests.venues import bankruptcy, levels, maintenance, order_margin, portfolio
 
 MARKS_KINDS = (
     "funding_rate",
@@ -475,3 +486,18 @@ def test_every_vector_is_tested_or_waiting_with_a_reason() -> None:
     assert sorted(set(places) - kinds) == []
     tested = [v for v in all_vectors() if v["kind"] not in WAITING]
     assert len(tested) == 229
+
+
+ASKED_OF_THE_ENGINE = 78
+"""How many of the 230 vectors run through the engine's own models, solver, marks and funding. The
+number only rises; `docs/real_venues.md` prints it."""
+
+
+def test_the_number_of_vectors_the_engine_answers_is_pinned_and_printed() -> None:
+    if not all_vectors():
+        pytest.skip("the venue vectors are absent")
+    for module in ("test_venue_vectors_engine", "test_venue_vectors_marks"):
+        import_module(f"tests.risk.{module}")
+    assert len(THROUGH_THE_ENGINE) == ASKED_OF_THE_ENGINE
+    page = (REPOSITORY / "docs" / "real_venues.md").read_text()
+    assert f"{ASKED_OF_THE_ENGINE} of {len(all_vectors())} figures" in " ".join(page.split())

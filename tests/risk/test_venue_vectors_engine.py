@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from engine.instruments import AssetSpec, Instrument, MarginTier
+from engine.instruments import AssetSpec, Instrument, MarginSpec, MarginTier
 from engine.units import PPB
 from risk.margin import (
     BracketMargin,
     LinearInSizeMargin,
     MarginModel,
     UsedMargin,
+    build_margin_model,
     with_deductions,
 )
 from risk.margin.ccxt_tiers import ccxt_tiers
@@ -34,7 +35,7 @@ from tests.risk.venue_accounts import (
     price_of,
     quanta,
 )
-from tests.risk.venue_vectors import Vector, all_vectors, f, parameters, side_of
+from tests.risk.venue_vectors import Vector, all_vectors, engine_parameters, f, side_of
 
 Inputs = dict[str, Any]
 DOLLARS = AssetSpec(1, "USDT", 6)
@@ -92,7 +93,7 @@ def entry_value(side: int, qty: Fraction, price: Fraction) -> int:
     return quanta(side * qty * price)
 
 
-@pytest.mark.parametrize("vector", parameters(reachable_on_mark))
+@pytest.mark.parametrize("vector", engine_parameters(reachable_on_mark))
 def test_isolated_liquidation_price_solves_in_ticks(vector: Vector) -> None:
     inputs = vector["inputs"]
     side, qty, entry = side_of(inputs), f(inputs["qty"]), f(inputs["entry_price"])
@@ -114,7 +115,7 @@ def entry_based_long(vector: Vector) -> bool:
     return right_kind and inputs["formula"] == "entry_based" and inputs["side"] == "long"
 
 
-@pytest.mark.parametrize("vector", parameters(entry_based_long))
+@pytest.mark.parametrize("vector", engine_parameters(entry_based_long))
 def test_margin_on_entry_value_solves_as_used_margin_at_leverage_one(vector: Vector) -> None:
     inputs = vector["inputs"]
     qty, entry = f(inputs["qty"]), f(inputs["entry_price"])
@@ -127,7 +128,7 @@ def test_margin_on_entry_value_solves_as_used_margin_at_leverage_one(vector: Vec
     agree(found, vector, "liquidation_price", tick)
 
 
-@pytest.mark.parametrize("vector", parameters(lambda v: v["id"] == "long-never-liquidated"))
+@pytest.mark.parametrize("vector", engine_parameters(lambda v: v["id"] == "long-never-liquidated"))
 def test_overfunded_long_has_no_liquidation_price(vector: Vector) -> None:
     inputs = vector["inputs"]
     qty, entry = f(inputs["qty"]), f(inputs["entry_price"])
@@ -138,7 +139,7 @@ def test_overfunded_long_has_no_liquidation_price(vector: Vector) -> None:
 
 
 def of_kind(*kinds: str) -> list[Any]:
-    return parameters(lambda vector: vector["kind"] in kinds)
+    return engine_parameters(lambda vector: vector["kind"] in kinds)
 
 
 @pytest.mark.parametrize("vector", of_kind("liq_price_cross"))
@@ -209,7 +210,7 @@ def test_account_liquidation_price_solves_from_equity_today(vector: Vector) -> N
         agree(found, vector, field, tick)
 
 
-@pytest.mark.parametrize("vector", parameters(lambda v: v["id"] == "kraken-futures-epp"))
+@pytest.mark.parametrize("vector", engine_parameters(lambda v: v["id"] == "kraken-futures-epp"))
 def test_inverse_liquidation_and_bankruptcy_price_solve_in_ticks(vector: Vector) -> None:
     inputs = vector["inputs"]
     tick = "0.001"
@@ -255,7 +256,7 @@ def has_brackets(vector: Vector) -> bool:
     return vector["kind"] == "maintenance_margin" and "risk_factor" not in vector["inputs"]
 
 
-@pytest.mark.parametrize("vector", parameters(has_brackets))
+@pytest.mark.parametrize("vector", engine_parameters(has_brackets))
 def test_bracket_model_gives_the_venues_maintenance(vector: Vector) -> None:
     inputs, expected = vector["inputs"], vector["expected"]
     model = BracketMargin(bracket_tiers(inputs))
@@ -321,6 +322,48 @@ def test_linear_in_size_model_gives_the_venues_margins(vector: Vector) -> None:
     maintenance_q = model.maintenance_q(size_lots, notional_q, 0, leverage)
     assert initial_q == f(expected["initial_margin"]) * 10**6
     assert maintenance_q == f(expected["maintenance_margin"]) * 10**6
+
+
+def has_a_rate_below_one(vector: Vector) -> bool:
+    return vector["kind"] == "size_premium_weight" and vector["inputs"]["weight_bps"] < 10_000
+
+
+@pytest.mark.parametrize("vector", engine_parameters(has_a_rate_below_one))
+def test_root_of_size_model_gives_the_venues_margin_ratio(vector: Vector) -> None:
+    inputs = vector["inputs"]
+    rate_ppb = inputs["weight_bps"] * PPB // 10_000
+    premium_ppb = int(f(inputs["imf_factor"]) * PPB)
+    lots_of_one = 1_000
+    figures = [
+        ("initial_ppb", rate_ppb + 1),
+        ("maintenance_ppb", rate_ppb),
+        ("premium_ppb", premium_ppb),
+        ("unit_lots", lots_of_one),
+    ]
+    model = build_margin_model(MarginSpec("root_of_size", [], figures))
+    size_lots = int(f(inputs["size"])) * lots_of_one
+    # The venue cuts the ratio at a basis point.
+    ratio_ppb = model.maintenance_q(-size_lots, PPB, 0, 1)
+    assert ratio_ppb * 10_000 // PPB == vector["expected"]["weight_bps"]
+    assert model.slope_bound_ppb(size_lots) == ratio_ppb
+    assert model.initial_q(size_lots, PPB, 0, 10) > ratio_ppb
+
+
+@pytest.mark.parametrize(
+    "vector", engine_parameters(lambda v: v["id"] == "bybit-inverse-bankruptcy-tick")
+)
+def test_bankruptcy_price_of_a_long_is_rounded_up_to_the_tick(vector: Vector) -> None:
+    inputs = vector["inputs"]
+    tick = inputs["tick_size"]
+    contract = inverse(tick)
+    qty_lots = 1_000_000
+    # What the contract was worth in coins, and the margin that is a fiftieth of it.
+    unit_q = contract.unit_q * qty_lots
+    entry_q = -int(unit_q / (f(inputs["entry_price"]) / f(tick)))
+    margin_q = -entry_q // int(inputs["leverage"])
+    found = bankruptcy_price_ticks(contract, qty_lots, entry_q, margin_q)
+    assert found is not None
+    assert price_of(found, tick) == f(vector["expected"]["bankruptcy_price"])
 
 
 @pytest.mark.parametrize("vector", of_kind("margin_level"))

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from risk.formulas import adl, bankruptcy, levels, liquidation_size, losses
-from risk.formulas import liquidation_price as price_of
 from tests.risk.venue_vectors import Handler, Vector, check, f, parameters, side_of
+from tests.venues import adl, bankruptcy, levels, liquidation_size, losses
+from tests.venues import liquidation_price as price_of
 
 Inputs = dict[str, Any]
 ZERO = Fraction(0)

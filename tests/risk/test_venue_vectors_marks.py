@@ -9,8 +9,18 @@ import pytest
 
 from engine.units import PPB, to_ppb
 from risk.exponential_average import ema_step
-from risk.formulas.funding import (
-    dampened_rate_ppb,
+from risk.funding import clamp, funding_payment_q, funding_rate_ppb, premium_ppb
+from risk.mark import average_basis_price_ticks, funding_basis_price_ticks, mark_price_ticks
+from risk.marks.three_prices import book_price_ticks, three_prices_ticks
+from risk.rulebook import FundingRule
+from tests.risk.venue_vectors import (
+    VECTORS_FILE,
+    Vector,
+    all_vectors,
+    engine_parameters,
+    parameters,
+)
+from tests.venues.funding import (
     dydx_funding_cap_ppb,
     dydx_index_delta,
     impact_notional_q,
@@ -19,11 +29,6 @@ from risk.formulas.funding import (
     vega_funding_payment,
     vega_funding_rate_ppb,
 )
-from risk.funding import clamp, funding_payment_q, funding_rate_ppb, premium_ppb
-from risk.mark import average_basis_price_ticks, funding_basis_price_ticks, mark_price_ticks
-from risk.marks.three_prices import book_price_ticks, three_prices_ticks
-from risk.rulebook import FundingRule
-from tests.risk.venue_vectors import VECTORS_FILE, Vector, all_vectors, parameters
 
 KINDS = (
     "funding_rate",
@@ -56,8 +61,9 @@ def grid(text: str, per_unit: int = TICKS) -> int:
 
 
 def check_dampener(given: dict[str, Any], expected: dict[str, Any]) -> None:
-    rate = dampened_rate_ppb(ppb(given["premium_rate"]), ppb(given["damp"]), ppb(given["cap"]))
-    assert rate == ppb(expected["funding_rate_8h"])
+    # A dampener is a clamp around no interest.
+    rule = FundingRule(clamp_ppb=ppb(given["damp"]), cap_ppb=ppb(given["cap"]))
+    assert funding_rate_ppb(ppb(given["premium_rate"]), rule) == ppb(expected["funding_rate_8h"])
 
 
 def check_clamped_premium(given: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -222,6 +228,22 @@ def test_every_kind_has_vectors_and_waiting_names_only_existing_ones() -> None:
     ours = [vector for vector in all_vectors() if vector["kind"] in KINDS]
     assert sorted({vector["kind"] for vector in ours}) == sorted(KINDS)
     assert [name for name in WAITING if name not in [vector["id"] for vector in ours]] == []
+
+
+def asks_the_engine(vector: Vector) -> bool:
+    """Whether the check computes with the functions the engine runs, of `risk.mark` and
+    `risk.funding`, and not with a formula of its own."""
+    if vector["kind"] == "funding_rate":
+        return "internal_twap" not in vector["inputs"]
+    return vector["kind"] in (
+        "funding_payment",
+        "mark_price",
+        "mark_price_component",
+        "ema_time_weighted",
+    )
+
+
+engine_parameters(asks_the_engine)
 
 
 @pytest.mark.parametrize("vector", parameters(lambda vector: vector["kind"] in KINDS))

@@ -6,10 +6,10 @@ import pytest
 
 from engine.instruments import Instrument, MarginTier
 from engine.units import PPB
-from risk.formulas import levels
 from risk.margin import BracketMargin, UsedMargin
 from risk.solve import bankruptcy_price_ticks, liquidation_price_ticks
 from tests.risk.venue_accounts import QUANTA, linear, lots, price_of, quanta
+from tests.venues import levels
 
 PERCENT = PPB // 100
 TICK = "0.000001"

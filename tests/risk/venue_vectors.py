@@ -30,6 +30,16 @@ def parameters(keep: Callable[[Vector], bool]) -> list[Any]:
     return [pytest.param(v, id=f"{v['id']} [{v['source'][:60]}]") for v in chosen]
 
 
+THROUGH_THE_ENGINE: set[str] = set()
+"""Ids of the vectors that some test puts to the engine itself, not to a formula of its own."""
+
+
+def engine_parameters(keep: Callable[[Vector], bool]) -> list[Any]:
+    """`parameters` of a test that asks the engine: its vectors are counted."""
+    THROUGH_THE_ENGINE.update(vector["id"] for vector in all_vectors() if keep(vector))
+    return parameters(keep)
+
+
 def f(value: Any) -> Fraction:
     """A decimal string or int of a vector, exactly."""
     assert isinstance(value, str | int)

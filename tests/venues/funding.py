@@ -1,16 +1,7 @@
-"""Funding of venues whose way no rulebook uses yet, in integers like `risk.funding`."""
+"""Funding of venues whose way no rulebook can name yet, in integers like `risk.funding`."""
 
 from engine.units import PPB
 from risk.funding import clamp, divide_towards_zero
-
-
-def dampened_rate_ppb(mean_premium_ppb: int, damp_ppb: int, cap_ppb: int) -> int:
-    """Deribit: ``max(d, P) + min(-d, P)``, zero inside the dampener's band, limited to +-cap.
-
-    Source: support.deribit.com, article 31424939178397.
-    """
-    rate = max(damp_ppb, mean_premium_ppb) + min(-damp_ppb, mean_premium_ppb)
-    return clamp(rate, -cap_ppb, cap_ppb)
 
 
 def interest_difference_ppb(quote_daily_ppb: int, base_daily_ppb: int, intervals: int) -> int:
