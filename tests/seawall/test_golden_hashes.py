@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 
 SMALL_CRASH = {
     "teaching-default": "8bf84cea281564d8b24b8c790c04f936",
-    "binance-usdm": "7a6a662bdfedbaf1f382422c90404ae9",
+    "binance-usdm": "0838a7d85d21b0e9384976fc55c1afa4",
     "deribit-linear": "19de9abaa2a28b9172acddfc2a146dd3",
-    "hyperliquid": "98a3fa30194202c549faaa492b3da14e",
+    "hyperliquid": "8a455a9f1f3a56a990eaaddaf808ffde",
     "kraken-spot": "3cb9a6e6b61e87c9486edd3906f1bd41",
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
