@@ -216,13 +216,13 @@ def crash(exchange: Exchange, percent: int, ticks: int, count: bool) -> int:
     level or their bands changed."""
     listing = exchange.risk.core.listings[0]
     positions = listing.sorted_holders()
-    bands = [(position.low_ticks, position.high_ticks) for position in positions]
+    bands = [(position.low, position.high) for position in positions]
     touched = 0
     for number in range(1, ticks + 1):
         price = worlds.START_TICKS - worlds.START_TICKS * percent * number // (100 * ticks)
         worlds.mark_tick(exchange, 0, number * 10**9, price)
         if count:
-            now = [(position.low_ticks, position.high_ticks) for position in positions]
+            now = [(position.low, position.high) for position in positions]
             touched += sum(1 for old, new in zip(bands, now, strict=True) if old != new)
             bands = now
     return touched

@@ -50,18 +50,18 @@ def high_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) 
 class Banded:
     """What moves an account's equity with one price, and the band in which it may without a look.
 
-    A position in an instrument, or a balance in a collateral asset. Edges are in that price's
-    units, `NO_THRESHOLD` where there is none; `frontier_slot` is the place in the frontier (-1: it
-    is not in it).
+    A position in an instrument, or a balance in a collateral asset. The edges `low` and `high` are in
+    that price's units, `NO_THRESHOLD` where there is none; `frontier_slot` is the place in the
+    frontier (-1: it is not in it).
     """
 
-    __slots__ = ("account", "frontier_slot", "high_ticks", "low_ticks")
+    __slots__ = ("account", "frontier_slot", "high", "low")
 
     def __init__(self, account: "MarginAccount") -> None:
         self.account = account
         self.frontier_slot = -1
-        self.low_ticks = NO_THRESHOLD
-        self.high_ticks = NO_THRESHOLD
+        self.low = NO_THRESHOLD
+        self.high = NO_THRESHOLD
 
 
 class Frontier:
@@ -103,7 +103,7 @@ class Frontier:
     def __len__(self) -> int:
         return self._count
 
-    def place(self, position: Banded, low_ticks: int, high_ticks: int, widen: bool) -> None:
+    def place(self, position: Banded, low: int, high: int, widen: bool) -> None:
         """Put a position's band in force.
 
         An edge already in force that is nearer to the mark stays unless ``widen``: being too near
@@ -112,19 +112,17 @@ class Frontier:
         slot = position.frontier_slot
         if slot < 0:
             slot = self._take_slot(position)
-        held = position.low_ticks
-        if low_ticks > held or (widen and low_ticks != held):
-            position.low_ticks = low_ticks
-            if low_ticks != NO_THRESHOLD:
+        held = position.low
+        if low > held or (widen and low != held):
+            position.low = low
+            if low != NO_THRESHOLD:
                 # The highest low edge first: negative, with the slot counted upwards all the same.
-                self._new_lows.append(slot - low_ticks * _SLOTS)
-        held = position.high_ticks
-        if high_ticks != held and (
-            widen or held == NO_THRESHOLD or NO_THRESHOLD < high_ticks < held
-        ):
-            position.high_ticks = high_ticks
-            if high_ticks != NO_THRESHOLD:
-                self._new_highs.append(slot + high_ticks * _SLOTS)
+                self._new_lows.append(slot - low * _SLOTS)
+        held = position.high
+        if high != held and (widen or held == NO_THRESHOLD or NO_THRESHOLD < high < held):
+            position.high = high
+            if high != NO_THRESHOLD:
+                self._new_highs.append(slot + high * _SLOTS)
         waiting = len(self._new_lows) + len(self._new_highs)
         if waiting > _MOST_WAITING:
             self._take_in()
@@ -139,8 +137,8 @@ class Frontier:
             self._free.append(slot)
             self._count -= 1
             position.frontier_slot = -1
-            position.low_ticks = NO_THRESHOLD
-            position.high_ticks = NO_THRESHOLD
+            position.low = NO_THRESHOLD
+            position.high = NO_THRESHOLD
 
     def crossed(self, mark_ticks: int) -> list[Banded]:
         """Positions whose band the mark has left, each once; the edge that was passed is cleared.
@@ -155,14 +153,14 @@ class Frontier:
         while lows and lows[0] < limit:
             position = self._at_low(heappop(lows))
             if position is not None:
-                position.low_ticks = NO_THRESHOLD
+                position.low = NO_THRESHOLD
                 found.append(position)
         highs = self._highs
         limit = mark_ticks * _SLOTS
         while highs and highs[0] < limit:
             position = self._at_high(heappop(highs))
             if position is not None:
-                position.high_ticks = NO_THRESHOLD
+                position.high = NO_THRESHOLD
                 found.append(position)
         return found
 
@@ -183,7 +181,7 @@ class Frontier:
         """Whose low edge an entry is; None if it is stale."""
         slot = entry % _SLOTS
         position = self._members[slot]
-        if position is not None and position.low_ticks * _SLOTS == slot - entry:
+        if position is not None and position.low * _SLOTS == slot - entry:
             return position
         return None
 
@@ -191,7 +189,7 @@ class Frontier:
         """Whose high edge an entry is; None if it is stale."""
         slot = entry % _SLOTS
         position = self._members[slot]
-        if position is not None and position.high_ticks * _SLOTS == entry - slot:
+        if position is not None and position.high * _SLOTS == entry - slot:
             return position
         return None
 
@@ -228,10 +226,10 @@ class Frontier:
         self._new_highs.clear()
         for slot, position in enumerate(self._members):
             if position is not None:
-                if position.low_ticks != NO_THRESHOLD:
-                    self._lows.append(slot - position.low_ticks * _SLOTS)
-                if position.high_ticks != NO_THRESHOLD:
-                    self._highs.append(slot + position.high_ticks * _SLOTS)
+                if position.low != NO_THRESHOLD:
+                    self._lows.append(slot - position.low * _SLOTS)
+                if position.high != NO_THRESHOLD:
+                    self._highs.append(slot + position.high * _SLOTS)
         heapify(self._lows)
         heapify(self._highs)
 

@@ -215,6 +215,6 @@ def _check_call(risk: RiskEngine, account: MarginAccount) -> None:
 
 
 def _in_band(member: Banded, price: int) -> bool:
-    return (member.low_ticks == NO_THRESHOLD or member.low_ticks <= price) and (
-        member.high_ticks == NO_THRESHOLD or price <= member.high_ticks
+    return (member.low == NO_THRESHOLD or member.low <= price) and (
+        member.high == NO_THRESHOLD or price <= member.high
     )

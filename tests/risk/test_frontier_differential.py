@@ -177,8 +177,7 @@ class Market:
         self, members: Sequence[Banded], frontier: Frontier, price: int
     ) -> tuple[int, int]:
         outside = sum(
-            (p.low_ticks != NO_THRESHOLD and price < p.low_ticks)
-            or (p.high_ticks != NO_THRESHOLD and price > p.high_ticks)
+            (p.low != NO_THRESHOLD and price < p.low) or (p.high != NO_THRESHOLD and price > p.high)
             for p in members
         )
         touched = {p.account.margin_account_id: p.account for p in frontier.crossed(price)}
@@ -202,7 +201,7 @@ class Market:
         prices: list[tuple[Banded, int]] = [(p, p.listing.mark_ticks) for p in account.positions]
         prices += [(h, h.asset.price_ppb) for h in account.holdings]
         for member, price in prices:
-            low, high = member.low_ticks, member.high_ticks
+            low, high = member.low, member.high
             assert low == NO_THRESHOLD or low <= price, f"price {price} is below the band {low}"
             assert high == NO_THRESHOLD or price <= high, f"price {price} is above the band {high}"
 
@@ -395,12 +394,12 @@ def test_a_removed_position_is_never_returned_and_may_come_back() -> None:
     account = next(a for a in market.accounts if a.positions[0].qty_lots > 0 and a.level == 0)
     position = account.positions[0]
     frontier: Frontier = position.listing.frontier
-    low = position.low_ticks
+    low = position.low
     assert low != NO_THRESHOLD
     frontier.remove(position)
     assert position not in frontier.crossed(low - 1)
     market.refresh(account, widen=True)
-    assert position.low_ticks == low
+    assert position.low == low
     assert position in frontier.crossed(low - 1)
 
 

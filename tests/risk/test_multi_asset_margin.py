@@ -594,12 +594,12 @@ def test_a_price_looks_only_at_whose_band_it_leaves() -> None:
     assert carol.frontier_slot == -1
     # The order that opened the position had a nearer band.
     m.exchange.risk.watch.refresh(accounts[POT], widen=True)
-    edge_ppb = alice.low_ticks
+    edge_ppb = alice.low
     assert ppb("42857.1") < edge_ppb < ppb("42857.2")
     m.asset_price("42857.2")
-    assert alice.low_ticks == edge_ppb
+    assert alice.low == edge_ppb
     m.asset_price("42857.1")
-    assert ppb("30000") < alice.low_ticks < ppb("42857")
-    edge_ppb = alice.low_ticks
+    assert ppb("30000") < alice.low < ppb("42857")
+    edge_ppb = alice.low
     m.asset_price("50000")
-    assert alice.low_ticks == edge_ppb
+    assert alice.low == edge_ppb

@@ -47,7 +47,7 @@ def reserve_dearer(account: MarginAccount, position: Position) -> None:
 
 
 def move_band(account: MarginAccount, position: Position) -> None:
-    position.low_ticks = position.listing.mark_ticks + 1
+    position.low = position.listing.mark_ticks + 1
 
 
 @pytest.mark.parametrize(
