@@ -50,8 +50,8 @@ def high_limit(instrument: Instrument, lots: int, mark_ticks: int, room_q: int) 
 class Banded:
     """What moves an account's equity with one price, and the band in which it may without a look.
 
-    A position in an instrument, or a balance in a collateral asset. The edges `low` and `high` are in
-    that price's units, `NO_THRESHOLD` where there is none; `frontier_slot` is the place in the
+    A position in an instrument, or a balance in a collateral asset. The edges `low` and `high` are
+    in that price's units, `NO_THRESHOLD` where there is none; `frontier_slot` is the place in the
     frontier (-1: it is not in it).
     """
 
