@@ -7,7 +7,7 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled coverage mutants site lint bench bench-long bench-peers bench-services bench-instructions bench-check clean
+.PHONY: help demo test test-compiled coverage mutants site lint bench bench-long bench-peers bench-scenarios bench-services bench-instructions bench-check clean
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
@@ -70,6 +70,9 @@ bench-long: $(COMPILED)/.built ## The same with worlds of a million accounts
 
 bench-peers: $(COMPILED)/.built $(VENV)/.installed-peers ## Measure other order books from PyPI beside ours
 	$(BIN)/python -m bench.peers --build $(COMPILED) --rounds $(ROUNDS) --document docs/performance.md
+
+bench-scenarios: $(COMPILED)/.built ## Whole scenario runs up to a million accounts; write docs/performance.md
+	PYTHONPATH=$(COMPILED):. $(BIN)/python -P -m bench.scenarios --document docs/performance.md
 
 bench-instructions: $(COMPILED)/.built ## Count instructions with valgrind; write docs/performance.md
 	$(BIN)/python -m bench.instructions --build $(COMPILED) --document docs/performance.md

@@ -22,7 +22,7 @@ from engine.units import WORD
 from matching.book_side import BookSide
 from matching.level import Level
 from matching.order import Order, OrderRow, refusal
-from matching.positions import Positions
+from matching.positions import Positions, Trial
 from matching.step import STEP_CANCEL, STEP_DECREMENT, STEP_FILL, STEP_TRIM, Step
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ class Book:
         The positions move along as they would, for they bound what reduce-only orders trade.
         """
         left = taker.remaining_lots
-        positions = self.positions.copy()
+        positions = Trial(self.positions)
         for level in opposite.best_first():
             if not _meets(taker, level):
                 return False

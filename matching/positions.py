@@ -70,10 +70,14 @@ class Positions:
 
     def closable(self, order: Order) -> "i64":
         """Lots of its account's position that an order may close."""
-        holding = self._holdings.get(4 * order.account_id + order.leg)
-        lots = 0 if holding is None else holding.lots
+        lots = self.held(order)
         against = -lots if order.side > 0 else lots
         return against if against > 0 else 0
+
+    def held(self, order: Order) -> "i64":
+        """Signed lots of the position that an order changes."""
+        holding = self._holdings.get(4 * order.account_id + order.leg)
+        return 0 if holding is None else holding.lots
 
     def copy(self) -> "Positions":
         """The same positions, to try something on."""
@@ -108,3 +112,31 @@ class Positions:
         self._changed = []
         for account_id, leg, lots in rows:
             self.move(account_id, leg, lots)
+
+
+class Trial:
+    """Positions as they would become if orders were filled; the real ones stay as they are, and
+    what does not change is not copied."""
+
+    __slots__ = ("_moved", "_positions")
+
+    def __init__(self, positions: Positions) -> None:
+        self._positions = positions
+        self._moved: dict[int, int] = {}
+
+    def traded(self, taker: Order, maker: Order, lots: "i64") -> None:
+        """Two orders would be filled with each other."""
+        bought = lots if taker.side > 0 else -lots
+        self._move(taker, bought)
+        self._move(maker, -bought)
+
+    def _move(self, order: Order, lots: "i64") -> None:
+        key = 4 * order.account_id + order.leg
+        self._moved[key] = self._moved.get(key, 0) + lots
+
+    def closable(self, order: Order) -> "i64":
+        """Lots of its account's position that an order could close then."""
+        moved = self._moved.get(4 * order.account_id + order.leg, 0)
+        lots: i64 = self._positions.held(order) + moved
+        against = -lots if order.side > 0 else lots
+        return against if against > 0 else 0

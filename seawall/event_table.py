@@ -129,13 +129,19 @@ class EventTable:
     """Collects a run's events; adding one costs little, the columns are built by the chunk.
 
     ``skip`` names event types that get no row and no number, such as ``BookLevel``, which is most
-    of a busy run.
+    of a busy run. Full chunks stay in memory, or go to files in ``folder``, which must exist, until
+    `write` puts them together.
 
     Raises:
         ValueError: ``skip`` names no event type.
     """
 
-    def __init__(self, skip: Collection[type] = (), chunk_rows: int = CHUNK_ROWS) -> None:
+    def __init__(
+        self,
+        skip: Collection[type] = (),
+        chunk_rows: int = CHUNK_ROWS,
+        folder: Path | None = None,
+    ) -> None:
         for event_type in skip:
             if event_type not in EVENT_TYPES:
                 raise ValueError(
@@ -149,6 +155,8 @@ class EventTable:
             event_type: _Rows(event_type) for event_type in EVENT_TYPES if event_type not in skip
         }
         self._chunks: list[pl.DataFrame] = []
+        self._folder = folder
+        self._files: list[Path] = []
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -166,6 +174,7 @@ class EventTable:
         self._rows += 1
         if len(self._command_seqs) >= self._chunk_rows:
             self._close_chunk()
+            self._put_aside()
 
     def extend(self, events: Iterable[Event], command_seq: int) -> None:
         """Append all events of one command, in order."""
@@ -175,9 +184,13 @@ class EventTable:
     def frame(self) -> pl.DataFrame:
         """All rows so far, in order."""
         self._close_chunk()
-        if not self._chunks:
-            return pl.DataFrame(schema=SCHEMA)
-        return pl.concat(self._chunks)
+        frames = [pl.read_ipc(file) for file in self._files] + self._chunks
+        return pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether no chunk is in a file."""
+        return not self._files
 
     def write(self, path: str | Path) -> None:
         """Write all rows as a Parquet file.
@@ -185,9 +198,26 @@ class EventTable:
         Raises:
             OSError: the file cannot be written.
         """
-        self.frame().write_parquet(
+        self._close_chunk()
+        if self.in_memory:
+            self.frame().write_parquet(
+                path, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=False
+            )
+            return
+        self._put_aside()
+        pl.scan_ipc(self._files).sink_parquet(
             path, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=False
         )
+
+    def _put_aside(self) -> None:
+        """Chunks go to files where there is a folder for them."""
+        if self._folder is None:
+            return
+        for chunk in self._chunks:
+            file = self._folder / f"{len(self._files):06}.arrow"
+            chunk.write_ipc(file, compression="lz4")
+            self._files.append(file)
+        self._chunks.clear()
 
     def _close_chunk(self) -> None:
         count = len(self._command_seqs)

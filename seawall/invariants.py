@@ -24,8 +24,7 @@ from risk.frontier import Banded
 from risk.health import can_open, evaluate
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
-from risk.state import risk_state
-from seawall.state_hash import condensed_hash, exchange_hash
+from seawall.state_hash import condensed_hash, recounted_hash
 
 
 def check_cheap(risk: RiskEngine) -> None:
@@ -62,7 +61,7 @@ def check_full(risk: RiskEngine, matching: MatchingEngine, liquidation: Liquidat
     )
     require(locked == sorted(liquidation.liquidations), ONE_STAGE, f"risk has {locked}")
     kept = condensed_hash(risk, matching, liquidation)
-    counted = exchange_hash([risk_state(risk), matching.state(), liquidation.state()])
+    counted = recounted_hash(risk, matching, liquidation)
     require(kept == counted, STATE_HASHED, f"kept {kept}, counted {counted}")
 
 

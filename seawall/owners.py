@@ -29,7 +29,7 @@ from seawall.set_up import SetUp
 
 class Owners:
     """Agents and traders by account id, and the views of the markets; `on_event` tells each what
-    concerns it. `accepted` are the accounts that ever had an order accepted."""
+    concerns it. `accepted` are the accounts of agents that ever had an order accepted."""
 
     def __init__(self, set_up: SetUp) -> None:
         # By account id from `FIRST_TRADER` on: there are no gaps.
@@ -98,8 +98,11 @@ class Owners:
 
     def _on_accepted(self, event: Event) -> None:
         assert isinstance(event, OrderAccepted)
-        self.accepted.add(event.account_id)
-        self._to_owner(event)
+        owner = self._owner(event.account_id)
+        if owner is not None:
+            if not isinstance(owner, MarginTrader):
+                self.accepted.add(event.account_id)
+            owner.on_event(event)
 
     def _on_rejected(self, event: Event) -> None:
         """A trader's refused order is its own affair; what sets the market up may not be refused,

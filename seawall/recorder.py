@@ -1,5 +1,7 @@
 """The recorder of a run: commands go to the journal, events to the table."""
 
+from pathlib import Path
+
 from engine.commands import Command
 from engine.events import BookLevel, Event
 from engine.journal import Journal
@@ -16,13 +18,19 @@ class Recorder:
     """Writes what passes through an exchange: commands to the journal, events to the table.
 
     `collector` counts, `house` and `results` keep the accounts of the house and who paid in what.
-    Every ``checkpoint_commands`` the journal notes the state hash.
+    Every ``checkpoint_commands`` the journal notes the state hash. A long run's events wait in
+    ``folder`` until they are written.
     """
 
     def __init__(
-        self, exchange: Exchange, journal: Journal, scenario: Scenario, checkpoint_commands: int
+        self,
+        exchange: Exchange,
+        journal: Journal,
+        scenario: Scenario,
+        checkpoint_commands: int,
+        folder: Path | None = None,
     ) -> None:
-        self.events = EventTable(skip=(BookLevel,))
+        self.events = EventTable(skip=(BookLevel,), folder=folder)
         self.collector = SummaryCollector(
             list(scenario.assets.values()), list(scenario.instruments.values())
         )

@@ -1,6 +1,7 @@
 """One run from scenario to run directory: journal, events, series, summary and report."""
 
 import gc
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +77,8 @@ def run_scenario(
         )
         header = journal_header(scenario, used_seed)
         with Journal.create(directory.journal_path, header) as journal:
-            recorder = Recorder(exchange, journal, scenario, CHECKPOINT_COMMANDS)
+            folder = directory.waiting_events
+            recorder = Recorder(exchange, journal, scenario, CHECKPOINT_COMMANDS, folder)
             simulation = Simulation(
                 scenario,
                 exchange,
@@ -107,10 +109,12 @@ def run_scenario(
         summary["scenario"] = _scenario_block(scenario)
         interrupts.check()
         recorder.events.write(directory.events_path)
+        shutil.rmtree(folder)
         _save_series(directory.partial, scenario, result)
         write_origin(directory.partial, scenario, used_seed)
         directory.write_summary(summary)
-        rebuild_report(directory.partial, recorder.events.frame())
+        events = recorder.events.frame() if recorder.events.in_memory else None
+        rebuild_report(directory.partial, events)
         interrupts.check()
     return summary
 

@@ -58,6 +58,13 @@ class RunDirectory:
         return self.partial / EVENTS
 
     @property
+    def waiting_events(self) -> Path:
+        """A folder for events that wait to be written; it is no part of the run directory."""
+        folder = self.partial / "waiting"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
     def journal_path(self) -> Path:
         """Where to write the journal."""
         return self.partial / JOURNAL

@@ -13,7 +13,7 @@ from matching.condensed import condense_books
 from matching.matching_engine import MatchingEngine
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
-from risk.state import condense_risk, condensed_risk
+from risk.state import condense_risk, condensed_risk, recounted_risk
 
 
 def exchange_hash(state: Sequence[Any]) -> str:
@@ -27,3 +27,11 @@ def condensed_hash(
 ) -> str:
     """`exchange_hash` of three components as they are, from what they keep."""
     return state_hash([condensed_risk(risk), matching.condensed(), liquidation.state()])
+
+
+def recounted_hash(
+    risk: RiskEngine, matching: MatchingEngine, liquidation: LiquidationEngine
+) -> str:
+    """The same with nothing taken from what they keep."""
+    books = condense_books(matching.state())
+    return state_hash([recounted_risk(risk), books, liquidation.state()])

@@ -5,6 +5,7 @@ account is restored. Within one burst all orders go before all takeovers, and th
 auto-deleveraging: a takeover waits until no account has orders under way.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -74,8 +75,8 @@ class LiquidationEngine(Component):
         self._obey(NO_RULES)
         self._contracts: dict[int, MarginedContract] = {}
         self._house: dict[int, HouseFacts] = {}
-        self._takeovers: list[int] = []
-        self._adls: list[int] = []
+        self._takeovers: deque[int] = deque()
+        self._adls: deque[int] = deque()
         self._busy = 0
         self._running = -1
         self._next_order_id = FIRST_ORDER_ID
@@ -369,9 +370,9 @@ class LiquidationEngine(Component):
         """
         while self._running < 0 and (self._busy == 0 or overdue):
             if self._takeovers:
-                account_id = self._takeovers.pop(0)
+                account_id = self._takeovers.popleft()
             elif self._adls:
-                account_id = self._adls.pop(0)
+                account_id = self._adls.popleft()
             else:
                 return
             liquidation = self.liquidations[account_id]
@@ -447,7 +448,7 @@ class LiquidationEngine(Component):
     def restore(self, state: list[Any]) -> None:
         """Take over what `state` returned."""
         self._now_ns, self._next_order_id, self._busy, self._running = state[:4]
-        self._takeovers, self._adls = list(state[4]), list(state[5])
+        self._takeovers, self._adls = deque(state[4]), deque(state[5])
         self._disposed_ns = dict(state[6])
         self._fraction_ns = dict(state[7])
         self.liquidations = {row[0]: Liquidation.from_row(row) for row in state[8]}

@@ -107,6 +107,11 @@ class Dice:
         self._unseen += 1
         self.bounds.append(bound)
 
+    def rest(self) -> None:
+        """Let go of the generator: nothing is drawn for a while, and it takes some room."""
+        if self._rng is not None:
+            self.restore(self.bounds)
+
     def restore(self, bounds: list[int]) -> None:
         """Go on behind these draws."""
         self._rng = None
@@ -258,6 +263,7 @@ class MarginTrader:
         missing = self.target_lots - abs(self.position_lots)
         if not self.entering or missing <= 0 or self._tries >= ENTRY_TRIES:
             self.entering = False
+            self.dice.rest()
             return
         self._tries += 1
         if self._entry_order:
@@ -285,6 +291,7 @@ class MarginTrader:
             self._crowd.schedule(at_ns, Errand(ENTER, self))
         else:
             self.dice.skip(wait_ns)
+            self.dice.rest()
             self.entering = False
 
     def _called(self, event: MarginCallIssued) -> None:
@@ -345,6 +352,7 @@ class MarginTrader:
         self._tries = 0
         self.entering = False
         at_ns = self._crowd.desk.now_ns + 1 + self.dice.below(SECOND_NS)
+        self.dice.rest()
         self._crowd.schedule(at_ns, Errand(STOP, self))
 
     def stop(self) -> None:

@@ -35,6 +35,7 @@ TRADE = Trade(
 )
 DEPTH = BookLevel(2, instrument_id=3, sequence=1, side=1, price_ticks=498, qty_lots=0)
 FUNDING = FundingPaid(4, margin_account_id=10_100, instrument_id=3, amount_q=-25)
+TAKEN_OVER = TakenOver(1, 1, 2, 3, 4, 2**70 + 1, 5, 0)
 REJECTED = CommandRejected(
     5, account_id=100, order_id=8, reason=201, required_q=9, detail="no «margin»"
 )
@@ -178,6 +179,21 @@ def test_the_file_holds_the_frame(tmp_path: Path, events: list[Event]) -> None:
     back = pl.read_parquet(tmp_path / "events.parquet")
     assert back.schema == SCHEMA
     assert back.equals(table.frame())
+
+
+@pytest.mark.parametrize("count", [3, 4, 10])
+def test_chunks_that_waited_in_files_change_nothing(tmp_path: Path, count: int) -> None:
+    events = [MARK, TRADE, FUNDING, REJECTED, DEPTH, TAKEN_OVER, MARK, TRADE, TRADE, FUNDING]
+    folder = tmp_path / "waiting"
+    folder.mkdir()
+    table = table_of(events[:count], chunk_rows=2, folder=folder)
+    assert len(list(folder.iterdir())) == count // 2
+    expected = table_of(events[:count]).frame()
+    assert table.frame().equals(expected)
+    table.write(tmp_path / "events.parquet")
+    back = pl.read_parquet(tmp_path / "events.parquet")
+    assert back.schema == SCHEMA
+    assert back.equals(expected)
 
 
 def test_what_is_no_event_is_refused() -> None:
