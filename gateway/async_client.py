@@ -11,7 +11,7 @@ import zmq.asyncio
 from engine.commands import Command
 from engine.events import Event
 from gateway.client import Follower, NoAnswer, Sockets, fresh_run
-from gateway.connection import MAX_REQUESTS_PER_FRAME, Address, Connection
+from gateway.connection import Address, Connection
 from gateway.protocol import AccountEvents, Reply
 
 BEAT_S: Final[float] = 0.05
@@ -66,10 +66,7 @@ class AsyncClient(Follower):
         Raises:
             NoAnswer: one did not come in time.
         """
-        numbers: list[int] = []
-        for place in range(0, len(commands), MAX_REQUESTS_PER_FRAME):
-            part = list(commands[place : place + MAX_REQUESTS_PER_FRAME])
-            numbers += self.connection.request(part)
+        numbers = self.connection.request(list(commands))
         await self._send()
         replies = self.connection.replies
         await self._until(

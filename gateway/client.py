@@ -29,7 +29,7 @@ import zmq
 
 from engine.commands import Command
 from engine.events import Event
-from gateway.connection import MAX_REQUESTS_PER_FRAME, Address, Connection
+from gateway.connection import Address, Connection
 from gateway.protocol import (
     DEPTH_TOPIC,
     FUNDING_TOPIC,
@@ -158,11 +158,7 @@ class Client(Follower):
         Raises:
             NoAnswer: one did not come in time.
         """
-        numbers: list[int] = []
-        for place in range(0, len(commands), MAX_REQUESTS_PER_FRAME):
-            part = list(commands[place : place + MAX_REQUESTS_PER_FRAME])
-            numbers += self.connection.request(part)
-        return self._wait_for(numbers, timeout_s)
+        return self._wait_for(self.connection.request(list(commands)), timeout_s)
 
     def ask(self, first: int, commands: Sequence[Command], timeout_s: float = 10.0) -> list[Reply]:
         """Send commands under the request numbers from ``first`` on and wait for their answers.

@@ -144,10 +144,14 @@ class Connection:
         if self.welcome is None:
             raise RuntimeError("not connected yet: use the client in a with block, or connect()")
         numbered = list(enumerate(ready_for_wire(commands), start=first))
-        frame = _frame_of(Submit(self._run, numbered), commands)
+        # All are made before one is put in line: nothing of them is sent when one is wrong.
+        frames: list[bytes] = []
+        for place in range(0, len(commands), MAX_REQUESTS_PER_FRAME):
+            end = place + MAX_REQUESTS_PER_FRAME
+            frames.append(_frame_of(Submit(self._run, numbered[place:end]), commands[place:end]))
         self._next_request = max(self._next_request, first + len(commands))
         self._pending.update(numbered)
-        self._outgoing.append(frame)
+        self._outgoing += frames
         return [number for number, _ in numbered]
 
     def no_welcome(self, timeout_s: float) -> str:

@@ -160,6 +160,21 @@ class Line {
   }
 }
 
+// Commands whose fields are not all numbers, true or false: the gateway looks at those.
+const WITH_TEXT = new Set(["AddAsset", "AddInstrument", "SetRulebook", "QueryRisk"]);
+
+export function check(command) {
+  const [name, ...fields] = command;
+  if (typeof name !== "string") throw new TypeError(`a command begins with its name, not ${name}`);
+  if (WITH_TEXT.has(name)) return;
+  fields.forEach((field, place) => {
+    const whole = typeof field === "bigint" || Number.isSafeInteger(field);
+    if (typeof field !== "boolean" && !(whole && BigInt.asIntN(64, BigInt(field)) == field)) {
+      throw new TypeError(`${name}: field ${place + 1} is ${field}; a whole number of 64 bits is due`);
+    }
+  });
+}
+
 // The protocol: a greeting, then requests that are numbered and answered once each.
 
 export class Client {
@@ -180,12 +195,21 @@ export class Client {
   }
 
   async call(command) {
-    const number = this.next++;
-    this.line.send(pack(["Submit", this.run, [[number, command]]]));
-    while (!this.replies.has(number)) this.take(await this.line.receive());
-    const reply = this.replies.get(number);
-    this.replies.delete(number);
-    return reply;
+    check(command);
+    return (await this.ask([command]))[0];
+  }
+
+  // Several in one frame; each has an answer of its own, whatever is wrong with the others.
+  async ask(commands) {
+    const requests = commands.map((command) => [this.next++, command]);
+    this.line.send(pack(["Submit", this.run, requests]));
+    const replies = [];
+    for (const [number] of requests) {
+      while (!this.replies.has(number)) this.take(await this.line.receive());
+      replies.push(this.replies.get(number));
+      this.replies.delete(number);
+    }
+    return replies;
   }
 
   take([tag, ...fields]) {

@@ -1,5 +1,6 @@
 """A request is carried out at most once, whoever else asks for what, and however often."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from engine.rounds import Batch, Outcome, Outputs, encode_frame
 from engine.service_journal import OUTSIDE
 from engine.snapshot import pack, unpack
 from engine.topology import RISK
+from gateway.async_client import AsyncClient
 from gateway.client import Client, NoAnswer, fresh_run
 from gateway.frames import Intake
 from gateway.intake import GatewayPart
@@ -27,7 +29,7 @@ from gateway.protocol import (
     encode,
 )
 from gateway.runs import MAX_RUNS, run_at
-from tests.services.processes import Processes
+from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.streams import RULEBOOKS, START_NS, opening
 
 RUN = run_at(START_NS)
@@ -132,8 +134,19 @@ def test_a_wrong_type_raises_in_the_client_and_is_never_sent(processes: Processe
                 client.call_all([ORDER, wrong])
         with pytest.raises(ValueError, match="str"):
             client.call("buy everything")  # type: ignore[arg-type]
+        # Nor what stands in other frames than the wrong one.
+        with pytest.raises(ValueError, match="SubmitOrder"):
+            client.call_all([*[ORDER] * 1_500, wrong])
         assert isinstance(client.call(ORDER).events[0], OrderAccepted)
-    assert open_orders(processes) == 1
+
+    async def ask() -> None:
+        async with AsyncClient(processes.address) as one:
+            with pytest.raises(ValueError, match="SubmitOrder"):
+                await one.call_all([*[ORDER] * 1_500, wrong])
+            assert isinstance((await one.call(ORDER)).events[0], OrderAccepted)
+
+    asyncio.run(asyncio.wait_for(ask(), PATIENCE_SECONDS))
+    assert open_orders(processes) == 2
 
 
 def carried_out(part: GatewayPart, name: str, request_id: int, order_id: int = 0) -> None:

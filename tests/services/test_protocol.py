@@ -59,6 +59,46 @@ def test_a_client_in_another_language_trades(tmp_path: Path) -> None:
             assert orders.orders == []  # type: ignore[union-attr]
 
 
+BAD_IN_A_FRAME = """
+import { Client } from "%s";
+const client = new Client("%s");
+await client.connect();
+const order = (lots) => ["SubmitOrder", 0, 100, 1, 0, 1, lots, 9_000];
+const raised = [];
+for (const lots of [1.5, "5", null, undefined, 2n ** 63n]) {
+  try { await client.call(order(lots)); } catch (error) { raised.push(error.name); }
+}
+const replies = await client.ask([order(3), order("5"), order(4)]);
+const told = [raised, replies.map((reply) => reply.events[0])];
+console.log(JSON.stringify(told, (_, value) => typeof value === "bigint" ? 0 : value));
+client.close();
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no node on this machine")
+def test_a_mistake_in_another_language_is_refused_where_it_is_made(tmp_path: Path) -> None:
+    """In the client, before anything is sent; and what a frame has besides is carried out."""
+    assert NODE is not None
+    with Running(tmp_path, top=TOP, tables=TABLES) as up:
+        module = (ROOT / "examples/node/seawall.mjs").as_uri()
+        script = BAD_IN_A_FRAME % (module, up.address.commands)
+        done = subprocess.run(
+            [NODE, "--input-type=module", "--eval", script],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert done.returncode == 0, done.stderr
+        raised, (first, bad, last) = json.loads(done.stdout)
+        assert raised == ["TypeError"] * 5
+        assert (first[0], last[0]) == ("OrderAccepted", "OrderAccepted")
+        assert (bad[0], bad[4]) == ("CommandRejected", 112)
+        with Client(up.address) as client:
+            report = client.call(c.QueryOrders(0, 100)).events[0]
+            assert isinstance(report, e.OrdersReport)
+            assert [order.qty_lots for order in report.orders] == [3, 4]
+
+
 def with_more(value: Any) -> Any:
     """A message with fields behind its own, inner ones too where they are messages."""
     if isinstance(value, list):

@@ -101,12 +101,14 @@ def skip(processes: Processes, words: str, **environment: str) -> str:
 
 
 def until_broken(processes: Processes, name: str) -> str:
-    """Wait until a service has met its fault, kill the others, and return the line that says how
-    to go on."""
+    """Wait until a service has met its fault, end the others (as `seawall up` does, or killed, by
+    turns), and return the line that says how to go on."""
     child = processes.running.pop(name)
     assert child.wait(PATIENCE_SECONDS) == BROKEN, processes.log(name)
-    for other in list(processes.running):
-        processes.kill(other)
+    if name == RISK:
+        for other in list(processes.running):
+            processes.kill(other)
+    processes.stop()
     found = re.search(r"to go on without it: seawall (skip .*)", processes.log(name))
     assert found, processes.log(name)
     return found[1]
