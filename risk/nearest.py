@@ -102,6 +102,10 @@ class NearestAccounts:
     def __init__(self, ledger: Ledger, listings: dict[int, Listing]) -> None:
         self._ledger = ledger
         self._listings = listings
+        self._forget()
+
+    def _forget(self) -> None:
+        """Keep nothing, as before the first question."""
         self._kept = False
         self._waiting: list[MarginAccount] = []
         self._orders: dict[_Number, _Order] = {}
@@ -111,6 +115,8 @@ class NearestAccounts:
         # By collateral asset: the price at which a balance's share is used up, and its account.
         self._shares: dict[int, SortedList[tuple[int, int]]] = {}
         self._windows: dict[int, tuple[int, int]] = {}
+        for account in self._ledger.accounts.values():
+            account.noted = False
 
     def note(self, account: MarginAccount) -> None:
         """An account changed in another way than by a price."""
@@ -124,7 +130,12 @@ class NearestAccounts:
 
         Looks at as many accounts as it returns, and at those whose bounds are too near to tell.
         """
-        self._catch_up()
+        try:
+            self._catch_up()
+        except Exception:
+            # Half of it may be done: the next question starts from nothing.
+            self._forget()
+            raise
         best: SortedList[tuple[bool, int, int]] = SortedList()
         for account in self._always.values():
             best.add(rank(account))

@@ -4,6 +4,7 @@ Whatever happens between two questions (fills, marks, prices of collateral, tran
 liquidations), the answer is that of the plain way: evaluate every account that bears risk and sort.
 """
 
+import contextlib
 from heapq import nsmallest
 from random import Random
 
@@ -16,6 +17,7 @@ from engine import commands as c
 from engine.instruments import MarginSpec
 from engine.units import PPB, SECOND_NS
 from risk.accounts import FIRST_TRADER, MarginAccount
+from risk.health import evaluate
 from risk.nearest import NearestAccounts, bears_risk, rank
 from risk.rulebook import CallRule, Rulebook
 from seawall.exchange import Exchange
@@ -180,3 +182,26 @@ def test_nothing_is_kept_before_the_first_question() -> None:
     assert found.find(3) == everybody(exchange, 3)
     exchange.send(c.Deposit(0, FIRST_TRADER, 0, 1))
     assert exchange.risk.core.ledger.traders[FIRST_TRADER].accounts[0].noted
+
+
+def test_a_question_that_failed_half_way_spoils_no_later_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exchange = crowd(50, 1)
+    find = exchange.risk.core.nearest.find
+    find(3)
+    accounts = list(exchange.risk.core.ledger.accounts.values())[-20:]
+    for account in accounts:
+        exchange.send(c.Deposit(0, account.trader.account_id, 0, 10**9))
+
+    def fails_at_the_third(account: MarginAccount) -> None:
+        if account is accounts[2]:
+            raise RuntimeError("a defect")
+        evaluate(account)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("risk.nearest.evaluate", fails_at_the_third)
+        with contextlib.suppress(RuntimeError):  # compiled, nobody calls the replacement
+            find(3)
+    for count in (3, 50):
+        assert find(count) == everybody(exchange, count)
