@@ -1,7 +1,8 @@
 """A journal read from end to end: every row, every snapshot, whether or not a start needs it.
 
-A start reads the newest snapshot and the rows behind it. What lies before is read by a replay, and
-by nobody for months; here it is read to be checked, also while its service goes on writing.
+A start reads the newest snapshot and the rows behind it. What lies before is read only by a
+replay, perhaps not for months; here it is read to be checked, also while its service goes on
+writing.
 """
 
 from collections.abc import Iterator, Sequence

@@ -59,8 +59,9 @@ class Link:
 
     `outbox` ends with frame `sent`; `peer_has` is the last frame the peer acknowledged. `received`
     is the last frame handled here, `safe` the last one journaled, `told` the last acknowledgement
-    sent. `met` is false until the peer was heard of since the start: before that nobody knows
-    what it still needs. `reach` is the highest frame that can have been sent in the life before.
+    sent. `met` is false until the peer was heard of since the start: before that it is
+    unknown what it still needs. `reach` is the highest frame that can have been sent in the life
+    before.
     """
 
     __slots__ = (

@@ -2,7 +2,7 @@
 
 A shard is the matching component with some of its books. Books know nothing of each other, so what
 a message causes is the same wherever its book is. The rule is ``instrument_id`` modulo the number
-of shards: instruments are listed while the exchange runs, and nobody has to be told where.
+of shards: instruments are listed while the exchange runs, and their place follows from the id.
 """
 
 from typing import Any, Final

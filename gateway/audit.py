@@ -36,7 +36,7 @@ class Audit:
         self._left_out = 0
 
     def note(self, what: str, **facts: object) -> None:
-        """Note a refusal with what is known about it. A disk that refuses loses the line: nobody's
+        """Note a refusal with what is known about it. A disk that refuses loses the line: no
         orders wait for it."""
         if self._file is None:
             return

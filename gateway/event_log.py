@@ -4,7 +4,7 @@ An account's events are numbered from 1, in the order they happened: within a ba
 answers, then the rest. Refusals and answers to queries are not among them, for nothing happened.
 A client that knows the number of the last event it heard of can tell a repetition from something
 new, and ask for what it missed. The numbers follow from the batches, so they are the same after a
-restart. The events stay the bytes they came as; they are read when somebody asks, and those of
+restart. The events stay the bytes they came as; they are read when a client asks, and those of
 quiet accounts when they would be pushed out by others' (`gateway.kept_aside`).
 """
 

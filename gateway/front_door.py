@@ -274,7 +274,7 @@ class FrontDoor:
         frame = Frame(message.run, message.requests, 0)
         self._read_requests += frame.left
         waits = self._pending.waits(session)
-        # A small frame of somebody for whom nothing waits has a place, whatever others of the
+        # A small frame of a session for which nothing waits has a place, whatever others of the
         # client left waiting.
         if (waits or frame.left > FAIR_BATCH) and not self._pending.has_room(session, frame.left):
             self._budgets.count("too_many_pending")

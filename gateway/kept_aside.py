@@ -2,7 +2,7 @@
 
 `gateway.event_log` keeps what happened last of all accounts together, in which one that trades all
 day has most of the room. What falls out of there, and is among the last of its account, is kept
-here, so that nobody's events go because of somebody else's.
+here, so that no account's events go because of another's.
 """
 
 from collections import deque

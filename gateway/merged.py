@@ -39,7 +39,7 @@ class Member:
 
 
 class Asked(Component):
-    """Risk, with what it says to a command at once kept for whoever sent it.
+    """Risk, with what it says to a command at once kept for its sender.
 
     The commands of a batch are the first messages that risk hears of it. ``answers`` has a list for
     each; what risk says to anything else goes the way of all events.

@@ -21,7 +21,7 @@ SUBSCRIBE_BYTES: Final[int] = 9
 """What the name of ZMTP's command adds to a topic on the line."""
 
 UNREAD_BYTES: Final[int] = 1_048_576
-"""What may wait unread on a connection; all topics somebody may ask for are far less."""
+"""What may wait unread on a connection; all topics a client may ask for are far less."""
 
 PER_CALL: Final[int] = 2_000
 ALL_TOPICS: Final[int] = 50

@@ -1,7 +1,7 @@
 """The runs of request numbers of one client: which are remembered, and which are over.
 
 Every run that had something carried out is remembered, up to a number; beyond, the one that was
-used least recently is forgotten. Nobody may mistake a forgotten run for a new one, or its requests
+used least recently is forgotten. A forgotten run must not be taken for a new one, or its requests
 would be carried out a second time. So run numbers grow: what is not above the highest forgotten one
 and not remembered is over, for good.
 """

@@ -28,7 +28,7 @@ HELD_MESSAGE_BYTES: Final[int] = 64
 
 
 class Speaker(Protocol):
-    """Somebody messages were read from, with the bytes these had on the line."""
+    """A sender of messages, with the bytes these had on the line."""
 
     heard_bytes: int
 

@@ -406,8 +406,8 @@ class Trader:
         self.newest_order: OpenOrder | None = None
 
     def touch(self) -> None:
-        """Settings, margin accounts, positions or orders change: whoever changes a field of them
-        says so, for the next state hash."""
+        """Settings, margin accounts, positions or orders change: code that changes a field of
+        them says so, for the next state hash."""
         if not self.touched:
             self.touched = True
             self._changed.append(self)

@@ -314,7 +314,7 @@ class CloseOut:
         self._house.check(account.asset_id)
 
     def _close_at_mark(self, account: MarginAccount, fund: MarginAccount) -> None:
-        """Nobody loses by it. The fund takes the positions if it has means to hold them with;
+        """No account loses by it. The fund takes the positions if it has means to hold them with;
         otherwise they close against the queue, and it gets only what finds no counterparty."""
         evaluate(fund)
         evaluate(account)

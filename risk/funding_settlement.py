@@ -1,8 +1,8 @@
 """Funding as money: what falls due is paid as far as there is equity to pay it with.
 
 A payer pays out of its equity and never below zero. What it owes beyond that is its deficit,
-recognised here, and those who were to receive funding get as much less, in proportion: what nobody
-paid, nobody gets, and the house neither. Liquidation then looks at everyone as after any loss.
+recognised here, and the receivers of funding get as much less, in proportion: what was not paid is
+not received, nor does the house pay it. Liquidation then looks at all of them as after any loss.
 """
 
 from engine.events import BadDebtBooked, FundingPaid, FundingSettled

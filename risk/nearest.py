@@ -1,4 +1,4 @@
-"""Who is nearest to liquidation, without looking at everybody.
+"""The accounts nearest to liquidation, found without looking at all of them.
 
 The rank of an account is its ratio, equity over maintenance. The equity is shared out over the
 positions (and the balances in collateral assets), and each position has a price at which its share
@@ -13,8 +13,8 @@ the nearest bound first, evaluates the accounts it meets, and stops when no boun
 beat those found.
 
 The rates hold between two marks some way around a reference; a mark that leaves this window has the
-contract's positions placed anew. Accounts that changed wait in a list until somebody asks. Nothing
-is kept before the first question.
+contract's positions placed again. Accounts that changed wait in a list until a question comes.
+Nothing is kept before the first question.
 """
 
 from collections.abc import Iterator

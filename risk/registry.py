@@ -172,8 +172,8 @@ AnyMechanism = TypeVar("AnyMechanism", bound=Mechanism)
 class Registry(Generic[AnyMechanism]):
     """The mechanisms of one kind, by name: what the files of a folder have registered.
 
-    ``place`` is the key of a rulebook that chooses one of them. The folder is read when somebody
-    first asks, so that its files may import whoever asks.
+    ``place`` is the key of a rulebook that chooses one of them. The folder is read when it is
+    first asked, so that its files may import the modules that ask.
     """
 
     __slots__ = ("_found", "_package", "_read", "place")

@@ -185,8 +185,8 @@ class Market:
     # copying: a market is its commands, and a copy has run them again
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What `copy` and `pickle` make the same market of, which then goes its own way. Whoever
-        listens to the exchange is not copied."""
+        """What `copy` and `pickle` make the same market of, which then goes its own way. Listeners
+        of the exchange are not copied."""
         counters = (
             self.time_ns,
             self._index_ticks,

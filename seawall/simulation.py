@@ -1,7 +1,7 @@
 """The simulator's loop: index, clock and agents on one virtual timeline.
 
 Everything happens in the order of (time, rank, sequence): index prints first, then the clock tick,
-then whoever wakes. Nothing here reads the wall clock except the progress line and the duration
+then agents that wake. Nothing here reads the wall clock except the progress line and the duration
 reported at the end, so the same scenario and seed give the same commands.
 """
 

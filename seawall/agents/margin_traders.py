@@ -92,7 +92,7 @@ class Crowd:
 class Dice:
     """A trader's own chance. Seeding a generator costs more than anything else about a trader, and
     most never wait for a draw: so it is seeded when one does, and catches up. What was drawn so
-    far, `bounds`, is all there is to it: `restore` lets nobody look at that again."""
+    far, `bounds`, is all there is to it: `restore` does not look at that again."""
 
     __slots__ = ("_rng", "_seed", "_unseen", "bounds")
 
