@@ -155,35 +155,6 @@ which a newer compiler may have more."""
 
 C_FLAGS = [] if sys.platform == "win32" else [*EXACT_FLOATS, *DIRECT_CALLS, *NO_WARNINGS]
 
-RARELY_CALLED = [
-    "CPy_AddTraceback",
-    "CPy_AttributeError",
-    "CPy_Raise",
-    "CPy_TypeError",
-    "CPy_TypeErrorTraceback",
-    "CPyError_OutOfMemory",
-    "CPyStr_Build",
-    "CPyTagged_Add_",
-    "CPyTagged_DecRef",
-    "CPyTagged_FloorDivide_",
-    "CPyTagged_FromInt64",
-    "CPyTagged_FromSsize_t",
-    "CPyTagged_IncRef",
-    "CPyTagged_IsEq_",
-    "CPyTagged_IsLt_",
-    "CPyTagged_Multiply_",
-    "CPyTagged_Negate_",
-    "CPyTagged_Remainder_",
-    "CPyTagged_Subtract_",
-    "CPyTagged_XDecRef",
-    "PyErr_Clear",
-    "PyErr_Occurred",
-    "PyErr_SetNone",
-    "PyErr_SetString",
-]
-"""What generated code calls on its way out with an error, for the text that says why, and for ints
-beyond a machine word."""
-
 MYPY_OPTIONS = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
 """`make lint` judges the types; here packages that only other modules need may be missing."""
 
@@ -218,21 +189,6 @@ def mechanisms() -> list[str]:
     """The modules in the folders of `MECHANISMS`."""
     found = [path for folder in MECHANISMS for path in sorted(Path(folder).glob("*.py"))]
     return [path.as_posix() for path in found if path.name != "__init__.py"]
-
-
-def cold_paths() -> list[str]:
-    """Options that have the C compiler put whatever leads to `RARELY_CALLED` apart from the rest.
-
-    A command runs through more code than the processor's first cache holds, nearly all of it once;
-    with every error's way out in between it would be more still.
-    """
-    if sys.platform == "win32":
-        return []
-    declared = [f"__typeof__({name}) {name} __attribute__((cold));\n" for name in RARELY_CALLED]
-    header = Path("build", "cold_paths.h").absolute()
-    header.parent.mkdir(exist_ok=True)
-    header.write_text("#include <CPy.h>\n" + "".join(declared))
-    return ["-include", str(header)]
 
 
 class BuildExt(build_ext):
@@ -298,7 +254,6 @@ def extensions() -> list[Extension]:
         raise broken(f"mypyc failed: {error}") from None
     for module in modules:  # mypyc gives all of them one list
         module.extra_compile_args = [*module.extra_compile_args, *C_FLAGS]
-    modules[0].extra_compile_args += cold_paths()  # the library; the others only load it
     return modules
 
 
