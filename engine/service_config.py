@@ -247,6 +247,12 @@ def _check_clock(config: ServiceConfig, file: str) -> None:
             raise ConfigError(f"{file}: {place} is {asset.start_price}; it must be positive")
 
 
+def _advice(fault: str) -> str:
+    """What to do about a number where text is expected: amounts and prices are exact decimals."""
+    numbers = ("Expected `str`, got `float`", "Expected `str`, got `int`")
+    return "; write decimals in quotes" if fault.startswith(numbers) else ""
+
+
 def parse_config(text: str, file: str) -> ServiceConfig:
     """The settings a TOML text gives.
 
@@ -255,8 +261,10 @@ def parse_config(text: str, file: str) -> ServiceConfig:
     """
     try:
         config = msgspec.convert(parse_toml(text), ServiceConfig)
-    except (TomlError, msgspec.ValidationError) as error:
+    except TomlError as error:
         raise ConfigError(f"{file}: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{file}: {error}{_advice(str(error))}") from None
     if config.durability not in (DURABLE_PROCESS, DURABLE_DISK):
         raise ConfigError(
             f"{file}: durability is {config.durability!r}; "

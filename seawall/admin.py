@@ -7,6 +7,7 @@ from typing import Final
 
 from engine.commands import (
     ALL_INSTRUMENTS,
+    BUY,
     AddAsset,
     AddInstrument,
     AdvanceTime,
@@ -18,10 +19,18 @@ from engine.commands import (
     OpenAccount,
     QueryAccount,
     QueryMarket,
+    QueryOrders,
     SetRulebook,
     Withdraw,
 )
-from engine.events import AccountReport, AssetReport, InstrumentReport, MarketReport
+from engine.events import (
+    AccountReport,
+    AssetReport,
+    InstrumentReport,
+    MarketReport,
+    OrderReport,
+    OrdersReport,
+)
 from engine.instruments import AssetSpec
 from engine.market_config import InstrumentEntry
 from engine.units import from_grid, from_ppb, to_grid, to_ppb
@@ -77,6 +86,12 @@ class Admin:
         report = reply.events[0]
         assert isinstance(report, AccountReport)
         return report
+
+    def orders(self, account_id: int) -> list[OrderReport]:
+        """The open orders of an account, oldest first."""
+        [report] = self._client.call(QueryOrders(0, account_id)).events
+        assert isinstance(report, OrdersReport)
+        return report.orders
 
     def asset(self, symbol: str) -> AssetReport:
         """A listed asset.
@@ -142,20 +157,45 @@ def _account(admin: Admin, arguments: argparse.Namespace) -> None:
         print(f"{asset.symbol}: {', '.join(figures)}, level {pot.level_name}")
         for position in pot.positions:
             spec = names[position.instrument_id]
+            ticks = position.liquidation_ticks
+            liquidation = from_grid(ticks, spec.tick_size) if ticks >= 0 else "never"
             print(
                 f"  {spec.symbol}: {from_grid(position.qty_lots, spec.lot_size)} "
-                f"at mark {from_grid(position.mark_ticks, spec.tick_size)}"
+                f"at mark {from_grid(position.mark_ticks, spec.tick_size)}, "
+                f"unrealised {from_grid(position.unrealised_q, asset.quantum)}, "
+                f"liquidation {liquidation}"
             )
     print(f"open orders: {len(report.open_order_ids)}")
+    for order in admin.orders(report.account_id) if report.open_order_ids else []:
+        spec = names[order.instrument_id]
+        print(
+            f"  {order.order_id}: {'buy' if order.side == BUY else 'sell'} "
+            f"{from_grid(order.remaining_lots, spec.lot_size)} of "
+            f"{from_grid(order.qty_lots, spec.lot_size)} {spec.symbol} "
+            f"at {from_grid(order.price_ticks, spec.tick_size)}"
+        )
+
+
+def _require_new(symbol: str, listed: dict[str, int]) -> None:
+    """Refuse a second thing of a name: symbols are what these commands know things by."""
+    if symbol in listed:
+        raise ValueError(f"{symbol!r} is listed already, with the id {listed[symbol]}")
 
 
 def _add_asset(admin: Admin, arguments: argparse.Namespace) -> None:
+    _require_new(
+        arguments.symbol, {one.spec.symbol: one.spec.asset_id for one in admin.market.assets}
+    )
     known = [one.spec.asset_id for one in admin.market.assets]
     asset_id = arguments.id or max(known, default=0) + 1
     admin.send([AddAsset(0, AssetSpec(asset_id, arguments.symbol, arguments.decimals))])
 
 
 def _add_instrument(admin: Admin, arguments: argparse.Namespace) -> None:
+    _require_new(
+        arguments.symbol,
+        {one.spec.symbol: one.spec.instrument_id for one in admin.market.instruments},
+    )
     known = [one.spec.instrument_id for one in admin.market.instruments]
     entry = InstrumentEntry(
         symbol=arguments.symbol,

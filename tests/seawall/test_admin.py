@@ -1,11 +1,12 @@
 """`seawall admin` on a running exchange: every command as a user types it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.commands import BUY, SubmitOrder
+from engine.commands import BUY, SELL, SubmitOrder
 from gateway.client import Client
 from seawall.cli import main
 from tests.services.supervised import Running
@@ -45,9 +46,20 @@ def test_a_market_is_made_used_and_looked_at(
     with Client(running.address) as client:
         client.call(SubmitOrder(0, 100, 1, 0, BUY, 1, 9_900))
         assert "wallet 750, equity 750" in admin("account", "100")[1]
-        assert "open orders: 1" in admin("account", "100")[1]
+        assert re.search(
+            r"open orders: 1\n  \d+: buy 0.1 of 0.1 WAVE-PERP at 99\n", admin("account", "100")[1]
+        )
         assert admin("cancel", "100", "--instrument", "WAVE-PERP")[0] == 0
         assert "open orders: 0" in admin("account", "100")[1]
+        orders = [
+            SubmitOrder(0, 102, 1, 0, BUY, 50, 10_125),
+            SubmitOrder(0, 101, 1, 0, SELL, 50, 1),
+        ]
+        client.call_all(orders)
+        admin("index", "WAVE-PERP", "101.50")
+        assert "WAVE-PERP: 5 at mark 10" in admin("account", "102")[1]
+        assert ", unrealised " in admin("account", "102")[1]
+        assert ", liquidation " in admin("account", "101")[1]
     assert admin("withdraw", "101", "USDT", "1000.01") == (
         1,
         "",
@@ -58,6 +70,8 @@ def test_a_market_is_made_used_and_looked_at(
         (("deposit", "100", "EUR", "1"), "'EUR' is not listed; allowed: USDT"),
         (("deposit", "100", "USDT", "0.0000001"), "amount"),
         (("open", "a"), "whole numbers"),
+        (("add-asset", "USDT"), "'USDT' is listed already, with the id 1"),
+        (("add-instrument", "WAVE-PERP", "--tick", "1"), "'WAVE-PERP' is listed already"),
         (("set-rulebook", "teaching"), "teaching"),
         (("add-instrument", "TIDE", "--tick", "1e-9"), "whole number of quanta"),
     ):
