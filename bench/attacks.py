@@ -1,9 +1,9 @@
 """What one hostile connection can take from the others: every attack beside an honest client.
 
-``python -m bench.attacks`` starts the exchange and lets an honest client send one order after the
-other, alone and then beside each attack, and prints its median and its longest wait and what the
-gateway's process grew by. Every attack is a process of its own, lasts some seconds and keeps to
-this machine.
+``python -m bench.attacks`` starts an exchange for each attack and lets an honest client send one
+order after the other, first alone and then beside the attack; it prints medians, longest waits and
+their ratios, and what the gateway's process grew by. Every attack is a process of its own, lasts
+some seconds and keeps to this machine; the last one is all of them.
 """
 
 import argparse
@@ -31,11 +31,13 @@ SECONDS: Final[float] = 6.0
 
 
 class Found(NamedTuple):
-    """What the honest client saw, and the process it talked to."""
+    """What the honest client saw alone and beside an attack, and how the process grew."""
 
     name: str
     orders: int
+    alone_p50_ms: float
     p50_ms: float
+    alone_worst_ms: float
     worst_ms: float
     grown_mib: float
     grown_after_mib: float
@@ -197,39 +199,44 @@ def honest_waits(client: Client, seconds: float) -> Iterator[float]:
         yield time.monotonic() - began
 
 
+def p50_and_worst_ms(waits: list[float]) -> tuple[float, float]:
+    """The median and the longest of some waits."""
+    return sorted(waits)[len(waits) // 2] * 1e3, max(waits) * 1e3
+
+
 def measure(name: str, exchange: RunningExchange, seconds: float) -> Found:
-    """The honest client beside one attack (none of an empty name)."""
+    """The honest client alone, then beside an attack, for half and for all of the time."""
     pids = exchange.pids()
     pid = pids.get("all") or pids["gateway"]
-    before = resident_mib(pid)
-    attacker: subprocess.Popen[bytes] | None = None
     with Client(exchange.address, accounts=[100, 101]) as client:
-        if name:
-            words = ["--attack", name, exchange.address.commands, exchange.address.market_data]
-            attacker = subprocess.Popen(
-                [sys.executable, "-m", "bench.attacks", *words], stderr=subprocess.DEVNULL
-            )
-        waits = sorted(honest_waits(client, seconds))
-    grown = resident_mib(pid) - before
-    if attacker is not None:
+        alone = p50_and_worst_ms(list(honest_waits(client, seconds / 2)))
+        before = resident_mib(pid)
+        words = ["--attack", name, exchange.address.commands, exchange.address.market_data]
+        attacker = subprocess.Popen(
+            [sys.executable, "-m", "bench.attacks", *words], stderr=subprocess.DEVNULL
+        )
+        waits = list(honest_waits(client, seconds))
+        grown = resident_mib(pid) - before
         attacker.kill()
         attacker.wait()
         time.sleep(1)
     after = resident_mib(pid) - before
-    worst, middle = waits[-1] * 1e3, waits[len(waits) // 2] * 1e3
-    return Found(name or "alone", len(waits), middle, worst, grown, after)
+    p50, worst = p50_and_worst_ms(waits)
+    return Found(name, len(waits), alone[0], p50, alone[1], worst, grown, after)
 
 
 def table(found: list[Found]) -> str:
     """The figures as a table of a page."""
     lines = [
-        "| beside | orders | p50, ms | of alone | longest wait, ms | grown, MiB | after it, MiB |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| beside | orders | p50 alone, ms | p50, ms | ratio | longest alone, ms | longest, ms | "
+        "grown, MiB | after it, MiB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for one in found:
-        ratio = one.p50_ms / found[0].p50_ms
+        ratio = one.p50_ms / one.alone_p50_ms
         lines.append(
-            f"| {one.name} | {one.orders} | {one.p50_ms:.2f} | {ratio:.1f} | {one.worst_ms:.0f} | "
+            f"| {one.name} | {one.orders} | {one.alone_p50_ms:.2f} | {one.p50_ms:.2f} | "
+            f"{ratio:.1f} | {one.alone_worst_ms:.0f} | {one.worst_ms:.0f} | "
             f"{one.grown_mib:.0f} | {one.grown_after_mib:.0f} |"
         )
     return "\n".join(lines)
@@ -250,8 +257,8 @@ def main() -> None:
         return
     found: list[Found] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("", *arguments.only):
-            path = Path(folder) / (name or "alone")
+        for name in arguments.only:
+            path = Path(folder) / name
             with RunningExchange(path, "process", arguments.build, instruments=60) as exchange:
                 found.append(measure(name, exchange, arguments.seconds))
                 print(found[-1], flush=True)

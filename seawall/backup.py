@@ -13,7 +13,7 @@ from engine.journal import JournalError
 from engine.journal_copy import copy_journals
 from engine.journal_cut import cut_journal
 from engine.service_config import ALL, ONE, ConfigError, ServiceConfig
-from gateway.serve import read_config
+from gateway.serve import read_config, require_finished_skip
 from seawall.verify import check_folder, line_of
 
 KEPT: Final[tuple[str, ...]] = (".json", ".toml", ".note")
@@ -63,9 +63,10 @@ def back_up(config: ServiceConfig, folder: Path) -> list[str]:
     Every row and snapshot of the copy is checked; the folder appears when it is complete.
 
     Raises:
-        ConfigError: the folder is there, or nothing to copy is.
+        ConfigError: the folder is there, nothing to copy is, or a skip was cut off.
         JournalError: a journal is damaged, or cannot be copied.
     """
+    require_finished_skip(config)
     run_dir = Path(config.run_dir)
     journals = [config.journal(name) for name in config.services()]
     missing = [journal for journal in journals if not journal.exists()]

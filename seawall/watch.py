@@ -274,7 +274,8 @@ def _show_once(watcher: Watcher) -> int:
         watcher.step(STEP_S)
     if watcher.missing:
         raise ValueError(watcher.missing)
-    open_screen(sys.stdout, once=True).show(frame(watcher.view()))
+    screen = open_screen(sys.stdout, once=True)
+    screen.show(frame(watcher.view(), width=screen.width))
     return 0
 
 
@@ -289,7 +290,7 @@ def _show_live(watcher: Watcher, screen: PlainScreen | TerminalScreen, refresh_s
                 if key in (NEXT, PREVIOUS):
                     watcher.move(1 if key == NEXT else -1)
                     next_frame_s = 0.0
-        screen.show(frame(watcher.view(screen.hint), screen.height))
+        screen.show(frame(watcher.view(screen.hint), screen.height, screen.width))
 
 
 @contextmanager

@@ -25,9 +25,12 @@ from seawall.watch_lines import (
     WARN,
     Line,
     Span,
+    banded,
     beside,
     columns,
+    folded,
     line,
+    width_of,
 )
 from seawall.watch_model import WatchModel
 from seawall.watch_tape import tape_line
@@ -85,19 +88,21 @@ class View(msgspec.Struct):
     hint: str = ""
 
 
-def frame(view: View, height: int | None = None) -> list[Line]:
-    """The lines of a frame, at most ``height`` of them."""
+def frame(view: View, height: int | None = None, width: int | None = None) -> list[Line]:
+    """The lines of a frame, at most ``height`` of them; what is beyond ``width`` goes on below."""
     units = Units(view.model.market)
     book_rows, account_rows, tape_rows = _shares(view, height)
     lines = [
         *_header(view, units),
         [],
-        *_book(view, units, book_rows),
+        *_book(view, units, book_rows, width, whole=height is None),
         [],
-        *_accounts(view, units, account_rows),
+        *_accounts(view, units, account_rows, width, whole=height is None),
         [],
         *_tape(view, units, tape_rows),
     ]
+    if width is not None:
+        lines = [part for spans in lines for part in folded(spans, width)]
     return lines if height is None else lines[:height]
 
 
@@ -176,7 +181,7 @@ def _funding(row: InstrumentReport, now_ns: int) -> str:
 # order book
 
 
-def _book(view: View, units: Units, rows: int) -> list[Line]:
+def _book(view: View, units: Units, rows: int, width: int | None, *, whole: bool) -> list[Line]:
     if view.instrument_id is None:
         return [line("ORDER BOOK", BOLD)]
     key = view.instrument_id
@@ -199,7 +204,14 @@ def _book(view: View, units: Units, rows: int) -> list[Line]:
         RIGHT * 3 + LEFT + RIGHT * 2,
     )
     title = [("ORDER BOOK  ", BOLD), *_spread(bids, asks, key, units)]
-    return [title, *beside(ladder, _trades(view, units, rows))]
+    trades = _trades(view, units, rows)
+    both = beside(ladder, trades)
+    if width is None or max(map(width_of, both)) <= width:
+        return [title, *both]
+    if whole:
+        return [title, *ladder, *trades]
+    # One below the other, half the rows each; the book's is the odd one.
+    return [title, *ladder[: 1 + (rows + 1) // 2], *trades[: 1 + rows // 2]]
 
 
 def _ladder(
@@ -272,16 +284,20 @@ def _trades(view: View, units: Units, rows: int) -> list[Line]:
 # accounts
 
 
-def _accounts(view: View, units: Units, rows: int) -> list[Line]:
+def _accounts(view: View, units: Units, rows: int, width: int | None, *, whole: bool) -> list[Line]:
     model = view.model
     title: Line = [("ACCOUNTS NEAREST TO LIQUIDATION", BOLD)]
     if view.status.denied:
         return [[*title, (f"  {view.status.denied}", WARN)]]
     nearest = model.nearest(min(rows, view.accounts))
-    title.append((f"  {len(nearest)} of {model.accounts_at_risk} with positions", DIM))
     cells = [[(head, DIM) for head in ACCOUNT_HEADS]]
     cells += [_account(row, model.market, view.now_ns, units) for row in nearest]
-    return [title, *columns(cells, ACCOUNT_SIDES)]
+    table = banded(cells, ACCOUNT_SIDES, width)
+    if not whole:
+        # Behind the heads; a row of several lines takes the place of others.
+        table = table[: 1 + max(1, rows // len(table[0]))]
+    title.append((f"  {len(table) - 1} of {model.accounts_at_risk} with positions", DIM))
+    return [title, *(spans for lines in table for spans in lines)]
 
 
 def _account(

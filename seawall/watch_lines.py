@@ -1,5 +1,6 @@
 """Styled lines and tables of text: what a frame is made of before a terminal or a pipe shows it."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +14,9 @@ ALARM: Final[str] = "alarm"
 
 LEFT: Final[str] = "<"
 RIGHT: Final[str] = ">"
+
+INDENT: Final[int] = 4
+"""Blanks before what goes on in a further line."""
 
 Span = tuple[str, str]
 """A text and its style."""
@@ -77,4 +81,43 @@ def columns(rows: Sequence[Sequence[Span]], sides: Sequence[str], gap: int = 2) 
             spans.append((f"{text:{side}{width}}", style))
             spans.append((" " * gap, PLAIN))
         lines.append(spans[:-1])
+    return lines
+
+
+def banded(
+    rows: Sequence[Sequence[Span]], sides: Sequence[str], width: int | None, gap: int = 2
+) -> list[list[Line]]:
+    """`columns`, with the lines of each row: what a width does not hold goes on in further ones."""
+    bands: list[list[int]] = [[]]
+    used = 0
+    for place, column in enumerate(zip(*rows, strict=True)):
+        widest = max(len(cell[0]) for cell in column)
+        if width is not None and bands[-1] and used + widest > width:
+            bands.append([])
+            used = INDENT
+        bands[-1].append(place)
+        used += widest + gap
+    blocks = [
+        columns([[row[place] for place in band] for row in rows], [sides[one] for one in band], gap)
+        for band in bands
+    ]
+    first, *more = blocks
+    return [
+        [first[row], *([(" " * INDENT, PLAIN), *block[row]] for block in more)]
+        for row in range(len(rows))
+    ]
+
+
+def folded(spans: Line, width: int) -> list[Line]:
+    """A line as several ones, broken before the word a width does not hold."""
+    lines: list[Line] = [[]]
+    left = width
+    for text, style in spans:
+        for word in re.findall(r"\s*\S+|\s+", text):
+            if len(word) > left and lines[-1]:
+                lines.append([(" " * INDENT, PLAIN)])
+                left = width - INDENT
+                word = word.lstrip()
+            lines[-1].append((word, style))
+            left -= len(word)
     return lines

@@ -31,7 +31,7 @@ _DUMB: Final[tuple[str, ...]] = ("", "dumb", "unknown")
 class PlainScreen:
     """Frames as plain text one after the other, an empty line after each; no escape codes.
 
-    Lines are cut only where the output is a terminal.
+    Only where the output is a terminal does a width limit it.
     """
 
     hint: Final[str] = ""
@@ -41,15 +41,19 @@ class PlainScreen:
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
+    @property
+    def width(self) -> int | None:
+        """Columns that fit, where the output is a terminal."""
+        return shutil.get_terminal_size().columns if self._out.isatty() else None
+
     def show(self, lines: Sequence[Line]) -> None:
         """Print a frame.
 
         Raises:
             BrokenPipeError: the reader has left.
         """
-        if self._out.isatty():
-            width = shutil.get_terminal_size().columns
-            lines = [cut(spans, width) for spans in lines]
+        if self.width is not None:
+            lines = [cut(spans, self.width) for spans in lines]
         text = "\n".join(text_of(spans) for spans in lines)
         print(text, end="\n\n", file=self._out, flush=True)
 
@@ -100,6 +104,12 @@ class TerminalScreen:
         """Lines that fit."""
         height: int = self._window.getmaxyx()[0]
         return height
+
+    @property
+    def width(self) -> int:
+        """Columns that fit."""
+        width: int = self._window.getmaxyx()[1]
+        return width
 
     def show(self, lines: Sequence[Line]) -> None:
         """Draw a frame over the last one; what does not fit is cut."""

@@ -18,9 +18,11 @@ from seawall.watch_frame import Status, View, frame
 from seawall.watch_lines import (
     PLAIN,
     RIGHT,
+    banded,
     beside,
     columns,
     cut,
+    folded,
     line,
     padded,
     text_of,
@@ -321,3 +323,42 @@ def test_a_symbol_cannot_hold_escape_codes() -> None:
     text = "\n".join(lines_of(world.view(instrument_id=9)))
     assert "\x1b" not in text
     assert "EVIL" in text
+
+
+# a narrow terminal
+
+
+@pytest.mark.parametrize("width", [40, 60, 79, 100])
+def test_on_a_narrow_terminal_everything_is_there_in_more_lines(width: int) -> None:
+    world = quoted()
+    world.index("98.5")
+    view = world.view()
+    wide = frame(view)
+    narrow = frame(view, width=width)
+    assert max(map(width_of, narrow)) <= width < max(map(width_of, wide))
+    found = " ".join(text_of(spans) for spans in narrow).split()
+    assert sorted(found) == sorted(" ".join(text_of(spans) for spans in wide).split())
+
+
+def test_a_narrow_frame_keeps_its_height() -> None:
+    world = quoted()
+    for height in (12, 24, 40):
+        assert len(frame(world.view(), height, 60)) <= height
+
+
+def test_rows_of_a_table_go_on_below_in_their_columns() -> None:
+    rows = [[("name", PLAIN), ("price", PLAIN), ("size", PLAIN)]]
+    rows += [[("a", PLAIN), ("1", PLAIN), ("22", PLAIN)]]
+    lines = [[text_of(spans) for spans in row] for row in banded(rows, "<>>", 12)]
+    assert lines == [["name  price", "    size"], ["a         1", "      22"]]
+    assert banded(rows, "<>>", None) == [[spans] for spans in columns(rows, "<>>")]
+
+
+def test_a_line_is_folded_before_a_word_that_does_not_fit() -> None:
+    spans = [("calls 3 issued", PLAIN), ("  fund ", PLAIN), ("1,000 USD", PLAIN)]
+    assert [text_of(one) for one in folded(spans, 16)] == [
+        "calls 3 issued",
+        "    fund 1,000",
+        "    USD",
+    ]
+    assert [text_of(one) for one in folded(spans, 80)] == ["calls 3 issued  fund 1,000 USD"]

@@ -15,13 +15,14 @@ from engine import commands as c
 from engine.events import AccountReport, CommandRejected, OrderAccepted, OrdersReport
 from engine.reasons import Reason
 from engine.rounds import Batch, encode_frame
-from engine.service_config import ALL, ONE, SEPARATE, parse_config
+from engine.service_config import ALL, ONE, SEPARATE, ConfigError, parse_config
 from engine.topology import GATEWAY, LIQUIDATION, RISK
 from gateway.circle import Circle
 from gateway.client import Client
 from gateway.parts import RiskHolder
 from gateway.protocol import Reply
 from gateway.serve import BROKEN
+from seawall.backup import back_up
 from seawall.state_hash import exchange_hash
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes, replayed_hash
 from tests.services.streams import RULEBOOKS, START_NS, opening
@@ -177,6 +178,8 @@ def test_the_same_commands_lead_to_the_same_state_everywhere(
                 processes.start(RISK)
                 assert processes.running.pop(RISK).wait(PATIENCE_SECONDS) == 2
                 assert "a skip was cut off" in processes.log(RISK)
+                with pytest.raises(ConfigError, match="a skip was cut off"):
+                    back_up(processes.config, tmp_path / "early copy")
             told = skip(processes, words)
             assert f"skipped {type(poison).__name__}(" in told or "cut off is finished" in told
             assert "this version can handle the input" in skip(processes, words)
@@ -209,6 +212,7 @@ def test_the_same_commands_lead_to_the_same_state_everywhere(
             if isinstance(command, c.Skipped)
         ]
         assert [command.note for command in skipped] == ["planted"]
+        back_up(processes.config, tmp_path / "copy")
         found = processes.state_hash()
         assert replayed_hash(processes) == found
         assert hashes_of(processes.recorded()) == {found}
