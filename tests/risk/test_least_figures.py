@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from engine.commands import MAX_TICKS
 from engine.instruments import LINEAR, Instrument, InstrumentSpec, MarginSpec, MarginTier
 from engine.internal import AccountFacts, PositionFacts
 from engine.units import PPB
@@ -28,7 +29,7 @@ from risk.margin import (
 )
 from risk.mark import funding_basis_price_ticks
 from risk.rulebook import FundRule
-from risk.solve import hedge_liquidation_price_ticks
+from risk.solve import hedge_liquidation_price_ticks, liquidation_price_ticks
 from tests.market import Market, rules, size
 
 PERCENT = PPB // 100
@@ -226,6 +227,30 @@ def test_a_hedge_is_liquidated_where_its_leverage_says(
         contract(model).instrument, model, *legs, leverage, 1_000, 0, inclusive=inclusive
     )
     assert found == price
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_a_level_met_at_the_last_price_there_is_counts_where_equality_does(
+    inclusive: bool,
+) -> None:
+    """10 % of 10 lots is the price itself; equity equals it at 1 tick, or at the highest price."""
+    model = BracketMargin(with_deductions([MarginTier(0, 2**62, 10 * PERCENT, 5, 0)]))
+    line = contract(model).instrument
+    long = (10, 1_000, 1, 1 - (10 - 1_000), 0)
+    short = (-10, -1_000, 1, 11 * MAX_TICKS - 1_000, 0)
+    found = liquidation_price_ticks(line, model, *long, inclusive=inclusive)
+    assert found == (1 if inclusive else None)
+    found = liquidation_price_ticks(line, model, *short, inclusive=inclusive)
+    assert found == (MAX_TICKS if inclusive else None)
+
+
+def test_a_share_of_a_quantum_that_is_required_is_a_whole_one() -> None:
+    """Maintenance of 1 lot at 9 ticks is 1; one and a half times that is 2, and equity is 2."""
+    model = BracketMargin(with_deductions([MarginTier(0, 2**60, 10 * PERCENT, 5, 0)]))
+    line = contract(model).instrument
+    facts = (1, 100, 1, 100 - 9 + 2, 0)
+    found = liquidation_price_ticks(line, model, *facts, factor_ppb=3 * PPB // 2, inclusive=True)
+    assert found == 9
 
 
 # what orders can open
