@@ -23,6 +23,7 @@ from matching.matching_engine import MatchingEngine
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
 from risk.state import restore_risk, risk_state
+from risk.transfers import Transfers
 from tests.services.poison import World
 
 WORLDS = 4
@@ -135,3 +136,26 @@ def test_what_a_plan_raises_refuses_the_command_and_changes_nothing() -> None:
             bus.send(command)
         refused |= tried.refused
     assert refused == {kind.__name__ for kind in get_args(c.Command)} - {"AdvanceTime"}
+
+
+@pytest.mark.skipif(COMPILED, reason="compiled functions cannot be made to fail from outside")
+@pytest.mark.parametrize("kind", [AssertionError, MemoryError, RecursionError, ZeroDivisionError])
+def test_a_broken_invariant_is_no_refusal(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor what comes of the process: a replay elsewhere would carry the command out."""
+
+    def raises(*_: object) -> None:
+        raise kind("planted")
+
+    defects: list[Exception] = []
+    engine = RiskEngine(lambda _, error: defects.append(error))
+    monkeypatch.setattr(Transfers, "_check_amount", raises)
+    out: list[Any] = []
+    if kind is not ZeroDivisionError:
+        with pytest.raises(kind):
+            engine.handle(c.Deposit(0, 100, 1, 5), out)
+        return
+    engine.handle(c.Deposit(0, 100, 1, 5), out)
+    assert (out[0].reason, out[0].detail) == (Reason.INTERNAL_ERROR, "ZeroDivisionError")
+    assert [type(error) for error in defects] == [kind]

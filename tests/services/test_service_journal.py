@@ -84,6 +84,33 @@ def test_a_skipped_input_is_read_as_what_stands_for_it(tmp_path: Path) -> None:
         list(again.inputs())
 
 
+def test_a_service_that_begins_anew_never_goes_back_behind_that(tmp_path: Path) -> None:
+    """Neither from an older snapshot nor from the first row: what they lead to is another state."""
+    path = tmp_path / "a.journal"
+    journal = ServiceJournal(path, "risk", keep_inputs=True)
+    journal.append(numbered(1, 3))
+    journal.snapshot(b"old")
+    journal.append(numbered(4, 6))
+    journal.begin_anew(b"new")
+    journal.append(numbered(7, 7))
+    journal.close()
+    journal = ServiceJournal(path, "risk", keep_inputs=True)
+    assert journal.last_snapshot() == (6, b"new")
+    assert list(journal.inputs(6)) == numbered(7, 7)
+    assert list(read_inputs(path)) == numbered(1, 7)
+    journal.snapshot(b"newer")
+    journal.close()
+    for place, found in ((7, (6, b"new")), (6, None)):
+        (tmp_path / f"a.snapshot-{place:012}").unlink()
+        if found is None:
+            with pytest.raises(JournalDamaged, match="no snapshot behind row 6 can be used"):
+                ServiceJournal(path, "risk", keep_inputs=True)
+        else:
+            journal = ServiceJournal(path, "risk", keep_inputs=True)
+            assert journal.last_snapshot() == found
+            journal.close()
+
+
 def test_two_services_cannot_have_one_journal(tmp_path: Path) -> None:
     journal = ServiceJournal(tmp_path / "a.journal", "risk")
     journal.append(numbered(1, 2))
