@@ -94,6 +94,14 @@ class PositionMoved(_Internal, frozen=True, array_like=True, tag=True, gc=False)
     qty_lots: int
 
 
+class AskImpact(_Internal, frozen=True, array_like=True, tag=True):
+    """At which prices would this amount trade now? Lots times ticks, or (not ``by_value``) lots."""
+
+    instrument_id: int
+    amount: int
+    by_value: bool
+
+
 # matching -> risk
 
 
@@ -150,6 +158,15 @@ class BookTop(_Internal, frozen=True, array_like=True, tag=True):
     instrument_id: Word
     bid_ticks: Word
     ask_ticks: Word
+
+
+class ImpactPrices(_Internal, frozen=True, array_like=True, tag=True):
+    """Average prices of the amount asked for in `AskImpact` against bids and asks, in millionths of
+    a tick; 0 where a side has less."""
+
+    instrument_id: int
+    bid_e6: int
+    ask_e6: int
 
 
 # risk -> liquidation
@@ -285,11 +302,13 @@ Internal = (
     | PullOrder
     | ChangeOrder
     | PositionMoved
+    | AskImpact
     | Fill
     | OrderGone
     | OrderChanged
     | PullFailed
     | BookTop
+    | ImpactPrices
     | LiquidationRequired
     | LiquidationReport
     | HouseInventory

@@ -50,12 +50,14 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     k.PullOrder: (MATCHING,),
     k.ChangeOrder: (MATCHING,),
     k.PositionMoved: (MATCHING,),
+    k.AskImpact: (MATCHING,),
     # matching -> risk
     k.Fill: (RISK,),
     k.OrderGone: (RISK,),
     k.OrderChanged: (RISK,),
     k.PullFailed: (RISK,),
     k.BookTop: (RISK,),
+    k.ImpactPrices: (RISK,),
     # risk -> liquidation
     k.LiquidationRequired: (LIQUIDATION,),
     k.LiquidationReport: (LIQUIDATION,),
@@ -76,6 +78,7 @@ BOOK_OF: Final[dict[type, Callable[[Any], int]]] = {
     k.PullOrder: attrgetter("instrument_id"),
     k.ChangeOrder: attrgetter("instrument_id"),
     k.PositionMoved: attrgetter("instrument_id"),
+    k.AskImpact: attrgetter("instrument_id"),
 }
 """The instrument whose book a message for matching concerns; what is not here concerns all books,
 and is answered instrument by instrument in the order of their ids."""
@@ -88,6 +91,7 @@ SENDERS: Final[dict[type, str]] = {
     k.PullOrder: RISK,
     k.ChangeOrder: RISK,
     k.PositionMoved: RISK,
+    k.AskImpact: RISK,
     k.LiquidationRequired: RISK,
     k.LiquidationReport: RISK,
     k.HouseInventory: RISK,
@@ -96,6 +100,7 @@ SENDERS: Final[dict[type, str]] = {
     k.OrderChanged: MATCHING,
     k.PullFailed: MATCHING,
     k.BookTop: MATCHING,
+    k.ImpactPrices: MATCHING,
     k.LiquidateCancel: LIQUIDATION,
     k.LiquidateOrder: LIQUIDATION,
     k.LiquidateTakeover: LIQUIDATION,

@@ -10,9 +10,11 @@ from engine.commands import BUY, SELL, AdvanceTime
 from engine.component import Component
 from engine.events import BookLevel, Trade
 from engine.internal import (
+    AskImpact,
     BookTop,
     ChangeOrder,
     Fill,
+    ImpactPrices,
     InstrumentListed,
     OrderChanged,
     OrderGone,
@@ -24,6 +26,7 @@ from engine.internal import (
 from engine.reasons import Reason
 from matching.book import FILLED, RESTED, Book
 from matching.condensed import BookState, CondensedBook
+from matching.impact import impact_price_e6
 from matching.market_data import DepthSnapshot, depth_snapshot
 from matching.order import Order
 from matching.step import STEP_DECREMENT, STEP_FILL, STEP_TRIM, Step
@@ -79,6 +82,7 @@ class MatchingEngine(Component):
             AdvanceTime: self._advance_time,
             InstrumentListed: self._list_instrument,
             PositionMoved: self._move_position,
+            AskImpact: self._impact,
         }
 
     def handle(self, message: Any, out: list[Any]) -> None:
@@ -177,6 +181,12 @@ class MatchingEngine(Component):
         for instrument_id, book in self.books.items():
             top = BookTop(time_ns, instrument_id, book.best_bid_ticks(), book.best_ask_ticks())
             out.append(top)
+
+    def _impact(self, asked: AskImpact, out: list[Any]) -> None:
+        book = self._markets[asked.instrument_id].book
+        bid_e6 = impact_price_e6(book.bids, asked.amount, asked.by_value, False)
+        ask_e6 = impact_price_e6(book.asks, asked.amount, asked.by_value, True)
+        out.append(ImpactPrices(asked.time_ns, asked.instrument_id, bid_e6, ask_e6))
 
     def _place(self, order: PlaceOrder, out: list[Any]) -> None:
         time_ns = order.time_ns

@@ -48,9 +48,9 @@ def divide_towards_zero(numerator: int, denominator: int) -> int:
 def premium_ppb(bid_ticks: int, ask_ticks: int, index_ticks: int) -> int:
     """``(max(0, bid - index) - max(0, index - ask)) / index``, rounded towards zero.
 
-    The venues use impact prices (the average price of a standard size); the best prices stand in
-    for them here. An empty side is 0 and adds nothing. Source: funding pages of Binance, BitMEX,
-    Hyperliquid and dYdX.
+    Best prices, or impact prices (the average price of a standard size) in the same fraction of a
+    tick as the index. An empty side is 0 and adds nothing. Source: funding pages of Binance,
+    BitMEX, Hyperliquid and dYdX.
 
     Raises:
         ValueError: the index is not positive.
@@ -123,12 +123,16 @@ class PremiumWindow:
         """
         if index_ticks <= 0 or (bid_ticks <= 0 and ask_ticks <= 0):
             return
-        if self._sampled_ns >= 0 and time_ns - self._sampled_ns < self._interval_ns:
+        if not self.is_due(time_ns):
             return
         self._sampled_ns = time_ns
         self._count += 1
         premium = premium_ppb(bid_ticks, ask_ticks, index_ticks)
         self._sum_ppb += premium * self._count if self._rising else premium
+
+    def is_due(self, time_ns: int) -> bool:
+        """Whether a sample would be taken at this time."""
+        return self._sampled_ns < 0 or time_ns - self._sampled_ns >= self._interval_ns
 
     def mean_ppb(self) -> int:
         """Mean of the samples, rounded towards zero; 0 without samples."""

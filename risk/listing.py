@@ -9,6 +9,7 @@ from engine.units import PPB, Rate
 from risk.fees import Fees
 from risk.frontier import Frontier
 from risk.funding import PremiumWindow
+from risk.impact import impact_amount
 from risk.index_price import Index
 from risk.liquidation.adl_price import ADL_PRICES
 from risk.margin import build_margin_model
@@ -58,10 +59,13 @@ class Listing:
     of the index too old to the one that renews the mark with a fresh one. `others` are the sources
     of other venues' prices, where the rulebook weighs any; `previous_mark_ticks` is the mark before
     the present one while `keeps_previous_mark`, `rolled_ns` the last time positions were looked at
-    for rollover fees, 0 without any.
+    for rollover fees, 0 without any. `impact_amount` is the size of the impact prices (0: best
+    prices), by the `decimals` of the asset it settles in.
     """
 
     __slots__ = (
+        "_decimals",
+        "_spec",
         "ask_ticks",
         "band_high",
         "band_low",
@@ -70,6 +74,7 @@ class Listing:
         "fees",
         "frontier",
         "funding_rate_ppb",
+        "impact_amount",
         "index",
         "index_ticks",
         "instrument",
@@ -96,7 +101,7 @@ class Listing:
         "symbol",
     )
 
-    def __init__(self, spec: InstrumentSpec, rulebook: Rulebook) -> None:
+    def __init__(self, spec: InstrumentSpec, rulebook: Rulebook, decimals: int) -> None:
         self.instrument = Instrument(spec)
         self.instrument_id = spec.instrument_id
         self.symbol = spec.symbol
@@ -104,7 +109,10 @@ class Listing:
         self.band_high = Rate(PPB + spec.band_ppb)
         self.model = build_margin_model(spec.margin)
         self.default_leverage = min(DEFAULT_LEVERAGE, self.model.max_leverage(1))
+        self._spec = spec
+        self._decimals = decimals
         self.fees = Fees(rulebook, spec.symbol)
+        self.impact_amount = self._impact(rulebook)
         self.index = Index(rulebook.index)
         self.mark = MarkPrice(rulebook.mark)
         self.others = others_of(rulebook)
@@ -129,6 +137,10 @@ class Listing:
         self.funding_rate_ppb = 0
         self.next_funding_ns = 0
 
+    def _impact(self, rulebook: Rulebook) -> int:
+        leverage = self.model.max_leverage(1)
+        return impact_amount(self._spec, self._decimals, rulebook.funding, leverage)
+
     def prices_under(self, rulebook: Rulebook) -> "RuledPrices":
         """What a rulebook makes of the contract's prices, with those and the samples taken so far;
         copies, put in force by `obey`."""
@@ -151,6 +163,7 @@ class Listing:
         self.others = prices.others
         self.fees = prices.fees
         self.keeps_previous_mark = ADL_PRICES.get(rulebook.adl.price).uses_previous_mark
+        self.impact_amount = self._impact(rulebook)
         self.profit_margins_orders = rulebook.profit_margins_orders
         if not self.keeps_previous_mark:
             self.previous_mark_ticks = 0

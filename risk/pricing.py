@@ -4,9 +4,11 @@ A clock tick makes the book report its best prices; that is when an instrument's
 the frontier asked who was passed, and when funding falls due.
 """
 
+from typing import Final
+
 from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
 from engine.events import CollateralPriceChanged, IndexStale, MarkUpdated
-from engine.internal import BookTop, HouseInventory
+from engine.internal import AskImpact, BookTop, HouseInventory, ImpactPrices
 from engine.reasons import Reason
 from risk.accounts import BACKSTOP, FUND, MarginAccount
 from risk.borrowing import Borrowing
@@ -19,6 +21,9 @@ from risk.listing import HIGHEST_RISE, Listing
 from risk.mark import MarkPrice
 from risk.pretrade import Verdict
 from risk.watch import MarginWatch
+
+E6: Final[int] = 10**6
+"""Impact prices come in millionths of a tick."""
 
 
 class Pricing:
@@ -124,12 +129,32 @@ class Pricing:
         index_ticks = listing.index.value(time_ns)
         if not (core.reduces_when_stale and listing.index.stale(time_ns)):
             listing.mark.sample(time_ns, bid_ticks, ask_ticks, index_ticks, listing.last_ticks)
-            listing.premium.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
+            if not listing.impact_amount:
+                listing.premium.sample(time_ns, bid_ticks, ask_ticks, index_ticks)
         if core.now_ns != time_ns:
             index_ticks = listing.index.value(core.now_ns)
         self._renew_mark(listing, index_ticks)
         if listing.stale and not listing.index.stale(core.now_ns):
             self._index_is_back(listing)
+
+    def impact_prices(self, message: ImpactPrices) -> None:
+        """The book's answer: sample the premium of the impact prices."""
+        core = self._core
+        listing = core.listing(message.instrument_id)
+        assert listing is not None, "the book knows only what risk listed"
+        index_e6 = listing.index.value(message.time_ns) * E6
+        listing.premium.sample(message.time_ns, message.bid_e6, message.ask_e6, index_e6)
+
+    def _ask_impact(self, listing: Listing) -> None:
+        """Ask the book for the impact prices of a premium that is due."""
+        core = self._core
+        amount = listing.impact_amount
+        if not amount or not listing.premium.is_due(core.now_ns):
+            return
+        if core.reduces_when_stale and listing.index.stale(core.now_ns):
+            return
+        by_value = not listing.instrument.inverse
+        core.emit(AskImpact(core.now_ns, listing.instrument_id, amount, by_value))
 
     def _index_is_back(self, listing: Listing) -> None:
         """A source has spoken and the mark is renewed: catch up with what had to wait."""
@@ -201,6 +226,8 @@ class Pricing:
                 core.emit(IndexStale(core.now_ns, listing.instrument_id, True))
         for asset in core.ledger.collateral.values():
             self._renew_price(asset, asset.index.value(core.now_ns))
+        for listing in core.listings.values():
+            self._ask_impact(listing)
         self._watch.expire_calls()
         interval_ns = core.funding_interval_ns
         if interval_ns:

@@ -103,6 +103,7 @@ class RiskEngine(Component):
         settlement, close_out = self.settlement, self.close_out
         return {
             c.AdvanceTime: self._advance_time,
+            k.ImpactPrices: self.pricing.impact_prices,
             k.OrderChanged: settlement.changed,
             k.PullFailed: settlement.pull_failed,
             k.LiquidateCancel: close_out.cancel_orders,
@@ -228,7 +229,7 @@ class RiskEngine(Component):
             return Verdict(Reason.INVALID_FIELD, detail=detail)
         try:
             check_instrument(spec)
-            return Listing(spec, core.rulebook)
+            return Listing(spec, core.rulebook, core.assets[spec.settle_asset_id].decimals)
         except ValueError as error:
             return Verdict(Reason.INVALID_FIELD, detail=str(error))
 

@@ -132,13 +132,24 @@ class MarkRule(msgspec.Struct, frozen=True):
     params: list[tuple[str, int]] = []
 
 
+class ImpactRule(msgspec.Struct, frozen=True):
+    """The size of the impact prices of the contracts of these symbols."""
+
+    symbols: list[str]
+    notional: int
+
+
 class FundingRule(msgspec.Struct, frozen=True):
     """Funding: rate = mean premium + clamp(interest - premium, +-clamp), limited to +-cap, settled
     every ``interval_ns`` (0: no funding). Interest and premium belong to ``rate_period_ns`` (0: the
     interval itself), of which an interval pays its share; the cap (0: none) is per interval.
 
     It is paid on the value at the ``mark`` or at the ``index`` (``paid_on``). The mean of the
-    premium is ``plain``, or the n-th sample counts n times (``rising``)."""
+    premium is ``plain``, or the n-th sample counts n times (``rising``).
+
+    The premium is that of the best prices, or of impact prices: the average at which a standard
+    size trades, ``impact_notional`` or ``impact_margin`` times the highest leverage, in whole units
+    of the quote currency (0, 0: best prices). ``contracts`` have a notional of their own."""
 
     interval_ns: int = 0
     interest_ppb: int = 0
@@ -149,6 +160,9 @@ class FundingRule(msgspec.Struct, frozen=True):
     method: str = "clamped_interest"
     paid_on: str = PAID_ON_MARK
     averaging: str = PLAIN
+    impact_notional: int = 0
+    impact_margin: int = 0
+    contracts: list[ImpactRule] = []
     params: list[tuple[str, int]] = []
 
 
@@ -290,7 +304,10 @@ class Rulebook(msgspec.Struct, frozen=True):
         if not self.collateral:
             del plain["collateral"]
         usual = msgspec.to_builtins(FundingRule())
-        for key in ("method", "paid_on", "averaging"):
+        for key in (
+            *("method", "paid_on", "averaging"),
+            *("impact_notional", "impact_margin", "contracts"),
+        ):
             if plain["funding"][key] == usual[key]:
                 del plain["funding"][key]
         if self.borrow == BorrowRule():

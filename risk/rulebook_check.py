@@ -274,6 +274,7 @@ def _check_funding(funding: FundingRule) -> None:
     _duration("funding.rate_period_s", funding.rate_period_ns, 0)
     _duration("funding.sample_interval_s", funding.sample_interval_ns, 1)
     one_of("funding.paid_on", funding.paid_on, (PAID_ON_MARK, PAID_ON_INDEX))
+    _check_impact(funding)
     one_of("funding.averaging", funding.averaging, (PLAIN, RISING))
     _rate("funding.interest", funding.interest_ppb, 1 - PPB, PPB - 1)
     _rate("funding.clamp", funding.clamp_ppb, 0, PPB - 1)
@@ -297,6 +298,22 @@ def _check_funding(funding: FundingRule) -> None:
             "funding.rate_period_s",
             f"{from_ppb(funding.rate_period_ns)} is shorter than the interval; it must be 0 or at "
             f"least {from_ppb(funding.interval_ns)}",
+        )
+
+
+def _check_impact(funding: FundingRule) -> None:
+    amounts = {"impact_notional": funding.impact_notional, "impact_margin": funding.impact_margin}
+    for number, rule in enumerate(funding.contracts, 1):
+        amounts[f"contracts[{number}].notional"] = rule.notional
+    for key, amount in amounts.items():
+        if not 0 <= amount <= MAX_DEBT_LIMIT:
+            raise SettingFault(
+                f"funding.{key}",
+                f"{amount} is out of range; allowed are 0 (best prices) to {MAX_DEBT_LIMIT}",
+            )
+    if funding.impact_notional and funding.impact_margin:
+        raise SettingFault(
+            "funding.impact_margin", "has no effect beside an impact_notional; give one of the two"
         )
 
 

@@ -287,7 +287,8 @@ def restore_risk(state: list[Any], on_defect: OnDefect = unheard) -> RiskEngine:
 def _restore_listing(core: RiskCore, row: list[Any]) -> None:
     command = decode_command(row[0])
     assert isinstance(command, AddInstrument)
-    listing = Listing(command.spec, core.rulebook)
+    decimals = core.assets[command.spec.settle_asset_id].decimals
+    listing = Listing(command.spec, core.rulebook, decimals)
     (
         listing.mark_ticks,
         listing.index_ticks,

@@ -12,7 +12,15 @@ from risk.citations import ENGINE, Citations
 from risk.index_price import INDEX_METHODS
 from risk.margin_table import MarginTable
 from risk.mark import MARK_METHODS
-from risk.rulebook import LEVEL_CALL, BorrowRule, FundingRule, LevelRule, Rulebook, SymbolFeeRule
+from risk.rulebook import (
+    LEVEL_CALL,
+    BorrowRule,
+    FundingRule,
+    ImpactRule,
+    LevelRule,
+    Rulebook,
+    SymbolFeeRule,
+)
 from risk.rulebook_file import RulebookFile, toml_key
 
 _INDENT: Final[str] = "      "
@@ -80,6 +88,8 @@ SENTENCES: Final[dict[str, str]] = {
     "funding.sample_interval_s": "The premium is sampled every {}.",
     "funding.method": "The rate is the {}.",
     "funding.paid_on": "It is paid on the value at the {}.",
+    "funding.impact_notional": "The premium is that of an order of {}.",
+    "funding.impact_margin": "The premium is that of an order of {} times the highest leverage.",
     "funding.averaging": "The mean of the premium: {}.",
     "liquidation.stages": "The waterfall: {}.",
     "liquidation.partial": "The stage reduce closes {}.",
@@ -179,6 +189,8 @@ ZEROES: Final[dict[str, str]] = {
     "funding.interval_s": "There is no funding.",
     "funding.rate_period_s": "The rate belongs to the interval.",
     "funding.cap": "Nothing bounds the rate.",
+    "funding.impact_notional": "No size is fixed for the prices of the premium.",
+    "funding.impact_margin": "No margin fixes it; without both they are the best prices.",
     "liquidation.restore_buffer": "An account is released at maintenance.",
     "liquidation.fraction_min_notional": "Positions of every size are closed in shares.",
     "fund.notional_cap": "Nothing bounds its positions.",
@@ -279,7 +291,8 @@ def _struct(prefix: str, rule: msgspec.Struct) -> Iterator[tuple[str, str]]:
             yield from _params(prefix, rule)
             continue
         if field == "contracts":
-            yield from _contract_fees(getattr(rule, field))
+            own = rule.contracts  # type: ignore[attr-defined]
+            yield from _contract_fees(own) if prefix == "fees." else _contract_sizes(own)
             continue
         key = f"{prefix}{toml_key(field)}"
         value = getattr(rule, field)
@@ -291,6 +304,12 @@ def _contract_fees(rules: list[SymbolFeeRule]) -> Iterator[tuple[str, str]]:
         rates = [_percent(rate) for rate in (rule.maker_ppb, rule.taker_ppb, rule.liquidation_ppb)]
         shown = "resting {}, taking {}, liquidated {}".format(*rates)
         yield f"fees.contracts[{number}].symbols", f"{', '.join(rule.symbols)}: {shown}."
+
+
+def _contract_sizes(rules: list[ImpactRule]) -> Iterator[tuple[str, str]]:
+    for number, rule in enumerate(rules, 1):
+        symbols = ", ".join(rule.symbols)
+        yield f"funding.contracts[{number}].symbols", f"{symbols}: an order of {rule.notional:,}."
 
 
 def _params(prefix: str, rule: Any) -> Iterator[tuple[str, str]]:

@@ -229,7 +229,7 @@ def fill(market: Market, position: Position, lots: int, slip: int) -> None:
 
 def build(rng: Random, model: str, factors: list[int], inclusive: bool, count: int) -> Market:
     rules = rulebook(factors, inclusive)
-    listings = [Listing(spec, rules) for spec in contracts(model)]
+    listings = [Listing(spec, rules, 6) for spec in contracts(model)]
     for listing, mark in zip(listings, (1_000, 30_000, 2_000, 90_000), strict=True):
         listing.mark_ticks = mark
     market = Market(Levels(rules), listings, collateral_assets())

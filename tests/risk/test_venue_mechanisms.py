@@ -19,6 +19,7 @@ from risk.rulebook import (
     BorrowRule,
     FeeRule,
     FundingRule,
+    ImpactRule,
     IndexRule,
     LiquidationRule,
     MarkRule,
@@ -451,3 +452,63 @@ def test_rules_that_begin_to_charge_forget_what_was_before() -> None:
     assert not m.all(BorrowFeePaid)
     state = risk_state(m.exchange.risk)
     assert risk_state(restore_risk(state)) == state
+
+
+# Impact prices
+
+
+def premium_of(funding: FundingRule, *orders: tuple[str, str]) -> int:
+    """Premium sampled over a book of bids above an index of 100."""
+    m = Market(rules(funding=funding), listed=False)
+    m.add("PERP", margin=flat("0.01", 20))
+    m.index("100")
+    m.open(ALICE, deposit="100000")
+    for qty, price in orders:
+        m.buy(ALICE, qty, price)
+    m.wait("5")
+    return m.exchange.listing(0).premium.mean_ppb()
+
+
+HOURLY = FundingRule(interval_ns=3_600 * SECOND)
+
+
+def sized(**settings: object) -> FundingRule:
+    return msgspec.structs.replace(HOURLY, **settings)  # type: ignore[arg-type]
+
+
+def test_the_premium_is_that_of_a_standard_size() -> None:
+    """1 at 110 and 20 at 101: an order of 1,000 sells 1 for 110 and 890 at 101, 9.81 in all, at
+    101.917 on average. With best prices the premium is 10 %."""
+    book = (("1", "110"), ("20", "101"))
+    assert premium_of(HOURLY, *book) == ppb("0.1")
+    assert premium_of(sized(impact_notional=1_000), *book) == 19_172_552
+    # 50 times the highest leverage is 1,000 too, and so is the contract's own.
+    assert premium_of(sized(impact_margin=50), *book) == 19_172_552
+    own = [ImpactRule(["PERP"], 1_000)]
+    assert premium_of(sized(impact_notional=7, contracts=own), *book) == 19_172_552
+
+
+def test_a_tiny_order_makes_no_premium() -> None:
+    """The book has 1.10 where 1,000 are asked for: the side adds nothing."""
+    assert premium_of(HOURLY, ("0.01", "110")) == ppb("0.1")
+    assert premium_of(sized(impact_notional=1_000), ("0.01", "110")) == 0
+
+
+@pytest.mark.parametrize(
+    ("asset", "inverse", "amount"),
+    [("USD", False, 1_000 * 100 * 100), ("BTC", True, 1_000 // 10)],
+)
+def test_the_size_in_the_units_of_the_book(asset: str, inverse: bool, amount: int) -> None:
+    """Ticks of 0.01 and lots of 0.01 of one contract; or lots of a contract of 10 dollars."""
+    m = Market(rules(funding=sized(impact_notional=1_000)), listed=False)
+    multiplier = "10" if inverse else "1"
+    lot = "1" if inverse else "0.01"
+    m.add("PERP", asset=asset, inverse=inverse, multiplier=multiplier, lot=lot)
+    assert m.exchange.listing(0).impact_amount == amount
+
+
+def test_impact_sizes_are_checked() -> None:
+    with pytest.raises(SettingFault, match=r"funding.impact_margin: has no effect beside"):
+        check_rulebook(rules(funding=sized(impact_notional=1, impact_margin=1)))
+    with pytest.raises(SettingFault, match=r"funding.contracts\[1\].notional: -1 is out of range"):
+        check_rulebook(rules(funding=sized(contracts=[ImpactRule(["A"], -1)])))

@@ -9,15 +9,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import count
 from typing import Any
 
 import msgspec
 import pytest
 
+from engine.commands import BUY, SELL
 from engine.events import BorrowFeePaid
-from engine.instruments import AssetSpec, Instrument, MarginTier
+from engine.instruments import (
+    LINEAR,
+    AssetSpec,
+    Instrument,
+    MarginSpec,
+    MarginTier,
+    build_instrument_spec,
+)
 from engine.units import PPB, apply_rate_up, from_grid, to_grid, to_ppb
+from matching.book import Book
+from matching.impact import impact_price_e6
 from risk.funding import PremiumWindow, position_funding_q, premium_ppb
+from risk.impact import impact_amount
 from risk.index_price import Index
 from risk.liquidation.ranking import ADL_RANKINGS, Standing
 from risk.margin import MarginModel, build_margin_model, with_deductions
@@ -40,10 +52,6 @@ Vector = dict[str, Any]
 Inputs = dict[str, Any]
 
 WAITING: dict[str, list[str]] = {
-    "impact prices of the book": [
-        "binance-imn-bnb",
-        "impact-price-book-1",
-    ],
     "premiums by another formula": ["bitmex-premium-with-basis", "hyperliquid-premium-hip3"],
     "liquidation fees by event": ["kraken-us-liquidation-fees"],
     "bands of one side of the book, by a formula": [
@@ -356,6 +364,37 @@ def run_premium(vector: Vector) -> Inputs:
     return {"premium": Fraction(premium_ppb(*ticks), PPB)}
 
 
+def run_impact_notional(vector: Vector) -> Inputs:
+    """A contract of 20x, one quantum per tick and lot: the amount is the notional in quanta."""
+    leverage = 1 / f(vector["inputs"]["imf"])
+    rule = load_rulebook("binance-usdm").rulebook.funding
+    assert rule.impact_margin == int(vector["inputs"]["usdc"])
+    spec = build_instrument_spec(
+        instrument_id=0,
+        symbol="BNBUSDT",
+        kind=LINEAR,
+        asset=MONEY,
+        tick="0.01",
+        lot="0.000001",
+        margin=MarginSpec("flat"),
+    )
+    amount = impact_amount(spec, MONEY.decimals, rule, int(leverage))
+    return {"impact_notional": Fraction(amount, QUANTA)}
+
+
+def run_impact_price(vector: Vector) -> Inputs:
+    book = Book()
+    ids = count(1)
+    for side, name in ((BUY, "bids"), (SELL, "asks")):
+        for price, qty in vector["inputs"]["book"][name]:
+            ticks, lots = int(f(price) * 100), int(f(qty) * 1_000)
+            book.submit(next(ids), 1, side, ticks, lots)
+    amount = int(vector["inputs"]["notional"]) * 100 * 1_000
+    bid_e6 = impact_price_e6(book.bids, amount, True, False)
+    ask_e6 = impact_price_e6(book.asks, amount, True, True)
+    return {"impact_bid": Fraction(bid_e6, 10**8), "impact_ask": Fraction(ask_e6, 10**8)}
+
+
 def run_funding_rate(vector: Vector) -> Inputs:
     window = PremiumWindow(load_rulebook("binance-usdm").rulebook.funding)
     for number, premium in enumerate(vector["inputs"]["premiums"]):
@@ -485,6 +524,8 @@ RUN: dict[str, Callable[[Vector], Inputs]] = {
     "hyperliquid-oracle": run_oracle,
     "hyperliquid-mark": run_mark,
     "premium-impact": run_premium,
+    "impact-price": run_impact_price,
+    "binance-imn": run_impact_notional,
     "binance-funding": run_funding_rate,
     "hyperliquid-funding": run_funding_payment,
     "deribit-liquidation": run_liquidation_fee,

@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 
 SMALL_CRASH = {
     "teaching-default": "8bf84cea281564d8b24b8c790c04f936",
-    "binance-usdm": "0838a7d85d21b0e9384976fc55c1afa4",
+    "binance-usdm": "6a720e2309046cde8cea7d5eaf2e75fd",
     "deribit-linear": "19de9abaa2a28b9172acddfc2a146dd3",
-    "hyperliquid": "8a455a9f1f3a56a990eaaddaf808ffde",
+    "hyperliquid": "2f843a11b9b556acba4c02237f84de59",
     "kraken-spot": "3cb9a6e6b61e87c9486edd3906f1bd41",
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
