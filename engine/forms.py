@@ -19,7 +19,10 @@ class Hashed(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def __hash__(self) -> int:
         values = msgspec.structs.astuple(self)
-        return hash(tuple(tuple(v) if isinstance(v, list) else v for v in values))
+        try:
+            return hash(values)
+        except TypeError:
+            return hash(tuple(tuple(v) if isinstance(v, list) else v for v in values))
 
     def __repr__(self) -> str:
         names = self.__struct_fields__
