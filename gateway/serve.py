@@ -230,7 +230,9 @@ def require_finished_skip(config: ServiceConfig) -> None:
     """
     unfinished = Path(config.run_dir) / UNFINISHED
     if unfinished.exists():
-        raise ConfigError(f"{unfinished}: a skip was cut off; give the same seawall skip again")
+        raise ConfigError(
+            f"{unfinished}: a skip was cut off; give the same seawall skip or cut again"
+        )
 
 
 def require_same_layout(config: ServiceConfig) -> None:

@@ -6,16 +6,23 @@ A backup is a copy of a run directory that can be started, also of a running exc
 
 import argparse
 import shutil
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
+from engine.chained_log import JournalDamaged
 from engine.journal import JournalError
 from engine.journal_copy import copy_journals
-from engine.journal_cut import cut_journal
+from engine.journal_cut import ASIDE, cut_journal
+from engine.journal_head import JournalHead
 from engine.service_config import ALL, ONE, ConfigError, ServiceConfig
+from engine.service_journal import ServiceJournal
+from engine.topology import GATEWAY, RISK
 from gateway.serve import read_config, require_finished_skip
+from seawall.rebuild import Rebuild
 from seawall.verify import check_folder, line_of
 
+LOCK_MS: Final[int] = 1_000
 KEPT: Final[tuple[str, ...]] = (".json", ".toml", ".note")
 """Ends of the other files that are copied: the opened market, settings, keys, the clock's note."""
 
@@ -34,19 +41,20 @@ def backup(arguments: argparse.Namespace) -> int:
 
 
 def cut(arguments: argparse.Namespace) -> int:
-    """`seawall cut --input N [--config FILE]`; returns the exit code.
+    """`seawall cut --input N` or, of separate services, `--service NAME`; returns the exit code.
 
     Raises:
-        ConfigError: the settings cannot be used, or the services are separate.
+        ConfigError: the settings cannot be used, or that journal cannot be cut.
         JournalError: the journal is in use, or has nothing whole before the input.
+        ValueError: the service cannot be made anew from the others.
     """
     config = read_config(arguments.config)
-    journal = config.journal(ALL)
     if config.layout != ONE:
-        raise ConfigError(
-            f'layout = "{config.layout}": a journal that is cut would not fit its neighbours; '
-            "restore all of them from a backup"
-        )
+        _cut_service(config, arguments.service)
+        return 0
+    journal = config.journal(ALL)
+    if arguments.input is None:
+        raise ConfigError(f'layout = "{ONE}": give --input, the row from which on it is cut')
     if not journal.exists():
         raise ConfigError(f"{journal}: is missing; there is nothing to cut")
     lost = cut_journal(journal, ALL, arguments.input)
@@ -55,6 +63,31 @@ def cut(arguments: argparse.Namespace) -> int:
         f"were answered: {lost:,} (they lie beside it, .cut)"
     )
     return 0
+
+
+def _cut_service(config: ServiceConfig, name: str | None) -> None:
+    """Put the journal of a leaf aside and make its state anew from all batches, in risk's."""
+    leaves = [one for one in config.services() if one not in (RISK, GATEWAY)]
+    if name not in leaves:
+        raise ConfigError(
+            f'layout = "{config.layout}": give --service, one of {", ".join(leaves)}: it is made '
+            "anew from the others. A journal of risk or the gateway that is cut would not fit its "
+            "neighbours: restore all of them from one backup"
+        )
+    journal = config.journal(name)
+    # That nobody has it is found out before that it is damaged.
+    with suppress(JournalDamaged):
+        JournalHead(journal, "", LOCK_MS, alone=True).close()
+    for file in list(journal.parent.iterdir()):
+        if file.name.startswith((f"{name}.journal", f"{name}.snapshot-")):
+            file.replace(file.with_name(f"{file.name}{ASIDE}"))
+    ServiceJournal(journal, name).close()
+    with closing(Rebuild(config)) as rebuild:
+        rebuild.work_as_recorded()
+        rebuild.write("")
+    print(
+        f"{journal}: made anew from risk's; nothing is lost (the old one lies beside it, {ASIDE})"
+    )
 
 
 def back_up(config: ServiceConfig, folder: Path) -> list[str]:

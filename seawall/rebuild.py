@@ -100,6 +100,20 @@ class Rebuild:
         if last < wanted:
             raise ValueError(f"there is no input {wanted}: the last one is {last}")
 
+    def work_as_recorded(self) -> None:
+        """Work through all batches as they are.
+
+        Raises:
+            ValueError: one cannot be handled.
+        """
+        told = self._gateway.links[RISK].received
+        for batch in self._batches():
+            outcome = self._outcome_of(batch.body)
+            if not outcome:
+                raise ValueError(f"input {batch.number} cannot be handled: skip it first")
+            if batch.number > told:
+                self._outcomes.append(outcome)
+
     def _batches(self) -> Iterator[Recorded]:
         """All batches: those in risk's journal, then those on their way there."""
         number = place = 0

@@ -63,9 +63,11 @@ def _past_a_fault(add: Any, commands: Any) -> list[Any]:
         "cut",
         "go on without the end of a damaged journal",
         "For an exchange without a backup: forgets an input and all behind it, which lie beside\n"
-        "the journal afterwards. What was answered to them did not happen.",
+        "the journal afterwards. What was answered to them did not happen. Of separate services\n"
+        "matching and liquidation can be made anew from risk's journal; nothing is lost then.",
     )
-    cut.add_argument("--input", type=int, required=True, help="the row that is damaged")
+    cut.add_argument("--input", type=int, help='the row that is damaged (layout = "one")')
+    cut.add_argument("--service", help='the service to make anew (layout = "separate")')
     cut.set_defaults(action=_cut)
     return [skip, take_clock, cut]
 

@@ -385,3 +385,44 @@ def test_up_gives_up_at_once_on_a_damaged_journal(tmp_path: Path) -> None:
     assert re.match(rf"{file}: row 1 at byte 48 is not what was written .* restore", line)
     assert "all cannot use its journal; giving up" in done.stdout
     assert "starting it again" not in done.stdout
+
+
+def cut(processes: Processes, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "seawall.cli", "cut", *words, "--config", str(processes.file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def test_a_damaged_book_is_made_anew_from_the_journal_of_risk(tmp_path: Path) -> None:
+    name = "matching-1"
+    with Processes(tmp_path / "run", matching_shards=2, snapshot_every=60) as processes:
+        processes.start_all()
+        with Client(processes.address) as client:
+            trader = Trader(client, commands_of(5, 300))
+            trader.at_once = 3
+            trader.run_until(200)
+            refused = cut(processes, "--service", name)
+            assert refused.returncode == 2 and "another process has it open" in refused.stderr
+            for one in list(processes.running):
+                processes.kill(one)
+            for file in files_of(processes, name):
+                file.write_bytes(file.read_bytes()[:-9])
+            processes.start(name)
+            assert processes.running.pop(name).wait(PATIENCE_SECONDS) == DAMAGED
+            for words in ((), ("--service", RISK), ("--input", "3")):
+                refused = cut(processes, *words)
+                assert (
+                    "give --service, one of matching-0, matching-1, liquidation" in refused.stderr
+                )
+            done = cut(processes, "--service", name)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "made anew from risk's; nothing is lost" in done.stdout
+            processes.start_all()
+            trader.finish()
+        processes.stop()
+        trader.check(processes)
