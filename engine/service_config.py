@@ -4,7 +4,7 @@ Times are whole milliseconds, sizes bytes, prices ticks of their instrument.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from engine.link_keys import LinkKeys
 from engine.market_config import AccountEntry, AssetEntry, InstrumentEntry, MarketConfig
 from engine.service_journal import DURABLE_DISK, DURABLE_PROCESS
+from engine.settings import SettingFault, check_type, choice, refuse_unknown, told, within
 from engine.shards import MAX_SHARDS, Shards, component_of
 from engine.toml_text import TomlError, parse_toml
 from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
@@ -47,6 +48,23 @@ LOG_FORMATS: Final[tuple[str, ...]] = (LOG_TEXT, "logfmt", LOG_JSON)
 
 LOOPBACK: Final[tuple[str, ...]] = ("127.0.0.1", "localhost", "[::1]", "::1")
 """Hosts only this machine reaches."""
+
+
+AT_LEAST_ONE: Final[tuple[str, ...]] = (
+    "snapshot_every",
+    "snapshot_bytes",
+    "clock.tick_ms",
+    "gateway.max_message_bytes",
+    "gateway.max_batch",
+    "gateway.batches_in_flight",
+    "gateway.remembered_requests",
+    "gateway.remembered_event_bytes",
+    "gateway.max_clock_jump_s",
+    "gateway.max_sessions",
+    "gateway.max_subscriptions",
+    "gateway.max_waiting_bytes",
+)
+"""Settings that cannot be 0."""
 
 
 class ConfigError(ValueError):
@@ -200,57 +218,76 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
         return Path(self.run_dir).joinpath(f"{service}.journal")
 
 
-def _check_links(config: ServiceConfig, file: str) -> None:
-    """Refuse inboxes over TCP without keys, and keys that are none."""
-    keys = config.link_keys
-    if keys.given and keys.fault():
-        raise ConfigError(f"{file}: {keys.fault()}")
-    for name, address in config.addresses.items():
-        if not keys.given and urlsplit(address).scheme == "tcp":
-            raise ConfigError(
-                f"{file}: addresses.{name}: {address} can be reached by others; give [link_keys]"
-            )
+def _check(config: ServiceConfig) -> None:
+    """Refuse values that are not allowed, alone or beside the others."""
+    choice("durability", config.durability, (DURABLE_PROCESS, DURABLE_DISK))
+    choice("log.format", config.log.format, LOG_FORMATS)
+    within("matching_shards", config.matching_shards, 1, MAX_SHARDS)
+    _check_layout(config)
+    _check_links(config)
+    _check_clock(config)
+    _check_numbers(config)
 
 
-def _check_layout(config: ServiceConfig, file: str) -> None:
-    """Refuse a layout that is none, and settings the layout has no use for."""
-    if config.layout not in (ONE, SEPARATE):
-        raise ConfigError(f"{file}: layout is {config.layout!r}; allowed: {ONE!r}, {SEPARATE!r}")
-    services = config.services()
-    if config.layout == ONE:
-        needs = f'the layout is "{ONE}"; give layout = "{SEPARATE}"'
-        if config.matching_shards != 1:
-            raise ConfigError(
-                f"{file}: matching_shards is {config.matching_shards}, but {needs}, or 1 shard"
-            )
-        if config.addresses:
-            raise ConfigError(
-                f"{file}: addresses.{next(iter(config.addresses))} is the inbox of a separate "
-                f"service, but {needs}, or no [addresses]"
-            )
-    unknown = [name for name in config.addresses if name not in services]
-    if unknown:
-        raise ConfigError(
-            f"{file}: addresses.{unknown[0]} is no service; allowed: {', '.join(services)}"
+def _check_numbers(config: ServiceConfig) -> None:
+    for place in AT_LEAST_ONE:
+        value: Any = config
+        for key in place.split("."):
+            value = getattr(value, key)
+        if value < 1:
+            raise SettingFault(place, f"is {value}; it must be at least 1")
+    if config.restart_silent_after_s < 0:
+        raise SettingFault(
+            "restart_silent_after_s",
+            f"is {config.restart_silent_after_s}; allowed: seconds, or 0 for never",
+        )
+    last_base = 65_535 - len(config.services())
+    if not 0 <= config.metrics.base_port <= last_base:
+        raise SettingFault(
+            "metrics.base_port",
+            f"is {config.metrics.base_port}; allowed: 1 to {last_base}, or 0 for none",
         )
 
 
-def _check_clock(config: ServiceConfig, file: str) -> None:
+def _check_links(config: ServiceConfig) -> None:
+    """Refuse inboxes over TCP without keys, and keys that are none."""
+    keys = config.link_keys
+    if keys.given and keys.fault():
+        raise SettingFault("", keys.fault())
+    for name, address in config.addresses.items():
+        if not keys.given and urlsplit(address).scheme == "tcp":
+            raise SettingFault(
+                f"addresses.{name}", f"{address} can be reached by others; give [link_keys]"
+            )
+
+
+def _check_layout(config: ServiceConfig) -> None:
+    """Refuse a layout that is none, and settings the layout has no use for."""
+    choice("layout", config.layout, (ONE, SEPARATE))
+    if config.layout == ONE:
+        needs = f'the layout is "{ONE}"; give layout = "{SEPARATE}"'
+        if config.matching_shards != 1:
+            raise SettingFault(
+                "matching_shards", f"is {config.matching_shards}, but {needs}, or 1 shard"
+            )
+        for name in config.addresses:
+            raise SettingFault(
+                f"addresses.{name}",
+                f"is the inbox of a separate service, but {needs}, or no [addresses]",
+            )
+    refuse_unknown(config.addresses, list(config.services()), "addresses")
+
+
+def _check_clock(config: ServiceConfig) -> None:
     """Refuse starting prices that are none."""
     for number, asset in enumerate(config.clock.asset, 1):
         place = f"clock.asset[{number}].start_price"
         try:
             start_ppb = to_ppb(asset.start_price, place)
         except ValueError as error:
-            raise ConfigError(f"{file}: {error}") from None
+            raise SettingFault(place, str(error).removeprefix(f"{place}: ")) from None
         if start_ppb < 1:
-            raise ConfigError(f"{file}: {place} is {asset.start_price}; it must be positive")
-
-
-def _advice(fault: str) -> str:
-    """What to do about a number where text is expected: amounts and prices are exact decimals."""
-    numbers = ("Expected `str`, got `float`", "Expected `str`, got `int`")
-    return "; write decimals in quotes" if fault.startswith(numbers) else ""
+            raise SettingFault(place, f"is {asset.start_price}; it must be positive")
 
 
 def parse_config(text: str, file: str) -> ServiceConfig:
@@ -260,55 +297,12 @@ def parse_config(text: str, file: str) -> ServiceConfig:
         ConfigError: not TOML, an unknown or wrongly typed field, or a value that is not allowed.
     """
     try:
-        config = msgspec.convert(parse_toml(text), ServiceConfig)
-    except TomlError as error:
+        table = parse_toml(text)
+        check_type(table, ServiceConfig, "")
+        config = msgspec.convert(table, ServiceConfig)
+        _check(config)
+    except SettingFault as fault:
+        raise ConfigError(told(file, text, fault.place, fault.problem)) from None
+    except (TomlError, msgspec.ValidationError) as error:
         raise ConfigError(f"{file}: {error}") from None
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{file}: {error}{_advice(str(error))}") from None
-    if config.durability not in (DURABLE_PROCESS, DURABLE_DISK):
-        raise ConfigError(
-            f"{file}: durability is {config.durability!r}; "
-            f"allowed: {DURABLE_PROCESS!r}, {DURABLE_DISK!r}"
-        )
-    if config.log.format not in LOG_FORMATS:
-        raise ConfigError(
-            f"{file}: log.format is {config.log.format!r}; allowed: "
-            f"{', '.join(map(repr, LOG_FORMATS))}"
-        )
-    if not 1 <= config.matching_shards <= MAX_SHARDS:
-        raise ConfigError(
-            f"{file}: matching_shards is {config.matching_shards}; allowed: 1 to {MAX_SHARDS}"
-        )
-    _check_layout(config, file)
-    _check_links(config, file)
-    _check_clock(config, file)
-    gateway = config.gateway
-    positive = {
-        "snapshot_every": config.snapshot_every,
-        "snapshot_bytes": config.snapshot_bytes,
-        "clock.tick_ms": config.clock.tick_ms,
-        "gateway.max_message_bytes": gateway.max_message_bytes,
-        "gateway.max_batch": gateway.max_batch,
-        "gateway.batches_in_flight": gateway.batches_in_flight,
-        "gateway.remembered_requests": gateway.remembered_requests,
-        "gateway.remembered_event_bytes": gateway.remembered_event_bytes,
-        "gateway.max_clock_jump_s": gateway.max_clock_jump_s,
-        "gateway.max_sessions": gateway.max_sessions,
-        "gateway.max_subscriptions": gateway.max_subscriptions,
-        "gateway.max_waiting_bytes": gateway.max_waiting_bytes,
-    }
-    for name, value in positive.items():
-        if value < 1:
-            raise ConfigError(f"{file}: {name} is {value}; it must be at least 1")
-    if config.restart_silent_after_s < 0:
-        raise ConfigError(
-            f"{file}: restart_silent_after_s is {config.restart_silent_after_s}; "
-            "allowed: seconds, or 0 for never"
-        )
-    last_base = 65_535 - len(config.services())
-    if not 0 <= config.metrics.base_port <= last_base:
-        raise ConfigError(
-            f"{file}: metrics.base_port is {config.metrics.base_port}; "
-            f"allowed: 1 to {last_base}, or 0 for none"
-        )
     return config

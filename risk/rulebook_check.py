@@ -5,10 +5,9 @@ by the keys of the TOML form; list entries count from 1.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
-from engine.settings import SettingFault, unknown
+from engine.settings import SettingFault, choice
 from engine.units import PPB, from_ppb
 from risk.choices import CHOICES, chosen
 from risk.index_price import INDEX_METHODS
@@ -93,18 +92,8 @@ def check_rulebook(rulebook: Rulebook) -> None:
     _duration("socialisation.window_s", rulebook.socialisation.window_ns, 0)
     _rate("withdrawal.min_notional", rulebook.withdrawal.min_notional_ppb, 0, PPB)
     _rate("market_slippage", rulebook.market_slippage_ppb, 0, PPB - 1)
-    one_of("reduce_only", rulebook.reduce_only, REDUCE_ONLY_RULES)
+    choice("reduce_only", rulebook.reduce_only, REDUCE_ONLY_RULES)
     _check_collateral(rulebook.collateral)
-
-
-def one_of(place: str, value: str, allowed: Sequence[str]) -> None:
-    """Refuse a word that is not in the list.
-
-    Raises:
-        SettingFault: it is not.
-    """
-    if value not in allowed:
-        raise SettingFault(place, f"{value!r} {unknown(value, allowed)}")
 
 
 def _check_choices(rulebook: Rulebook, table: str) -> None:
@@ -152,7 +141,7 @@ def _check_levels(levels: list[LevelRule]) -> None:
         if level.name in seen:
             raise SettingFault(f"{place}.name", f"{level.name!r} is given twice; names must differ")
         seen.append(level.name)
-        one_of(f"{place}.kind", level.kind, LEVEL_KINDS)
+        choice(f"{place}.kind", level.kind, LEVEL_KINDS)
         _rate(f"{place}.factor", level.factor_ppb, 1, MAX_FACTOR_PPB)
         if number > 1 and level.factor_ppb >= levels[number - 2].factor_ppb:
             raise SettingFault(
@@ -173,9 +162,9 @@ def _check_levels(levels: list[LevelRule]) -> None:
 
 
 def _check_call(call: CallRule, levels: list[LevelRule]) -> None:
-    one_of("call.restore_to", call.restore_to, RESTORE_TARGETS)
-    one_of("call.on_expiry", call.on_expiry, EXPIRY_ACTIONS)
-    one_of("call.ends", call.ends, CALL_ENDS)
+    choice("call.restore_to", call.restore_to, RESTORE_TARGETS)
+    choice("call.on_expiry", call.on_expiry, EXPIRY_ACTIONS)
+    choice("call.ends", call.ends, CALL_ENDS)
     _rate("call.buffer", call.buffer_ppb, 0, MAX_FACTOR_PPB)
     if call.grace_ns != -1:
         _duration("call.grace_s", call.grace_ns, 0)
@@ -223,7 +212,7 @@ def _check_rates(place: str, maker_ppb: int, taker_ppb: int, liquidation_ppb: in
 def _check_index(index: IndexRule) -> None:
     _duration("index.stale_s", index.stale_ns, 0)
     _rate("index.outlier", index.outlier_ppb, 0, PPB)
-    one_of("index.when_stale", index.when_stale, WHEN_STALE)
+    choice("index.when_stale", index.when_stale, WHEN_STALE)
     if index.when_stale != GO_ON and not index.stale_ns:
         raise SettingFault(
             "index.when_stale",
@@ -273,9 +262,9 @@ def _check_funding(funding: FundingRule) -> None:
     _duration("funding.interval_s", funding.interval_ns, 0)
     _duration("funding.rate_period_s", funding.rate_period_ns, 0)
     _duration("funding.sample_interval_s", funding.sample_interval_ns, 1)
-    one_of("funding.paid_on", funding.paid_on, (PAID_ON_MARK, PAID_ON_INDEX))
+    choice("funding.paid_on", funding.paid_on, (PAID_ON_MARK, PAID_ON_INDEX))
     _check_impact(funding)
-    one_of("funding.averaging", funding.averaging, (PLAIN, RISING))
+    choice("funding.averaging", funding.averaging, (PLAIN, RISING))
     _rate("funding.interest", funding.interest_ppb, 1 - PPB, PPB - 1)
     _rate("funding.clamp", funding.clamp_ppb, 0, PPB - 1)
     _rate("funding.cap", funding.cap_ppb, 0, PPB - 1)
@@ -322,7 +311,7 @@ def _check_stages(stages: list[str]) -> None:
     if not stages:
         raise SettingFault(place, f"is empty; allowed are {', '.join(STAGES)}")
     for number, stage in enumerate(stages, 1):
-        one_of(f"{place}[{number}]", stage, STAGES)
+        choice(f"{place}[{number}]", stage, STAGES)
         if stage in stages[: number - 1]:
             raise SettingFault(f"{place}[{number}]", f"{stage!r} is given twice; use it once")
     if "cancel" in stages[1:]:
@@ -351,10 +340,10 @@ def _check_liquidation(rule: LiquidationRule) -> None:
             f"{rule.fraction_min_notional} is negative; it must be 0 or more",
         )
     _duration("liquidation.cooldown_s", rule.cooldown_ns, 0)
-    one_of("liquidation.after_fraction", rule.after_fraction, AFTER_FRACTION)
-    one_of("liquidation.order_price", rule.order_price, ORDER_PRICES)
+    choice("liquidation.after_fraction", rule.after_fraction, AFTER_FRACTION)
+    choice("liquidation.order_price", rule.order_price, ORDER_PRICES)
     _rate("liquidation.slippage", rule.slippage_ppb, 0, PPB - 1)
-    one_of("liquidation.residual", rule.residual, RESIDUALS)
+    choice("liquidation.residual", rule.residual, RESIDUALS)
 
 
 def _check_fund(fund: FundRule) -> None:

@@ -12,7 +12,16 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 
 from engine.instruments import AssetSpec, MarginSpec
-from engine.settings import SettingFault, unknown
+from engine.settings import (
+    SettingFault,
+    check_type,
+    choice,
+    inner_place,
+    refuse_unknown,
+    table_at,
+    told,
+    unknown,
+)
 from engine.toml_text import TomlError, parse_toml
 from engine.units import parse_decimal, to_ns, to_ppb
 from risk.choices import CHOICES
@@ -23,8 +32,7 @@ from risk.margin.tier_rows import TierRow
 from risk.margin_table import TIER_FIGURES, MarginTable, check_margin_table
 from risk.registry import AMOUNT, COUNT, SIZE, Figure
 from risk.rulebook import LEVEL_CALL, Rulebook
-from risk.rulebook_check import check_rulebook, one_of
-from risk.toml_lines import find_line
+from risk.rulebook_check import check_rulebook
 
 SHIPPED: Final[Path] = Path(__file__).parent / "rulebooks"
 NO_DEADLINE: Final[str] = "none"
@@ -131,9 +139,7 @@ def parse_rulebook(text: str, file: str) -> RulebookFile:
     try:
         return _read_file(data, file)
     except SettingFault as fault:
-        line = find_line(text, fault.place)
-        where = fault.place if line == 0 else f"{fault.place} (line {line})"
-        raise RulebookError(f"{file}: {where}: {fault.problem}") from None
+        raise RulebookError(told(file, text, fault.place, fault.problem)) from None
 
 
 def _read_file(cited: dict[str, Any], file: str) -> RulebookFile:
@@ -145,7 +151,7 @@ def _read_file(cited: dict[str, Any], file: str) -> RulebookFile:
         raise SettingFault("call", f"has no effect; no level is of kind {LEVEL_CALL!r}")
     if "margin" not in data:
         raise SettingFault("margin", "is missing; give the margin model and its figures")
-    default, symbols = _read_margins(_table(data["margin"], "margin"))
+    default, symbols = _read_margins(table_at(data["margin"], "margin"))
     policy = CLOSE_POLICIES.get(rulebook.liquidation.partial)
     for place, table in [("margin", default), *symbols.items()]:
         if policy.needs_tiers and not MARGIN_FAMILIES.get(table.model).tiered:
@@ -177,12 +183,12 @@ def _read_struct(
     keys = [toml_key(field.name) for field in fields]
     figures = _chosen_figures(kind, table, place)
     own = [figure.key for figure in figures]
-    _refuse_unknown(table, keys + own + (also_allowed or []), place)
+    refuse_unknown(table, keys + own + (also_allowed or []), place)
     values: dict[str, Any] = {}
     if figures:
         values["params"] = _read_params(figures, table, place)
     for field, key in zip(fields, keys, strict=True):
-        inner = f"{place}.{key}" if place else key
+        inner = inner_place(place, key)
         if key in table:
             optional = field.default == -1
             values[field.name] = _read_value(field.name, field.type, table[key], inner, optional)
@@ -231,10 +237,8 @@ def _read_value(field: str, kind: Any, value: Any, place: str, optional: bool) -
             for number, entry in enumerate(value, 1)
         ]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _read_struct(kind, _table(value, place), place)
-    names = {str: "a string", bool: "true or false", int: "a whole number"}
-    if type(value) is not kind:
-        raise SettingFault(place, f"{value!r} must be {names[kind]}")
+        return _read_struct(kind, table_at(value, place), place)
+    check_type(value, kind, place)
     return value
 
 
@@ -250,7 +254,7 @@ def _read_number(field: str, value: Any, place: str, optional: bool) -> int:
 
 def _read_weights(value: Any, place: str) -> list[tuple[int, int]]:
     weights: list[tuple[int, int]] = []
-    for source, weight in _table(value, place).items():
+    for source, weight in table_at(value, place).items():
         if not source.isdecimal():
             raise SettingFault(place, f"source {source!r} must be a whole number in quotes")
         if type(weight) is not int:
@@ -280,18 +284,6 @@ def _decimal(value: Any, place: str) -> Decimal:
     return number
 
 
-def _table(value: Any, place: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise SettingFault(place, f"{value!r} must be a table")
-    return value
-
-
-def _refuse_unknown(table: dict[str, Any], allowed: list[str], place: str) -> None:
-    for key in table:
-        if key not in allowed:
-            raise SettingFault(f"{place}.{key}" if place else key, unknown(key, allowed))
-
-
 # Margin tables
 
 
@@ -300,9 +292,9 @@ def _read_margins(table: dict[str, Any]) -> tuple[MarginTable, dict[str, MarginT
         {key: value for key, value in table.items() if key != "symbols"}, "margin", ["symbols"]
     )
     symbols: dict[str, MarginTable] = {}
-    for symbol, entry in _table(table.get("symbols", {}), "margin.symbols").items():
+    for symbol, entry in table_at(table.get("symbols", {}), "margin.symbols").items():
         place = f"margin.symbols.{symbol}"
-        margin = _read_margin(_table(entry, place), place, [ALSO])
+        margin = _read_margin(table_at(entry, place), place, [ALSO])
         for name in [symbol, *_read_names(entry.get(ALSO, []), f"{place}.{ALSO}")]:
             if name in symbols:
                 raise SettingFault(f"{place}.{ALSO}", f"{name!r} has another table already")
@@ -323,10 +315,10 @@ def _read_margin(table: dict[str, Any], place: str, also_allowed: list[str]) -> 
         raise SettingFault(f"{place}.model", f"is missing; allowed are {allowed}")
     if not isinstance(model, str):
         raise SettingFault(f"{place}.model", f"{model!r} must be a string")
-    one_of(f"{place}.model", model, MARGIN_FAMILIES.names())
+    choice(f"{place}.model", model, MARGIN_FAMILIES.names())
     family = MARGIN_FAMILIES.get(model)
     keys = [figure.key for figure in family.figures] + (["tiers"] if family.tiered else [])
-    _refuse_unknown(table, ["model", *keys, *also_allowed], place)
+    refuse_unknown(table, ["model", *keys, *also_allowed], place)
     for key in keys:
         if key not in table:
             raise SettingFault(f"{place}.{key}", f"is missing; model {model!r} needs it")
@@ -362,8 +354,8 @@ def _read_tiers(value: Any, place: str) -> list[TierRow]:
     rows: list[TierRow] = []
     for number, entry in enumerate(value, 1):
         inner = f"{place}[{number}]"
-        row = _table(entry, inner)
-        _refuse_unknown(row, [figure.key for figure in TIER_FIGURES], inner)
+        row = table_at(entry, inner)
+        refuse_unknown(row, [figure.key for figure in TIER_FIGURES], inner)
         figures = _read_figures(TIER_FIGURES, row, inner)
         rows.append(
             TierRow(

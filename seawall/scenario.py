@@ -20,6 +20,8 @@ from engine.instruments import (
     MarginSpec,
     build_instrument_spec,
 )
+from engine.settings import told
+from engine.toml_lines import find_line
 from engine.units import to_ppb
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.margin.ccxt_tiers import inverse_tiers, load_ccxt_tiers
@@ -112,7 +114,16 @@ def load_scenario(
     tables = without_marks(tables)
     if rules is not None:
         tables[RULES] = rules  # its marks are for the rulebook that it is laid over
-    scenario = parse_scenario(tables, str(path), path.stem)
+    try:
+        scenario = parse_scenario(tables, str(path), path.stem)
+    except ScenarioError as error:
+        text = path.read_text(encoding="utf-8")
+        set_by_hand = any(each.startswith(error.place) for each in overrides)
+        if not error.place or set_by_hand or find_line(text, "extends"):
+            raise  # what is wrong may stand in another place than this file
+        raise ScenarioError(
+            told(str(path), text, error.place, error.problem), error.place, error.problem
+        ) from None
     return msgspec.structs.replace(scenario, source=str(name_or_path), overrides=tuple(overrides))
 
 

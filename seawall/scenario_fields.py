@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
+from engine.settings import NAMES, told, unknown
 from engine.units import MAX_DIGITS, SECOND_NS, parse_decimal
 from seawall.scenario_merge import REMOVED
 
@@ -30,7 +31,16 @@ ends in April of that year."""
 
 
 class ScenarioError(ValueError):
-    """A scenario, or a file it names, is wrong; the text says where, what and what is allowed."""
+    """A scenario, or a file it names, is wrong; the text says where, what and what is allowed.
+
+    ``place`` is the key path of a scenario's own table, ``problem`` what is wrong there; both are
+    empty where the mistake is elsewhere.
+    """
+
+    def __init__(self, text: str, place: str = "", problem: str = "") -> None:
+        super().__init__(text)
+        self.place = place
+        self.problem = problem
 
 
 class WrittenFloat(float):
@@ -95,9 +105,7 @@ class Fields:
         """The error to raise about a key."""
         place = self.where(key)
         problem = shortened(problem)
-        return ScenarioError(
-            f"{self.file}: {place}: {problem}" if place else f"{self.file}: {problem}"
-        )
+        return ScenarioError(told(self.file, "", place, problem), place, problem)
 
     def has(self, key: str) -> bool:
         """Whether the table holds the key."""
@@ -131,15 +139,14 @@ class Fields:
         """One of the allowed words."""
         value = self._value(key, default)
         if not isinstance(value, str) or value not in allowed:
-            hint = nearest(value, allowed) if isinstance(value, str) else ""
-            raise self.fail(key, f"{value!r} must be one of {', '.join(allowed)}{hint}")
+            raise self.fail(key, f"{value!r} {unknown(str(value), allowed)}")
         return value
 
     def flag(self, key: str, default: bool = False) -> bool:
         """True or false."""
         value = self._value(key, default)
         if not isinstance(value, bool):
-            raise self.fail(key, f"{value!r} must be true or false")
+            raise self.fail(key, f"{value!r} must be {NAMES[bool]}")
         return value
 
     def integer(
@@ -272,5 +279,4 @@ class Fields:
         allowed = [*self._seen, *extra]
         for key in self._table:
             if key not in self._seen:
-                names = ", ".join(sorted(allowed))
-                raise self.fail(key, f"unknown key{nearest(key, allowed)}; allowed here: {names}")
+                raise self.fail(key, unknown(key, sorted(allowed)))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
+from engine.toml_lines import find_line
 from risk.choices import CHOICES
 from risk.margin import MARGIN_FAMILIES, build_margin_model
 from risk.margin_table import TIER_FIGURES
@@ -31,7 +32,6 @@ from risk.rulebook_file import (
     parse_rulebook,
     toml_key,
 )
-from risk.toml_lines import find_line
 
 REGISTRIES = [MARGIN_FAMILIES, *(one for table in CHOICES.values() for one in table.values())]
 
@@ -477,7 +477,7 @@ MISTAKES = {
     "unknown policy": (
         'partial = "tier_step"',
         'partial = "half"',
-        ["liquidation.partial", "'half' is unknown; allowed are all, fifo, fraction"],
+        ["liquidation.partial", "'half' is unknown; allowed are all, fifo"],
     ),
     "unknown pace": (
         'partial = "tier_step"',

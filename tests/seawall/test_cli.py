@@ -211,9 +211,9 @@ BAD_RUNS: list[tuple[list[str], list[str]]] = [
     (["run", "no/such/file.toml"], ["no/such/file.toml: no such scenario file"]),
     (
         ["run", SMALL, "--set", "population.retail.acounts=5"],
-        [SMALL, "population.retail.acounts: unknown key", "did you mean 'accounts'?"],
+        [SMALL, "population.retail.acounts: is unknown", "did you mean 'accounts'?"],
     ),
-    (["run", SMALL, "--set", "agent.noise.count=5"], ["agent: unknown key", "'agents'"]),
+    (["run", SMALL, "--set", "agent.noise.count=5"], ["agent: is unknown", "'agents'"]),
     (
         ["run", SMALL, "--set", "population.retail.accounts=-5"],
         ["population.retail.accounts: -5 must be a whole number from 0"],

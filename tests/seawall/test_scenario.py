@@ -126,12 +126,12 @@ def test_an_override_through_a_value_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        ('[tiem]\nstart = "x"\n', ["tiem", "unknown key", "did you mean 'time'"]),
+        ('[tiem]\nstart = "x"\n', ["tiem", "is unknown", "did you mean 'time'"]),
         ("[agents.m]\nkind = 'market_makre'\n", ["agents.m.kind", "did you mean 'market_maker'"]),
         ("[agents.m]\nkind = 'noise'\ncapital = 1\n", ["agents.m.size", "is missing"]),
         (
             "[agents.m]\nkind = 'noise'\ncapital = 1\nsize = 1\nlevals = 2\n",
-            ["agents.m.levals", "unknown key", "leverage"],
+            ["agents.m.levals", "is unknown", "leverage"],
         ),
         ("[house]\nfund = -1\n", ["house.fund", "-1", "0 or more"]),
         ("[house]\nfund = inf\n", ["house.fund", "inf", "exact decimal"]),

@@ -44,9 +44,9 @@ def test_walks_go_on_where_they_were(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("price", "problem"),
-    [("-1", " is -1; it must be positive"), ("x", ": 'x' is not a decimal number")],
+    [("-1", "is -1; it must be positive"), ("x", "'x' is not a decimal number")],
 )
 def test_a_start_that_is_no_price_is_refused(price: str, problem: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_config(TEXT.replace("60000.5", price), "x.toml")
-    assert f"x.toml: clock.asset[1].start_price{problem}" in str(refused.value)
+    assert f"x.toml: clock.asset[1].start_price (line 8): {problem}" in str(refused.value)

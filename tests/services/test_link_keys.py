@@ -96,7 +96,7 @@ def test_client_keys_and_link_keys_do_not_get_in_each_others_way(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[addresses]\nrisk = "tcp://10.0.0.7:7500"', "addresses.risk: .* by others"),
+        ('[addresses]\nrisk = "tcp://10.0.0.7:7500"', "addresses.risk .* by others"),
         ('[addresses]\nrisk = "tcp://*:7500"', "by others"),
         ('[addresses]\nrisk = "tcp://127.0.0.1:7500"', "by others"),
         ('[link_keys]\npublic = "abc"\nsecret = "abc"', "link_keys.secret must be 40"),

@@ -201,14 +201,14 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     [
         ("run_dir = 3", "run_dir"),
         ("speed = 3", "speed"),
-        ('durability = "never"', "allowed: 'process', 'disk'"),
-        ("snapshot_every = 0", "snapshot_every is 0"),
-        ("snapshot_bytes = 0", "snapshot_bytes is 0"),
-        ('layout = "separate"\n[addresses]\nbank = "ipc://x"', "addresses.bank is no service"),
-        ("[gateway]\nmax_batch = 0", "gateway.max_batch is 0"),
+        ('durability = "never"', "allowed are process, disk"),
+        ("snapshot_every = 0", "snapshot_every .* is 0"),
+        ("snapshot_bytes = 0", "snapshot_bytes .* is 0"),
+        ('layout = "separate"\n[addresses]\nbank = "ipc://x"', "addresses.bank .* is unknown"),
+        ("[gateway]\nmax_batch = 0", "gateway.max_batch .* is 0"),
         ("[gateway", "services.toml"),
-        ('[[instruments]]\nsymbol = "A"\ntick = 0.5', r"tick`; write decimals in quotes"),
-        ('[[instruments]]\nsymbol = "A"\nindex = 100', r"index`; write decimals in quotes"),
+        ('[[instruments]]\nsymbol = "A"\ntick = 0.5', r"tick .* write decimals in quotes"),
+        ('[[instruments]]\nsymbol = "A"\nindex = 100', r"index .* write decimals in quotes"),
     ],
 )
 def test_a_wrong_setting_is_named(text: str, told: str) -> None:

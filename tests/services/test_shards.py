@@ -263,7 +263,7 @@ def test_every_shard_has_a_port_of_its_own_for_metrics() -> None:
 
 @pytest.mark.parametrize("count", [-1, 0, MAX_SHARDS + 1])
 def test_a_number_of_shards_that_cannot_be_is_refused(count: int) -> None:
-    with pytest.raises(ConfigError, match=rf"x\.toml: matching_shards is {count}; allowed: 1 to"):
+    with pytest.raises(ConfigError, match=rf"x\.toml: matching_shards .*: {count} is out of range"):
         parse_config(f"layout = 'separate'\nmatching_shards = {count}", "x.toml")
     with pytest.raises(ValueError, match="allowed: 1 to"):
         Shards(count)
@@ -273,7 +273,7 @@ def test_an_address_for_a_shard_that_is_not_there_is_refused() -> None:
     table = '[addresses]\nmatching-1 = "ipc:///tmp/matching-1.ipc"'
     config = parse_config(f"layout = 'separate'\nmatching_shards = 2\n{table}", "x.toml")
     assert config.address("matching-1") == "ipc:///tmp/matching-1.ipc"
-    with pytest.raises(ConfigError, match=r"addresses\.matching-1 is no service; allowed: risk, m"):
+    with pytest.raises(ConfigError, match=r"addresses\.matching-1 .* allowed are risk, m"):
         parse_config(f"layout = 'separate'\n{table}", "x.toml")
 
 
