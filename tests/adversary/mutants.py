@@ -338,7 +338,7 @@ MUTANTS = (
     ),
     Mutant(
         "a turned short is margined by its entry",
-        "risk.health:_side_initial_q",
+        "risk.requirement:_side_initial_q",
         _entry_as_it_is,
         ("flip", "stacked"),
         "",
