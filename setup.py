@@ -61,6 +61,7 @@ COMPILED = [
     "risk/adl_queue.py",
     "risk/bankruptcy.py",
     "risk/close_out.py",
+    "risk/allowance.py",
     "risk/borrowing.py",
     "risk/collateral.py",
     "risk/conversion.py",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import Instrument, InstrumentSpec
 from engine.units import PPB, Rate
+from risk.allowance import Allowance
 from risk.fees import Fees
 from risk.frontier import Frontier
 from risk.funding import PremiumWindow
@@ -60,12 +61,13 @@ class Listing:
     of other venues' prices, where the rulebook weighs any; `previous_mark_ticks` is the mark before
     the present one while `keeps_previous_mark`, `rolled_ns` the last time positions were looked at
     for rollover fees, 0 without any. `impact_amount` is the size of the impact prices (0: best
-    prices), by the `decimals` of the asset it settles in.
+    prices), by the `decimals` of the asset it settles in; `allowance` is what may be borrowed.
     """
 
     __slots__ = (
         "_decimals",
         "_spec",
+        "allowance",
         "ask_ticks",
         "band_high",
         "band_low",
@@ -113,6 +115,7 @@ class Listing:
         self._decimals = decimals
         self.fees = Fees(rulebook, spec.symbol)
         self.impact_amount = self._impact(rulebook)
+        self.allowance = Allowance(rulebook.borrow, spec, decimals)
         self.index = Index(rulebook.index)
         self.mark = MarkPrice(rulebook.mark)
         self.others = others_of(rulebook)
@@ -164,6 +167,7 @@ class Listing:
         self.fees = prices.fees
         self.keeps_previous_mark = ADL_PRICES.get(rulebook.adl.price).uses_previous_mark
         self.impact_amount = self._impact(rulebook)
+        self.allowance = Allowance(rulebook.borrow, self._spec, self._decimals)
         self.profit_margins_orders = rulebook.profit_margins_orders
         if not self.keeps_previous_mark:
             self.previous_mark_ticks = 0

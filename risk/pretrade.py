@@ -362,6 +362,9 @@ def check_leverage(position: Position, side: int, qty_lots: int) -> Verdict:
     if notional_q > cap_q:
         detail = f"a position of {notional_q}; the margin table ends at {cap_q}"
         return Verdict(Reason.NOTIONAL_ABOVE_MAXIMUM, cap_q, notional_q, detail)
+    if listing.allowance.refuses(lots, notional_q):
+        detail = "a position beyond what the rulebook lets it borrow"
+        return Verdict(Reason.NOTIONAL_ABOVE_MAXIMUM, detail=detail)
     limit = listing.model.max_leverage(notional_q)
     if position.leverage > limit:
         detail = f"leverage {position.leverage}; at most {limit} at this notional"

@@ -94,13 +94,25 @@ class FeeRule(msgspec.Struct, frozen=True):
         return self.maker_ppb, self.taker_ppb, self.liquidation_ppb
 
 
+class CoinRule(msgspec.Struct, frozen=True):
+    """How much of its coin a short may borrow, in whole coins, in contracts of these symbols."""
+
+    symbols: list[str]
+    coins: int
+
+
 class BorrowRule(msgspec.Struct, frozen=True):
     """Fees on what a position borrows: a share of the value of a long's opening and of a short's
-    coin, charged when it opens and again every ``rollover_ns`` after (0: at the opening only)."""
+    coin, charged when it opens and again every ``rollover_ns`` after (0: at the opening only).
+
+    Orders lead no long beyond the value ``allowance`` (whole units of the asset; 0: no limit), and
+    no short beyond the coins of its contract in ``contracts``."""
 
     long_ppb: int = 0
     short_ppb: int = 0
     rollover_ns: int = 0
+    allowance: int = 0
+    contracts: list[CoinRule] = []
 
 
 class IndexRule(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from risk.rulebook import (
     RISING,
     STAGES,
     WHEN_STALE,
+    BorrowRule,
     CallRule,
     CollateralRule,
     FeeRule,
@@ -79,6 +80,7 @@ def check_rulebook(rulebook: Rulebook) -> None:
     _rate("borrow.long", rulebook.borrow.long_ppb, 0, MOST_BORROW_PPB)
     _rate("borrow.short", rulebook.borrow.short_ppb, 0, MOST_BORROW_PPB)
     _duration("borrow.rollover_s", rulebook.borrow.rollover_ns, 0)
+    _check_allowances(rulebook.borrow)
     _check_index(rulebook.index)
     _check_mark(rulebook.mark)
     _check_sources(rulebook)
@@ -288,6 +290,18 @@ def _check_funding(funding: FundingRule) -> None:
             f"{from_ppb(funding.rate_period_ns)} is shorter than the interval; it must be 0 or at "
             f"least {from_ppb(funding.interval_ns)}",
         )
+
+
+def _check_allowances(borrow: BorrowRule) -> None:
+    amounts = {"allowance": borrow.allowance}
+    for number, rule in enumerate(borrow.contracts, 1):
+        amounts[f"contracts[{number}].coins"] = rule.coins
+    for key, amount in amounts.items():
+        if not 0 <= amount <= MAX_DEBT_LIMIT:
+            raise SettingFault(
+                f"borrow.{key}",
+                f"{amount} is out of range; allowed are 0 (no limit) to {MAX_DEBT_LIMIT}",
+            )
 
 
 def _check_impact(funding: FundingRule) -> None:

@@ -1,6 +1,6 @@
 """A rulebook in words: every rule as a sentence, with the source and the date of its figures."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from risk.mark import MARK_METHODS
 from risk.rulebook import (
     LEVEL_CALL,
     BorrowRule,
+    CoinRule,
     FundingRule,
     ImpactRule,
     LevelRule,
@@ -69,6 +70,7 @@ SENTENCES: Final[dict[str, str]] = {
     "fees.liquidation": "What is liquidated pays {} of its notional to the fund.",
     "borrow.long": "A long pays {} of its opening value for what it borrows.",
     "borrow.short": "A short pays {} of its value for what it borrows.",
+    "borrow.allowance": "A long may be worth {} at most.",
     "borrow.rollover_s": "It pays so when it opens, and again every {}.",
     "index.method": "The index is the {}.",
     "index.stale_s": "A source is left out when it is older than {}.",
@@ -183,6 +185,7 @@ VALUES: Final[dict[str, dict[str, str]]] = {
 ZEROES: Final[dict[str, str]] = {
     "call.buffer": "It asks for nothing on top.",
     "borrow.rollover_s": "It pays so when it opens.",
+    "borrow.allowance": "Nothing limits what a long borrows.",
     "index.stale_s": "No source is ever too old.",
     "index.outlier": "No source is ever stray.",
     "mark.max_distance": "Nothing bounds the mark's distance from the index.",
@@ -291,8 +294,7 @@ def _struct(prefix: str, rule: msgspec.Struct) -> Iterator[tuple[str, str]]:
             yield from _params(prefix, rule)
             continue
         if field == "contracts":
-            own = rule.contracts  # type: ignore[attr-defined]
-            yield from _contract_fees(own) if prefix == "fees." else _contract_sizes(own)
+            yield from _CONTRACTS[prefix](getattr(rule, field))
             continue
         key = f"{prefix}{toml_key(field)}"
         value = getattr(rule, field)
@@ -310,6 +312,19 @@ def _contract_sizes(rules: list[ImpactRule]) -> Iterator[tuple[str, str]]:
     for number, rule in enumerate(rules, 1):
         symbols = ", ".join(rule.symbols)
         yield f"funding.contracts[{number}].symbols", f"{symbols}: an order of {rule.notional:,}."
+
+
+def _contract_coins(rules: list[CoinRule]) -> Iterator[tuple[str, str]]:
+    for number, rule in enumerate(rules, 1):
+        symbols = ", ".join(rule.symbols)
+        yield f"borrow.contracts[{number}].symbols", f"{symbols}: a short of {rule.coins:,} coins."
+
+
+_CONTRACTS: Final[dict[str, Callable[[Any], Iterator[tuple[str, str]]]]] = {
+    "fees.": _contract_fees,
+    "funding.": _contract_sizes,
+    "borrow.": _contract_coins,
+}
 
 
 def _params(prefix: str, rule: Any) -> Iterator[tuple[str, str]]:

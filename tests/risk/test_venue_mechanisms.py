@@ -7,6 +7,7 @@ import pytest
 
 from engine.commands import IndexPrice
 from engine.events import BadDebtBooked, BorrowFeePaid, Deleveraged, FundingSettled
+from engine.reasons import Reason
 from engine.settings import SettingFault
 from engine.units import Rate
 from risk.funding import PremiumWindow
@@ -17,6 +18,7 @@ from risk.mark import MarkPrice
 from risk.rulebook import (
     AdlRule,
     BorrowRule,
+    CoinRule,
     FeeRule,
     FundingRule,
     ImpactRule,
@@ -512,3 +514,29 @@ def test_impact_sizes_are_checked() -> None:
         check_rulebook(rules(funding=sized(impact_notional=1, impact_margin=1)))
     with pytest.raises(SettingFault, match=r"funding.contracts\[1\].notional: -1 is out of range"):
         check_rulebook(rules(funding=sized(contracts=[ImpactRule(["A"], -1)])))
+
+
+# Allowances
+
+
+def test_no_order_leads_beyond_what_a_position_may_borrow() -> None:
+    """A long of 1,000 at most, a short of 5 coins; closing is always allowed."""
+    borrow = BorrowRule(allowance=1_000, contracts=[CoinRule(["PERP"], 5)])
+    m = Market(rules(borrow=borrow))
+    m.index("100")
+    m.open(ALICE, BOB, deposit="10000")
+    m.buy(ALICE, "10.01", "100")
+    assert m.refusal().reason == Reason.NOTIONAL_ABOVE_MAXIMUM
+    assert m.accepted(m.buy(ALICE, "6", "100"))
+    m.buy(ALICE, "4.01", "100")  # with the first order it would be 10.01
+    assert m.refusal().reason == Reason.NOTIONAL_ABOVE_MAXIMUM
+    m.sell(BOB, "5.01", "101")
+    assert m.refusal().reason == Reason.NOTIONAL_ABOVE_MAXIMUM
+    assert m.accepted(m.sell(BOB, "5", "101"))
+    m.rule(rules())
+    assert m.accepted(m.buy(ALICE, "20", "100"))
+
+
+def test_allowances_are_checked() -> None:
+    with pytest.raises(SettingFault, match=r"borrow.allowance: -1 is out of range"):
+        check_rulebook(rules(borrow=BorrowRule(allowance=-1)))

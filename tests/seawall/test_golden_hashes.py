@@ -17,7 +17,7 @@ SMALL_CRASH = {
     "binance-usdm": "6a720e2309046cde8cea7d5eaf2e75fd",
     "deribit-linear": "19de9abaa2a28b9172acddfc2a146dd3",
     "hyperliquid": "2f843a11b9b556acba4c02237f84de59",
-    "kraken-spot": "3cb9a6e6b61e87c9486edd3906f1bd41",
+    "kraken-spot": "9f13101be600daf8f7133df379c297ca",
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
 
