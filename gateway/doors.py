@@ -10,6 +10,9 @@ from gateway.keys import ServerPair
 MAX_REQUEST_BYTES: Final[int] = 1_024
 """Longest message of a subscriber; those of the handshake with keys have some 500 bytes."""
 
+WAITING_MESSAGES: Final[int] = 64
+"""Messages that wait on a connection through a socket file; further ones wait in the line."""
+
 KEEPALIVE_S: Final[int] = 5
 KEEPALIVES: Final[int] = 3
 """A line that is silent for so long is asked by TCP, and is given up after so many in vain."""
@@ -39,12 +42,13 @@ def open_data(context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
 def bind_door(socket: "zmq.Socket[bytes]", address: str, server: ServerPair | None) -> None:
     """Open a door; with keys it is encrypted.
 
-    There is no limit to the messages that wait, and ZeroMQ sends no heartbeats: when it has stopped
-    reading a line which then ends, the next heartbeat, sent or answered, aborts the process (libzmq
-    4.3.5, `!_io_error`). `gateway.unread` bounds what waits, TCP finds the lines that are dead.
+    Over TCP there is no limit to the messages that wait, and ZeroMQ sends no heartbeats: when it
+    has stopped reading a line which then ends, the next heartbeat, sent or answered, aborts the
+    process (libzmq 4.3.5, `!_io_error`). `gateway.unread` bounds what waits, TCP finds dead lines.
+    Nobody counts the bytes of a socket file, which is its owner's alone.
     """
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.RCVHWM, 0)
+    socket.setsockopt(zmq.RCVHWM, 0 if address.startswith("tcp:") else WAITING_MESSAGES)
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S)
     socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, KEEPALIVE_S)

@@ -4,6 +4,7 @@ import socket
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import zmq
@@ -62,8 +63,13 @@ def test_a_line_that_is_torn_with_a_heartbeat_under_way_ends_nobody(door: str, k
     assert int(done.stdout) >= MESSAGES
 
 
-def test_zeromq_sends_no_heartbeats_of_its_own() -> None:
+def test_zeromq_sends_no_heartbeats_of_its_own_and_counts_where_the_kernel_does_not(
+    tmp_path: Path,
+) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    local = open_router(context, GatewayConfig())
+    bind_door(local, f"ipc://{tmp_path}/door", None)
+    assert local.getsockopt(zmq.RCVHWM) == 64
     for door in (open_router(context, GatewayConfig()), open_data(context)):
         bind_door(door, "tcp://127.0.0.1:0", None)
         assert door.getsockopt(zmq.HEARTBEAT_IVL) == 0
