@@ -111,14 +111,16 @@ def run_apart(accounts: int) -> dict[str, Any]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The Markdown table."""
     lines = [
-        "| accounts | entered | liquidated | commands | commands/s in the loop | loop, s "
-        "| in all, s | system, s | peak memory, MB | run directory, MB |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| accounts | entered | liquidated | commands | events | commands/s in the loop "
+        "| events/s in the loop | loop, s | in all, s | system, s | peak memory, MB "
+        "| run directory, MB |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         lines.append(
             f"| {row['accounts']:,} | {row['entered']:,} | {row['liquidated']:,} "
-            f"| {row['commands']:,} | {row['commands'] / row['loop_s']:,.0f} "
+            f"| {row['commands']:,} | {row['events']:,} "
+            f"| {row['commands'] / row['loop_s']:,.0f} | {row['events'] / row['loop_s']:,.0f} "
             f"| {row['loop_s']:.1f} | {row['user_s']:.1f} | {row['system_s']:.1f} "
             f"| {row['peak_mb']:,.0f} | {row['written_mb']:,.0f} |"
         )
