@@ -9,7 +9,7 @@ from engine.commands import BUY
 from engine.events import OrderAmended, OrderClosed, OrderFilled, TakenOver
 from engine.internal import Fill, LiquidationReport, OrderChanged, OrderGone, PullFailed
 from engine.reasons import Reason
-from engine.units import magnitude
+from engine.units import magnitude, scale_down
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
 from risk.core import RiskCore, house_position
 from risk.cover import keep_covered
@@ -104,8 +104,9 @@ class Settlement:
         opened_q = magnitude(value_q)
         if closes:
             # Of a fill that turns the position the share beyond it, rounded up.
-            beyond = max(0, fill.qty_lots - magnitude(held_lots))
-            opened_q = -(-opened_q * beyond // fill.qty_lots)
+            filled: int = fill.qty_lots
+            beyond = max(0, filled - magnitude(held_lots))
+            opened_q = -scale_down(-opened_q, beyond, filled)
         fee_q = self._charge(order, value_q, is_maker, closes, most_q, opened_q)
         if most_q >= 0 and fee_q > hold_q:
             rounded_q = min(fee_q - hold_q, order.hold_q)
