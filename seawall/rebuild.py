@@ -77,11 +77,12 @@ class Rebuild:
             journal.close()
         self._gateway.abandon()
 
-    def work(self, wanted: int, reason: str) -> None:
-        """Work through all batches, from number ``wanted`` on without what raises.
+    def work(self, wanted: int, reason: str, goes_on: bool) -> None:
+        """Work through all batches, from number ``wanted`` on without what raises; ``goes_on`` if
+        this was begun before, and may have been done with that one.
 
         Raises:
-            ValueError: there is no such batch, or one before it cannot be handled either.
+            ValueError: there is no such batch, it can be handled, or one before it cannot either.
         """
         told = self._gateway.links[RISK].received
         last = 0
@@ -95,6 +96,8 @@ class Rebuild:
                     raise ValueError(text) from error
             else:
                 outcome = self._without_poison(batch, reason)
+                if not self.left_out and not goes_on:
+                    raise ValueError("this version can handle the input: start the exchange")
             if batch.number > told:
                 self._outcomes.append(outcome)
         if last < wanted:
@@ -230,9 +233,7 @@ def skip_rebuilding(config: ServiceConfig, wanted: int, reason: str) -> list[str
     except PartFailed as error:
         raise ValueError(f"the gateway's own inputs cannot be handled: {error}") from None
     try:
-        rebuild.work(wanted, reason)
-        if not rebuild.left_out and not goes_on:
-            raise ValueError("this version can handle the input: start the exchange")
+        rebuild.work(wanted, reason, goes_on)
         rebuild.write(reason)
     finally:
         rebuild.close()

@@ -173,6 +173,8 @@ def test_the_same_commands_lead_to_the_same_state_everywhere(
             beyond = re.sub(r"--input \d+", "--input 999999", words)
             assert "cannot be handled either: skip it first" in skip(processes, beyond)
             if settings["layout"] == SEPARATE:
+                good = re.sub(r"--input \d+", "--input 2", words)
+                assert "this version can handle the input" in skip(processes, good)
                 for journals in ("0", "2"):
                     skip(processes, words, CUT_OFF=journals)
                 processes.start(RISK)
