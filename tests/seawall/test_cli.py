@@ -228,7 +228,7 @@ BAD_RUNS: list[tuple[list[str], list[str]]] = [
     ),
     (
         ["run", SMALL, "--set", "rulebook_overrides.adl.ranking=largest"],
-        ["adl.ranking", "largest", "profit_leverage, pro_rata"],
+        ["adl.ranking", "largest", "profit_leverage, profit_over_wallet"],
     ),
     (
         [
