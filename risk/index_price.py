@@ -19,8 +19,10 @@ class IndexMethod(Mechanism):
 
     __slots__ = ("weighs",)
 
-    def __init__(self, name: str, figures: tuple[Figure, ...] = (), weighs: bool = False) -> None:
-        super().__init__(name, figures)
+    def __init__(
+        self, name: str, figures: tuple[Figure, ...] = (), weighs: bool = False, words: str = ""
+    ) -> None:
+        super().__init__(name, figures, words)
         self.weighs: Final[bool] = weighs
 
     def price_ticks(

@@ -111,13 +111,21 @@ class MarkFormula:
 @mypyc_attr(allow_interpreted_subclasses=True)
 class MarkMethod(Mechanism):
     """A way to make a mark, by name. ``weighs``: it takes prices of other venues' contracts, by the
-    rulebook's weights."""
+    rulebook's weights. ``samples``: it takes samples of the basis."""
 
-    __slots__ = ("weighs",)
+    __slots__ = ("samples", "weighs")
 
-    def __init__(self, name: str, figures: tuple[Figure, ...] = (), weighs: bool = False) -> None:
-        super().__init__(name, figures)
+    def __init__(
+        self,
+        name: str,
+        figures: tuple[Figure, ...] = (),
+        weighs: bool = False,
+        samples: bool = True,
+        words: str = "",
+    ) -> None:
+        super().__init__(name, figures, words)
         self.weighs: Final[bool] = weighs
+        self.samples: Final[bool] = samples
 
     def build(self, rule: MarkRule) -> MarkFormula:
         """The formula of one instrument."""

@@ -107,13 +107,18 @@ class Figure:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Mechanism:
-    """What all mechanisms have: a name and figures."""
+    """What all mechanisms have: a name, figures, and the words a rulebook is told in.
 
-    __slots__ = ("figures", "name")
+    The words end the sentence of the key that chooses the mechanism (`seawall.rulebook_words`);
+    without any it ends in the name.
+    """
 
-    def __init__(self, name: str, figures: tuple[Figure, ...] = ()) -> None:
+    __slots__ = ("figures", "name", "words")
+
+    def __init__(self, name: str, figures: tuple[Figure, ...] = (), words: str = "") -> None:
         self.name: Final[str] = name
         self.figures: Final[tuple[Figure, ...]] = figures
+        self.words: Final[str] = words or name
 
     def values(self, params: list[tuple[str, int]]) -> list[int]:
         """The figures in the order they are declared, from parameters by inside name; parameters

@@ -10,8 +10,10 @@ from engine.units import PPB, SECOND_NS, from_ppb
 from risk.choices import CHOICES
 from risk.citations import ENGINE, Citations
 from risk.index_price import INDEX_METHODS
+from risk.liquidation.policy import CLOSE_POLICIES
 from risk.margin_table import MarginTable
 from risk.mark import MARK_METHODS
+from risk.registry import Mechanism
 from risk.rulebook import (
     LEVEL_CALL,
     BorrowRule,
@@ -120,7 +122,8 @@ SENTENCES: Final[dict[str, str]] = {
     "withdrawal.unrealised_profit": "Profit that is not realised may leave: {}.",
     "withdrawal.min_notional": "Beyond initial margin {} of all notional must stay.",
 }
-"""A sentence for every key, {} being its value; `VALUES` has words for values that are words."""
+"""A sentence for every key, {} being its value; `VALUES` has words for values that are words, a
+mechanism brings its own."""
 
 VALUES: Final[dict[str, dict[str, str]]] = {
     "reduce_only": {
@@ -129,36 +132,14 @@ VALUES: Final[dict[str, dict[str, str]]] = {
     },
     "call.on_expiry": {"notify": "a notice", "liquidate": "liquidation"},
     "call.ends": {"level": "level is left", "met": "amount is there"},
-    "index.method": {
-        "median": "median of the sources",
-        "weighted": "price at which half of the sources' weight is reached",
-        "weighted_average": "average of the sources by weight, without a single stray one",
-        "clamped_average": "average of the sources, each held within a bound of their median",
-    },
     "index.when_stale": {
         "go_on": "the last index stands and trading goes on",
         "reduce_only": "orders may only reduce and the house does not sell",
         "halt_liquidations": "orders may only reduce and nobody is liquidated",
     },
-    "mark.method": {
-        "median": "median of index and funding basis, index and averaged basis, and last price",
-        "index": "index",
-        "last": "last price",
-        "averaged_basis": "index plus the exponential average of the mid's distance from it",
-        "three_prices": "median of the index with its averaged basis, of bid, ask and last, and of "
-        "other venues' prices",
-    },
-    "funding.method": {"clamped_interest": "premium pulled towards the interest, to the clamp"},
     "funding.averaging": {
         "plain": "all samples count the same",
         "rising": "the n-th sample counts n times",
-    },
-    "liquidation.partial": {
-        "restore": "just enough to bring the account back",
-        "tier_step": "down to the next lower tier",
-        "fraction": "a share of the position",
-        "fifo": "the oldest position",
-        "all": "everything",
     },
     "liquidation.after_fraction": {
         "wait": "the account waits",
@@ -169,17 +150,6 @@ VALUES: Final[dict[str, dict[str, str]]] = {
         "slippage": "the price that uses the equity up, and by a distance from the mark",
     },
     "liquidation.residual": {"taker": "taker", "account": "account"},
-    "adl.ranking": {
-        "profit_leverage": "return times leverage",
-        "pro_rata": "nothing: all give in proportion to their size",
-        "mark_over_entry": "mark over entry price, times leverage",
-        "profit_over_wallet": "profit over wallet, times the margin ratio",
-    },
-    "adl.price": {
-        "bankruptcy": "price that uses the account's equity up",
-        "mark": "mark",
-        "previous_mark": "mark before the present one",
-    },
 }
 
 ZEROES: Final[dict[str, str]] = {
@@ -216,12 +186,12 @@ def keys_without_effect(rules: Rulebook) -> list[str]:
     if not rules.funding.interval_ns:
         fields = FundingRule.__struct_fields__
         keys += [f"funding.{toml_key(field)}" for field in fields if field != "interval_ns"]
-    if rules.liquidation.partial != "fraction":
+    if not CLOSE_POLICIES.get(rules.liquidation.partial).paced:
         keys += ["liquidation.fraction", "liquidation.fraction_min_notional"]
         keys += ["liquidation.cooldown_s", "liquidation.after_fraction"]
     if rules.liquidation.order_price != "slippage":
         keys.append("liquidation.slippage")
-    if rules.mark.method in ("index", "last"):
+    if not MARK_METHODS.get(rules.mark.method).samples:
         keys += ["mark.basis_samples", "mark.basis_interval_s"]
     return keys
 
@@ -359,6 +329,10 @@ def _value(key: str, field: str, value: Any) -> str:
         return ", ".join(value)
     if isinstance(value, int):
         return f"{value:,}"
+    table, _, choice = key.rpartition(".")
+    if choice in CHOICES.get(table, {}):
+        mechanism: Mechanism = CHOICES[table][choice].get(value)
+        return mechanism.words
     return VALUES.get(key, {}).get(value, str(value))
 
 

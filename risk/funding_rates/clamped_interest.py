@@ -16,4 +16,6 @@ class ClampedInterest(FundingMethod):
         return mean_premium_ppb + pull
 
 
-FUNDING_METHODS.add(ClampedInterest("clamped_interest"))
+FUNDING_METHODS.add(
+    ClampedInterest("clamped_interest", words="premium pulled towards the interest, to the clamp")
+)

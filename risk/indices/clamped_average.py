@@ -43,5 +43,10 @@ class ClampedAverage(IndexMethod):
 
 
 INDEX_METHODS.add(
-    ClampedAverage("clamped_average", (Figure("bound", RATE, above="0", below="1"),), weighs=True)
+    ClampedAverage(
+        "clamped_average",
+        (Figure("bound", RATE, above="0", below="1"),),
+        weighs=True,
+        words="average of the sources, each held within a bound of their median",
+    )
 )

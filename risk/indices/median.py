@@ -15,4 +15,4 @@ class Median(IndexMethod):
         return median_ticks([price for _, price in prices])
 
 
-INDEX_METHODS.add(Median("median"))
+INDEX_METHODS.add(Median("median", words="median of the sources"))

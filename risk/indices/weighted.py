@@ -22,4 +22,6 @@ class Weighted(IndexMethod):
         )
 
 
-INDEX_METHODS.add(Weighted("weighted", weighs=True))
+INDEX_METHODS.add(
+    Weighted("weighted", weighs=True, words="price at which half of the sources' weight is reached")
+)

@@ -39,5 +39,10 @@ class WeightedAverage(IndexMethod):
 
 
 INDEX_METHODS.add(
-    WeightedAverage("weighted_average", (Figure("stray", RATE, above="0", below="1"),), weighs=True)
+    WeightedAverage(
+        "weighted_average",
+        (Figure("stray", RATE, above="0", below="1"),),
+        weighs=True,
+        words="average of the sources by weight, without a single stray one",
+    )
 )

@@ -19,8 +19,8 @@ class AdlPrice(Mechanism):
 
     __slots__ = ("uses_previous_mark",)
 
-    def __init__(self, name: str, *, uses_previous_mark: bool = False) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, *, uses_previous_mark: bool = False, words: str = "") -> None:
+        super().__init__(name, words=words)
         self.uses_previous_mark: Final[bool] = uses_previous_mark
 
     def value_q(self, position: "Position", bankrupt_q: int, distance: Rate) -> int:

@@ -46,8 +46,10 @@ class ClosePolicy(Mechanism):
 
     __slots__ = ("needs_tiers", "paced")
 
-    def __init__(self, name: str, needs_tiers: bool = False, paced: bool = False) -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str, needs_tiers: bool = False, paced: bool = False, words: str = ""
+    ) -> None:
+        super().__init__(name, words=words)
         self.needs_tiers: Final[bool] = needs_tiers
         self.paced: Final[bool] = paced
 

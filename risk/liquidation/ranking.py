@@ -64,8 +64,9 @@ class AdlRanking(Mechanism):
         uses_maintenance: bool = False,
         ranks_losers: bool = False,
         pro_rata: bool = False,
+        words: str = "",
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, words=words)
         self.uses_maintenance: Final[bool] = uses_maintenance
         self.ranks_losers: Final[bool] = ranks_losers
         self.pro_rata: Final[bool] = pro_rata

@@ -50,5 +50,9 @@ class AveragedBasis(MarkMethod):
 
 
 MARK_METHODS.add(
-    AveragedBasis("averaged_basis", (Figure("average_s", DURATION, above="0", most="86400"),))
+    AveragedBasis(
+        "averaged_basis",
+        (Figure("average_s", DURATION, above="0", most="86400"),),
+        words="index plus the exponential average of the mid's distance from it",
+    )
 )

@@ -24,4 +24,4 @@ class Index(MarkMethod):
         return IndexMark()
 
 
-MARK_METHODS.add(Index("index"))
+MARK_METHODS.add(Index("index", samples=False, words="index"))

@@ -24,4 +24,4 @@ class Last(MarkMethod):
         return LastMark()
 
 
-MARK_METHODS.add(Last("last"))
+MARK_METHODS.add(Last("last", samples=False, words="last price"))

@@ -46,4 +46,9 @@ class Median(MarkMethod):
         return MedianMark()
 
 
-MARK_METHODS.add(Median("median"))
+MARK_METHODS.add(
+    Median(
+        "median",
+        words="median of index and funding basis, index and averaged basis, and last price",
+    )
+)

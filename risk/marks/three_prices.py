@@ -92,5 +92,7 @@ MARK_METHODS.add(
             Figure("book_average_s", DURATION, above="0", most="86400"),
         ),
         weighs=True,
+        words="median of the index with its averaged basis, of bid, ask and last, and of "
+        "other venues' prices",
     )
 )

@@ -24,14 +24,18 @@ risk.marks.__path__.append(sys.argv[1])
 from risk.mark import MarkPrice
 from risk.rulebook_file import RulebookError, parse_rulebook
 from risk.rulebook import rulebook_from_json
+from seawall.rulebook_words import rulebook_in_words
 text = open("risk/rulebooks/kraken-spot.toml").read()
 start = text.index("[mark]")
 end = text.index("[", start + 1)
 def with_mark(lines):
     return text[:start] + "[mark]\\n" + lines + "\\n" + text[end:]
-book = parse_rulebook(with_mark('method = "blend"\\nweight = "0.25"'), "x").rulebook
+file = parse_rulebook(with_mark('method = "blend"\\nweight = "0.25"'), "x")
+book = file.rulebook
 assert rulebook_from_json(book.to_json()) == book
 print(MarkPrice(book.mark).value(0, 1000, 1010, 0, 0, 0))
+words = list(rulebook_in_words(file))
+print(*(words[at].strip() for at in range(words.index("Mark") + 1, words.index("Funding"), 2)))
 for lines in sys.argv[2:]:
     try:
         parse_rulebook(with_mark(lines), "x")
@@ -60,8 +64,11 @@ def test_the_file_of_the_docs_adds_a_mark_with_its_figure(tmp_path: Path) -> Non
         text=True,
         check=True,
     )
-    mark, *errors = done.stdout.splitlines()
+    mark, words, *errors = done.stdout.splitlines()
     assert mark == "1002"  # 1000 + 0.25 x 10, rounded down
+    assert words.startswith("The mark is the weighted mean of index and last price. ")
+    assert words.endswith(" Its weight: 25 %. ")
+    assert "sample" not in words
     expected = [
         "mark.weight (line 40): is missing; it must be given",
         "mark.weight (line 42): 1.5 is out of range; allowed is above 0, at most 1",

@@ -16,4 +16,4 @@ class Bankruptcy(AdlPrice):
         return within_distance_q(position, bankrupt_q, distance)
 
 
-ADL_PRICES.add(Bankruptcy("bankruptcy"))
+ADL_PRICES.add(Bankruptcy("bankruptcy", words="price that uses the account's equity up"))

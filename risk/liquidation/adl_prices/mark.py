@@ -16,4 +16,4 @@ class Mark(AdlPrice):
         return mark_value_q(position)
 
 
-ADL_PRICES.add(Mark("mark"))
+ADL_PRICES.add(Mark("mark", words="mark"))

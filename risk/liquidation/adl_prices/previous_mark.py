@@ -25,4 +25,6 @@ class PreviousMark(AdlPrice):
         return within_distance_q(position, min(value_q, bankrupt_q), distance)
 
 
-ADL_PRICES.add(PreviousMark("previous_mark", uses_previous_mark=True))
+ADL_PRICES.add(
+    PreviousMark("previous_mark", uses_previous_mark=True, words="mark before the present one")
+)

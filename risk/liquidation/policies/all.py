@@ -28,4 +28,4 @@ class All(ClosePolicy):
         return Reduction(position, abs(position.qty_lots))
 
 
-CLOSE_POLICIES.add(All("all"))
+CLOSE_POLICIES.add(All("all", words="everything"))

@@ -22,4 +22,4 @@ class Fifo(ClosePolicy):
         return Reduction(position, abs(position.qty_lots))
 
 
-CLOSE_POLICIES.add(Fifo("fifo"))
+CLOSE_POLICIES.add(Fifo("fifo", words="the oldest position"))

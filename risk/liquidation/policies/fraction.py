@@ -35,4 +35,4 @@ class Fraction(ClosePolicy):
         return Reduction(position, abs(position.qty_lots))
 
 
-CLOSE_POLICIES.add(Fraction("fraction", paced=True))
+CLOSE_POLICIES.add(Fraction("fraction", paced=True, words="a share of the position"))

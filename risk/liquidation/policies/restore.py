@@ -87,4 +87,4 @@ class Restore(ClosePolicy):
         return Reduction(position, restoring_lots(contract, facts, position, target_ppb, cost_ppb))
 
 
-CLOSE_POLICIES.add(Restore("restore"))
+CLOSE_POLICIES.add(Restore("restore", words="just enough to bring the account back"))

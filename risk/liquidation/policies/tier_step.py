@@ -41,4 +41,4 @@ class TierStep(ClosePolicy):
         return Reduction(position, tier_step_lots(contracts[position.instrument_id], position))
 
 
-CLOSE_POLICIES.add(TierStep("tier_step", needs_tiers=True))
+CLOSE_POLICIES.add(TierStep("tier_step", needs_tiers=True, words="down to the next lower tier"))

@@ -22,4 +22,4 @@ class MarkOverEntry(AdlRanking):
         return ratio_ppb * share_ppb(standing.notional_q, max(1, standing.equity_q))
 
 
-ADL_RANKINGS.add(MarkOverEntry("mark_over_entry"))
+ADL_RANKINGS.add(MarkOverEntry("mark_over_entry", words="mark over entry price, times leverage"))

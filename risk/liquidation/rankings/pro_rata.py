@@ -3,4 +3,6 @@
 from risk.liquidation.ranking import ADL_RANKINGS
 from risk.liquidation.rankings.profit_leverage import ProfitLeverage
 
-ADL_RANKINGS.add(ProfitLeverage("pro_rata", pro_rata=True))
+ADL_RANKINGS.add(
+    ProfitLeverage("pro_rata", pro_rata=True, words="nothing: all give in proportion to their size")
+)

@@ -30,4 +30,4 @@ class ProfitLeverage(AdlRanking):
         )
 
 
-ADL_RANKINGS.add(ProfitLeverage("profit_leverage"))
+ADL_RANKINGS.add(ProfitLeverage("profit_leverage", words="return times leverage"))

@@ -22,4 +22,10 @@ class ProfitOverWallet(AdlRanking):
         return percent_ppb * share_ppb(standing.maintenance_q, standing.equity_q)
 
 
-ADL_RANKINGS.add(ProfitOverWallet("profit_over_wallet", uses_maintenance=True))
+ADL_RANKINGS.add(
+    ProfitOverWallet(
+        "profit_over_wallet",
+        uses_maintenance=True,
+        words="profit over wallet, times the margin ratio",
+    )
+)
