@@ -23,8 +23,8 @@ import zmq
 from bench.services_exchange import RunningExchange
 from engine import commands as c
 from gateway.client import Address, Client
+from gateway.door.runs import run_at
 from gateway.protocol import Hello, Submit, encode
-from gateway.runs import run_at
 from tests.services.raw_line import RawLine
 
 SECONDS: Final[float] = 6.0

@@ -13,14 +13,14 @@ from typing import Any, Final
 from bench import flow, worlds
 from bench.quiet import reference_loop
 from engine.commands import BUY, IOC, SELL, STP_CANCEL_NEWEST, Command
-from engine.journal import Journal
 from engine.messages import decode_command, encode
+from engine.record.journal import Journal
 from matching.batch import run_batch
 from matching.book import Book
 from risk.accounts import FIRST_TRADER, MarginAccount, Position
-from risk.adl_queue import AdlQueues
+from risk.check.pretrade import check_cross_margin
 from risk.health import evaluate
-from risk.pretrade import check_cross_margin
+from risk.losses.adl_queue import AdlQueues
 from seawall.exchange import Exchange
 
 Work = Callable[[], Any]

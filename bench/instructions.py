@@ -23,7 +23,7 @@ from engine.build_info import build_kind
 from engine.commands import BUY, STP_CANCEL_NEWEST
 from matching.batch import run_batch
 from matching.book import Book
-from risk.pretrade import check_cross_margin
+from risk.check.pretrade import check_cross_margin
 
 BEGIN: Final[str] = "<!-- instructions: begin -->"
 END: Final[str] = "<!-- instructions: end -->"

@@ -2,12 +2,12 @@
 
     python -m bench.restart --commands 100000 1000000 10000000
 
-The history is made by the services themselves (`engine.service.Service` with their parts, links and
-journals), all in this process and fed by a stand-in for the gateway's door, so that the journals
-are those of an exchange that took so many commands from its clients. It stops as far behind the
-last snapshot as can be and without taking another, as after kill -9. Then every service is started
-as a process of its own: measured is the time from the first start to the last "ready", for the
-killed exchange (three times) and for one that was stopped in order.
+The history is made by the services themselves (`engine.services.service.Service` with their parts,
+links and journals), all in this process and fed by a stand-in for the gateway's door, so that the
+journals are those of an exchange that took so many commands from its clients. It stops as far
+behind the last snapshot as can be and without taking another, as after kill -9. Then every service
+is started as a process of its own: measured is the time from the first start to the last "ready",
+for the killed exchange (three times) and for one that was stopped in order.
 """
 
 import argparse
@@ -27,20 +27,20 @@ from typing import Any, Final, NamedTuple
 from bench.worlds import START_TICKS, USD, market_commands
 from engine import commands as c
 from engine.build_info import build_kind
-from engine.part import Part
-from engine.rounds import Batch, encode_frame
-from engine.service import Service
-from engine.service_config import ALL, ONE, SEPARATE, ServiceConfig, parse_config
-from engine.service_journal import ServiceJournal, read_inputs
-from engine.snapshot_file import snapshot_file, snapshots_of
-from engine.topology import GATEWAY
-from gateway.frames import Intake
-from gateway.intake import GatewayPart
-from gateway.keys import ANONYMOUS
-from gateway.link_secrets import seals_of
-from gateway.one_process import OneProcess
-from gateway.parts import RiskHolder
-from gateway.runs import requester
+from engine.record.service_journal import ServiceJournal, read_inputs
+from engine.record.snapshot_file import snapshot_file, snapshots_of
+from engine.routing.topology import GATEWAY
+from engine.services.part import Part
+from engine.services.rounds import Batch, encode_frame
+from engine.services.service import Service
+from engine.services.service_config import ALL, ONE, SEPARATE, ServiceConfig, parse_config
+from gateway.door.frames import Intake
+from gateway.door.intake import GatewayPart
+from gateway.door.runs import requester
+from gateway.host.link_secrets import seals_of
+from gateway.host.one_process import OneProcess
+from gateway.host.parts import RiskHolder
+from gateway.rights.keys import ANONYMOUS
 from gateway.serve import GATEWAY_BYTES, READY, build_service
 from risk.accounts import FIRST_TRADER
 

@@ -26,12 +26,12 @@ from bench.run import Figures, conditions, spread
 from bench.services_client import BATCHES_UNDER_WAY, Flow
 from bench.services_exchange import RunningExchange, accounts_of
 from engine.build_info import build_kind
-from engine.bus import Bus
-from engine.rounds import Batch, Hub, Leaf, Outputs, encode_frame
-from engine.snapshot import pack, unpack
-from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.record.snapshot import pack, unpack
+from engine.routing.bus import Bus
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.rounds import Batch, Hub, Leaf, Outputs, encode_frame
 from gateway.client import Client
-from gateway.parts import RiskHolder, leaf_of
+from gateway.host.parts import RiskHolder, leaf_of
 from risk.state import restore_risk, risk_state
 
 INSTRUMENTS: Final[int] = 8

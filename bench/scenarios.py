@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import seawall.run
+import seawall.runs.run
 from bench.run import ROOT, write_between
 from engine.build_info import build_kind
 from seawall import load_scenario, run_scenario
-from seawall.simulation import Simulation
-from seawall.simulation_result import SimulationResult
+from seawall.simulating.simulation import Simulation
+from seawall.simulating.simulation_result import SimulationResult
 
 SIZES: Final[tuple[int, ...]] = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 BEGIN: Final[str] = "<!-- scenarios: begin -->"
@@ -79,7 +79,7 @@ class _TimedLoop:
 
 def run_once(accounts: int) -> dict[str, Any]:
     """Run it here; returns what it did and what it cost."""
-    seawall.run.Simulation = _TimedLoop  # type: ignore[misc, assignment]
+    seawall.runs.run.Simulation = _TimedLoop  # type: ignore[misc, assignment]
     with tempfile.TemporaryDirectory() as folder:
         scenario = load_scenario("flash_crash", overrides(accounts))
         summary = run_scenario(scenario, Path(folder) / "run")

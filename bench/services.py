@@ -33,7 +33,7 @@ from bench.services_exchange import (
     environment_of,
     free_ports,
 )
-from engine.service_config import ONE, SEPARATE
+from engine.services.service_config import ONE, SEPARATE
 
 DURABILITIES: Final[tuple[str, ...]] = ("process", "disk")
 LAYOUTS: Final[tuple[str, ...]] = (ONE, SEPARATE)

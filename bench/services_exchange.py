@@ -13,8 +13,8 @@ from typing import Final
 from bench.worlds import USD, market_commands
 from engine.commands import Command, Deposit, OpenAccount, SetLeverage
 from gateway.client import Address, Client
-from gateway.keys import new_pair
 from gateway.protocol import RIGHTS
+from gateway.rights.keys import new_pair
 from risk.accounts import FIRST_TRADER
 
 Environment = dict[str, str]

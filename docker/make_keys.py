@@ -7,7 +7,7 @@ that may do everything. Existing files are left alone.
 import sys
 from pathlib import Path
 
-from gateway.keys import new_pair
+from gateway.rights.keys import new_pair
 
 KEYS = """\
 # Who may come in. See docs/services.md.

@@ -132,7 +132,7 @@ class OrdersReport(_Report, frozen=True, array_like=True, tag=True):
     """Answer to `engine.commands.QueryOrders`: the account's open orders, oldest first.
 
     ``ended`` are, over services, the last of its orders that are over, in the order in which they
-    ended (`gateway.order_notes` says how many).
+    ended (`gateway.door.order_notes` says how many).
     """
 
     account_id: int

@@ -8,8 +8,8 @@ what is delivered of that account is left out, because the answer has it too.
 from typing import Final
 
 from engine.events import Event
+from gateway.door.sorting import account_of
 from gateway.protocol import AccountEvents, EventsRequest
-from gateway.sorting import account_of
 
 MOST_ACCOUNTS: Final[int] = 200
 """With more accounts nothing is asked for after a new greeting: numbers begin anew."""

@@ -7,11 +7,11 @@ the services that were given the same batches. `seawall skip` makes them anew wi
 from collections import deque
 from typing import Any
 
-from engine.rounds import Outputs
-from engine.service_config import ServiceConfig
-from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
-from gateway.intake import GatewayPart
-from gateway.parts import RiskHolder, leaf_of
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.rounds import Outputs
+from engine.services.service_config import ServiceConfig
+from gateway.door.intake import GatewayPart
+from gateway.host.parts import RiskHolder, leaf_of
 from matching.market_data import DepthBook
 
 

@@ -30,6 +30,7 @@ import zmq
 from engine.commands import Command
 from engine.events import Event
 from gateway.connection import Address, Connection
+from gateway.door.runs import RUN_SHIFT, run_at
 from gateway.protocol import (
     DEPTH_TOPIC,
     FUNDING_TOPIC,
@@ -40,7 +41,6 @@ from gateway.protocol import (
     AccountEvents,
     Reply,
 )
-from gateway.runs import RUN_SHIFT, run_at
 from matching.market_data import DepthBook
 
 __all__ = ["Address", "Client", "NoAnswer"]

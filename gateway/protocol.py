@@ -2,8 +2,8 @@
 
 A request is a number chosen by the client and a command. A client has as many runs of numbers as it
 likes, each named by a number too: usually one per program start, and it grows with the time
-(`gateway.runs.run_at`). Within a run numbers grow; each is carried out at most once, and sending
-one again gives the first answer again (a query is answered anew). In commands from clients
+(`gateway.door.runs.run_at`). Within a run numbers grow; each is carried out at most once, and
+sending one again gives the first answer again (a query is answered anew). In commands from clients
 ``time_ns`` is ignored, and so is the ``order_id`` of a new order: the gateway stamps both.
 """
 

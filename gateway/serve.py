@@ -16,13 +16,15 @@ from typing import Any, Final
 
 import zmq
 
-from engine.complaints import Complaints
-from engine.journal import JournalError
-from engine.journal_head import JournalHead
-from engine.part import Door, Part, PartFailed
-from engine.rounds import Unhandled
-from engine.service import Service
-from engine.service_config import (
+from engine.record.journal import JournalError
+from engine.record.journal_head import JournalHead
+from engine.record.service_journal import JournalDamaged, ServiceJournal
+from engine.routing.topology import GATEWAY, RISK
+from engine.services.complaints import Complaints
+from engine.services.part import Door, Part, PartFailed
+from engine.services.rounds import Unhandled
+from engine.services.service import Service
+from engine.services.service_config import (
     ALL,
     CLOCK,
     ONE,
@@ -32,23 +34,21 @@ from engine.service_config import (
     ServiceConfig,
     parse_config,
 )
-from engine.service_journal import JournalDamaged, ServiceJournal
-from engine.topology import GATEWAY, RISK
 from engine.units import SECOND_NS
-from gateway.addresses import check_addresses, require_safe
-from gateway.audit import Audit
-from gateway.clock import run_clock
-from gateway.clock_notes import ClockNotes, this_boot, uptime_ns
-from gateway.front_door import FrontDoor
-from gateway.intake import GatewayPart
-from gateway.keys import read_keys
-from gateway.link_secrets import seals_of
-from gateway.logs import ServiceLog
-from gateway.metered import Meter
-from gateway.one_process import OneProcess
-from gateway.parts import RiskHolder, bare, leaf_of
-from gateway.pulse import Pulse
-from gateway.run_directory import open_run_directory
+from gateway.door.clock_notes import ClockNotes, this_boot, uptime_ns
+from gateway.door.front_door import FrontDoor
+from gateway.door.intake import GatewayPart
+from gateway.door.logs import ServiceLog
+from gateway.host.addresses import check_addresses, require_safe
+from gateway.host.clock import run_clock
+from gateway.host.link_secrets import seals_of
+from gateway.host.one_process import OneProcess
+from gateway.host.parts import RiskHolder, bare, leaf_of
+from gateway.host.pulse import Pulse
+from gateway.host.run_directory import open_run_directory
+from gateway.metering.metered import Meter
+from gateway.rights.audit import Audit
+from gateway.rights.keys import read_keys
 
 GC_THRESHOLDS: Final[tuple[int, int, int]] = (50_000, 20, 50)
 """Messages are freed by their reference counts; looking for cycles among them every 700 objects, as

@@ -5,7 +5,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from engine.hashing import digest_of, table_hash
+from engine.record.hashing import digest_of, table_hash
 from matching.order import OrderRow
 from matching.positions import PositionRow
 

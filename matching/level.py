@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from engine.hashing import digest_of
+from engine.record.hashing import digest_of
 from matching.order import Order
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.commands import BUY, SELL, AdvanceTime
-from engine.component import Component
 from engine.events import BookLevel, Trade
 from engine.internal import (
     AskImpact,
@@ -24,6 +23,7 @@ from engine.internal import (
     PullOrder,
 )
 from engine.reasons import Reason
+from engine.routing.component import Component
 from matching.book import FILLED, RESTED, Book
 from matching.condensed import BookState, CondensedBook
 from matching.impact import impact_price_e6

@@ -9,8 +9,8 @@ like all others.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from engine.hashing import TableHash, row_hash
 from engine.native import mypyc_attr
+from engine.record.hashing import TableHash, row_hash
 from matching.order import Order
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class Positions:
         ]
 
     def digest(self) -> bytes:
-        """`engine.hashing.table_hash` of `state`, at the cost of what changed since it was asked
-        last."""
+        """`engine.record.hashing.table_hash` of `state`, at the cost of what changed since it was
+        asked last."""
         for key in self._changed:
             holding = self._holdings[key]
             holding.touched = False

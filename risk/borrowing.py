@@ -1,7 +1,7 @@
 """What a position costs for the money or the coin it borrows, while it is open (Kraken).
 
-The fee of the opening is charged with each fill that opens (`risk.settlement`); here is the one
-that comes again and again. It goes to the fees as far as there is equity to pay it with.
+The fee of the opening is charged with each fill that opens (`risk.entry.settlement`); here is the
+one that comes again and again. It goes to the fees as far as there is equity to pay it with.
 """
 
 from engine.events import BorrowFeePaid
@@ -9,8 +9,8 @@ from engine.units import magnitude
 from risk.accounts import Position
 from risk.core import RiskCore
 from risk.health import evaluate
+from risk.levels.watch import MarginWatch, changed_equity_q, sync_record
 from risk.listing import Listing
-from risk.watch import MarginWatch, changed_equity_q, sync_record
 
 
 def rollovers(opened_ns: int, from_ns: int, until_ns: int, period_ns: int) -> int:

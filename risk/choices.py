@@ -6,12 +6,12 @@ nobody asks for. Margin models are chosen in the margin tables and are not liste
 
 from typing import Any, Final
 
-from risk.funding import FUNDING_METHODS
-from risk.index_price import INDEX_METHODS
-from risk.liquidation.adl_price import ADL_PRICES
+from risk.adl_price import ADL_PRICES
 from risk.liquidation.policy import CLOSE_POLICIES
 from risk.liquidation.ranking import ADL_RANKINGS
-from risk.mark import MARK_METHODS
+from risk.prices.funding import FUNDING_METHODS
+from risk.prices.index_price import INDEX_METHODS
+from risk.prices.mark import MARK_METHODS
 from risk.registry import Mechanism, Registry
 from risk.rulebook import Rulebook
 

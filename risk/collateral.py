@@ -12,7 +12,7 @@ from typing import Any, Final
 from engine.instruments import AssetSpec
 from engine.units import PPB, scale_down, scale_up
 from risk.frontier import Frontier
-from risk.index_price import Index
+from risk.prices.index_price import Index
 from risk.rulebook import IndexRule, Rulebook
 
 MAX_PRICE_PPB: Final[int] = 10**9 * PPB

@@ -12,6 +12,7 @@ from engine.internal import AccountFacts, HouseFacts, PositionFacts, PositionMov
 from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.units import on_wire
 from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Position, Trader
+from risk.check.pretrade import Verdict
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
     Levels,
@@ -22,7 +23,6 @@ from risk.health import (
 from risk.ledger import Ledger
 from risk.listing import Listing
 from risk.nearest import NearestAccounts
-from risk.pretrade import Verdict
 from risk.rulebook import GO_ON, HALT_LIQUIDATIONS, NO_RULES, Rulebook
 
 values_of: Final[Callable[[Any], Any]] = astuple

@@ -7,7 +7,7 @@ booked with one value on both sides, so no rounding can break this.
 
 from typing import Final
 
-from engine.hashing import TableHash
+from engine.record.hashing import TableHash
 from engine.units import magnitude, scale_down
 from risk.accounts import (
     BACKSTOP,

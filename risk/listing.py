@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import Instrument, InstrumentSpec
 from engine.units import PPB, Rate
+from risk.adl_price import ADL_PRICES
 from risk.allowance import Allowance
 from risk.fees import Fees
 from risk.frontier import Frontier
-from risk.funding import PremiumWindow
 from risk.impact import impact_amount
-from risk.index_price import Index
-from risk.liquidation.adl_price import ADL_PRICES
 from risk.margin import build_margin_model
-from risk.mark import MarkPrice
+from risk.prices.funding import PremiumWindow
+from risk.prices.index_price import Index
+from risk.prices.mark import MarkPrice
 from risk.rulebook import IndexRule, Rulebook
 
 if TYPE_CHECKING:

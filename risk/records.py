@@ -53,7 +53,7 @@ class LiquidationRecord:
 
 class MarginCall:
     """An open demand for collateral; `deadline_ns` -1 means none. `paid_q` and `reduced_q` are what
-    the owner did about it, see `risk.margin_calls`."""
+    the owner did about it, see `risk.levels.margin_calls`."""
 
     __slots__ = ("amount_q", "call_id", "deadline_ns", "issued_ns", "paid_q", "reduced_q")
 

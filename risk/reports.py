@@ -18,18 +18,18 @@ from engine.events import (
 from engine.reports import OPEN, PARTLY_FILLED
 from engine.units import PPB, apply_rate_down, apply_rate_up, on_wire
 from risk.accounts import BAD_DEBT, FUND, Holding, MarginAccount, Position, Trader
-from risk.adl_queue import AdlQueues
+from risk.check.pretrade import margin_equity_q
 from risk.core import RiskCore
+from risk.entry.transfers import Transfers
 from risk.health import (
     evaluate,
     initial_requirement_q,
     position_notional_q,
     unrealised_q,
 )
+from risk.losses.adl_queue import AdlQueues
 from risk.nearest import bears_risk, rank, ratio_ppb
-from risk.pretrade import margin_equity_q
 from risk.solve import bankruptcy_price_ticks
-from risk.transfers import Transfers
 
 NO_PRICE = -1
 NO_DEADLINE = -1

@@ -15,27 +15,27 @@ from typing import Any, Final
 from engine import commands as c
 from engine import internal as k
 from engine.commands import CancelOrder, IndexPrice, SubmitOrder
-from engine.component import Component
 from engine.events import SystemChanged
 from engine.instruments import InstrumentSpec
 from engine.internal import BookTop, Fill, OrderGone
 from engine.reasons import Reason
-from risk.adl_queue import AdlQueues
-from risk.admission import check_asset, check_instrument, read_rulebook
-from risk.close_out import CloseOut
+from engine.routing.component import Component
+from risk.check.pretrade import Verdict
 from risk.core import RiskCore
-from risk.deleveraging import Deleveraging
-from risk.house_waterfall import HouseWaterfall
+from risk.cover.reservations import Reservations
+from risk.entry.orders import Orders
+from risk.entry.settlement import Settlement
+from risk.entry.transfers import Transfers
+from risk.levels.watch import MarginWatch
 from risk.listing import Listing
-from risk.orders import Orders
-from risk.pretrade import Verdict
-from risk.pricing import Pricing
+from risk.losses.adl_queue import AdlQueues
+from risk.losses.close_out import CloseOut
+from risk.losses.deleveraging import Deleveraging
+from risk.losses.house_waterfall import HouseWaterfall
+from risk.losses.socialisation import Socialisation
 from risk.reports import Reports
-from risk.reservations import Reservations
-from risk.settlement import Settlement
-from risk.socialisation import Socialisation
-from risk.transfers import Transfers
-from risk.watch import MarginWatch
+from risk.revaluation.pricing import Pricing
+from risk.rules.admission import check_asset, check_instrument, read_rulebook
 
 OnDefect = Callable[[Any, Exception], object]
 

@@ -25,14 +25,14 @@ from engine.settings import (
 from engine.toml_text import TomlError, parse_toml
 from engine.units import parse_decimal, to_ns, to_ppb
 from risk.choices import CHOICES
-from risk.citations import Citations, take_citations
 from risk.liquidation.policy import CLOSE_POLICIES
 from risk.margin.family import MARGIN_FAMILIES
 from risk.margin.tier_rows import TierRow
-from risk.margin_table import TIER_FIGURES, MarginTable, check_margin_table
 from risk.registry import AMOUNT, COUNT, SIZE, Figure
 from risk.rulebook import LEVEL_CALL, Rulebook
-from risk.rulebook_check import check_rulebook
+from risk.rules.citations import Citations, take_citations
+from risk.rules.margin_table import TIER_FIGURES, MarginTable, check_margin_table
+from risk.rules.rulebook_check import check_rulebook
 
 SHIPPED: Final[Path] = Path(__file__).parent / "rulebooks"
 NO_DEADLINE: Final[str] = "none"

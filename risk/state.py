@@ -8,8 +8,8 @@ everything else is sorted by id.
 from typing import Any, Final
 
 from engine.commands import AddAsset, AddInstrument
-from engine.hashing import TableHash, row_hash, table_hash
 from engine.messages import decode_command, encode
+from engine.record.hashing import TableHash, row_hash, table_hash
 from risk.accounts import (
     MarginAccount,
     OpenOrder,
@@ -17,7 +17,7 @@ from risk.accounts import (
     Trader,
 )
 from risk.core import RiskCore
-from risk.cover import watch_cover
+from risk.cover.cover import watch_cover
 from risk.health import evaluate
 from risk.ledger import Ledger
 from risk.listing import Listing

@@ -7,9 +7,9 @@ back as data frames, `replay` verifies one, `calculate` answers margin questions
 from seawall.calc import Question, calculate
 from seawall.exchange import Exchange
 from seawall.market import AccountView, Market, PositionView, Rejected
-from seawall.replay import replay_journal as replay
-from seawall.run import run_scenario
-from seawall.run_directory import Run, load_run
+from seawall.runs.replay import replay_journal as replay
+from seawall.runs.run import run_scenario
+from seawall.runs.run_directory import Run, load_run
 from seawall.scenario import load_scenario
 from seawall.version import __version__
 

@@ -5,7 +5,8 @@ from typing import Any
 
 class Action:
     """Something to be done once. `row` says what and for which agent, in plain values, so that a
-    simulation that was saved finds it again (`seawall.simulation.Simulation.restore`)."""
+    simulation that was saved finds it again
+    (`seawall.simulating.simulation.Simulation.restore`)."""
 
     def __call__(self) -> None:
         """Do it."""

@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from risk.rulebook_file import list_rulebooks, load_rulebook
-from seawall.admin_arguments import add_admin, add_gateway
 from seawall.interrupts import hear_interrupts
-from seawall.services_arguments import add_services
+from seawall.operating.admin_arguments import add_admin, add_gateway
+from seawall.operating.services_arguments import add_services
 from seawall.version import __version__, build_words
 
 EXIT_OK: Final[int] = 0
@@ -235,7 +235,7 @@ def _add_watch(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from seawall.run import run_scenario
+    from seawall.runs.run import run_scenario
     from seawall.scenario import load_scenario
 
     # The seed goes the way of every other value, so that it is checked like them.
@@ -287,8 +287,8 @@ def _amounts(by_asset: dict[str, str]) -> str:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    from seawall.replay import replay_journal
-    from seawall.run_directory import load_run
+    from seawall.runs.replay import replay_journal
+    from seawall.runs.run_directory import load_run
 
     result = replay_journal(load_run(args.directory).journal_path)
     if result.equal:
@@ -347,7 +347,7 @@ def _calc(args: argparse.Namespace) -> int:
 
 
 def _watch(args: argparse.Namespace) -> int:
-    from seawall.watch import watch
+    from seawall.terminal.watch import watch
 
     return watch(args)
 
@@ -416,7 +416,7 @@ def main_of_process() -> int:
     """`main` for a process that ends with it: what is left goes with the process, unsearched."""
     hear_interrupts()
     args = build_parser().parse_args()
-    from seawall.run import rare_collections
+    from seawall.runs.run import rare_collections
 
     with rare_collections() if args.action is _run else nullcontext():
         status = _perform(args)

@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.bus import Bus, Latency
 from engine.commands import CancelOrder, Command, SubmitOrder
-from engine.component import Component, Handler, Sink
 from engine.events import AccountReport, CommandRejected, Event
 from engine.native_message import time_of
 from engine.reasons import Reason
-from engine.snapshot import pack, unpack
-from engine.topology import LIQUIDATION, MATCHING, RISK
+from engine.record.snapshot import pack, unpack
+from engine.routing.bus import Bus, Latency
+from engine.routing.component import Component, Handler, Sink
+from engine.routing.topology import LIQUIDATION, MATCHING, RISK
 from engine.units import COMPILED, PPB
 from matching.book import Book
 from matching.matching_engine import MatchingEngine

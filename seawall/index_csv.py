@@ -15,7 +15,7 @@ from statistics import median_low
 from typing import Final, TextIO
 
 from engine.commands import MAX_TICKS
-from engine.packed_file import PackedError, unpacked
+from engine.record.packed_file import PackedError, unpacked
 from engine.units import parse_decimal
 from seawall.scenario_fields import MAX_TIME_NS, ScenarioError, nearest, shortened
 

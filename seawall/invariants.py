@@ -19,7 +19,7 @@ from engine.invariants import (
 )
 from matching.matching_engine import MatchingEngine
 from risk.accounts import BACKSTOP, FUND, NO_THRESHOLD, MarginAccount, OpenOrder, Position
-from risk.cover import means_q, order_is_passed, spare_q
+from risk.cover.cover import means_q, order_is_passed, spare_q
 from risk.frontier import Banded
 from risk.health import can_open, evaluate
 from risk.liquidation.engine import LiquidationEngine

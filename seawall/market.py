@@ -47,9 +47,9 @@ from engine.reasons import Reason, in_words
 from engine.units import SECOND_NS, from_grid, from_ppb, parse_decimal, to_grid, to_ns, to_ppb
 from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
 from risk.rulebook_file import load_rulebook
-from seawall.event_table import EventTable
 from seawall.exchange import Exchange
 from seawall.order_flags import LEG, STP, TIF, read_choice, read_switch
+from seawall.records.event_table import EventTable
 from seawall.scenario_fields import MAX_TIME_NS
 
 _INSTRUMENT_ID: Final[int] = 0

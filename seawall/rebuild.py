@@ -12,19 +12,19 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.chained_log import FIRST_CHAIN, chained
 from engine.commands import Command
-from engine.link import AHEAD, NotAFrame
-from engine.part import PartFailed
-from engine.rounds import Batch, batch_of, encode_frame
-from engine.service import Service
-from engine.service_config import ServiceConfig
-from engine.service_journal import Input, ServiceJournal, Skip
-from engine.snapshot import pack, unpack
-from engine.topology import GATEWAY, RISK
+from engine.connections.link import AHEAD, NotAFrame
+from engine.record.chained_log import FIRST_CHAIN, chained
+from engine.record.service_journal import Input, ServiceJournal, Skip
+from engine.record.snapshot import pack, unpack
+from engine.routing.topology import GATEWAY, RISK
+from engine.services.part import PartFailed
+from engine.services.rounds import Batch, batch_of, encode_frame
+from engine.services.service import Service
+from engine.services.service_config import ServiceConfig
 from gateway.circle import Circle
-from gateway.intake import GatewayPart
-from gateway.logs import ServiceLog
+from gateway.door.intake import GatewayPart
+from gateway.door.logs import ServiceLog
 from gateway.serve import UNFINISHED, build_service
 from seawall.skip_search import without_poison
 
@@ -202,8 +202,9 @@ class Rebuild:
         return {batch.number: place for place, batch in enumerate(new, start=first)}
 
     def _link(self, name: str, peer: str, base: int) -> list[Any]:
-        """The state of a service's link with a peer (`engine.link.Link.state`). With the gateway
-        risk goes on: it has all batches, and its outcomes from the first one not told yet."""
+        """The state of a service's link with a peer (`engine.connections.link.Link.state`). With
+        the gateway risk goes on: it has all batches, and its outcomes from the first one not told
+        yet."""
         if (name, peer) != (RISK, GATEWAY):
             return _fresh(peer, base)
         _, sent, told, outbox, before, told_chain = self._gateway.links[RISK].state()

@@ -8,11 +8,9 @@ import msgspec
 
 from engine.units import PPB, SECOND_NS, from_ppb
 from risk.choices import CHOICES
-from risk.citations import ENGINE, Citations
-from risk.index_price import INDEX_METHODS
 from risk.liquidation.policy import CLOSE_POLICIES
-from risk.margin_table import MarginTable
-from risk.mark import MARK_METHODS
+from risk.prices.index_price import INDEX_METHODS
+from risk.prices.mark import MARK_METHODS
 from risk.registry import Mechanism
 from risk.rulebook import (
     LEVEL_CALL,
@@ -25,6 +23,8 @@ from risk.rulebook import (
     SymbolFeeRule,
 )
 from risk.rulebook_file import RulebookFile, toml_key
+from risk.rules.citations import ENGINE, Citations
+from risk.rules.margin_table import MarginTable
 
 _INDENT: Final[str] = "      "
 _NO_SOURCE: Final[str] = "no source given"

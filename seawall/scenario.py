@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 
-from engine.bus import Latency
 from engine.instruments import (
     INVERSE,
     LINEAR,
@@ -20,6 +19,7 @@ from engine.instruments import (
     MarginSpec,
     build_instrument_spec,
 )
+from engine.routing.bus import Latency
 from engine.settings import told
 from engine.toml_lines import find_line
 from engine.units import to_ppb

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.toml_text import parse_toml
-from risk.citations import cite_overrides
 from risk.rulebook_file import SHIPPED, RulebookError, RulebookFile, load_rulebook, parse_rulebook
+from risk.rules.citations import cite_overrides
 from seawall.scenario_fields import Fields, ScenarioError, WrittenFloat
 from seawall.scenario_merge import RULES, MergeError, merge, without_marks
 from seawall.toml_writer import toml_text

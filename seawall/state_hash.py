@@ -8,7 +8,7 @@ the ones that changed; `exchange_hash` makes them from nothing, and the two agre
 from collections.abc import Sequence
 from typing import Any
 
-from engine.hashing import state_hash
+from engine.record.hashing import state_hash
 from matching.condensed import condense_books
 from matching.matching_engine import MatchingEngine
 from risk.liquidation.engine import LiquidationEngine

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from engine.bus import Bus, Latency
 from engine.commands import (
     AddAsset,
     AddInstrument,
@@ -40,7 +39,8 @@ from engine.instruments import (
 from engine.internal import AccountFacts
 from engine.messages import decode_command, decode_message, encode
 from engine.reasons import Reason
-from engine.topology import LIQUIDATION, MATCHING, RISK
+from engine.routing.bus import Bus, Latency
+from engine.routing.topology import LIQUIDATION, MATCHING, RISK
 from risk.accounts import BACKSTOP, BAD_DEBT, FUND, OpenOrder, Position
 from risk.margin.tiers import with_deductions
 from risk.nearest import bears_risk, rank

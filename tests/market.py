@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from engine import commands as c
-from engine.bus import Latency
 from engine.events import (
     AccountReport,
     CommandRejected,
@@ -29,6 +28,7 @@ from engine.instruments import (
     MarginTier,
     build_instrument_spec,
 )
+from engine.routing.bus import Latency
 from engine.units import SECOND_NS, from_grid, to_grid, to_ppb
 from risk.accounts import BACKSTOP, FEES, FUND, RESIDUE, cross_account_id, isolated_account_id
 from risk.rulebook import (

@@ -23,10 +23,10 @@ SCENARIO = """
 from hashlib import blake2b
 
 from engine.build_info import build_kind
-from seawall.event_table import EventTable
+from seawall.records.event_table import EventTable
 from seawall.exchange import Exchange
 from seawall.scenario import load_scenario
-from seawall.simulation import simulate
+from seawall.simulating.simulation import simulate
 
 sizes = [
     "population.retail.accounts=300",

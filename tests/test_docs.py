@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from engine import invariants
-from engine.bus import Latency
+from engine.routing.bus import Latency
 from seawall import load_run, load_scenario, run_scenario
 from seawall.agents import AGENT_KINDS
-from seawall.event_table import SCHEMA
 from seawall.index_path import SOURCE_KINDS
 from seawall.population import LOGNORMAL, PARETO
-from seawall.run_directory import Run
+from seawall.records.event_table import SCHEMA
+from seawall.runs.run_directory import Run
 from seawall.scenario import parse_scenario
 from seawall.scenario_fields import Fields, ScenarioError
 from seawall.scenario_file import apply_overrides, find_scenario, load_tables

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seawall.cli import EXIT_OK, build_parser, main
-from seawall.run_directory import load_run
+from seawall.runs.run_directory import load_run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.service_config import ConfigError, parse_config
+from engine.services.service_config import ConfigError, parse_config
 from risk.rulebook_file import RulebookError, parse_rulebook
 from seawall.scenario import load_scenario
 from seawall.scenario_fields import ScenarioError

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from engine import commands as c
-from engine.bus import Latency
 from engine.instruments import AssetSpec, InstrumentSpec, MarginSpec
 from engine.messages import fields_of
+from engine.routing.bus import Latency
 from risk.liquidation import engine as liquidation_engine
 from tests.exchange_world import (
     ASSET_PRICES_PPB,

@@ -1,6 +1,6 @@
 """The premium is pulled towards an interest rate, no further than a clamp (most venues)."""
 
-from risk.funding import FUNDING_METHODS, FundingMethod, clamp
+from risk.prices.funding import FUNDING_METHODS, FundingMethod, clamp
 from risk.rulebook import FundingRule
 
 

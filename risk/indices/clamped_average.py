@@ -2,7 +2,7 @@
 later Binance)."""
 
 from engine.units import PPB, Rate
-from risk.index_price import DEFAULT_WEIGHT, INDEX_METHODS, IndexMethod, median_ticks
+from risk.prices.index_price import DEFAULT_WEIGHT, INDEX_METHODS, IndexMethod, median_ticks
 from risk.registry import RATE, Figure
 
 _PAIR = 2

@@ -1,6 +1,6 @@
 """The index is the median of the sources."""
 
-from risk.index_price import INDEX_METHODS, IndexMethod, median_ticks
+from risk.prices.index_price import INDEX_METHODS, IndexMethod, median_ticks
 
 
 class Median(IndexMethod):

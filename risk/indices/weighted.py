@@ -1,6 +1,6 @@
 """The index is the price at which half of the sources' weight is reached."""
 
-from risk.index_price import (
+from risk.prices.index_price import (
     DEFAULT_WEIGHT,
     INDEX_METHODS,
     IndexMethod,

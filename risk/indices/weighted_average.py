@@ -1,7 +1,7 @@
 """The index is the average of the sources by weight, without a stray one (Binance)."""
 
 from engine.units import PPB
-from risk.index_price import DEFAULT_WEIGHT, INDEX_METHODS, IndexMethod, median_ticks
+from risk.prices.index_price import DEFAULT_WEIGHT, INDEX_METHODS, IndexMethod, median_ticks
 from risk.registry import RATE, Figure
 
 

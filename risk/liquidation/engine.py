@@ -12,7 +12,6 @@ from typing import Any, Final
 import msgspec
 
 from engine.commands import BUY, MAX_ORDER_ID, SELL, AdvanceTime
-from engine.component import Component
 from engine.instruments import Instrument, InstrumentSpec
 from engine.internal import (
     AccountFacts,
@@ -31,6 +30,7 @@ from engine.internal import (
     PositionFacts,
     RulesInForce,
 )
+from engine.routing.component import Component
 from engine.units import PPB, apply_rate_down
 from risk.accounts import BACKSTOP, FUND
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks

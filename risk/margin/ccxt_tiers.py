@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
-from engine.packed_file import unpacked
+from engine.record.packed_file import unpacked
 from engine.units import parse_decimal, to_grid, to_ppb
 from risk.margin.tiers import next_deduction_q, validate_tiers, with_deductions
 

@@ -1,7 +1,7 @@
 """What a margin model says of itself, and the way from its name and figures to the model.
 
 Each model is one file in ``risk/margin/models``. Its figures arrive in two forms: as decimals in a
-rulebook (`risk.margin_table`) and as integers in a specification, as it travels in messages.
+rulebook (`risk.rules.margin_table`) and as integers in a specification, as it travels in messages.
 """
 
 from decimal import Decimal

@@ -1,7 +1,7 @@
 """The mark is the index plus the exponential average of the basis (Deribit, Kraken Futures)."""
 
 from risk.exponential_average import ExponentialAverage
-from risk.mark import MARK_METHODS, MarkFormula, MarkInputs, MarkMethod
+from risk.prices.mark import MARK_METHODS, MarkFormula, MarkInputs, MarkMethod
 from risk.registry import DURATION, Figure
 from risk.rulebook import MarkRule
 

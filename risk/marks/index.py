@@ -1,6 +1,6 @@
 """The mark is the index."""
 
-from risk.mark import MARK_METHODS, MarkFormula, MarkInputs, MarkMethod
+from risk.prices.mark import MARK_METHODS, MarkFormula, MarkInputs, MarkMethod
 from risk.rulebook import MarkRule
 
 

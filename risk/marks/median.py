@@ -1,6 +1,6 @@
 """The mark is the median of funding basis, average basis and last price (Binance, Bybit)."""
 
-from risk.mark import (
+from risk.prices.mark import (
     MARK_METHODS,
     MarkFormula,
     MarkInputs,

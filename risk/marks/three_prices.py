@@ -1,8 +1,8 @@
 """The mark is the median of index with averaged basis, own book, other venues (Hyperliquid)."""
 
 from risk.exponential_average import ExponentialAverage
-from risk.index_price import median_ticks
-from risk.mark import MARK_METHODS, MarkFormula, MarkInputs, MarkMethod
+from risk.prices.index_price import median_ticks
+from risk.prices.mark import MARK_METHODS, MarkFormula, MarkInputs, MarkMethod
 from risk.registry import DURATION, Figure
 from risk.rulebook import MarkRule
 

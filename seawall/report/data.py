@@ -97,8 +97,9 @@ class ReportData(msgspec.Struct, kw_only=True):
     ``depth_bid_<bps>`` and ``depth_ask_<bps>``: lots resting within that many basis points of the
     mid. A price of zero or less means there was none. ``fund`` has ``time_ns``, ``asset_id`` and
     ``wallet_q``; ``margin_ratio`` holds percentiles of equity over position value, as fractions;
-    ``events`` is the table of `seawall.event_table`. ``real_trades`` (by instrument id: ``time_ns``
-    and ``price`` in the quote currency) are the prints of the real market, if there are any.
+    ``events`` is the table of `seawall.records.event_table`. ``real_trades`` (by instrument id:
+    ``time_ns`` and ``price`` in the quote currency) are the prints of the real market, if there are
+    any.
     """
 
     title: str

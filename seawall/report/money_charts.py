@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from seawall.house_accounts import END, START
+from seawall.records.house_accounts import END, START
+from seawall.records.results import TOTAL
 from seawall.report.chart import BLUE, BRICK, GREY, TEAL, Chart, Figure, axis, layout
 from seawall.report.data import ReportData
 from seawall.report.text import html_table, plain
-from seawall.results import TOTAL
 
 HOUSE_HEADINGS: Final[dict[str, str]] = {
     "insurance_fund": "Account of the insurance fund",

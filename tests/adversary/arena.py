@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from engine.bus import Bus, Latency
 from engine.commands import (
     AddAsset,
     AddInstrument,
@@ -25,7 +24,8 @@ from engine.commands import (
 )
 from engine.instruments import INVERSE, LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
 from engine.messages import at_time
-from engine.topology import LIQUIDATION, MATCHING, RISK
+from engine.routing.bus import Bus, Latency
+from engine.routing.topology import LIQUIDATION, MATCHING, RISK
 from engine.units import SECOND_NS
 from risk.accounts import BACKSTOP, FUND
 from risk.rulebook import (

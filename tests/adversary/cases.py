@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from engine.bus import Latency
 from engine.messages import decode_command
 from engine.native_message import NativeMessage
+from engine.routing.bus import Latency
 from tests.adversary.arena import Setting, Step
 from tests.adversary.plan import Broken, replay
 

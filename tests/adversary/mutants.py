@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from engine.commands import MAX_TICKS
 from engine.units import magnitude
-from risk.pretrade import OK, PASSED, Verdict
+from risk.check.pretrade import OK, PASSED, Verdict
 from tests.adversary.arena import SHIPPED, random_setting
 from tests.adversary.plan import Broken, Plan, play
 from tests.adversary.watch import INVARIANT
@@ -85,7 +85,7 @@ def _margin_of_the_fill(original: Any) -> Any:
         need_q = listing.model.initial_q(opened, notional_q, notional_q, position.leverage)
         core = self._core
         cross = core.cross_of(position.account)
-        move = sys.modules["risk.watch"].move_collateral
+        move = sys.modules["risk.levels.watch"].move_collateral
         move(core.ledger, cross, position.account, max(0, min(need_q, cross.wallet_q)))
 
     return feed
@@ -206,7 +206,7 @@ def _entry_as_it_is(original: Any) -> Any:
 MUTANTS = (
     Mutant(
         "a closing order is not checked",
-        "risk.orders:Orders._check_closing",
+        "risk.entry.orders:Orders._check_closing",
         _accept_closing,
         ("close_far", "rest_a_close_far"),
         "21",
@@ -214,7 +214,7 @@ MUTANTS = (
     ),
     Mutant(
         "orders are not covered again",
-        "risk.cover:keep_covered",
+        "risk.cover.cover:keep_covered",
         always(None),
         ("vanished_position", "mark_passes_order", "close_behind_resting"),
         "01 31",
@@ -222,7 +222,7 @@ MUTANTS = (
     ),
     Mutant(
         "a market order may go to the edge of the band",
-        "risk.orders:Orders._reach",
+        "risk.entry.orders:Orders._reach",
         _to_the_edge,
         ("market_into_far",),
         "03",
@@ -236,7 +236,7 @@ MUTANTS = (
     ),
     Mutant(
         "an isolated fill brings the margin of its own lots only",
-        "risk.settlement:Settlement._feed_isolated",
+        "risk.entry.settlement:Settlement._feed_isolated",
         _margin_of_the_fill,
         ("slices", "open_far"),
         "22 39",
@@ -269,42 +269,42 @@ MUTANTS = (
     ),
     Mutant(
         "the fee of a close makes a debt",
-        "risk.settlement:Settlement._charge",
+        "risk.entry.settlement:Settlement._charge",
         _full_fee,
         ("fee_of_the_last", "close_far"),
         seed=12,
     ),
     Mutant(
         "an isolated order is not checked",
-        "risk.pretrade:check_isolated_margin",
+        "risk.check.pretrade:check_isolated_margin",
         _passed_if_short,
         ("stacked", "slices"),
         seed=3,
     ),
     Mutant(
         "a cross order is not checked",
-        "risk.pretrade:check_cross_margin",
+        "risk.check.pretrade:check_cross_margin",
         _passed_if_short,
         ("stacked", "slices"),
         seed=3,
     ),
     Mutant(
         "a withdrawal forgets the open orders",
-        "risk.transfers:Transfers._spare_q",
+        "risk.entry.transfers:Transfers._spare_q",
         _positions_only,
         ("withdraw_between",),
         seed=10,
     ),
     Mutant(
         "margin leaves a pot unasked",
-        "risk.transfers:Transfers._check_adjust",
+        "risk.entry.transfers:Transfers._check_adjust",
         always(PASSED),
         ("margin_out_between",),
         seed=8,
     ),
     Mutant(
         "an amendment is not checked",
-        "risk.orders:Orders._recheck",
+        "risk.entry.orders:Orders._recheck",
         always(PASSED),
         ("amend_dear", "enlarge_after_fill"),
     ),
@@ -318,20 +318,20 @@ MUTANTS = (
     ),
     Mutant(
         "any price is inside the band of a closing market order",
-        "risk.pretrade:worst_paid_ticks",
+        "risk.check.pretrade:worst_paid_ticks",
         lambda original: lambda position, side, *rest: MAX_TICKS if side > 0 else 1,
         ("close_far", "market_into_far"),
     ),
     Mutant(
         "a lower leverage is not checked",
-        "risk.transfers:Transfers._leverage_need_q",
+        "risk.entry.transfers:Transfers._leverage_need_q",
         always((0, 0)),
         ("leverage_of_position", "leverage_after_order"),
         seed=2,
     ),
     Mutant(
         "orders of an account in liquidation wait to be cancelled",
-        "risk.watch:MarginWatch.start_liquidation",
+        "risk.levels.watch:MarginWatch.start_liquidation",
         _no_pulls,
         ("fall_together",),
         seed=7,
@@ -346,7 +346,7 @@ MUTANTS = (
     ),
     Mutant(
         "a withdrawal forgets unrealised losses",
-        "risk.transfers:Transfers._base_q",
+        "risk.entry.transfers:Transfers._base_q",
         lambda original: lambda self, account: account.wallet_q,
         ("open_far", "margin_out_between", "profit_out"),
         seed=2,

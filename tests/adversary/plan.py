@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from random import Random
 from types import FunctionType
 
-from engine.bus import Latency
 from engine.commands import Command, SubmitOrder
 from engine.messages import fields_of
+from engine.routing.bus import Latency
 from engine.units import SECOND_NS
 from tests.adversary import motifs_margin, motifs_orders
 from tests.adversary.arena import Arena, Setting, Step, later

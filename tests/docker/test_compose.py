@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.service_config import CLOCK, METRICS_ORDER, SERVICES, parse_config
-from gateway.keys import read_keys
+from engine.services.service_config import CLOCK, METRICS_ORDER, SERVICES, parse_config
+from gateway.rights.keys import read_keys
 from seawall.cli import build_parser
 
 ROOT = Path(__file__).parents[2]

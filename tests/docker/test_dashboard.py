@@ -17,7 +17,7 @@ import pytest
 import yaml
 import zmq
 
-from engine.service_config import METRICS_ORDER
+from engine.services.service_config import METRICS_ORDER
 from gateway.client import Client
 from tests.services.endpoints import free_base_port, free_port, start_all
 from tests.services.processes import Processes

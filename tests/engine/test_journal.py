@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from engine.commands import AdvanceTime, Command, Deposit, IndexPrice
-from engine.hashing import ChainHash
-from engine.journal import Checkpoint, Journal, JournalEntry, JournalError, JournalReader
 from engine.messages import encode
+from engine.record.hashing import ChainHash
+from engine.record.journal import Checkpoint, Journal, JournalEntry, JournalError, JournalReader
 
 ROOT = Path(__file__).parents[2]
 HEADER = {"seawall_version": "0.1.0", "seed": "7", "scenario": "name = 'x'\n"}
@@ -161,8 +161,8 @@ def test_closing_twice_does_nothing(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from engine.commands import AdvanceTime
-from engine.hashing import ChainHash
-from engine.journal import Journal
+from engine.record.hashing import ChainHash
+from engine.record.journal import Journal
 from engine.messages import encode
 journal = Journal.create(sys.argv[1], {"seed": "1"}, group_size=10)
 for seq in range(1, 38):

@@ -24,7 +24,7 @@ from engine.messages import (
     encode,
 )
 from engine.native_message import NativeMessage, from_wire
-from engine.topology import (
+from engine.routing.topology import (
     COMPONENTS,
     EVENT_SENDERS,
     GATEWAY,
@@ -251,7 +251,7 @@ def test_the_table_on_the_architecture_page_is_the_programs() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     block = re.search(r"<!-- topology -->\n(.*?)\n<!-- /topology -->", page, re.DOTALL)
     assert block is not None, "docs/architecture.md has no block between the topology markers"
-    assert block[1] == draw(), "docs/architecture.md: replace it by engine.topology.draw()"
+    assert block[1] == draw(), "docs/architecture.md: replace it by engine.routing.topology.draw()"
 
 
 def test_a_refusal_is_printed_with_its_reason_in_words() -> None:

@@ -36,7 +36,7 @@ from engine.internal import (
     PullOrder,
 )
 from engine.reasons import Reason
-from engine.topology import MATCHING, ROUTES
+from engine.routing.topology import MATCHING, ROUTES
 from matching.book import Book
 from matching.market_data import DepthBook, DepthSnapshot, SequenceGap
 from matching.matching_engine import MatchingEngine

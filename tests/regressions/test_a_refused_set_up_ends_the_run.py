@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from engine import commands as c
-from seawall import market_setup, simulation
 from seawall.cli import EXIT_BAD_INPUT, main
 from seawall.exchange import Exchange
-from seawall.run import run_scenario
-from seawall.run_directory import load_run
+from seawall.runs.run import run_scenario
+from seawall.runs.run_directory import load_run
 from seawall.scenario import load_scenario
 from seawall.scenario_fields import ScenarioError
+from seawall.simulating import market_setup, simulation
 
 SMALL = Path(__file__).parents[2] / "examples" / "small_crash.toml"
 SHORT = ["time.duration=60s", "time.warm_up=60s"]

@@ -12,8 +12,8 @@ import pytest
 
 from risk.rulebook_file import load_rulebook
 from seawall.cli import EXIT_BAD_INPUT, EXIT_OK, main
-from seawall.run import run_scenario
-from seawall.run_directory import load_run
+from seawall.runs.run import run_scenario
+from seawall.runs.run_directory import load_run
 from seawall.scenario import load_scenario
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from risk.index_price import Index
+from risk.prices.index_price import Index
 from risk.rulebook import IndexRule
 from seawall.cli import EXIT_OK, main
-from seawall.run_directory import load_run
+from seawall.runs.run_directory import load_run
 from tests.market import ppb
 
 START_S = 1_735_689_600

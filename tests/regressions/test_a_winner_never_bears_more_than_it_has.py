@@ -1,8 +1,8 @@
 """Each winning position was charged on its own, up to the whole equity of its account."""
 
 from engine.events import LossSocialised
+from risk.losses.socialisation import Socialisation
 from risk.rulebook import WithdrawalRule
-from risk.socialisation import Socialisation
 from tests.market import Market, rules, usd
 
 

@@ -1,8 +1,8 @@
 """With latencies an amendment and a fill can cross on the way."""
 
-from engine.bus import Latency
 from engine.events import OrderClosed
 from engine.reasons import Reason
+from engine.routing.bus import Latency
 from tests.market import Market, size, usd
 
 SECOND = 10**9

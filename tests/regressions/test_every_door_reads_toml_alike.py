@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.service_config import parse_config
-from gateway.keys import new_pair, read_keys
+from engine.services.service_config import parse_config
+from gateway.rights.keys import new_pair, read_keys
 from risk.rulebook_file import SHIPPED, load_rulebook
 from seawall.scenario import load_scenario
 from seawall.scenario_file import find_scenario

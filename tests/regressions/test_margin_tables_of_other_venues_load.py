@@ -19,7 +19,7 @@ from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
 from risk.margin import BracketMargin
 from risk.margin.ccxt_tiers import inverse_tiers, load_ccxt_tiers, read_ccxt_tables
-from seawall.run import run_scenario
+from seawall.runs.run import run_scenario
 from seawall.scenario import load_scenario
 
 USDT = AssetSpec(1, "USDT", 6)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.packed_file import PackedError, unpacked
+from engine.record.packed_file import PackedError, unpacked
 from seawall.index_csv import read_prices
 from seawall.index_path import TimePlan, resample
 from seawall.scenario_fields import ScenarioError

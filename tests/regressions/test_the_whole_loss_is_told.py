@@ -7,8 +7,8 @@ Long 10 at 100 with 100, taken over at 93 for 90; the fund sells 4 a second at a
 from engine.units import SECOND_NS
 from risk.accounts import FUND
 from risk.rulebook import FundRule
-from seawall.house_accounts import HouseAccounts
-from seawall.results import ResultCollector
+from seawall.records.house_accounts import HouseAccounts
+from seawall.records.results import ResultCollector
 from tests.market import Market, ppb, rules, usd
 
 ALICE, BOB, CAROL = 100, 101, 102

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from engine.units import PPB
 from risk.accounts import Position
-from risk.adl_queue import AdlQueues
 from risk.health import evaluate, unrealised_q
+from risk.losses.adl_queue import AdlQueues
 from tests.market import Market, collateral, rules
 
 TRADERS = tuple(range(100, 116))

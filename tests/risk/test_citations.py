@@ -7,7 +7,6 @@ import pytest
 
 from engine.instruments import AssetSpec
 from engine.toml_text import parse_toml
-from risk.citations import ASSUMED, ENGINE, figures, take_citations
 from risk.rulebook import LEVEL_CALL, BorrowRule, Rulebook
 from risk.rulebook_file import (
     SHIPPED,
@@ -17,6 +16,7 @@ from risk.rulebook_file import (
     parse_rulebook,
     toml_key,
 )
+from risk.rules.citations import ASSUMED, ENGINE, figures, take_citations
 from seawall import load_scenario
 from seawall.rulebook_words import keys_without_effect
 

@@ -11,7 +11,7 @@ from engine.settings import SettingFault
 from engine.units import PPB
 from risk.collateral import MAX_PRICE_PPB, CollateralAsset, collateral_assets
 from risk.rulebook import CollateralAssetRule, CollateralRule, IndexRule, Rulebook
-from risk.rulebook_check import check_rulebook
+from risk.rules.rulebook_check import check_rulebook
 from tests.market import BTC, ETH, USD, collateral, rules
 from tests.risk.venue_vectors import Vector, parameters
 

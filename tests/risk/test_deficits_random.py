@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine import commands as c
-from engine.bus import Latency
 from engine.events import BadDebtBooked, Deleveraged, HouseInsolvent, LossSocialised, OrderFilled
+from engine.routing.bus import Latency
 from engine.units import PPB
 from risk.accounts import BAD_DEBT, cross_account_id
 from risk.health import evaluate, unrealised_q

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.instruments import INVERSE, LINEAR, Instrument, InstrumentSpec, MarginSpec
 from engine.units import PPB
-from risk.funding import (
+from risk.prices.funding import (
     PremiumWindow,
     divide_towards_zero,
     funding_payment_q,

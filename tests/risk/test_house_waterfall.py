@@ -6,7 +6,6 @@ nothing is left of them, and the price goes on rising.
 
 import pytest
 
-from engine.bus import Latency
 from engine.events import (
     BadDebtBooked,
     CommandRejected,
@@ -16,6 +15,7 @@ from engine.events import (
     LossSocialised,
     TakenOver,
 )
+from engine.routing.bus import Latency
 from risk.accounts import BAD_DEBT
 from risk.rulebook import AdlRule, BackstopRule, FundRule
 from tests.market import BACKSTOP, FUND, Market, flat, liquidation, ppb, rules, size, usd

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.index_price import Index, median_ticks, weighted_median_ticks
+from risk.prices.index_price import Index, median_ticks, weighted_median_ticks
 from risk.rulebook import IndexRule
 
 SECOND = 10**9

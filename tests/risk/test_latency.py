@@ -3,7 +3,6 @@
 import pytest
 
 from engine import commands as c
-from engine.bus import Latency
 from engine.events import (
     BadDebtBooked,
     LiquidationEnded,
@@ -11,6 +10,7 @@ from engine.events import (
     OrderFilled,
     TakenOver,
 )
+from engine.routing.bus import Latency
 from tests.market import FUND, Market, px, rules, usd
 
 ALICE, BOB, CAROL = 100, 101, 102

@@ -27,7 +27,7 @@ from risk.margin import (
     validate_tiers,
     with_deductions,
 )
-from risk.mark import funding_basis_price_ticks
+from risk.prices.mark import funding_basis_price_ticks
 from risk.rulebook import FundRule
 from risk.solve import hedge_liquidation_price_ticks, liquidation_price_ticks
 from tests.market import Market, rules, size

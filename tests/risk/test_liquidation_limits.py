@@ -11,7 +11,6 @@ from decimal import Decimal
 import pytest
 
 from engine import commands as c
-from engine.bus import Latency
 from engine.events import (
     BadDebtBooked,
     LiquidationStarted,
@@ -20,6 +19,7 @@ from engine.events import (
     OrderFilled,
     TakenOver,
 )
+from engine.routing.bus import Latency
 from risk.accounts import BAD_DEBT
 from risk.rulebook import FeeRule, FundRule
 from seawall import Market as Desk

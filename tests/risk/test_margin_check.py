@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from engine.bus import Latency
 from engine.commands import IOC
 from engine.events import (
     BadDebtBooked,
@@ -17,6 +16,7 @@ from engine.events import (
     OrderAmended,
 )
 from engine.reasons import Reason
+from engine.routing.bus import Latency
 from risk.accounts import FUND
 from risk.rulebook import FeeRule, WithdrawalRule
 from tests.market import Market, flat, liquidation, ppb, px, rules, size, usd

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.events import LiquidationStarted
 from risk.exponential_average import decay_e18, ema_step
-from risk.mark import (
+from risk.prices.mark import (
     MarkPrice,
     average_basis_price_ticks,
     funding_basis_price_ticks,

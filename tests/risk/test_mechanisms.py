@@ -12,7 +12,7 @@ from engine.settings import SettingFault
 from risk.choices import CHOICES
 from risk.registry import RATE, Figure, Mechanism, Registry
 from risk.rulebook import AdlRule, FundingRule, IndexRule, MarkRule, rulebook_from_json
-from risk.rulebook_check import check_rulebook
+from risk.rules.rulebook_check import check_rulebook
 from tests.market import rules
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ SCRIPT = """
 import sys
 import risk.marks
 risk.marks.__path__.append(sys.argv[1])
-from risk.mark import MarkPrice
+from risk.prices.mark import MarkPrice
 from risk.rulebook_file import RulebookError, parse_rulebook
 from risk.rulebook import rulebook_from_json
 from seawall.rulebook_words import rulebook_in_words

@@ -14,16 +14,16 @@ from typing import Any, get_args
 import pytest
 
 from engine import commands as c
-from engine.bus import Bus
 from engine.events import CommandRejected
 from engine.reasons import Reason
-from engine.topology import LIQUIDATION, MATCHING, RISK
+from engine.routing.bus import Bus
+from engine.routing.topology import LIQUIDATION, MATCHING, RISK
 from engine.units import COMPILED
 from matching.matching_engine import MatchingEngine
+from risk.entry.transfers import Transfers
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
 from risk.state import restore_risk, risk_state
-from risk.transfers import Transfers
 from tests.services.poison import World
 
 WORLDS = 4

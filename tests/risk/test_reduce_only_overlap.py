@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from engine import commands as c
-from engine.bus import Latency
 from engine.events import Deleveraged, OrderClosed, OrderFilled, TakenOver
 from engine.reasons import Reason
+from engine.routing.bus import Latency
 from tests.market import FUND, Market, liquidation, px, rules, size, usd
 
 ALICE, BOB, CAROL, DAVE = 100, 101, 102, 103

@@ -6,11 +6,11 @@ Long 10 at 100 with 150: equity ``10 p - 850``, maintenance ``0.5 p``.
 import pytest
 
 from engine import commands as c
-from engine.bus import Latency
 from engine.commands import MAX_ROWS, MAX_WIRE
 from engine.events import AccountRisk, MarginCallIssued, MarketReport, RiskReport
 from engine.messages import decode_message, encode
 from engine.reasons import Reason
+from engine.routing.bus import Latency
 from engine.units import PPB, SECOND_NS
 from risk.accounts import FUND, cross_account_id, isolated_account_id, pot_of
 from risk.rulebook import CallRule, FundingRule

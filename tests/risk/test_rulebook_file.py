@@ -15,7 +15,6 @@ from engine.instruments import AssetSpec, MarginTier
 from engine.toml_lines import find_line
 from risk.choices import CHOICES
 from risk.margin import MARGIN_FAMILIES, build_margin_model
-from risk.margin_table import TIER_FIGURES
 from risk.rulebook import (
     LEVEL_LIQUIDATE,
     CollateralAssetRule,
@@ -23,7 +22,6 @@ from risk.rulebook import (
     Rulebook,
     rulebook_from_json,
 )
-from risk.rulebook_check import check_rulebook
 from risk.rulebook_file import (
     SHIPPED,
     RulebookError,
@@ -32,6 +30,8 @@ from risk.rulebook_file import (
     parse_rulebook,
     toml_key,
 )
+from risk.rules.margin_table import TIER_FIGURES
+from risk.rules.rulebook_check import check_rulebook
 
 REGISTRIES = [MARGIN_FAMILIES, *(one for table in CHOICES.values() for one in table.values())]
 

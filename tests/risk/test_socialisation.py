@@ -7,8 +7,8 @@ import pytest
 
 from engine.events import BadDebtBooked, Deleveraged, LiquidationEnded, LossSocialised
 from risk.accounts import BAD_DEBT
+from risk.losses.socialisation import Socialisation
 from risk.rulebook import FundRule, SocialisationRule, WithdrawalRule
-from risk.socialisation import Socialisation
 from risk.state import restore_risk, risk_state
 from tests.market import FUND, Market, liquidation, ppb, rules, size, usd
 

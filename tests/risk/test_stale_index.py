@@ -19,7 +19,7 @@ from engine.events import (
 from engine.reasons import Reason
 from engine.settings import SettingFault
 from risk.rulebook import CallRule, FundingRule, FundRule, IndexRule, MarkRule
-from risk.rulebook_check import check_rulebook
+from risk.rules.rulebook_check import check_rulebook
 from risk.state import restore_risk, risk_state
 from tests.market import FUND, Market, levels, liquidation, ppb, rules, size, usd
 

@@ -10,11 +10,11 @@ from engine.events import BadDebtBooked, BorrowFeePaid, Deleveraged, FundingSett
 from engine.reasons import Reason
 from engine.settings import SettingFault
 from engine.units import Rate
-from risk.funding import PremiumWindow
-from risk.index_price import Index
-from risk.liquidation.adl_price import ADL_PRICES
+from risk.adl_price import ADL_PRICES
 from risk.liquidation.ranking import ADL_RANKINGS, Standing
-from risk.mark import MarkPrice
+from risk.prices.funding import PremiumWindow
+from risk.prices.index_price import Index
+from risk.prices.mark import MarkPrice
 from risk.rulebook import (
     AdlRule,
     BorrowRule,
@@ -29,7 +29,7 @@ from risk.rulebook import (
     SymbolFeeRule,
     rulebook_from_json,
 )
-from risk.rulebook_check import check_rulebook
+from risk.rules.rulebook_check import check_rulebook
 from risk.state import restore_risk, risk_state
 from tests.market import Market, flat, ppb, px, rules, size, usd
 

@@ -28,14 +28,14 @@ from engine.instruments import (
 from engine.units import PPB, apply_rate_up, from_grid, to_grid, to_ppb
 from matching.book import Book
 from matching.impact import impact_price_e6
-from risk.funding import PremiumWindow, position_funding_q, premium_ppb
 from risk.impact import impact_amount
-from risk.index_price import Index
 from risk.liquidation.ranking import ADL_RANKINGS, Standing
 from risk.margin import MarginModel, build_margin_model, with_deductions
 from risk.margin.models.brackets import BracketMargin
 from risk.margin.models.used_margin import UsedMargin
 from risk.marks.three_prices import three_prices_ticks
+from risk.prices.funding import PremiumWindow, position_funding_q, premium_ppb
+from risk.prices.index_price import Index
 from risk.rulebook import IndexRule
 from risk.rulebook_file import RulebookFile, load_rulebook
 from seawall.calc import Question, calculate

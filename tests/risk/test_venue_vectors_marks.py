@@ -9,9 +9,9 @@ import pytest
 
 from engine.units import PPB, to_ppb
 from risk.exponential_average import ema_step
-from risk.funding import clamp, funding_payment_q, funding_rate_ppb, premium_ppb
-from risk.mark import average_basis_price_ticks, funding_basis_price_ticks, mark_price_ticks
 from risk.marks.three_prices import book_price_ticks, three_prices_ticks
+from risk.prices.funding import clamp, funding_payment_q, funding_rate_ppb, premium_ppb
+from risk.prices.mark import average_basis_price_ticks, funding_basis_price_ticks, mark_price_ticks
 from risk.rulebook import FundingRule
 from tests.risk.venue_vectors import (
     VECTORS_FILE,
@@ -231,8 +231,8 @@ def test_every_kind_has_vectors_and_waiting_names_only_existing_ones() -> None:
 
 
 def asks_the_engine(vector: Vector) -> bool:
-    """Whether the check computes with the functions the engine runs, of `risk.mark` and
-    `risk.funding`, and not with a formula of its own."""
+    """Whether the check computes with the functions the engine runs, of `risk.prices.mark` and
+    `risk.prices.funding`, and not with a formula of its own."""
     if vector["kind"] == "funding_rate":
         return "internal_twap" not in vector["inputs"]
     return vector["kind"] in (

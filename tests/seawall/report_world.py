@@ -19,7 +19,7 @@ from engine.events import (
     TakenOver,
     Trade,
 )
-from seawall.event_table import SCHEMA, EventTable
+from seawall.records.event_table import SCHEMA, EventTable
 from seawall.report import ReportAsset, ReportData, ReportInstrument, fund_series
 from seawall.report.facts import LOSS_FIELDS
 

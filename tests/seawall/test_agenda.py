@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seawall.agenda import Agenda
+from seawall.simulating.agenda import Agenda
 
 TIMES = st.integers(-3, 3) | st.integers(0, 2**31) | st.integers(0, 2**62)
 ENTRIES = st.lists(st.tuples(TIMES, st.integers(0, 3)), max_size=12)

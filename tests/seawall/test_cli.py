@@ -17,7 +17,7 @@ import pytest
 from risk.rulebook_file import list_rulebooks
 from seawall import cli
 from seawall.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, build_parser, main
-from seawall.run_directory import EVENTS, JOURNAL, REPORT, SUMMARY, RunDirectoryError, load_run
+from seawall.runs.run_directory import EVENTS, JOURNAL, REPORT, SUMMARY, RunDirectoryError, load_run
 from seawall.scenario_file import built_in_scenarios
 
 ROOT = Path(__file__).parents[2]
@@ -459,5 +459,5 @@ def test_the_module_runs_as_a_program() -> None:
 
 def test_a_run_does_not_load_what_only_services_need() -> None:
     """ZeroMQ takes longer to load than the rest of the command line."""
-    loads = "import sys, seawall.cli, seawall.run; sys.exit('zmq' in sys.modules)"
+    loads = "import sys, seawall.cli, seawall.runs.run; sys.exit('zmq' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0

@@ -15,10 +15,10 @@ from engine.events import (
 from risk.accounts import FUND
 from seawall import load_run, run_scenario
 from seawall.exchange import Exchange
-from seawall.replay import replay_journal
+from seawall.runs.replay import replay_journal
 from seawall.scenario import Scenario, load_scenario
 from seawall.scenario_fields import ScenarioError
-from seawall.simulation import simulate
+from seawall.simulating.simulation import simulate
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "collateral_crash.toml"
 SMALL = (

@@ -25,7 +25,7 @@ from engine.events import (
 )
 from engine.forms import struct_form
 from engine.messages import EVENT_TYPES, fields_of
-from seawall.event_table import SCHEMA, EventTable
+from seawall.records.event_table import SCHEMA, EventTable
 
 MARK = MarkUpdated(
     1, instrument_id=3, mark_ticks=500, index_ticks=501, last_ticks=499, open_interest_lots=7

@@ -11,7 +11,7 @@ from engine.events import FundChanged, OrderFilled, TakenOver
 from engine.units import SECOND_NS
 from risk.accounts import BACKSTOP, FUND, HOUSE_NAMES
 from risk.rulebook import AdlRule, BackstopRule, FeeRule, FundingRule, FundRule
-from seawall.house_accounts import END, START, HouseAccounts, Lines
+from seawall.records.house_accounts import END, START, HouseAccounts, Lines
 from tests.market import Market, collateral, liquidation, ppb, rules, usd
 
 ALICE, BOB, CAROL = 100, 101, 102

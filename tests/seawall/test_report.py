@@ -19,7 +19,7 @@ from engine.events import (
     MarginCallIssued,
     Trade,
 )
-from seawall.event_table import EventTable
+from seawall.records.event_table import EventTable
 from seawall.report import (
     ReportAsset,
     ReportData,

@@ -8,7 +8,7 @@ from engine.instruments import MarginSpec
 from engine.units import SECOND_NS
 from risk.accounts import FUND
 from risk.rulebook import FeeRule, FundingRule
-from seawall.results import OTHERS, Result, ResultCollector
+from seawall.records.results import OTHERS, Result, ResultCollector
 from tests.market import Market, collateral, flat, rules, usd
 
 ALICE, BOB, CAROL = 100, 101, 102

@@ -7,8 +7,8 @@ import pytest
 
 from seawall.exchange import Exchange
 from seawall.market import Market
-from seawall.run import COLLECT_OBJECTS, rare_collections
-from seawall.series import PERCENTILES, SeriesRecorder
+from seawall.records.series import PERCENTILES, SeriesRecorder
+from seawall.runs.run import COLLECT_OBJECTS, rare_collections
 
 
 @pytest.fixture

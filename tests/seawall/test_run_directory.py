@@ -10,10 +10,10 @@ import pytest
 
 from engine.commands import AdvanceTime
 from engine.events import SystemChanged
-from engine.journal import Journal, JournalReader
 from engine.messages import encode
-from seawall.event_table import EventTable
-from seawall.run_directory import RunDirectory, RunDirectoryError, load_run
+from engine.record.journal import Journal, JournalReader
+from seawall.records.event_table import EventTable
+from seawall.runs.run_directory import RunDirectory, RunDirectoryError, load_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +85,7 @@ def test_a_run_without_a_summary_is_no_run(tmp_path: Path) -> None:
 
 KILLED = """
 import sys
-from seawall.run_directory import RunDirectory
+from seawall.runs.run_directory import RunDirectory
 with RunDirectory(sys.argv[1]) as run:
     run.report_path.write_text("half")
     print("written", flush=True)

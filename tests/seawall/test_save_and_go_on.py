@@ -14,7 +14,7 @@ from seawall import load_scenario
 from seawall.exchange import Exchange
 from seawall.market import Market
 from seawall.scenario import Scenario
-from seawall.simulation import Simulation
+from seawall.simulating.simulation import Simulation
 from seawall.state_hash import exchange_hash
 
 SMALL_CRASH = Path(__file__).parents[2] / "examples/small_crash.toml"

@@ -7,7 +7,7 @@ import pytest
 from engine.instruments import INVERSE
 from seawall.agents import AGENT_KINDS
 from seawall.agents.plans import MarketMakerPlan
-from seawall.run import run_scenario
+from seawall.runs.run import run_scenario
 from seawall.scenario import load_scenario
 from seawall.scenario_fields import ScenarioError, duration_ns
 from seawall.scenario_file import apply_overrides, built_in_scenarios, parse_override

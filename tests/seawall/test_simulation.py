@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.bus import Latency
 from engine.commands import AdvanceTime, Command, IndexPrice, SubmitOrder
 from engine.events import CURES, Event, MarginCallEnded, OrderFilled
+from engine.routing.bus import Latency
 from risk.accounts import FIRST_TRADER, FUND
 from seawall.exchange import Exchange
+from seawall.records.results import Result
+from seawall.records.summary import SummaryCollector
 from seawall.report.data import SERIES_COLUMNS
-from seawall.results import Result
 from seawall.scenario import Scenario, load_scenario
-from seawall.simulation import simulate
-from seawall.simulation_result import SimulationResult
-from seawall.summary import SummaryCollector
+from seawall.simulating.simulation import simulate
+from seawall.simulating.simulation_result import SimulationResult
 
 SMALL = [
     "population.retail.accounts=300",

@@ -14,8 +14,8 @@ from engine.events import (
 )
 from engine.units import PPB
 from risk.accounts import BACKSTOP, FUND, cross_account_id
-from seawall.watch_frame import Status, View, frame
-from seawall.watch_lines import (
+from seawall.terminal.watch_frame import Status, View, frame
+from seawall.terminal.watch_lines import (
     PLAIN,
     RIGHT,
     banded,
@@ -28,7 +28,7 @@ from seawall.watch_lines import (
     text_of,
     width_of,
 )
-from seawall.watch_model import WatchModel
+from seawall.terminal.watch_model import WatchModel
 from tests.market import px, size, usd
 from tests.seawall.watch_world import ANN, BOB, CARL, WatchedMarket
 

@@ -15,7 +15,7 @@ from engine.events import (
     Trade,
 )
 from risk.accounts import FUND, cross_account_id
-from seawall.watch_model import TAPE_LENGTH, TRADES_KEPT, Notice, WatchModel
+from seawall.terminal.watch_model import TAPE_LENGTH, TRADES_KEPT, Notice, WatchModel
 from tests.market import px, size, usd
 from tests.seawall.watch_world import ANN, BOB, CARL, WatchedMarket
 

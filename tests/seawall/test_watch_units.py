@@ -6,7 +6,7 @@ from engine.events import AssetReport, InstrumentReport, MarketReport
 from engine.instruments import INVERSE, LINEAR, AssetSpec, build_instrument_spec
 from engine.units import PPB, SECOND_NS
 from risk.accounts import cross_account_id, isolated_account_id
-from seawall.watch_units import Units, clock, duration, multiple, percent, printable
+from seawall.terminal.watch_units import Units, clock, duration, multiple, percent, printable
 from tests.market import flat
 
 USD = AssetSpec(1, "USD", 6)

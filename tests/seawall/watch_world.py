@@ -11,8 +11,8 @@ from engine.units import PPB, SECOND_NS
 from matching.market_data import DepthBook, depth_snapshot
 from risk.accounts import FUND
 from risk.rulebook import CallRule
-from seawall.watch_frame import Status, View
-from seawall.watch_model import WatchModel
+from seawall.terminal.watch_frame import Status, View
+from seawall.terminal.watch_model import WatchModel
 from tests.market import Market, levels, rules
 
 ANN, BOB, CARL = 100, 101, 102

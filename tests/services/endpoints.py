@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.service_config import METRICS_ORDER
+from engine.services.service_config import METRICS_ORDER
 from tests.services.processes import Processes
 
 PATIENCE_SECONDS = 60

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from engine import commands as c
-from engine.link_header import Header, message_of
-from engine.link_seal import KEY_BYTES, SEAL_BYTES, Seal
+from engine.connections.link_header import Header, message_of
+from engine.connections.link_seal import KEY_BYTES, SEAL_BYTES, Seal
 from engine.messages import COMMAND_TYPES
 from gateway.protocol import DepthRequest, Hello, Ping, Submit, encode
 from tests.messages import field_names

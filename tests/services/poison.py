@@ -14,18 +14,18 @@ from engine import commands as c
 from engine.commands import MAX_AMOUNT_Q, MAX_LOTS, MAX_ORDER_ID, MAX_TICKS, MAX_WIRE, Command
 from engine.instruments import INVERSE, LINEAR, AssetSpec, InstrumentSpec, MarginSpec, MarginTier
 from engine.messages import decode_command
-from engine.rounds import Batch, encode_frame
-from engine.snapshot import pack
-from engine.topology import GATEWAY
+from engine.record.snapshot import pack
+from engine.routing.topology import GATEWAY
+from engine.services.rounds import Batch, encode_frame
 from engine.units import PPB, SECOND_NS
-from gateway.merged import MergedHub
-from gateway.metered import MeteredComponent
-from gateway.metrics import Metrics
-from gateway.parts import RiskHolder
+from gateway.host.merged import MergedHub
+from gateway.host.parts import RiskHolder
+from gateway.metering.metered import MeteredComponent
+from gateway.metering.metrics import Metrics
 from risk.accounts import FUND
-from risk.admission import check_instrument
 from risk.margin import with_deductions
 from risk.rulebook_file import load_rulebook
+from risk.rules.admission import check_instrument
 
 RULEBOOKS = ("teaching-default", "binance-usdm", "hyperliquid")
 EDGES = (

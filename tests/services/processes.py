@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.events import Event
-from engine.rounds import (
+from engine.record.service_journal import OUTSIDE, ServiceJournal
+from engine.record.snapshot import unpack
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.rounds import (
     Batch,
     Outcome,
     Outputs,
@@ -20,14 +23,11 @@ from engine.rounds import (
     read_published,
     recorded_batches,
 )
-from engine.service import Service
-from engine.service_config import ALL, ONE, SEPARATE, ServiceConfig, parse_config
-from engine.service_journal import OUTSIDE, ServiceJournal
-from engine.snapshot import unpack
-from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.service import Service
+from engine.services.service_config import ALL, ONE, SEPARATE, ServiceConfig, parse_config
 from gateway.client import Address
-from gateway.link_secrets import seals_of
-from gateway.one_process import taken_in
+from gateway.host.link_secrets import seals_of
+from gateway.host.one_process import taken_in
 from gateway.serve import READY
 from seawall.exchange import Exchange
 from seawall.state_hash import exchange_hash

@@ -21,15 +21,15 @@ from engine.events import (
     OrdersReport,
 )
 from engine.reasons import Reason
-from engine.rounds import encode_frame
-from engine.snapshot import pack, unpack
+from engine.record.snapshot import pack, unpack
+from engine.services.rounds import encode_frame
 from gateway.account_feed import AccountFeed
 from gateway.async_client import AsyncClient
 from gateway.client import Client, fresh_run
-from gateway.event_log import MAX_EVENTS, EventLog
-from gateway.frames import RawOutcome, raw_outcome_decoder
+from gateway.door.event_log import MAX_EVENTS, EventLog
+from gateway.door.frames import RawOutcome, raw_outcome_decoder
+from gateway.door.sorting import account_of, is_numbered, sort_outcome
 from gateway.protocol import AccountEvents, EventsRequest
-from gateway.sorting import account_of, is_numbered, sort_outcome
 from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.streams import RULEBOOKS, START_NS, Stream, opening
 from tests.services.test_rounds import Wires, cut

@@ -10,15 +10,16 @@ import zmq
 from engine import commands as c
 from engine.events import AccountReport, CommandRejected, OrderAccepted
 from engine.reasons import Reason
-from engine.rounds import Batch, Outcome, Outputs, encode_frame
-from engine.service_journal import OUTSIDE
-from engine.snapshot import pack, unpack
-from engine.topology import RISK
+from engine.record.service_journal import OUTSIDE
+from engine.record.snapshot import pack, unpack
+from engine.routing.topology import RISK
+from engine.services.rounds import Batch, Outcome, Outputs, encode_frame
 from gateway.async_client import AsyncClient
 from gateway.client import Client, NoAnswer, fresh_run
-from gateway.frames import Intake
-from gateway.intake import GatewayPart
-from gateway.parcels import QUERY
+from gateway.door.frames import Intake
+from gateway.door.intake import GatewayPart
+from gateway.door.parcels import QUERY
+from gateway.door.runs import MAX_RUNS, run_at
 from gateway.protocol import (
     Delivery,
     Hello,
@@ -28,7 +29,6 @@ from gateway.protocol import (
     decode_from_server,
     encode,
 )
-from gateway.runs import MAX_RUNS, run_at
 from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.streams import RULEBOOKS, START_NS, opening
 

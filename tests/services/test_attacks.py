@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bench.attacks import all_at_once, resident_mib, unfinished
 from engine import commands as c
-from engine.service_config import ALL
-from gateway.budgets import memory_bound
+from engine.services.service_config import ALL
 from gateway.client import Client
-from gateway.lines import wire_bytes
+from gateway.door.budgets import memory_bound
+from gateway.door.lines import wire_bytes
 from tests.services.endpoints import free_base_port, free_port, scrape
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
 from tests.services.streams import RULEBOOKS, START_NS, opening

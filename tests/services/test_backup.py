@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from engine.chained_log import bases_of, file_of
 from engine.commands import QueryMarket
-from engine.service_config import ALL, ONE
+from engine.record.chained_log import bases_of, file_of
+from engine.services.service_config import ALL, ONE
 from gateway.client import Client
-from seawall.backup import back_up
+from seawall.operating.backup import back_up
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
 from tests.services.trading import Trader, check_state, commands_of
 

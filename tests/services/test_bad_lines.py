@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import zmq
 
-from engine.link_header import parts_of
-from engine.link_keys import LinkKeys
-from engine.service import Service
-from engine.service_config import PEERS, SERVICES
-from engine.service_journal import ServiceJournal
-from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
-from gateway.link_secrets import seals_of
-from gateway.parts import leaf_of, risk_hub
+from engine.connections.link_header import parts_of
+from engine.connections.link_keys import LinkKeys
+from engine.record.service_journal import ServiceJournal
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.service import Service
+from engine.services.service_config import PEERS, SERVICES
+from gateway.host.link_secrets import seals_of
+from gateway.host.parts import leaf_of, risk_hub
 from seawall.state_hash import exchange_hash
 from tests.services.processes import INNER, Feeder
 from tests.services.test_service_processes import batches_of, in_process_hash

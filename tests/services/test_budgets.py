@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from engine import commands as c
 from engine.events import MarkUpdated
-from gateway.cancel_on_disconnect import MAX_WATCHES, Heartbeats
 from gateway.client import Address, Client
-from gateway.keys import ClientKey, new_pair
-from gateway.lines import wire_bytes
-from gateway.pending import MAX_PENDING, Frame, Pending, work_of
+from gateway.door.cancel_on_disconnect import MAX_WATCHES, Heartbeats
+from gateway.door.lines import wire_bytes
+from gateway.door.pending import MAX_PENDING, Frame, Pending, work_of
+from gateway.door.runs import run_at
+from gateway.door.sessions import Session
 from gateway.protocol import Hello, Refused, Submit, Welcome, decode_from_server, encode
-from gateway.runs import run_at
-from gateway.sessions import Session
+from gateway.rights.keys import ClientKey, new_pair
 from tests.services.endpoints import free_base_port, free_port, scrape
 from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.raw_line import RawLine

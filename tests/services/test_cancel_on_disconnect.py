@@ -8,10 +8,10 @@ import pytest
 from engine import commands as c
 from engine.events import AccountReport, OrderAccepted, OrderClosed
 from engine.reasons import Reason
-from engine.topology import GATEWAY
-from gateway.cancel_on_disconnect import Heartbeats
+from engine.routing.topology import GATEWAY
 from gateway.client import Client
-from gateway.frames import Watch
+from gateway.door.cancel_on_disconnect import Heartbeats
+from gateway.door.frames import Watch
 from tests.services.processes import Processes, replayed_hash
 from tests.services.streams import RULEBOOKS, START_NS, opening
 

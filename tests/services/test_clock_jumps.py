@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from engine import commands as c
-from engine.service_config import CLOCK
-from engine.topology import GATEWAY
+from engine.routing.topology import GATEWAY
+from engine.services.service_config import CLOCK
 from gateway.client import Client
-from gateway.clock_notes import ClockNotes, give_word
-from gateway.steady_clock import LEAN, SteadyClock
+from gateway.door.clock_notes import ClockNotes, give_word
+from gateway.door.steady_clock import LEAN, SteadyClock
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
 from tests.services.trading import Trader, commands_of
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from engine.commands import AssetPrice, IndexPrice
-from engine.service_config import ConfigError, parse_config
-from gateway.clock import keep_prices, open_walks
+from engine.services.service_config import ConfigError, parse_config
+from gateway.host.clock import keep_prices, open_walks
 
 TEXT = """
 [[clock.index]]

@@ -2,8 +2,8 @@
 
 from engine.commands import BUY, SELL, CancelAll, Command
 from engine.events import BookLevel
-from engine.rounds import encode_frame
-from engine.service_config import GatewayConfig
+from engine.services.rounds import encode_frame
+from engine.services.service_config import GatewayConfig
 from gateway.connection import ASK_AGAIN_NS, GREET_AGAIN_NS, Connection
 from gateway.protocol import (
     DEPTH_TOPIC,

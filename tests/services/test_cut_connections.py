@@ -8,10 +8,10 @@ import threading
 import time
 from pathlib import Path
 
-from engine.service_config import SEPARATE, SERVICES
-from engine.topology import GATEWAY, MATCHING, RISK
+from engine.routing.topology import GATEWAY, MATCHING, RISK
+from engine.services.service_config import SEPARATE, SERVICES
 from gateway.client import Address, Client
-from gateway.keys import new_pair
+from gateway.rights.keys import new_pair
 from tests.services.endpoints import free_port
 from tests.services.processes import Processes, toml_of
 from tests.services.trading import Trader, commands_of

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.chained_log import (
+from engine.record.chained_log import (
     Input,
     JournalDamaged,
     LogReader,
@@ -22,12 +22,12 @@ from engine.chained_log import (
     file_of,
     start_of,
 )
-from engine.journal import JournalError
-from engine.journal_cut import cut_journal
-from engine.service_config import ALL, ONE, SERVICES
-from engine.service_journal import ServiceJournal
-from engine.snapshot_file import snapshots_of
-from engine.topology import GATEWAY, RISK
+from engine.record.journal import JournalError
+from engine.record.journal_cut import cut_journal
+from engine.record.service_journal import ServiceJournal
+from engine.record.snapshot_file import snapshots_of
+from engine.routing.topology import GATEWAY, RISK
+from engine.services.service_config import ALL, ONE, SERVICES
 from gateway.client import Client
 from gateway.serve import DAMAGED
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from engine import commands as c
-from engine.chained_log import FIRST_CHAIN, Input, bases_of, file_of, group_of
 from engine.events import OrderAccepted
-from engine.service_config import ALL, ONE, SEPARATE, IndexConfig
-from engine.topology import GATEWAY, MATCHING, RISK
+from engine.record.chained_log import FIRST_CHAIN, Input, bases_of, file_of, group_of
+from engine.routing.topology import GATEWAY, MATCHING, RISK
+from engine.services.service_config import ALL, ONE, SEPARATE, IndexConfig
 from gateway.client import Client
-from gateway.clock import PriceWalk, keep_prices
+from gateway.host.clock import PriceWalk, keep_prices
 from gateway.serve import NO_ROOM
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
 from tests.services.streams import RULEBOOKS, START_NS, opening
@@ -62,10 +62,10 @@ def test_a_full_disk_ends_the_service_and_nothing_acknowledged_is_lost(
 
 FULL = """
 import errno, os
-import seawall.services
+import seawall.operating.services
 
-seawall.services.PATIENCE = 2
-seawall.services.ROOM_SECONDS = 0.2
+seawall.operating.services.PATIENCE = 2
+seawall.operating.services.ROOM_SECONDS = 0.2
 pwrite = os.pwrite
 
 

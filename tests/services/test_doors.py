@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import zmq
 
-from engine.service_config import GatewayConfig
-from gateway.doors import bind_door, open_data, open_router
+from engine.services.service_config import GatewayConfig
+from gateway.door.doors import bind_door, open_data, open_router
 from tests.services.processes import PATIENCE_SECONDS, ROOT
 
 LISTENER = """
 import sys
 import zmq
-from engine.service_config import GatewayConfig
-from gateway import doors
+from engine.services.service_config import GatewayConfig
+from gateway.door import doors
 from tests.services.test_doors import ask_and_end
 context = zmq.Context()
 name, kind = sys.argv[1:]

@@ -14,17 +14,17 @@ import pytest
 import zmq
 
 from engine import commands as c
-from engine.link_header import Header, NoMessage, message_of, parts_of
-from engine.link_keys import LinkKeys
-from engine.link_seal import KEY_BYTES, SEAL_BYTES, Seal
-from engine.rounds import Answer, Batch, Outcome, encode_frame
-from engine.service import Service
-from engine.service_config import ConfigError
-from engine.service_journal import ServiceJournal
-from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.connections.link_header import Header, NoMessage, message_of, parts_of
+from engine.connections.link_keys import LinkKeys
+from engine.connections.link_seal import KEY_BYTES, SEAL_BYTES, Seal
+from engine.record.service_journal import ServiceJournal
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.rounds import Answer, Batch, Outcome, encode_frame
+from engine.services.service import Service
+from engine.services.service_config import ConfigError
 from gateway.client import Client
-from gateway.link_secrets import FOLDER, seals_of
-from gateway.parts import risk_hub
+from gateway.host.link_secrets import FOLDER, seals_of
+from gateway.host.parts import risk_hub
 from tests.services.processes import Processes
 from tests.services.trading import Trader, commands_of
 

@@ -20,7 +20,7 @@ from engine.events import (
 )
 from engine.messages import at_time
 from engine.reasons import Reason
-from engine.service_config import SERVICES
+from engine.services.service_config import SERVICES
 from gateway.client import Client
 from gateway.protocol import Hello, Submit, decode_from_server, encode
 from tests.services.processes import PATIENCE_SECONDS, Processes, replayed_hash

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from engine import commands as c
 from engine.events import AccountReport, BookLevel, CommandRejected, OrderAccepted
 from engine.reasons import Reason
-from engine.service_config import ConfigError, parse_config
-from engine.topology import GATEWAY, RISK
-from gateway.addresses import require_safe
+from engine.routing.topology import GATEWAY, RISK
+from engine.services.service_config import ConfigError, parse_config
 from gateway.client import Address, Client, NoAnswer
-from gateway.keys import new_pair, read_keys
+from gateway.door.sessions import MAX_MALFORMED, SECOND_NS, TokenBucket
+from gateway.host.addresses import require_safe
 from gateway.protocol import Ping, Pong, Refused, decode_from_server, encode
-from gateway.sessions import MAX_MALFORMED, SECOND_NS, TokenBucket
+from gateway.rights.keys import new_pair, read_keys
 from tests.services.endpoints import free_base_port, scrape, start_all
 from tests.services.processes import Processes
 from tests.services.streams import RULEBOOKS, START_NS, opening

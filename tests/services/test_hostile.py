@@ -14,8 +14,8 @@ import zmq
 
 from engine import commands as c
 from gateway.client import Address, Client
-from gateway.keys import new_pair
 from gateway.protocol import Hello, Ping, Pong, Submit, decode_from_server, encode
+from gateway.rights.keys import new_pair
 from tests.services.hostile import HOSTILE_ACCOUNT, Fuzzer, InboxFuzzer, grammar_frames
 from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.trading import Trader, check_state, commands_of

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.rounds import Batch, Outcome, Outputs, encode_frame
-from engine.service_journal import OUTSIDE
-from engine.snapshot import pack, unpack
-from engine.topology import RISK
-from gateway.frames import Intake, ParcelRow
-from gateway.intake import Done, GatewayPart
-from gateway.parcels import QUERY, Known, Memory, Parcel
+from engine.record.service_journal import OUTSIDE
+from engine.record.snapshot import pack, unpack
+from engine.routing.topology import RISK
+from engine.services.rounds import Batch, Outcome, Outputs, encode_frame
+from gateway.door.frames import Intake, ParcelRow
+from gateway.door.intake import Done, GatewayPart
+from gateway.door.parcels import QUERY, Known, Memory, Parcel
 
 KEPT = 3
 
@@ -145,7 +145,7 @@ def test_answers_asked_for_again_are_found_in_their_parcels() -> None:
 def test_all_answers_of_a_client_have_a_bound_that_its_small_runs_do_not_feel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.runs.MAX_ANSWERS", 40)
+    monkeypatch.setattr("gateway.door.runs.MAX_ANSWERS", 40)
     part = GatewayPart(remembered_requests=1_000)
     number = 0
     for run, frames in ((1, 3), (2, 20), (3, 20), (4, 3)):

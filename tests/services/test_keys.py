@@ -12,10 +12,10 @@ import pytest
 
 from engine import commands as c
 from engine.reasons import Reason
-from engine.service_config import ConfigError
-from gateway.audit import LINES_PER_SECOND, MAX_BYTES, Audit
+from engine.services.service_config import ConfigError
 from gateway.client import Address, Client, NoAnswer
-from gateway.keys import new_pair, read_keys, seen_by_others
+from gateway.rights.audit import LINES_PER_SECOND, MAX_BYTES, Audit
+from gateway.rights.keys import new_pair, read_keys, seen_by_others
 from gateway.serve import REFUSALS
 from tests.services.endpoints import free_port
 from tests.services.processes import PATIENCE_SECONDS, Processes

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.service_config import CLOCK
+from engine.services.service_config import CLOCK
 from gateway.client import Client
 from tests.services.processes import LAYOUTS, Processes
 from tests.services.trading import Trader, commands_of

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.link import AHEAD, DUPLICATE, GAP, NEW, RECENT, Link
+from engine.connections.link import AHEAD, DUPLICATE, GAP, NEW, RECENT, Link
 
 
 def test_frames_are_numbered_from_one_and_kept_until_acknowledged() -> None:

@@ -6,10 +6,10 @@ import pytest
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from engine.service_config import SERVICES, ConfigError, parse_config
-from engine.topology import MATCHING, RISK
+from engine.routing.topology import MATCHING, RISK
+from engine.services.service_config import SERVICES, ConfigError, parse_config
 from gateway.client import Client
-from gateway.keys import new_pair
+from gateway.rights.keys import new_pair
 from tests.services.endpoints import free_port
 from tests.services.processes import Processes
 from tests.services.trading import Trader, commands_of

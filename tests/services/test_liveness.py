@@ -9,8 +9,8 @@ import pytest
 
 from engine import commands as c
 from gateway.client import Client
-from gateway.pulse import BEAT_NS, SILENT_NS, Pulse, Pulses, file_of
-from seawall.liveness import Liveness
+from gateway.host.pulse import BEAT_NS, SILENT_NS, Pulse, Pulses, file_of
+from seawall.operating.liveness import Liveness
 from tests.services.endpoints import free_base_port, scrape
 from tests.services.supervised import Running
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from engine import commands as c
-from engine.service_config import LOG_FORMATS, ConfigError, parse_config
+from engine.services.service_config import LOG_FORMATS, ConfigError, parse_config
 from gateway.client import Client, NoAnswer
-from gateway.logs import LOGGED, ServiceLog, event_name
+from gateway.door.logs import LOGGED, ServiceLog, event_name
 from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.streams import RULEBOOKS, START_NS, Stream, opening
 from tests.services.supervised import Running

@@ -12,22 +12,22 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engine import commands as c
 from engine import events as e
-from engine.bus import Bus
 from engine.messages import EVENT_TYPES
 from engine.reasons import Reason
-from engine.service_journal import OUTSIDE, Input
-from engine.topology import LIQUIDATION, MATCHING
-from engine.topology import RISK as RISK_ENGINE
-from gateway.metered import MeteredComponent, MeteredJournal, learn_risk
-from gateway.metric_families import Histogram, steps
-from gateway.metric_tables import (
+from engine.record.service_journal import OUTSIDE, Input
+from engine.routing.bus import Bus
+from engine.routing.topology import LIQUIDATION, MATCHING
+from engine.routing.topology import RISK as RISK_ENGINE
+from gateway.metering.metered import MeteredComponent, MeteredJournal, learn_risk
+from gateway.metering.metric_families import Histogram, steps
+from gateway.metering.metric_tables import (
     DoorMetrics,
     HostMetrics,
     MarginMetrics,
     OrderMetrics,
     families,
 )
-from gateway.metrics import DOOR, GROUPS, HOST, RISK, Metrics
+from gateway.metering.metrics import DOOR, GROUPS, HOST, RISK, Metrics
 from risk.rulebook import CallRule
 from seawall.exchange import Exchange
 from tests.market import BACKSTOP, FUND, Market, collateral, levels, ppb, rules
@@ -445,7 +445,8 @@ def test_the_backstop_and_the_price_of_collateral_are_shown() -> None:
 
 
 NO_METRIC = {
-    *("OrderAmended", "Trade", "BookLevel", "AccountChanged", "BalanceChanged", "FundingPaid"),
+    *("OrderAmended", "Trade", "BookLevel", "AccountChanged", "BalanceChanged"),
+    *("FundingPaid", "BorrowFeePaid"),
     *("AccountReport", "OrdersReport", "MarketReport", "RiskReport"),
 }
 """Events of one account or order whose sums other metrics show, and answers."""

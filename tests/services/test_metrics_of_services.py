@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from engine.events import CommandRejected, OrderAccepted
-from engine.service_config import ALL, METRICS_ORDER, ONE, SEPARATE, ConfigError, parse_config
-from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.service_config import (
+    ALL,
+    METRICS_ORDER,
+    ONE,
+    SEPARATE,
+    ConfigError,
+    parse_config,
+)
 from gateway.client import Client
 from tests.services.endpoints import Series, free_base_port, scrape, start_all, wait_until_ready
 from tests.services.processes import ROOT, Processes

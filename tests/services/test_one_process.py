@@ -8,19 +8,19 @@ import msgspec
 import pytest
 
 from engine import commands as c
+from engine.connections.link import NotAFrame
 from engine.events import Event, OrderAccepted, OrderClosed
-from engine.link import NotAFrame
 from engine.messages import at_time
 from engine.native_message import from_wire
-from engine.rounds import Batch, Unhandled, encode_frame
-from engine.service_config import ALL, ONE, SEPARATE, SERVICES, ConfigError, parse_config
-from engine.snapshot import pack, unpack
-from engine.topology import GATEWAY, MATCHING
+from engine.record.snapshot import pack, unpack
+from engine.routing.topology import GATEWAY, MATCHING
+from engine.services.rounds import Batch, Unhandled, encode_frame
+from engine.services.service_config import ALL, ONE, SEPARATE, SERVICES, ConfigError, parse_config
 from gateway.client import Client
-from gateway.frames import SortedOutcome
-from gateway.merged import MergedHub
-from gateway.parts import RiskHolder
-from gateway.sorting import NOBODY, account_of
+from gateway.door.frames import SortedOutcome
+from gateway.door.sorting import NOBODY, account_of
+from gateway.host.merged import MergedHub
+from gateway.host.parts import RiskHolder
 from seawall.exchange import Exchange
 from tests.services.processes import LAYOUTS, Processes, replayed_hash
 from tests.services.streams import RULEBOOKS, START_NS, Stream, rankless

@@ -11,10 +11,10 @@ import pytest
 
 from engine import commands as c
 from engine.events import AccountReport, MarketReport, OrderAccepted, OrderFilled
-from engine.service_config import ConfigError, parse_config
+from engine.services.service_config import ConfigError, parse_config
 from gateway.client import Client
-from gateway.opening_market import OpeningMarket
-from seawall.services import rehearse
+from gateway.host.opening_market import OpeningMarket
+from seawall.operating.services import rehearse
 from tests.services.processes import PATIENCE_SECONDS, ROOT
 from tests.services.supervised import Running
 

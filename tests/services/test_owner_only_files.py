@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from gateway.run_directory import open_run_directory
+from gateway.host.run_directory import open_run_directory
 
 
 def test_journals_that_others_could_read_are_closed_to_them(tmp_path: Path) -> None:

@@ -13,21 +13,21 @@ from typing import Any
 import pytest
 
 from engine import commands as c
+from engine.connections.link import NotAFrame
 from engine.events import AccountReport, CommandRejected, OrderAccepted
-from engine.journal import JournalError
-from engine.link import NotAFrame
 from engine.reasons import Reason
-from engine.rounds import Batch, Outputs, Unhandled, encode_frame
-from engine.service import PartFailed, Service
-from engine.service_config import ALL
-from engine.service_journal import Input, ServiceJournal
-from engine.snapshot import unpack
-from engine.topology import GATEWAY, MATCHING, RISK
+from engine.record.journal import JournalError
+from engine.record.service_journal import Input, ServiceJournal
+from engine.record.snapshot import unpack
+from engine.routing.topology import GATEWAY, MATCHING, RISK
+from engine.services.rounds import Batch, Outputs, Unhandled, encode_frame
+from engine.services.service import PartFailed, Service
+from engine.services.service_config import ALL
 from gateway.client import Client, NoAnswer
-from gateway.one_process import taken_in
-from gateway.parts import leaf_of, risk_hub
+from gateway.host.one_process import taken_in
+from gateway.host.parts import leaf_of, risk_hub
 from gateway.protocol import Reply
-from risk.watch import MarginWatch
+from risk.levels.watch import MarginWatch
 from seawall.exchange import Exchange
 from seawall.state_hash import exchange_hash
 from tests.services.processes import PATIENCE_SECONDS, ROOT
@@ -35,7 +35,7 @@ from tests.services.streams import RULEBOOKS, START_NS, opening
 from tests.services.supervised import Running
 
 FAULT = """
-from risk.transfers import Transfers
+from risk.entry.transfers import Transfers
 
 booked = Transfers._booked
 
@@ -52,7 +52,7 @@ Transfers._booked = raises
 the account when it is raised."""
 
 FAULT_OF_A_PLAN = """
-from risk.transfers import Transfers
+from risk.entry.transfers import Transfers
 
 
 check = Transfers._check_amount

@@ -13,12 +13,12 @@ from engine.forms import struct_form
 from engine.instruments import LINEAR, AssetSpec, InstrumentSpec, MarginSpec, build_instrument_spec
 from engine.messages import EVENT_TYPES, INTERNAL_TYPES, decode_message
 from engine.reasons import Reason
-from engine.rounds import encode_frame
+from engine.services.rounds import encode_frame
 from engine.units import MAX_WIRE, on_wire
-from risk.admission import fault_of
 from risk.reports import Reports
 from risk.risk_engine import RiskEngine
 from risk.rulebook_file import load_rulebook
+from risk.rules.admission import fault_of
 from seawall.exchange import Exchange
 from tests.services.poison import World
 

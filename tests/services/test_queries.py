@@ -7,8 +7,8 @@ import pytest
 from engine import commands as c
 from engine.events import MarketReport, OrderAccepted, RiskReport
 from gateway.client import Client
-from gateway.keys import ClientKey
 from gateway.protocol import ADMIN, READ, TRADE
+from gateway.rights.keys import ClientKey
 from risk.accounts import owner_of
 from tests.services.processes import Processes
 from tests.services.streams import COIN, RULEBOOKS, START_NS, USD, instruments, opening

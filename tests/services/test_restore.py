@@ -5,11 +5,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.bus import Bus
 from engine.commands import Command
 from engine.events import Deleveraged, Event, LiquidationEnded, MarginCallIssued, OrderFilled
-from engine.snapshot import pack, unpack
-from engine.topology import LIQUIDATION, MATCHING, RISK
+from engine.record.snapshot import pack, unpack
+from engine.routing.bus import Bus
+from engine.routing.topology import LIQUIDATION, MATCHING, RISK
 from matching.matching_engine import MatchingEngine
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine

@@ -6,10 +6,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.bus import Bus
 from engine.commands import Command
 from engine.events import Event
-from engine.rounds import (
+from engine.record.snapshot import pack, unpack
+from engine.routing.bus import Bus
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.rounds import (
     Batch,
     Hub,
     Leaf,
@@ -18,9 +20,7 @@ from engine.rounds import (
     read_outcome,
     read_published,
 )
-from engine.snapshot import pack, unpack
-from engine.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
-from gateway.parts import leaf_of, risk_hub
+from gateway.host.parts import leaf_of, risk_hub
 from matching.matching_engine import MatchingEngine
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine

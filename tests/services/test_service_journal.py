@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import service_journal
-from engine.chained_log import group_of
-from engine.journal import JournalError
-from engine.service_config import ConfigError, parse_config
-from engine.service_journal import Input, JournalDamaged, ServiceJournal, Skip, read_inputs
+from engine.record import service_journal
+from engine.record.chained_log import group_of
+from engine.record.journal import JournalError
+from engine.record.service_journal import Input, JournalDamaged, ServiceJournal, Skip, read_inputs
+from engine.services.service_config import ConfigError, parse_config
 
 
 def numbered(first: int, last: int) -> list[Input]:

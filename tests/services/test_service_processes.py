@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.commands import Command
-from engine.rounds import Batch
-from engine.topology import LIQUIDATION, MATCHING, RISK
+from engine.routing.topology import LIQUIDATION, MATCHING, RISK
+from engine.services.rounds import Batch
 from seawall.exchange import Exchange
 from tests.services.processes import INNER, Feeder, Processes
 from tests.services.streams import Stream

@@ -14,9 +14,9 @@ import pytest
 
 from engine import commands as c
 from engine.events import BookLevel, Event, OrderAccepted, Trade
-from engine.rounds import Batch
-from engine.service_config import CLOCK
-from engine.topology import GATEWAY, LIQUIDATION, RISK
+from engine.routing.topology import GATEWAY, LIQUIDATION, RISK
+from engine.services.rounds import Batch
+from engine.services.service_config import CLOCK
 from gateway.client import Address, Client
 from gateway.serve import build_service
 from seawall.exchange import Exchange

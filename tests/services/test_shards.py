@@ -13,15 +13,15 @@ from engine import commands as c
 from engine import internal as k
 from engine.commands import Command
 from engine.events import Event
-from engine.hashing import state_hash
 from engine.instruments import InstrumentSpec
-from engine.rounds import Answer, Batch, Hub, Leaf, Outputs, Round, encode_frame
-from engine.service_config import ConfigError, parse_config
-from engine.service_journal import ServiceJournal
-from engine.shards import MAX_SHARDS, Shards, component_of
-from engine.snapshot import pack, unpack
-from engine.topology import BOOK_OF, GATEWAY, LIQUIDATION, MATCHING, RISK, ROUTES
-from gateway.parts import risk_hub
+from engine.record.hashing import state_hash
+from engine.record.service_journal import ServiceJournal
+from engine.record.snapshot import pack, unpack
+from engine.routing.topology import BOOK_OF, GATEWAY, LIQUIDATION, MATCHING, RISK, ROUTES
+from engine.services.rounds import Answer, Batch, Hub, Leaf, Outputs, Round, encode_frame
+from engine.services.service_config import ConfigError, parse_config
+from engine.services.shards import MAX_SHARDS, Shards, component_of
+from gateway.host.parts import risk_hub
 from tests.messages import changed
 from tests.services.streams import RULEBOOKS, START_NS, Stream, instruments, rankless
 from tests.services.test_rounds import Wires, cut, on_the_bus

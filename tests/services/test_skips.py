@@ -14,21 +14,21 @@ import pytest
 from engine import commands as c
 from engine.events import AccountReport, CommandRejected, OrderAccepted, OrdersReport
 from engine.reasons import Reason
-from engine.rounds import Batch, encode_frame
-from engine.service_config import ALL, ONE, SEPARATE, ConfigError, parse_config
-from engine.topology import GATEWAY, LIQUIDATION, RISK
+from engine.routing.topology import GATEWAY, LIQUIDATION, RISK
+from engine.services.rounds import Batch, encode_frame
+from engine.services.service_config import ALL, ONE, SEPARATE, ConfigError, parse_config
 from gateway.circle import Circle
 from gateway.client import Client
-from gateway.parts import RiskHolder
+from gateway.host.parts import RiskHolder
 from gateway.protocol import Reply
 from gateway.serve import BROKEN
-from seawall.backup import back_up
+from seawall.operating.backup import back_up
 from seawall.state_hash import exchange_hash
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes, replayed_hash
 from tests.services.streams import RULEBOOKS, START_NS, opening
 
 IN_RISK = """
-from risk.transfers import Transfers
+from risk.entry.transfers import Transfers
 
 booked = Transfers._booked
 
@@ -63,7 +63,7 @@ CUT_OFF = """
 import os
 
 if "CUT_OFF" in os.environ:
-    from engine.service_journal import ServiceJournal
+    from engine.record.service_journal import ServiceJournal
 
     begin_anew = ServiceJournal.begin_anew
     left = [int(os.environ["CUT_OFF"])]

@@ -10,7 +10,7 @@ import zmq
 
 from engine import commands as c
 from engine.events import AccountReport, BookLevel, OrderAccepted
-from engine.topology import GATEWAY
+from engine.routing.topology import GATEWAY
 from gateway.client import Client
 from gateway.connection import Address
 from tests.services.processes import PATIENCE_SECONDS, Processes

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.rounds import Outputs
-from engine.service import Service
-from engine.service_journal import ServiceJournal
-from engine.topology import GATEWAY
+from engine.record.service_journal import ServiceJournal
+from engine.routing.topology import GATEWAY
+from engine.services.rounds import Outputs
+from engine.services.service import Service
 
 BODY = b"x" * 100
 

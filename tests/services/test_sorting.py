@@ -9,11 +9,11 @@ import pytest
 
 from engine.commands import Command
 from engine.native_message import from_wire
-from engine.rounds import Batch, encode_frame
-from engine.topology import GATEWAY
-from gateway.frames import SortedOutcome
-from gateway.parts import RiskHolder
-from gateway.sorting import NOBODY, SEVERAL, account_of, sort_outcome
+from engine.routing.topology import GATEWAY
+from engine.services.rounds import Batch, encode_frame
+from gateway.door.frames import SortedOutcome
+from gateway.door.sorting import NOBODY, SEVERAL, account_of, sort_outcome
+from gateway.host.parts import RiskHolder
 from tests.services.streams import RULEBOOKS, Stream
 from tests.services.test_rounds import cut
 

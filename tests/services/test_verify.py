@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import service_journal
-from engine.journal_check import check_journals
-from engine.link import Link
-from engine.service_journal import Input, ServiceJournal
-from engine.snapshot import pack
+from engine.connections.link import Link
+from engine.record import service_journal
+from engine.record.service_journal import Input, ServiceJournal
+from engine.record.snapshot import pack
+from engine.services.journal_check import check_journals
 from gateway.client import Client
-from seawall.backup import back_up
+from seawall.operating.backup import back_up
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
 from tests.services.trading import Trader, commands_of
 

@@ -14,9 +14,9 @@ import pytest
 
 from engine import commands as c
 from gateway.client import Address, Client
-from gateway.keys import new_pair
-from seawall import watch
+from gateway.rights.keys import new_pair
 from seawall.cli import main
+from seawall.terminal import watch
 from tests.services.endpoints import free_port
 from tests.services.processes import PATIENCE_SECONDS, ROOT, Processes
 from tests.services.streams import RULEBOOKS, START_NS, instruments, opening
@@ -147,8 +147,8 @@ def test_a_gateway_that_is_gone_is_said_and_everything_is_asked_for_again(
 
 
 FAILING = """
-from seawall.watch_screen import TerminalScreen
-from seawall.watch_lines import line
+from seawall.terminal.watch_screen import TerminalScreen
+from seawall.terminal.watch_lines import line
 with TerminalScreen() as screen:
     screen.show([line("drawn")])
     raise RuntimeError("in the middle")

@@ -7,7 +7,7 @@ from engine.commands import Command
 from engine.events import OrderAccepted
 from engine.messages import at_time
 from gateway.client import Client
-from gateway.clock import SOURCE_ID
+from gateway.host.clock import SOURCE_ID
 from gateway.protocol import Reply
 from seawall.exchange import Exchange
 from tests.messages import changed

@@ -1,7 +1,7 @@
-"""Funding of venues whose way no rulebook can name yet, in integers like `risk.funding`."""
+"""Funding of venues whose way no rulebook can name yet, in integers like `risk.prices.funding`."""
 
 from engine.units import PPB
-from risk.funding import clamp, divide_towards_zero
+from risk.prices.funding import clamp, divide_towards_zero
 
 
 def interest_difference_ppb(quote_daily_ppb: int, base_daily_ppb: int, intervals: int) -> int:

@@ -2,8 +2,8 @@
 
 from engine.units import Rate
 from risk.accounts import Position
-from risk.bankruptcy import mark_value_q
-from risk.liquidation.adl_price import ADL_PRICES, AdlPrice
+from risk.adl_price import ADL_PRICES, AdlPrice
+from risk.check.bankruptcy import mark_value_q
 
 
 class Mark(AdlPrice):

@@ -1,0 +1,1 @@
+"""Numbered, sealed and acknowledged connections between processes."""

@@ -1,0 +1,1 @@
+"""What is kept: journals, snapshots, hashes, and the files they stand in."""

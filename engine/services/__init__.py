@@ -1,0 +1,1 @@
+"""Components as processes: batches, rounds, settings and shards."""

@@ -1,0 +1,308 @@
+"""The settings of the services, from one TOML file; everything has a default.
+
+Times are whole milliseconds, sizes bytes, prices ticks of their instrument.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from engine.connections.link_keys import LinkKeys
+from engine.record.service_journal import DURABLE_DISK, DURABLE_PROCESS
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.market_config import AccountEntry, AssetEntry, InstrumentEntry, MarketConfig
+from engine.services.shards import MAX_SHARDS, Shards, component_of
+from engine.settings import SettingFault, check_type, choice, refuse_unknown, told, within
+from engine.toml_text import TomlError, parse_toml
+from engine.units import to_ppb
+
+CLOCK: Final[str] = "clock"
+SERVICES: Final[tuple[str, ...]] = (RISK, MATCHING, LIQUIDATION, GATEWAY)
+"""The components that run as services with a journal, as they are started; the clock is a client of
+the gateway. With several shards matching stands for all of them: `ServiceConfig.services`."""
+
+METRICS_ORDER: Final[tuple[str, ...]] = (GATEWAY, RISK, MATCHING, LIQUIDATION)
+"""Whose metrics are at the first port, the second and so on; matching's shards in their order."""
+
+PEERS: Final[dict[str, tuple[str, ...]]] = {
+    RISK: (GATEWAY, MATCHING, LIQUIDATION),
+    MATCHING: (RISK, GATEWAY),
+    LIQUIDATION: (RISK,),
+    GATEWAY: (RISK, MATCHING),
+}
+"""Which component has a link with which: `ServiceConfig.peers`."""
+
+ONE: Final[str] = "one"
+SEPARATE: Final[str] = "separate"
+"""The layouts: gateway, risk, matching and liquidation in one process, or each in its own."""
+
+ALL: Final[str] = "all"
+"""The one service of the layout `ONE`."""
+
+LOG_TEXT: Final[str] = "text"
+LOG_JSON: Final[str] = "json"
+LOG_FORMATS: Final[tuple[str, ...]] = (LOG_TEXT, "logfmt", LOG_JSON)
+"""Only lines to read, or also a line of keys and values for each event (`gateway.door.logs`)."""
+
+LOOPBACK: Final[tuple[str, ...]] = ("127.0.0.1", "localhost", "[::1]", "::1")
+"""Hosts only this machine reaches."""
+
+
+AT_LEAST_ONE: Final[tuple[str, ...]] = (
+    "snapshot_every",
+    "snapshot_bytes",
+    "clock.tick_ms",
+    "gateway.max_message_bytes",
+    "gateway.max_batch",
+    "gateway.batches_in_flight",
+    "gateway.remembered_requests",
+    "gateway.remembered_event_bytes",
+    "gateway.max_clock_jump_s",
+    "gateway.max_sessions",
+    "gateway.max_subscriptions",
+    "gateway.max_waiting_bytes",
+)
+"""Settings that cannot be 0."""
+
+
+class ConfigError(ValueError):
+    """A configuration cannot be used; the text names file, field and what is allowed."""
+
+
+class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """The doors. ``keys`` is the file of client keys; without one every client may do everything,
+    which is refused on other addresses than this machine's own. Limits are per client."""
+
+    commands: str = "tcp://127.0.0.1:7400"
+    market_data: str = "tcp://127.0.0.1:7401"
+    keys: str = ""
+    max_message_bytes: int = 262_144
+    max_commands_per_second: int = 0
+    max_batch: int = 500
+    batches_in_flight: int = 4
+    remembered_requests: int = 10_000
+    remembered_event_bytes: int = 2_097_152
+    max_clock_jump_s: int = 600
+    max_sessions: int = 1_000
+    max_subscriptions: int = 2_000
+    max_waiting_bytes: int = 16_777_216
+    depth_levels: int = 50
+
+
+class IndexConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """A walk of the index the oracle publishes: start in ticks, step in parts per million."""
+
+    instrument_id: int
+    start_ticks: int
+    step_ppm: int = 300
+    seed: int = 1
+
+
+class AssetPriceConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """A walk of a collateral asset's price: start in whole units of the asset it counts in."""
+
+    asset_id: int
+    start_price: str
+    step_ppm: int = 300
+    seed: int = 1
+
+
+class ClockConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """How often time passes, and the index and asset prices published with it.
+
+    The clock is a client of the gateway; with client keys it needs one with the admin right
+    (``public`` and ``secret``) and the gateway's public key, all in Z85.
+    """
+
+    tick_ms: int = 1_000
+    index: list[IndexConfig] = []
+    asset: list[AssetPriceConfig] = []
+    server_public: str = ""
+    public: str = ""
+    secret: str = ""
+
+
+class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """Where Prometheus finds the services: at ``base_port`` the gateway (or the one service there
+    is), at the ones after it risk, matching (each shard) and liquidation, then `seawall up` itself;
+    0 is off. Anyone who reaches ``host`` may read."""
+
+    host: str = "127.0.0.1"
+    base_port: int = 0
+
+    def port_of_up(self, services: int) -> int:
+        """The port of `seawall up` itself, behind those of so many services; 0 when metrics are
+        off."""
+        return self.base_port and self.base_port + services
+
+    def port(self, service: str, shards: Shards | None = None) -> int:
+        """The port of a service; 0 when metrics are off."""
+        order = (shards or Shards()).expand(METRICS_ORDER) if service != ALL else (ALL,)
+        return self.base_port and self.base_port + order.index(service)
+
+
+class LogConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """How the services log on stderr: `LOG_TEXT` for lines to read, else structured lines too."""
+
+    format: str = LOG_TEXT
+
+
+class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """Everything the services need to know. ``layout`` is `ONE` or `SEPARATE`. The others are for
+    separate services: ``addresses`` replaces the inbox of one, for several hosts; the default is a
+    socket file in ``run_dir``. ``matching_shards`` is the number of matching processes. A run
+    directory keeps layout and shards as it was begun."""
+
+    run_dir: str = "run"
+    rulebook: str = ""
+    assets: list[AssetEntry] = []
+    instruments: list[InstrumentEntry] = []
+    accounts: list[AccountEntry] = []
+    fund: dict[str, str] = {}
+    backstop: dict[str, str] = {}
+    layout: str = ONE
+    matching_shards: int = 1
+    durability: str = DURABLE_PROCESS
+    snapshot_every: int = 20_000
+    snapshot_bytes: int = 2_097_152
+    publish_depth: bool = True
+    restart_silent_after_s: int = 0
+    addresses: dict[str, str] = {}
+    link_keys: LinkKeys = msgspec.field(default_factory=LinkKeys)
+    gateway: GatewayConfig = msgspec.field(default_factory=GatewayConfig)
+    clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
+    metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
+    log: LogConfig = msgspec.field(default_factory=LogConfig)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether these settings are for the owner's eyes only."""
+        return bool(self.link_keys.secret or self.clock.secret)
+
+    def market(self) -> MarketConfig:
+        """The market to open with."""
+        return MarketConfig(
+            self.rulebook, self.assets, self.instruments, self.accounts, self.fund, self.backstop
+        )
+
+    def shards(self) -> Shards:
+        """The matching services."""
+        return Shards(self.matching_shards)
+
+    def services(self) -> tuple[str, ...]:
+        """The services with a journal, as they are started."""
+        return (ALL,) if self.layout == ONE else self.shards().expand(SERVICES)
+
+    def recorder(self) -> str:
+        """The service whose journal has every batch there ever was."""
+        return ALL if self.layout == ONE else RISK
+
+    def peers(self, service: str) -> tuple[str, ...]:
+        """The services a service has a link with."""
+        if service == ALL:
+            return ()
+        return self.shards().expand(PEERS[component_of(service)])
+
+    def address(self, service: str) -> str:
+        """The inbox of a service."""
+        return self.addresses.get(service) or f"ipc://{Path(self.run_dir).absolute()}/{service}.ipc"
+
+    def inboxes(self) -> dict[str, str]:
+        """Every service's inbox."""
+        return {service: self.address(service) for service in self.services() if service != ALL}
+
+    def journal(self, service: str) -> Path:
+        """The journal of a service."""
+        return Path(self.run_dir).joinpath(f"{service}.journal")
+
+
+def _check(config: ServiceConfig) -> None:
+    """Refuse values that are not allowed, alone or beside the others."""
+    choice("durability", config.durability, (DURABLE_PROCESS, DURABLE_DISK))
+    choice("log.format", config.log.format, LOG_FORMATS)
+    within("matching_shards", config.matching_shards, 1, MAX_SHARDS)
+    _check_layout(config)
+    _check_links(config)
+    _check_clock(config)
+    _check_numbers(config)
+
+
+def _check_numbers(config: ServiceConfig) -> None:
+    for place in AT_LEAST_ONE:
+        value: Any = config
+        for key in place.split("."):
+            value = getattr(value, key)
+        if value < 1:
+            raise SettingFault(place, f"is {value}; it must be at least 1")
+    if config.restart_silent_after_s < 0:
+        raise SettingFault(
+            "restart_silent_after_s",
+            f"is {config.restart_silent_after_s}; allowed: seconds, or 0 for never",
+        )
+    last_base = 65_535 - len(config.services())
+    if not 0 <= config.metrics.base_port <= last_base:
+        raise SettingFault(
+            "metrics.base_port",
+            f"is {config.metrics.base_port}; allowed: 1 to {last_base}, or 0 for none",
+        )
+
+
+def _check_links(config: ServiceConfig) -> None:
+    """Refuse inboxes over TCP without keys, and keys that are none."""
+    keys = config.link_keys
+    if keys.given and keys.fault():
+        raise SettingFault("", keys.fault())
+    for name, address in config.addresses.items():
+        if not keys.given and urlsplit(address).scheme == "tcp":
+            raise SettingFault(
+                f"addresses.{name}", f"{address} can be reached by others; give [link_keys]"
+            )
+
+
+def _check_layout(config: ServiceConfig) -> None:
+    """Refuse a layout that is none, and settings the layout has no use for."""
+    choice("layout", config.layout, (ONE, SEPARATE))
+    if config.layout == ONE:
+        needs = f'the layout is "{ONE}"; give layout = "{SEPARATE}"'
+        if config.matching_shards != 1:
+            raise SettingFault(
+                "matching_shards", f"is {config.matching_shards}, but {needs}, or 1 shard"
+            )
+        for name in config.addresses:
+            raise SettingFault(
+                f"addresses.{name}",
+                f"is the inbox of a separate service, but {needs}, or no [addresses]",
+            )
+    refuse_unknown(config.addresses, list(config.services()), "addresses")
+
+
+def _check_clock(config: ServiceConfig) -> None:
+    """Refuse starting prices that are none."""
+    for number, asset in enumerate(config.clock.asset, 1):
+        place = f"clock.asset[{number}].start_price"
+        try:
+            start_ppb = to_ppb(asset.start_price, place)
+        except ValueError as error:
+            raise SettingFault(place, str(error).removeprefix(f"{place}: ")) from None
+        if start_ppb < 1:
+            raise SettingFault(place, f"is {asset.start_price}; it must be positive")
+
+
+def parse_config(text: str, file: str) -> ServiceConfig:
+    """The settings a TOML text gives.
+
+    Raises:
+        ConfigError: not TOML, an unknown or wrongly typed field, or a value that is not allowed.
+    """
+    try:
+        table = parse_toml(text)
+        check_type(table, ServiceConfig, "")
+        config = msgspec.convert(table, ServiceConfig)
+        _check(config)
+    except SettingFault as fault:
+        raise ConfigError(told(file, text, fault.place, fault.problem)) from None
+    except (TomlError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return config

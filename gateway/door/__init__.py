@@ -1,0 +1,1 @@
+"""Clients' frames in; answers, private events and market data out."""

@@ -1,0 +1,1 @@
+"""The exchange as processes: its parts, clock, opening market and files."""

@@ -1,0 +1,1 @@
+"""Prometheus metrics: names, counts, and where they come from."""

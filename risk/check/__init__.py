@@ -1,0 +1,1 @@
+"""Equity and requirements of an account, and what an order would make of them."""

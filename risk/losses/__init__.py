@@ -1,0 +1,1 @@
+"""Who bears a loss: the house, profitable positions, everybody."""

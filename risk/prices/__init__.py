@@ -1,0 +1,1 @@
+"""Index, mark and funding as figures: from sources to rates."""

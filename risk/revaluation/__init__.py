@@ -1,0 +1,1 @@
+"""New prices and funding applied to accounts."""

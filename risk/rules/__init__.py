@@ -1,0 +1,1 @@
+"""What a rulebook may say: its checks and its tables."""

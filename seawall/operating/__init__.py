@@ -1,0 +1,1 @@
+"""The operator's commands: up, admin, backup, skip, liveness."""

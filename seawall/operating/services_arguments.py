@@ -1,0 +1,140 @@
+"""The arguments of the commands that run the services and look after their files."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from engine.services.service_config import ALL, CLOCK, SERVICES
+
+
+def add_services(add: Any, commands: Any) -> None:
+    """Add the commands; ``add`` makes one as `seawall.cli` makes all of them."""
+    made = [*_running(add, commands), *_past_a_fault(add, commands), *_files(add, commands)]
+    for parser in made:
+        parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
+
+
+def _running(add: Any, commands: Any) -> list[Any]:
+    up = add(
+        commands,
+        "up",
+        "run the exchange as services on this machine, until Ctrl-C",
+        'Starts the exchange and its clock as two processes, or with layout = "separate" every\n'
+        "component as one, prints the addresses for clients, and starts again what dies.\n"
+        "docs/services.md tells the rest.",
+    )
+    up.set_defaults(action=_up)
+    serve = add(
+        commands,
+        "serve",
+        "run one service in the foreground",
+        "For containers and several hosts: every service with the same settings.",
+    )
+    serve.add_argument(
+        "service",
+        help=f'{ALL}, {CLOCK}; with layout = "separate" {", ".join((*SERVICES, CLOCK))}, and with '
+        "matching_shards matching-0, matching-1, ...",
+    )
+    serve.set_defaults(action=_serve)
+    return [up, serve]
+
+
+def _past_a_fault(add: Any, commands: Any) -> list[Any]:
+    skip = add(
+        commands,
+        "skip",
+        "leave out a command that the exchange cannot handle",
+        "For an exchange that stopped: leaves out what raises in an input, says which commands,\n"
+        "and notes it in the journal, so that every restart and replay leaves them out as well.",
+    )
+    skip.add_argument("--input", type=int, required=True, help="the input `seawall up` named")
+    skip.add_argument("--reason", required=True, help="why; it is noted in the journal")
+    skip.set_defaults(action=_skip)
+    take_clock = add(
+        commands,
+        "take-clock",
+        "say that the machine's clock is right after a jump",
+        "After a restart a wall clock that is far off from what it was is not believed: time goes\n"
+        "on as if it had not jumped, and follows it slowly. This takes it as it is.",
+    )
+    take_clock.set_defaults(action=_take_clock)
+    cut = add(
+        commands,
+        "cut",
+        "go on without the end of a damaged journal",
+        "For an exchange without a backup: forgets an input and all behind it, which lie beside\n"
+        "the journal afterwards. What was answered to them did not happen. Of separate services\n"
+        "matching and liquidation can be made anew from risk's journal; nothing is lost then.",
+    )
+    cut.add_argument("--input", type=int, help='the row that is damaged (layout = "one")')
+    cut.add_argument("--service", help='the service to make anew (layout = "separate")')
+    cut.set_defaults(action=_cut)
+    return [skip, take_clock, cut]
+
+
+def _files(add: Any, commands: Any) -> list[Any]:
+    backup = add(
+        commands,
+        "backup",
+        "copy the run directory of services, also while they run",
+        "Copies journal and snapshots into a new folder and checks every row of the copy. To go\n"
+        "on from it, put it in the place of the run directory.",
+    )
+    backup.add_argument("folder", type=Path, help="folder to make")
+    backup.set_defaults(action=_backup)
+    verify = add(
+        commands,
+        "verify",
+        "check every row and snapshot of services' journals, also while they run",
+        "Reads all of a run directory, or of a backup of one, and names file, row and what to do\n"
+        "where it is not what was written. A start reads only what lies behind the last snapshot.",
+        "exit status: 0 all is whole; 1 something is damaged; 2 no journal, or none that can be "
+        "read.",
+    )
+    verify.add_argument(
+        "folder", type=Path, nargs="?", help="folder to check (default: the run directory)"
+    )
+    verify.set_defaults(action=_verify)
+    return [backup, verify]
+
+
+def _up(args: argparse.Namespace) -> int:
+    from seawall.operating.services import up
+
+    return up(args)
+
+
+def _take_clock(args: argparse.Namespace) -> int:
+    from seawall.operating.services import take_clock
+
+    return take_clock(args)
+
+
+def _skip(args: argparse.Namespace) -> int:
+    from seawall.operating.skip import skip
+
+    return skip(args)
+
+
+def _cut(args: argparse.Namespace) -> int:
+    from seawall.operating.backup import cut
+
+    return cut(args)
+
+
+def _backup(args: argparse.Namespace) -> int:
+    from seawall.operating.backup import backup
+
+    return backup(args)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from seawall.operating.verify import verify
+
+    return verify(args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from seawall.operating.services import serve
+
+    return serve(args)

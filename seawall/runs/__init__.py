@@ -1,0 +1,1 @@
+"""A run from a scenario to its directory, and its replay."""

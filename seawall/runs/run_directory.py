@@ -1,0 +1,221 @@
+"""The directory a run leaves behind: complete, or not there at all.
+
+| file | content |
+| --- | --- |
+| ``summary.json`` | the run's figures; written last, so only a complete directory has one |
+| ``events.parquet`` | the table of `seawall.records.event_table` |
+| ``journal.sqlite`` | the commands of `engine.record.journal` |
+| ``report.html`` | the page for people |
+| ``scenario.toml``, ``rulebook.toml`` | what it ran, complete: see `seawall.runs.run_origin` |
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+import polars as pl
+
+RUN_FORMAT: Final[int] = 1
+"""Version of the directory's layout, kept in the summary."""
+
+SUMMARY: Final[str] = "summary.json"
+EVENTS: Final[str] = "events.parquet"
+JOURNAL: Final[str] = "journal.sqlite"
+REPORT: Final[str] = "report.html"
+
+
+class RunDirectoryError(ValueError):
+    """A run directory cannot be written or read; the text names it and what is wrong."""
+
+
+class RunDirectory:
+    """Writes a run directory: ``with RunDirectory(out) as run: ...; run.write_summary(...)``.
+
+    Everything goes to a directory beside ``out``, which takes that name when the block ends. If the
+    block fails, or ends without a summary, it is removed and ``out`` stays as it was. With
+    ``overwrite`` a complete run at ``out`` is replaced; other directories never are.
+
+    Raises:
+        RunDirectoryError: on entering, if ``out`` is taken or cannot be made; on leaving, if the
+            block wrote no summary.
+    """
+
+    def __init__(self, out: str | Path, overwrite: bool = False) -> None:
+        self.out = Path(out).resolve()
+        if not self.out.name:
+            raise RunDirectoryError(f"{self.out}: is no place for a run directory")
+        self.overwrite = overwrite
+        self.partial = self._sibling("partial")
+
+    @property
+    def events_path(self) -> Path:
+        """Where to write the events."""
+        return self.partial / EVENTS
+
+    @property
+    def waiting_events(self) -> Path:
+        """A folder for events that wait to be written; it is no part of the run directory."""
+        folder = self.partial / "waiting"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
+    def journal_path(self) -> Path:
+        """Where to write the journal."""
+        return self.partial / JOURNAL
+
+    @property
+    def report_path(self) -> Path:
+        """Where to write the report."""
+        return self.partial / REPORT
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write the run's figures; the last thing to do.
+
+        Raises:
+            RunDirectoryError: the summary uses the reserved name ``run_format``, or a value has no
+                JSON form.
+        """
+        if "run_format" in summary:
+            raise RunDirectoryError(f"{self.out}: 'run_format' is written by the directory itself")
+        try:
+            data = msgspec.json.encode({"run_format": RUN_FORMAT, **summary})
+        except TypeError as error:
+            raise RunDirectoryError(f"{self.out}: the summary has no JSON form: {error}") from None
+        (self.partial / SUMMARY).write_bytes(msgspec.json.format(data, indent=2) + b"\n")
+
+    def __enter__(self) -> Self:
+        self._require_free()
+        try:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            # Only a dead process can have left a directory with this process's number.
+            shutil.rmtree(self.partial, ignore_errors=True)
+            self.partial.mkdir()
+        except OSError as error:
+            raise RunDirectoryError(f"{self.out}: cannot be made: {error.strerror}") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._publish()
+        finally:
+            shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _publish(self) -> None:
+        if not (self.partial / SUMMARY).is_file():
+            raise RunDirectoryError(f"{self.out}: the run wrote no {SUMMARY}")
+        self._require_free()
+        if not _is_run(self.out):
+            os.rename(self.partial, self.out)
+            return
+        replaced = self._sibling("replaced")
+        os.rename(self.out, replaced)
+        os.rename(self.partial, self.out)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+    def _require_free(self) -> None:
+        if not os.path.lexists(self.out):
+            return
+        if not self.out.is_dir():
+            raise RunDirectoryError(f"{self.out}: exists and is not a directory")
+        if _is_run(self.out):
+            if not self.overwrite:
+                raise RunDirectoryError(
+                    f"{self.out}: holds a run already; overwrite it or choose another directory "
+                    "(--overwrite, in Python overwrite=True)"
+                )
+        elif any(self.out.iterdir()):
+            raise RunDirectoryError(
+                f"{self.out}: is not empty and holds no complete run; choose another directory"
+            )
+
+    def _sibling(self, purpose: str) -> Path:
+        return self.out.with_name(f"{self.out.name}.{purpose}-{os.getpid()}")
+
+
+class Run:
+    """A complete run read back; the events are loaded when first asked for."""
+
+    def __init__(self, path: Path, summary: dict[str, Any]) -> None:
+        self.path = path
+        self.summary = summary
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """The table of `seawall.records.event_table`.
+
+        Raises:
+            RunDirectoryError: the file is missing or damaged.
+        """
+        path = self._require(EVENTS)
+        try:
+            return pl.read_parquet(path)
+        except pl.exceptions.PolarsError as error:
+            raise RunDirectoryError(f"{path}: not an event table: {error}") from None
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal's file, for `engine.record.journal.JournalReader`.
+
+        Raises:
+            RunDirectoryError: the file is missing.
+        """
+        return self._require(JOURNAL)
+
+    @property
+    def report_path(self) -> Path:
+        """The report's file.
+
+        Raises:
+            RunDirectoryError: the file is missing.
+        """
+        return self._require(REPORT)
+
+    def _require(self, name: str) -> Path:
+        path = self.path / name
+        if not path.is_file():
+            raise RunDirectoryError(f"{self.path}: {name} is missing from this run")
+        return path
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run directory.
+
+    Raises:
+        RunDirectoryError: no such directory, an incomplete or foreign one, or a layout this
+            version does not read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise RunDirectoryError(f"{path}: no such run directory")
+    summary = _read_summary(path)
+    if summary is None:
+        raise RunDirectoryError(f"{path}: not a complete run: {SUMMARY} is missing or damaged")
+    found = summary.get("run_format")
+    if found != RUN_FORMAT:
+        raise RunDirectoryError(f"{path}: run format {found}; this version reads {RUN_FORMAT}")
+    return Run(path, summary)
+
+
+def _is_run(path: Path) -> bool:
+    """Whether the directory is a complete run of some version, and so ours to replace."""
+    summary = _read_summary(path)
+    return summary is not None and "run_format" in summary
+
+
+def _read_summary(path: Path) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode((path / SUMMARY).read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,1 @@
+"""The simulator's loop: the market it opens, its agenda and its result."""

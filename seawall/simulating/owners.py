@@ -1,0 +1,149 @@
+"""The owners of accounts: who hears of what happens on the exchange."""
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.events import (
+    CommandRejected,
+    Deleveraged,
+    Event,
+    LiquidationEnded,
+    LiquidationStarted,
+    MarginCallEnded,
+    MarginCallIssued,
+    MarkUpdated,
+    OrderAccepted,
+    OrderAmended,
+    OrderClosed,
+    OrderFilled,
+    TakenOver,
+    Trade,
+)
+from risk.accounts import FIRST_TRADER, owner_of
+from seawall.agents.base import Agent
+from seawall.agents.margin_traders import MarginTrader
+from seawall.agents.view import MarketView
+from seawall.records.results import AGENT, GROUP
+from seawall.simulating.set_up import SetUp
+
+
+class Owners:
+    """Agents and traders by account id, and the views of the markets; `on_event` tells each what
+    concerns it. `accepted` are the accounts of agents that ever had an order accepted."""
+
+    def __init__(self, set_up: SetUp) -> None:
+        # By account id from `FIRST_TRADER` on: there are no gaps.
+        self.all: list[Agent | MarginTrader] = []
+        self.accepted: set[int] = set()
+        self._set_up = set_up
+        self._views: dict[int, MarketView] = {}
+        self._routes = self._event_routes()
+
+    def show(self, view: MarketView) -> None:
+        """Keep a view of a market up to date from now on."""
+        self._views[view.instrument_id] = view
+
+    def traders(self) -> dict[int, MarginTrader]:
+        """The margined traders by account id."""
+        return {
+            account_id: owner
+            for account_id, owner in enumerate(self.all, FIRST_TRADER)
+            if isinstance(owner, MarginTrader)
+        }
+
+    def groups(self) -> list[tuple[str, str]]:
+        """Kind and name of what each account belongs to: a group of the population, a plan of
+        agents."""
+        return [group_of(owner) for owner in self.all]
+
+    def on_event(self, event: Event) -> None:
+        """Tell the owners it concerns."""
+        route = self._routes.get(type(event))
+        if route is not None:
+            route(event)
+
+    def _event_routes(self) -> dict[type, Callable[[Event], None]]:
+        routes: dict[type, Callable[[Event], None]] = {
+            Trade: self._on_trade,
+            MarkUpdated: self._on_mark,
+            Deleveraged: self._on_deleveraged,
+        }
+        routes[OrderAccepted] = self._on_accepted
+        for kind in (OrderAmended, OrderClosed, OrderFilled):
+            routes[kind] = self._to_owner
+        routes[CommandRejected] = self._on_rejected
+        for margin_kind in (
+            MarginCallIssued,
+            MarginCallEnded,
+            LiquidationStarted,
+            LiquidationEnded,
+            TakenOver,
+        ):
+            routes[margin_kind] = self._to_margin_owner
+        return routes
+
+    def _owner(self, account_id: int) -> Agent | MarginTrader | None:
+        place = account_id - FIRST_TRADER
+        return self.all[place] if 0 <= place < len(self.all) else None
+
+    def _to_owner(self, event: Event) -> None:
+        owner = self._owner(event.account_id)  # type: ignore[union-attr]
+        if owner is not None:
+            owner.on_event(event)
+
+    def _to_margin_owner(self, event: Event) -> None:
+        owner = self._owner(owner_of(event.margin_account_id))  # type: ignore[union-attr]
+        if owner is not None:
+            owner.on_event(event)
+
+    def _on_accepted(self, event: Event) -> None:
+        assert isinstance(event, OrderAccepted)
+        owner = self._owner(event.account_id)
+        if owner is not None:
+            if not isinstance(owner, MarginTrader):
+                self.accepted.add(event.account_id)
+            owner.on_event(event)
+
+    def _on_rejected(self, event: Event) -> None:
+        """A trader's refused order is its own affair; what sets the market up may not be refused,
+        nor a price."""
+        assert isinstance(event, CommandRejected)
+        self._set_up.refused(event)
+        self._to_owner(event)
+
+    def _on_deleveraged(self, event: Event) -> None:
+        assert isinstance(event, Deleveraged)
+        for margin_account_id in (event.margin_account_id, event.bankrupt_account_id):
+            owner = self._owner(owner_of(margin_account_id))
+            if owner is not None:
+                owner.on_event(event)
+
+    def _on_trade(self, event: Event) -> None:
+        assert isinstance(event, Trade)
+        self._views[event.instrument_id].last_ticks = event.price_ticks
+
+    def _on_mark(self, event: Event) -> None:
+        assert isinstance(event, MarkUpdated)
+        view = self._views.get(event.instrument_id)
+        if view is not None:
+            view.mark_ticks = event.mark_ticks
+            view.index_ticks = event.index_ticks
+            view.open_interest_lots = event.open_interest_lots
+
+    def state(self) -> list[Any]:
+        """What every owner is to remember, and who had an order accepted."""
+        return [[owner.state() for owner in self.all], sorted(self.accepted)]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned of the same owners."""
+        rows, accepted = state
+        for owner, row in zip(self.all, rows, strict=True):
+            owner.restore(row)
+        self.accepted = set(accepted)
+
+
+def group_of(owner: Agent | MarginTrader) -> tuple[str, str]:
+    """Kind and name of what an account belongs to."""
+    if isinstance(owner, MarginTrader):
+        return GROUP, owner.profile.group
+    return AGENT, owner.name.rpartition("-")[0]

@@ -1,0 +1,25 @@
+"""The result of a simulation."""
+
+import msgspec
+
+from seawall.records.series import Columns
+from seawall.scenario import Scenario
+
+
+class SimulationResult(msgspec.Struct):
+    """What a run leaves behind besides its events. ``series`` is keyed by instrument id; ``owners``
+    are the kind and the name of what each account belongs to (``group`` or ``agent``), by account
+    id from `risk.accounts.FIRST_TRADER` on; ``warnings`` are what `seawall.records.run_warnings`
+    found."""
+
+    scenario: Scenario
+    seed: int
+    accounts: int
+    entered: int
+    commands: int
+    wall_seconds: float
+    series: dict[int, Columns]
+    margin_ratio: dict[str, list[float]]
+    agent_profits: dict[str, float]
+    owners: list[tuple[str, str]]
+    warnings: list[str]

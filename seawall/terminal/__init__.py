@@ -1,0 +1,1 @@
+"""`seawall watch`: the running exchange on a terminal."""
