@@ -382,12 +382,12 @@ def _place_position(
     requirement = position.account.requirement
     slope_ppb = requirement.slope_bound_ppb(position)
     grows_with_losses = is_long == instrument.inverse
-    if grows_with_losses or not requirement.follows_notional:
+    if grows_with_losses or not requirement.follows_notional():
         # The notional grows when the position loses, and the requirement with it.
         frontier = listing.frontier
         worse_room_q = frontier.sloped_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
         better_room_q = frontier.sloped_room_q(better_share_q, better_factor_ppb, slope_ppb)
-    if not grows_with_losses or not requirement.follows_notional:
+    if not grows_with_losses or not requirement.follows_notional():
         # Where a level asks for more than the notional, the requirement outgrows a gain.
         gaining_q = _outgrown_room_q(worse_share_q, worse_factor_ppb, slope_ppb)
         losing_q = _outgrown_room_q(better_share_q, better_factor_ppb, slope_ppb)

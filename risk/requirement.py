@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Requirement:
-    """Requirements of a margin account at current marks, in quanta, rounded up.
-
-    `follows_notional` says that a smaller notional of one position, all else equal, never raises
-    the requirement. Where positions offset each other it may, and price bands look both ways.
-    """
+    """Requirements of a margin account at current marks, in quanta, rounded up."""
 
     __slots__ = ()
 
-    follows_notional: bool = True
+    def follows_notional(self) -> bool:
+        """Whether a smaller notional of one position, all else equal, never raises the requirement.
+        Where positions offset each other it may, and price bands look both ways."""
+        return True
 
     def evaluate(self, account: "MarginAccount") -> None:
         """Set `equity_q` and `maintenance_q` of an account: below that it is liquidated."""

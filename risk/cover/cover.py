@@ -267,8 +267,8 @@ def _place(position: Position, room_q: int) -> None:
     growing = down if down > up else up
     requirement = position.account.requirement
     growing = requirement.growing_lots(position, growing)
-    grows_down = instrument.inverse or not requirement.follows_notional
-    grows_up = not instrument.inverse or not requirement.follows_notional
+    grows_down = instrument.inverse or not requirement.follows_notional()
+    grows_up = not instrument.inverse or not requirement.follows_notional()
     if grows_down:
         down += growing
     if grows_up:

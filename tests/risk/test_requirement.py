@@ -58,7 +58,8 @@ class NettedLine(PriceLine):
 class Netted(Requirement):
     """Margin of the net value of all positions; whole shares go to the largest of them."""
 
-    follows_notional = False
+    def follows_notional(self) -> bool:
+        return False
 
     def __init__(self, instruments: dict[int, Instrument]) -> None:
         self.instruments = instruments
