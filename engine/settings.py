@@ -5,9 +5,12 @@ known, the value, and what is allowed; for a wrong word also the nearest right o
 rulebooks and the settings of the services all speak this way.
 """
 
+import builtins
+import types
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, Final, get_args, get_origin
+from functools import cache
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -78,43 +81,144 @@ def choice(place: str, value: str, allowed: Iterable[str]) -> None:
         raise SettingFault(place, f"{value!r} {unknown(value, allowed)}")
 
 
-def within(place: str, value: int, lowest: int, highest: int) -> None:
-    """Refuse a whole number out of range.
+class Unit:
+    """How a setting is written and which are allowed; `engine.setting_units` has those there are.
+
+    A field of a struct names its unit in its type: ``Annotated[int, Whole(1)]``.
+    """
+
+    def key(self, field: str) -> str:
+        """The key that stands for a field of this unit; empty: it has none of its own."""
+        return field
+
+    def read(self, value: Any, place: str) -> Any:
+        """What a value of the file becomes.
+
+        Raises:
+            SettingFault: it is not written as it has to be.
+        """
+        raise NotImplementedError
+
+    def check(self, value: Any, place: str) -> None:
+        """Refuse what was read, or came in a message, where it is out of range.
+
+        Raises:
+            SettingFault: it is.
+        """
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A field of a struct of settings: name inside, key in the file, type."""
+
+    name: str
+    key: str
+    kind: Any
+    required: bool
+
+
+@cache
+def fields_of(kind: type[msgspec.Struct]) -> tuple[Field, ...]:
+    """The fields that have a key, in the order they are declared."""
+    found = []
+    for field in msgspec.structs.fields(kind):
+        unit = unit_of(field.type)
+        key = unit.key(field.name) if unit is not None else field.name
+        if key:
+            found.append(Field(field.name, key, field.type, field.required))
+    return tuple(found)
+
+
+def unit_of(kind: Any) -> Unit | None:
+    """The unit a type names."""
+    metadata = getattr(kind, "__metadata__", ())
+    return next((each for each in metadata if isinstance(each, Unit)), None)
+
+
+AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
+
+
+class Reader:
+    """The walk from the tables of a file to structs; every mistake has its place."""
+
+    def keys_beside(
+        self, kind: type[msgspec.Struct], table: dict[str, Any], place: str
+    ) -> list[str]:
+        """Keys a table may have beside those of its fields."""
+        return []
+
+    def fields_beside(
+        self, kind: type[msgspec.Struct], table: dict[str, Any], place: str
+    ) -> dict[str, Any]:
+        """Fields made of the keys beside."""
+        return {}
+
+    def struct(self, kind: type[AnyStruct], table: dict[str, Any], place: str = "") -> AnyStruct:
+        """A table as a struct.
+
+        Raises:
+            SettingFault: a key is unknown or missing, or a value is wrong, at any depth.
+        """
+        fields = fields_of(kind)
+        keys = [field.key for field in fields]
+        refuse_unknown(table, keys + self.keys_beside(kind, table, place), place)
+        values = self.fields_beside(kind, table, place)
+        for field in fields:
+            inner = inner_place(place, field.key)
+            if field.key in table:
+                values[field.name] = self.value(field.kind, table[field.key], inner)
+            elif field.required:
+                raise SettingFault(inner, "is missing; it must be given")
+        return kind(**values)
+
+    def value(self, kind: Any, value: Any, place: str) -> Any:
+        """A value of a type: with a unit, a struct for a table, a list, a mapping or plain.
+
+        Raises:
+            SettingFault: it is wrong, at any depth.
+        """
+        unit = unit_of(kind)
+        if unit is not None:
+            inside = unit.read(value, place)
+            unit.check(inside, place)
+            return inside
+        match get_origin(kind):
+            case _ if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+                return self.struct(kind, table_at(value, place), place)
+            case builtins.list:
+                if not isinstance(value, list):
+                    raise SettingFault(place, f"{value!r} must be a list")
+                entry = get_args(kind)[0]
+                places = [f"{place}[{number}]" for number in range(1, len(value) + 1)]
+                return [self.value(entry, *each) for each in zip(value, places, strict=True)]
+            case builtins.dict:
+                entry, table = get_args(kind)[1], table_at(value, place)
+                return {k: self.value(entry, v, inner_place(place, k)) for k, v in table.items()}
+            case types.UnionType:  # of a type and None, which no file can say
+                return self.value(get_args(kind)[0], value, place)
+        if type(value) is not kind:
+            # Amounts and prices are exact decimals; a TOML number with a point is not.
+            number = kind is str and not isinstance(value, str | bool | list | dict)
+            advice = "; write decimals in quotes" if number else ""
+            raise SettingFault(place, f"{value!r:.80} must be {NAMES[kind]}{advice}")
+        return value
+
+
+def check_struct(settings: msgspec.Struct, place: str = "") -> None:
+    """Refuse values out of the range of their unit, wherever the struct comes from.
 
     Raises:
-        SettingFault: it is.
+        SettingFault: the first of them.
     """
-    if not lowest <= value <= highest:
-        raise SettingFault(place, f"{value} is out of range; allowed are {lowest} to {highest}")
+    for field in fields_of(type(settings)):
+        _check_value(field.kind, getattr(settings, field.name), inner_place(place, field.key))
 
 
-def check_type(value: Any, kind: Any, place: str) -> None:
-    """Refuse a value that is not of a type: a struct for a table, a list, a mapping or plain.
-
-    Raises:
-        SettingFault: a key is unknown or missing, or a value of another type, at any depth.
-    """
-    origin = get_origin(kind)
-    if origin is list:
-        if not isinstance(value, list):
-            raise SettingFault(place, f"{value!r} must be a list")
+def _check_value(kind: Any, value: Any, place: str) -> None:
+    unit = unit_of(kind)
+    if unit is not None:
+        unit.check(value, place)
+    elif isinstance(value, msgspec.Struct):
+        check_struct(value, place)
+    elif get_origin(kind) is list:
         for number, entry in enumerate(value, 1):
-            check_type(entry, get_args(kind)[0], f"{place}[{number}]")
-    elif origin is dict:
-        for key, entry in table_at(value, place).items():
-            check_type(entry, get_args(kind)[1], inner_place(place, key))
-    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        table = table_at(value, place)
-        fields = msgspec.structs.fields(kind)
-        refuse_unknown(table, [field.name for field in fields], place)
-        for field in fields:
-            if field.name in table:
-                check_type(table[field.name], field.type, inner_place(place, field.name))
-        for field in fields:
-            if field.required and field.name not in table:
-                raise SettingFault(inner_place(place, field.name), "is missing; it must be given")
-    elif kind in NAMES and type(value) is not kind:
-        # Amounts and prices are exact decimals; a TOML number with a point is not.
-        number = kind is str and not isinstance(value, str | bool | list | dict)
-        advice = "; write decimals in quotes" if number else ""
-        raise SettingFault(place, f"{value!r:.80} must be {NAMES[kind]}{advice}")
+            _check_value(get_args(kind)[0], entry, f"{place}[{number}]")

@@ -6,15 +6,28 @@ Where a rule names a mechanism (a method, a policy, a ranking), the name is one 
 `engine.commands.SetRulebook` and what the risk and liquidation engines obey.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
+from engine.setting_units import (
+    BELOW_ONE,
+    Figures,
+    OneOf,
+    Rate,
+    Seconds,
+    SourceWeights,
+    Whole,
+)
 from engine.units import PPB
 
 LEVEL_ALERT: Final[str] = "alert"
 LEVEL_CALL: Final[str] = "call"
 LEVEL_LIQUIDATE: Final[str] = "liquidate"
+LEVEL_KINDS: Final[tuple[str, ...]] = (LEVEL_ALERT, LEVEL_CALL, LEVEL_LIQUIDATE)
+
+MAX_FACTOR_PPB: Final[int] = 1_000 * PPB
+MAX_NOTIONAL: Final[int] = 10**18
 
 STAGES: Final[tuple[str, ...]] = (
     "cancel",
@@ -32,13 +45,11 @@ ENDS_MET: Final[str] = "met"
 CALL_ENDS: Final[tuple[str, ...]] = (ENDS_LEVEL, ENDS_MET)
 REDUCE_ONLY_RULES: Final[tuple[str, ...]] = ("cap", "count")
 
-
 GO_ON: Final[str] = "go_on"
 REDUCE_ONLY: Final[str] = "reduce_only"
 HALT_LIQUIDATIONS: Final[str] = "halt_liquidations"
 WHEN_STALE: Final[tuple[str, ...]] = (GO_ON, REDUCE_ONLY, HALT_LIQUIDATIONS)
 """What happens while every source of an index is stale."""
-
 
 PAID_ON_MARK: Final[str] = "mark"
 PAID_ON_INDEX: Final[str] = "index"
@@ -50,8 +61,8 @@ class LevelRule(msgspec.Struct, frozen=True):
     """A margin level, entered when equity falls below ``factor x maintenance``."""
 
     name: str
-    kind: str
-    factor_ppb: int
+    kind: Annotated[str, OneOf(*LEVEL_KINDS)]
+    factor_ppb: Annotated[int, Rate(1, MAX_FACTOR_PPB)]
 
 
 class CallRule(msgspec.Struct, frozen=True):
@@ -60,20 +71,20 @@ class CallRule(msgspec.Struct, frozen=True):
     ``liquidate`` or ``notify``. ``ends``: a call is cured as soon as the account is above the call
     ``level``, or only when what it asked for is ``met``."""
 
-    restore_to: str = "maintenance"
-    buffer_ppb: int = 0
-    grace_ns: int = -1
-    on_expiry: str = "notify"
-    ends: str = ENDS_LEVEL
+    restore_to: Annotated[str, OneOf("initial", "maintenance")] = "maintenance"
+    buffer_ppb: Annotated[int, Rate(0, MAX_FACTOR_PPB)] = 0
+    grace_ns: Annotated[int, Seconds(never=True)] = -1
+    on_expiry: Annotated[str, OneOf("liquidate", "notify")] = "notify"
+    ends: Annotated[str, OneOf(*CALL_ENDS)] = ENDS_LEVEL
 
 
 class SymbolFeeRule(msgspec.Struct, frozen=True):
     """Fees of the contracts of these symbols, in the place of those of all contracts."""
 
     symbols: list[str]
-    maker_ppb: int
-    taker_ppb: int
-    liquidation_ppb: int
+    maker_ppb: Annotated[int, Rate(-BELOW_ONE, BELOW_ONE)]
+    taker_ppb: Annotated[int, Rate(0, BELOW_ONE)]
+    liquidation_ppb: Annotated[int, Rate(0, BELOW_ONE)]
 
 
 class FeeRule(msgspec.Struct, frozen=True):
@@ -81,9 +92,9 @@ class FeeRule(msgspec.Struct, frozen=True):
     and is charged on what is liquidated, never beyond the account's remaining equity.
     ``contracts`` are those with fees of their own."""
 
-    maker_ppb: int = 0
-    taker_ppb: int = 0
-    liquidation_ppb: int = 0
+    maker_ppb: Annotated[int, Rate(-BELOW_ONE, BELOW_ONE)] = 0
+    taker_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 0
+    liquidation_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 0
     contracts: list[SymbolFeeRule] = []
 
     def rates_of(self, symbol: str) -> tuple[int, int, int]:
@@ -98,7 +109,7 @@ class CoinRule(msgspec.Struct, frozen=True):
     """How much of its coin a short may borrow, in whole coins, in contracts of these symbols."""
 
     symbols: list[str]
-    coins: int
+    coins: Annotated[int, Whole(0, MAX_NOTIONAL, zero="no limit")]
 
 
 class BorrowRule(msgspec.Struct, frozen=True):
@@ -108,10 +119,10 @@ class BorrowRule(msgspec.Struct, frozen=True):
     Orders lead no long beyond the value ``allowance`` (whole units of the asset; 0: no limit), and
     no short beyond the coins of its contract in ``contracts``."""
 
-    long_ppb: int = 0
-    short_ppb: int = 0
-    rollover_ns: int = 0
-    allowance: int = 0
+    long_ppb: Annotated[int, Rate(0, PPB // 10)] = 0
+    short_ppb: Annotated[int, Rate(0, PPB // 10)] = 0
+    rollover_ns: Annotated[int, Seconds()] = 0
+    allowance: Annotated[int, Whole(0, MAX_NOTIONAL, zero="no limit")] = 0
     contracts: list[CoinRule] = []
 
 
@@ -122,11 +133,11 @@ class IndexRule(msgspec.Struct, frozen=True):
     on, or orders may only reduce and the house does not sell, or none is liquidated either."""
 
     method: str = "median"
-    stale_ns: int = 0
-    outlier_ppb: int = 0
-    weights: list[tuple[int, int]] = []
-    when_stale: str = GO_ON
-    params: list[tuple[str, int]] = []
+    stale_ns: Annotated[int, Seconds()] = 0
+    outlier_ppb: Annotated[int, Rate(0, PPB)] = 0
+    weights: Annotated[list[tuple[int, int]], SourceWeights()] = []
+    when_stale: Annotated[str, OneOf(*WHEN_STALE)] = GO_ON
+    params: Annotated[list[tuple[str, int]], Figures()] = []
 
 
 class MarkRule(msgspec.Struct, frozen=True):
@@ -137,18 +148,18 @@ class MarkRule(msgspec.Struct, frozen=True):
     are part of the mark, by their weighted median, and not of the index."""
 
     method: str = "median"
-    basis_samples: int = 30
-    basis_interval_ns: int = 5_000_000_000
-    max_distance_ppb: int = 100_000_000
-    weights: list[tuple[int, int]] = []
-    params: list[tuple[str, int]] = []
+    basis_samples: Annotated[int, Whole(1, 100_000)] = 30
+    basis_interval_ns: Annotated[int, Seconds(1)] = 5_000_000_000
+    max_distance_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 100_000_000
+    weights: Annotated[list[tuple[int, int]], SourceWeights()] = []
+    params: Annotated[list[tuple[str, int]], Figures()] = []
 
 
 class ImpactRule(msgspec.Struct, frozen=True):
     """The size of the impact prices of the contracts of these symbols."""
 
     symbols: list[str]
-    notional: int
+    notional: Annotated[int, Whole(0, MAX_NOTIONAL, zero="best prices")]
 
 
 class FundingRule(msgspec.Struct, frozen=True):
@@ -163,19 +174,19 @@ class FundingRule(msgspec.Struct, frozen=True):
     size trades, ``impact_notional`` or ``impact_margin`` times the highest leverage, in whole units
     of the quote currency (0, 0: best prices). ``contracts`` have a notional of their own."""
 
-    interval_ns: int = 0
-    interest_ppb: int = 0
-    clamp_ppb: int = 0
-    cap_ppb: int = 0
-    sample_interval_ns: int = 5_000_000_000
-    rate_period_ns: int = 0
+    interval_ns: Annotated[int, Seconds()] = 0
+    interest_ppb: Annotated[int, Rate(-BELOW_ONE, BELOW_ONE)] = 0
+    clamp_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 0
+    cap_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 0
+    sample_interval_ns: Annotated[int, Seconds(1)] = 5_000_000_000
+    rate_period_ns: Annotated[int, Seconds()] = 0
     method: str = "clamped_interest"
-    paid_on: str = PAID_ON_MARK
-    averaging: str = PLAIN
-    impact_notional: int = 0
-    impact_margin: int = 0
+    paid_on: Annotated[str, OneOf(PAID_ON_MARK, PAID_ON_INDEX)] = PAID_ON_MARK
+    averaging: Annotated[str, OneOf(PLAIN, RISING)] = PLAIN
+    impact_notional: Annotated[int, Whole(0, MAX_NOTIONAL, zero="best prices")] = 0
+    impact_margin: Annotated[int, Whole(0, MAX_NOTIONAL, zero="best prices")] = 0
     contracts: list[ImpactRule] = []
-    params: list[tuple[str, int]] = []
+    params: Annotated[list[tuple[str, int]], Figures()] = []
 
 
 class LiquidationRule(msgspec.Struct, frozen=True):
@@ -192,18 +203,18 @@ class LiquidationRule(msgspec.Struct, frozen=True):
     ``inclusive``: equity equal to maintenance triggers.
     """
 
-    stages: list[str]
+    stages: list[Annotated[str, OneOf(*STAGES)]]
     partial: str = "all"
-    restore_buffer_ppb: int = 0
-    fraction_ppb: int = 200_000_000
-    fraction_min_notional: int = 0
-    cooldown_ns: int = 0
-    after_fraction: str = "wait"
-    order_price: str = "bankruptcy"
-    slippage_ppb: int = 50_000_000
-    residual: str = "taker"
+    restore_buffer_ppb: Annotated[int, Rate(0, MAX_FACTOR_PPB)] = 0
+    fraction_ppb: Annotated[int, Rate(1, PPB)] = 200_000_000
+    fraction_min_notional: Annotated[int, Whole(0)] = 0
+    cooldown_ns: Annotated[int, Seconds()] = 0
+    after_fraction: Annotated[str, OneOf("wait", "whole")] = "wait"
+    order_price: Annotated[str, OneOf("bankruptcy", "slippage")] = "bankruptcy"
+    slippage_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 50_000_000
+    residual: Annotated[str, OneOf("taker", "account")] = "taker"
     inclusive: bool = False
-    params: list[tuple[str, int]] = []
+    params: Annotated[list[tuple[str, int]], Figures()] = []
 
 
 class FundRule(msgspec.Struct, frozen=True):
@@ -217,20 +228,20 @@ class FundRule(msgspec.Struct, frozen=True):
     positions' value it is insolvent; they are deleveraged, and what it owes is socialised.
     """
 
-    notional_cap_ppb: int = 0
-    loss_cap_ppb: int = 0
-    disposal_fraction_ppb: int = 0
-    disposal_interval_ns: int = 0
-    disposal_slippage_ppb: int = 0
-    solvency_ppb: int = 0
+    notional_cap_ppb: Annotated[int, Rate(0, MAX_FACTOR_PPB)] = 0
+    loss_cap_ppb: Annotated[int, Rate(0, PPB)] = 0
+    disposal_fraction_ppb: Annotated[int, Rate(0, PPB)] = 0
+    disposal_interval_ns: Annotated[int, Seconds()] = 0
+    disposal_slippage_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 0
+    solvency_ppb: Annotated[int, Rate(0, PPB)] = 0
 
 
 class BackstopRule(msgspec.Struct, frozen=True):
     """The backstop takes accounts whose equity is below ``trigger_ppb`` of maintenance, up to
     ``notional_cap_ppb`` of its own equity (0: no limit), and sells like the fund does."""
 
-    trigger_ppb: int = PPB
-    notional_cap_ppb: int = 0
+    trigger_ppb: Annotated[int, Rate(1, PPB)] = PPB
+    notional_cap_ppb: Annotated[int, Rate(0, MAX_FACTOR_PPB)] = 0
 
 
 class AdlRule(msgspec.Struct, frozen=True):
@@ -243,15 +254,15 @@ class AdlRule(msgspec.Struct, frozen=True):
     ranking: str = "profit_leverage"
     price: str = "bankruptcy"
     negative_equity_only: bool = False
-    max_distance_ppb: int = 50_000_000
-    params: list[tuple[str, int]] = []
+    max_distance_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 50_000_000
+    params: Annotated[list[tuple[str, int]], Figures()] = []
 
 
 class SocialisationRule(msgspec.Struct, frozen=True):
     """Who bears a deficit that is left: winners, by their open gains and those realised in the
     present and the preceding window of ``window_ns`` (0: open gains only)."""
 
-    window_ns: int = 86_400_000_000_000
+    window_ns: Annotated[int, Seconds()] = 86_400_000_000_000
 
 
 class WithdrawalRule(msgspec.Struct, frozen=True):
@@ -259,14 +270,14 @@ class WithdrawalRule(msgspec.Struct, frozen=True):
     stay behind beyond initial margin."""
 
     unrealised_profit: bool = False
-    min_notional_ppb: int = 0
+    min_notional_ppb: Annotated[int, Rate(0, PPB)] = 0
 
 
 class CollateralAssetRule(msgspec.Struct, frozen=True):
     """An asset, by its symbol, that counts at its index price less ``haircut_ppb``."""
 
     asset: str
-    haircut_ppb: int
+    haircut_ppb: Annotated[int, Rate(0, BELOW_ONE)]
 
 
 class CollateralRule(msgspec.Struct, frozen=True):
@@ -278,7 +289,7 @@ class CollateralRule(msgspec.Struct, frozen=True):
 
     margin_asset: str
     assets: list[CollateralAssetRule]
-    debt_limit: int = 0
+    debt_limit: Annotated[int, Whole(0, MAX_NOTIONAL, zero="no limit")] = 0
 
 
 class Rulebook(msgspec.Struct, frozen=True):
@@ -305,8 +316,8 @@ class Rulebook(msgspec.Struct, frozen=True):
     socialisation: SocialisationRule = SocialisationRule()
     withdrawal: WithdrawalRule = WithdrawalRule()
     profit_margins_orders: bool = True
-    market_slippage_ppb: int = 1_500_000
-    reduce_only: str = "cap"
+    market_slippage_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 1_500_000
+    reduce_only: Annotated[str, OneOf(*REDUCE_ONLY_RULES)] = "cap"
     collateral: list[CollateralRule] = []
 
     def to_json(self) -> str:

@@ -1,29 +1,30 @@
 """The door for rulebooks: TOML with decimals in, checked integers out.
 
-The keys follow `risk.rulebook`: a field ``x_ppb`` is the key ``x`` (a decimal fraction), a field
-``x_ns`` the key ``x_s`` (seconds), every other field a key of its own name. Decimals stand in
-quotes, because a TOML float is not exact. ``risk/rulebooks/README.md`` lists them all.
+The keys follow the units in `risk.rulebook`: a field ``x_ppb`` is the key ``x`` (a decimal
+fraction), a field ``x_ns`` the key ``x_s`` (seconds), every other field a key of its own name.
+Decimals stand in quotes, because a TOML float is not exact. ``risk/rulebooks/README.md`` lists them
+all.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final
 
 import msgspec
 
 from engine.instruments import AssetSpec, MarginSpec
+from engine.setting_units import exact_decimal, nine_decimals
 from engine.settings import (
+    Reader,
     SettingFault,
-    check_type,
     choice,
-    inner_place,
     refuse_unknown,
     table_at,
     told,
     unknown,
 )
 from engine.toml_text import TomlError, parse_toml
-from engine.units import parse_decimal, to_ns, to_ppb
 from risk.choices import CHOICES
 from risk.liquidation.policy import CLOSE_POLICIES
 from risk.margin.family import MARGIN_FAMILIES
@@ -35,7 +36,6 @@ from risk.rules.margin_table import TIER_FIGURES, MarginTable, check_margin_tabl
 from risk.rules.rulebook_check import check_rulebook
 
 SHIPPED: Final[Path] = Path(__file__).parent / "rulebooks"
-NO_DEADLINE: Final[str] = "none"
 ALSO: Final[str] = "also"
 """Other symbols with the same margin table."""
 
@@ -43,10 +43,6 @@ AT: Final[str] = "@"
 """Between a symbol and the date of its margin table."""
 
 MAX_FILE_BYTES: Final[int] = 1_000_000
-MAX_NUMBER: Final[int] = 10**18
-MAX_DECIMALS: Final[int] = 18
-"""What lies beyond is refused before any arithmetic: rates are cut at nine decimals with 28 digits
-to do it in, and an asset rarely has more decimals than 18."""
 
 
 class RulebookError(ValueError):
@@ -145,7 +141,7 @@ def parse_rulebook(text: str, file: str) -> RulebookFile:
 def _read_file(cited: dict[str, Any], file: str) -> RulebookFile:
     data, citations = take_citations(cited)
     rules = {key: value for key, value in data.items() if key != "margin"}
-    rulebook = _read_struct(Rulebook, rules, "", also_allowed=["margin"])
+    rulebook = _RulebookReader().struct(Rulebook, rules)
     check_rulebook(rulebook)
     if "call" in data and all(level.kind != LEVEL_CALL for level in rulebook.levels):
         raise SettingFault("call", f"has no effect; no level is of kind {LEVEL_CALL!r}")
@@ -162,42 +158,31 @@ def _read_file(cited: dict[str, Any], file: str) -> RulebookFile:
     return RulebookFile(file, rulebook, default, symbols, citations)
 
 
-# Structs, field by field
+class _RulebookReader(Reader):
+    """Tables that choose a mechanism also take its figures."""
+
+    def keys_beside(
+        self, kind: type[msgspec.Struct], table: dict[str, Any], place: str
+    ) -> list[str]:
+        """The keys of the figures; margin tables are read apart."""
+        if not place:
+            return ["margin"]
+        return [figure.key for figure in _chosen_figures(kind, table, place)]
+
+    def fields_beside(
+        self, kind: type[msgspec.Struct], table: dict[str, Any], place: str
+    ) -> dict[str, Any]:
+        """The figures as parameters."""
+        figures = _chosen_figures(kind, table, place)
+        if not figures:
+            return {}
+        found = _read_figures(figures, table, place)
+        given = [figure for figure in figures if figure.key in found]
+        params = sorted((figure.field, figure.inside(found[figure.key])) for figure in given)
+        return {"params": params}
 
 
-def toml_key(field: str) -> str:
-    """The key that stands for a field of a rule: without its unit, or with seconds for it."""
-    if field.endswith("_ppb"):
-        return field.removesuffix("_ppb")
-    if field.endswith("_ns"):
-        return f"{field.removesuffix('_ns')}_s"
-    return field
-
-
-def _read_struct(
-    kind: type[Any], table: dict[str, Any], place: str, also_allowed: list[str] | None = None
-) -> Any:
-    """One table of the file as the struct ``kind``; every key must belong to a field, or be a
-    figure of a mechanism the table chooses."""
-    fields = [field for field in msgspec.structs.fields(kind) if field.name != "params"]
-    keys = [toml_key(field.name) for field in fields]
-    figures = _chosen_figures(kind, table, place)
-    own = [figure.key for figure in figures]
-    refuse_unknown(table, keys + own + (also_allowed or []), place)
-    values: dict[str, Any] = {}
-    if figures:
-        values["params"] = _read_params(figures, table, place)
-    for field, key in zip(fields, keys, strict=True):
-        inner = inner_place(place, key)
-        if key in table:
-            optional = field.default == -1
-            values[field.name] = _read_value(field.name, field.type, table[key], inner, optional)
-        elif field.required:
-            raise SettingFault(inner, "is missing; it must be given")
-    return kind(**values)
-
-
-def _chosen_figures(kind: type[Any], table: dict[str, Any], place: str) -> list[Figure]:
+def _chosen_figures(kind: type[msgspec.Struct], table: dict[str, Any], place: str) -> list[Figure]:
     """The figures of the mechanisms a table names, or leaves at their default."""
     usual = {field.name: field.default for field in msgspec.structs.fields(kind)}
     figures: list[Figure] = []
@@ -206,82 +191,6 @@ def _chosen_figures(kind: type[Any], table: dict[str, Any], place: str) -> list[
         if isinstance(name, str):
             figures += registry.get(name).figures
     return figures
-
-
-def _read_params(figures: list[Figure], table: dict[str, Any], place: str) -> list[tuple[str, int]]:
-    params: list[tuple[str, int]] = []
-    for figure in figures:
-        inner = f"{place}.{figure.key}"
-        if figure.key in table:
-            value = _figure(figure, table[figure.key], inner)
-            params.append((figure.field, figure.inside(value)))
-        elif not figure.default:
-            raise SettingFault(inner, "is missing; it must be given")
-    return sorted(params)
-
-
-def _read_value(field: str, kind: Any, value: Any, place: str, optional: bool) -> Any:
-    """One value in inside units. ``optional``: the word none is allowed and means -1."""
-    if field.endswith(("_ppb", "_ns")):
-        if optional and value == NO_DEADLINE:
-            return -1
-        return _read_number(field, value, place, optional)
-    if field == "weights":
-        return _read_weights(value, place)
-    if get_origin(kind) is list:
-        inner = get_args(kind)[0]
-        if not isinstance(value, list):
-            raise SettingFault(place, f"{value!r} must be a list")
-        return [
-            _read_value("", inner, entry, f"{place}[{number}]", False)
-            for number, entry in enumerate(value, 1)
-        ]
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _read_struct(kind, table_at(value, place), place)
-    check_type(value, kind, place)
-    return value
-
-
-def _read_number(field: str, value: Any, place: str, optional: bool) -> int:
-    number = _decimal(value, place)
-    if number != round(number, 9):
-        raise SettingFault(place, f"{value!r} is too fine; at most nine decimals")
-    inside = to_ns(str(number), place) if field.endswith("_ns") else to_ppb(str(number), place)
-    if optional and inside < 0:
-        raise SettingFault(place, f"{value!r} is negative; give seconds or {NO_DEADLINE!r}")
-    return inside
-
-
-def _read_weights(value: Any, place: str) -> list[tuple[int, int]]:
-    weights: list[tuple[int, int]] = []
-    for source, weight in table_at(value, place).items():
-        if not source.isdecimal():
-            raise SettingFault(place, f"source {source!r} must be a whole number in quotes")
-        if type(weight) is not int:
-            raise SettingFault(
-                place, f"weight {weight!r} of source {source} must be a whole number"
-            )
-        weights.append((int(source), weight))
-    return sorted(weights)
-
-
-def _decimal(value: Any, place: str) -> Decimal:
-    if isinstance(value, float):
-        raise SettingFault(
-            place, f'{value!r} is a float and not exact; write it in quotes: "{value}"'
-        )
-    try:
-        number = parse_decimal(value, place)
-    except ValueError as error:
-        problem = str(error).removeprefix(f"{place}: ")
-        raise SettingFault(
-            place, f"{problem}; write a decimal in quotes or a whole number"
-        ) from None
-    if abs(number) > MAX_NUMBER:
-        raise SettingFault(place, f"{value!r} is too large; at most {MAX_NUMBER}")
-    if int(number.as_tuple().exponent) < -MAX_DECIMALS:
-        raise SettingFault(place, f"{value!r} is too fine; at most {MAX_DECIMALS} decimals")
-    return number
 
 
 # Margin tables
@@ -335,7 +244,7 @@ def _read_margin(table: dict[str, Any], place: str, also_allowed: list[str]) -> 
 
 
 def _read_figures(
-    figures: tuple[Figure, ...], table: dict[str, Any], place: str
+    figures: Sequence[Figure], table: dict[str, Any], place: str
 ) -> dict[str, Decimal]:
     """The figures the table gives; one without default must be there."""
     found: dict[str, Decimal] = {}
@@ -371,8 +280,6 @@ def _read_tiers(value: Any, place: str) -> list[TierRow]:
 def _figure(figure: Figure, value: Any, place: str) -> Decimal:
     if figure.unit == COUNT and type(value) is not int:
         raise SettingFault(place, f"{value!r} must be a whole number")
-    number = _decimal(value, place)
     # Rates become parts per billion; notionals and sizes are left to the asset's own grid.
-    if figure.unit not in (AMOUNT, SIZE) and number != round(number, 9):
-        raise SettingFault(place, f"{value!r} is too fine; at most nine decimals")
-    return number
+    own_grid = figure.unit in (AMOUNT, SIZE)
+    return exact_decimal(value, place) if own_grid else nine_decimals(value, place)

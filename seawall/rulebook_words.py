@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.settings import fields_of
 from engine.units import PPB, SECOND_NS, from_ppb
 from risk.choices import CHOICES
 from risk.liquidation.policy import CLOSE_POLICIES
@@ -22,7 +23,7 @@ from risk.rulebook import (
     Rulebook,
     SymbolFeeRule,
 )
-from risk.rulebook_file import RulebookFile, toml_key
+from risk.rulebook_file import RulebookFile
 from risk.rules.citations import ENGINE, Citations
 from risk.rules.margin_table import MarginTable
 
@@ -184,8 +185,8 @@ def keys_without_effect(rules: Rulebook) -> list[str]:
     if not MARK_METHODS.get(rules.mark.method).weighs:
         keys.append("mark.weights")
     if not rules.funding.interval_ns:
-        fields = FundingRule.__struct_fields__
-        keys += [f"funding.{toml_key(field)}" for field in fields if field != "interval_ns"]
+        fields = fields_of(FundingRule)
+        keys += [f"funding.{field.key}" for field in fields if field.name != "interval_ns"]
     if not CLOSE_POLICIES.get(rules.liquidation.partial).paced:
         keys += ["liquidation.fraction", "liquidation.fraction_min_notional"]
         keys += ["liquidation.cooldown_s", "liquidation.after_fraction"]
@@ -253,22 +254,21 @@ def _table(table: str, plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
     elif table:
         yield from _struct(f"{table}.", plain[table])
     else:
-        for field in ("profit_margins_orders", "market_slippage_ppb", "reduce_only"):
-            key = toml_key(field)
-            yield key, _sentence(key, field, plain[field])
+        for field in fields_of(Rulebook):
+            if field.key in SENTENCES:
+                yield field.key, _sentence(field.key, field.name, plain[field.name])
 
 
 def _struct(prefix: str, rule: msgspec.Struct) -> Iterator[tuple[str, str]]:
-    for field in rule.__struct_fields__:
-        if field == "params":
-            yield from _params(prefix, rule)
+    for field in fields_of(type(rule)):
+        value = getattr(rule, field.name)
+        if field.name == "contracts":
+            yield from _CONTRACTS[prefix](value)
             continue
-        if field == "contracts":
-            yield from _CONTRACTS[prefix](getattr(rule, field))
-            continue
-        key = f"{prefix}{toml_key(field)}"
-        value = getattr(rule, field)
-        yield key, _sentence(key, field, value)
+        key = f"{prefix}{field.key}"
+        yield key, _sentence(key, field.name, value)
+    if prefix[:-1] in CHOICES:
+        yield from _params(prefix, rule)
 
 
 def _contract_fees(rules: list[SymbolFeeRule]) -> Iterator[tuple[str, str]]:

@@ -40,6 +40,7 @@ DOORS = (
     "engine/record/service_journal.py",
     "engine/record/skip_file.py",
     "engine/record/snapshot_file.py",
+    "engine/setting_units.py",
     "risk/rulebook_file.py",
     "risk/margin/ccxt_tiers.py",
 )

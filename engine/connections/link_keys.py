@@ -7,7 +7,7 @@ use.
 import msgspec
 
 
-class LinkKeys(msgspec.Struct, forbid_unknown_fields=True):
+class LinkKeys(msgspec.Struct):
     """The pair all services share, in Z85; empty: links are not encrypted."""
 
     public: str = ""

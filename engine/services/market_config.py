@@ -8,7 +8,7 @@ SOURCE_ID: Final[int] = 1
 """The source of index and asset prices that the clock speaks for."""
 
 
-class AssetEntry(msgspec.Struct, forbid_unknown_fields=True):
+class AssetEntry(msgspec.Struct):
     """An asset to be listed. Without ``asset_id`` it is its place in the list, from 1."""
 
     symbol: str
@@ -16,7 +16,7 @@ class AssetEntry(msgspec.Struct, forbid_unknown_fields=True):
     asset_id: int = 0
 
 
-class InstrumentEntry(msgspec.Struct, forbid_unknown_fields=True):
+class InstrumentEntry(msgspec.Struct):
     """A perpetual contract to be listed; the fields are those of a scenario's instrument.
 
     Without ``instrument_id`` it is its place in the list, from 1. ``settle`` is an asset's symbol,
@@ -43,7 +43,7 @@ class InstrumentEntry(msgspec.Struct, forbid_unknown_fields=True):
     index_step_ppm: int = 300
 
 
-class AccountEntry(msgspec.Struct, forbid_unknown_fields=True):
+class AccountEntry(msgspec.Struct):
     """Traders' accounts to be opened: ``count`` of them, from ``account_id`` on, all alike.
 
     ``deposit`` is an amount for each asset's symbol, ``leverage`` a whole number for each

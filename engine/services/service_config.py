@@ -4,7 +4,7 @@ Times are whole milliseconds, sizes bytes, prices ticks of their instrument.
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,9 +14,9 @@ from engine.record.service_journal import DURABLE_DISK, DURABLE_PROCESS
 from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
 from engine.services.market_config import AccountEntry, AssetEntry, InstrumentEntry, MarketConfig
 from engine.services.shards import MAX_SHARDS, Shards, component_of
-from engine.settings import SettingFault, check_type, choice, refuse_unknown, told, within
+from engine.setting_units import OneOf, PositiveDecimal, Whole
+from engine.settings import Reader, SettingFault, refuse_unknown, told
 from engine.toml_text import TomlError, parse_toml
-from engine.units import to_ppb
 
 CLOCK: Final[str] = "clock"
 SERVICES: Final[tuple[str, ...]] = (RISK, MATCHING, LIQUIDATION, GATEWAY)
@@ -50,48 +50,31 @@ LOOPBACK: Final[tuple[str, ...]] = ("127.0.0.1", "localhost", "[::1]", "::1")
 """Hosts only this machine reaches."""
 
 
-AT_LEAST_ONE: Final[tuple[str, ...]] = (
-    "snapshot_every",
-    "snapshot_bytes",
-    "clock.tick_ms",
-    "gateway.max_message_bytes",
-    "gateway.max_batch",
-    "gateway.batches_in_flight",
-    "gateway.remembered_requests",
-    "gateway.remembered_event_bytes",
-    "gateway.max_clock_jump_s",
-    "gateway.max_sessions",
-    "gateway.max_subscriptions",
-    "gateway.max_waiting_bytes",
-)
-"""Settings that cannot be 0."""
-
-
 class ConfigError(ValueError):
     """A configuration cannot be used; the text names file, field and what is allowed."""
 
 
-class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True):
+class GatewayConfig(msgspec.Struct):
     """The doors. ``keys`` is the file of client keys; without one every client may do everything,
     which is refused on other addresses than this machine's own. Limits are per client."""
 
     commands: str = "tcp://127.0.0.1:7400"
     market_data: str = "tcp://127.0.0.1:7401"
     keys: str = ""
-    max_message_bytes: int = 262_144
+    max_message_bytes: Annotated[int, Whole(1)] = 262_144
     max_commands_per_second: int = 0
-    max_batch: int = 500
-    batches_in_flight: int = 4
-    remembered_requests: int = 10_000
-    remembered_event_bytes: int = 2_097_152
-    max_clock_jump_s: int = 600
-    max_sessions: int = 1_000
-    max_subscriptions: int = 2_000
-    max_waiting_bytes: int = 16_777_216
+    max_batch: Annotated[int, Whole(1)] = 500
+    batches_in_flight: Annotated[int, Whole(1)] = 4
+    remembered_requests: Annotated[int, Whole(1)] = 10_000
+    remembered_event_bytes: Annotated[int, Whole(1)] = 2_097_152
+    max_clock_jump_s: Annotated[int, Whole(1)] = 600
+    max_sessions: Annotated[int, Whole(1)] = 1_000
+    max_subscriptions: Annotated[int, Whole(1)] = 2_000
+    max_waiting_bytes: Annotated[int, Whole(1)] = 16_777_216
     depth_levels: int = 50
 
 
-class IndexConfig(msgspec.Struct, forbid_unknown_fields=True):
+class IndexConfig(msgspec.Struct):
     """A walk of the index the oracle publishes: start in ticks, step in parts per million."""
 
     instrument_id: int
@@ -100,23 +83,23 @@ class IndexConfig(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 1
 
 
-class AssetPriceConfig(msgspec.Struct, forbid_unknown_fields=True):
+class AssetPriceConfig(msgspec.Struct):
     """A walk of a collateral asset's price: start in whole units of the asset it counts in."""
 
     asset_id: int
-    start_price: str
+    start_price: Annotated[str, PositiveDecimal()]
     step_ppm: int = 300
     seed: int = 1
 
 
-class ClockConfig(msgspec.Struct, forbid_unknown_fields=True):
+class ClockConfig(msgspec.Struct):
     """How often time passes, and the index and asset prices published with it.
 
     The clock is a client of the gateway; with client keys it needs one with the admin right
     (``public`` and ``secret``) and the gateway's public key, all in Z85.
     """
 
-    tick_ms: int = 1_000
+    tick_ms: Annotated[int, Whole(1)] = 1_000
     index: list[IndexConfig] = []
     asset: list[AssetPriceConfig] = []
     server_public: str = ""
@@ -124,7 +107,7 @@ class ClockConfig(msgspec.Struct, forbid_unknown_fields=True):
     secret: str = ""
 
 
-class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
+class MetricsConfig(msgspec.Struct):
     """Where Prometheus finds the services: at ``base_port`` the gateway (or the one service there
     is), at the ones after it risk, matching (each shard) and liquidation, then `seawall up` itself;
     0 is off. Anyone who reaches ``host`` may read."""
@@ -143,13 +126,13 @@ class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
         return self.base_port and self.base_port + order.index(service)
 
 
-class LogConfig(msgspec.Struct, forbid_unknown_fields=True):
+class LogConfig(msgspec.Struct):
     """How the services log on stderr: `LOG_TEXT` for lines to read, else structured lines too."""
 
-    format: str = LOG_TEXT
+    format: Annotated[str, OneOf(*LOG_FORMATS)] = LOG_TEXT
 
 
-class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
+class ServiceConfig(msgspec.Struct):
     """Everything the services need to know. ``layout`` is `ONE` or `SEPARATE`. The others are for
     separate services: ``addresses`` replaces the inbox of one, for several hosts; the default is a
     socket file in ``run_dir``. ``matching_shards`` is the number of matching processes. A run
@@ -162,13 +145,13 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
     accounts: list[AccountEntry] = []
     fund: dict[str, str] = {}
     backstop: dict[str, str] = {}
-    layout: str = ONE
-    matching_shards: int = 1
-    durability: str = DURABLE_PROCESS
-    snapshot_every: int = 20_000
-    snapshot_bytes: int = 2_097_152
+    layout: Annotated[str, OneOf(ONE, SEPARATE)] = ONE
+    matching_shards: Annotated[int, Whole(1, MAX_SHARDS)] = 1
+    durability: Annotated[str, OneOf(DURABLE_PROCESS, DURABLE_DISK)] = DURABLE_PROCESS
+    snapshot_every: Annotated[int, Whole(1)] = 20_000
+    snapshot_bytes: Annotated[int, Whole(1)] = 2_097_152
     publish_depth: bool = True
-    restart_silent_after_s: int = 0
+    restart_silent_after_s: Annotated[int, Whole(0)] = 0
     addresses: dict[str, str] = {}
     link_keys: LinkKeys = msgspec.field(default_factory=LinkKeys)
     gateway: GatewayConfig = msgspec.field(default_factory=GatewayConfig)
@@ -219,28 +202,13 @@ class ServiceConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def _check(config: ServiceConfig) -> None:
-    """Refuse values that are not allowed, alone or beside the others."""
-    choice("durability", config.durability, (DURABLE_PROCESS, DURABLE_DISK))
-    choice("log.format", config.log.format, LOG_FORMATS)
-    within("matching_shards", config.matching_shards, 1, MAX_SHARDS)
+    """Refuse values that are not allowed beside the others."""
     _check_layout(config)
     _check_links(config)
-    _check_clock(config)
-    _check_numbers(config)
+    _check_metrics(config)
 
 
-def _check_numbers(config: ServiceConfig) -> None:
-    for place in AT_LEAST_ONE:
-        value: Any = config
-        for key in place.split("."):
-            value = getattr(value, key)
-        if value < 1:
-            raise SettingFault(place, f"is {value}; it must be at least 1")
-    if config.restart_silent_after_s < 0:
-        raise SettingFault(
-            "restart_silent_after_s",
-            f"is {config.restart_silent_after_s}; allowed: seconds, or 0 for never",
-        )
+def _check_metrics(config: ServiceConfig) -> None:
     last_base = 65_535 - len(config.services())
     if not 0 <= config.metrics.base_port <= last_base:
         raise SettingFault(
@@ -262,8 +230,7 @@ def _check_links(config: ServiceConfig) -> None:
 
 
 def _check_layout(config: ServiceConfig) -> None:
-    """Refuse a layout that is none, and settings the layout has no use for."""
-    choice("layout", config.layout, (ONE, SEPARATE))
+    """Refuse settings the layout has no use for."""
     if config.layout == ONE:
         needs = f'the layout is "{ONE}"; give layout = "{SEPARATE}"'
         if config.matching_shards != 1:
@@ -278,18 +245,6 @@ def _check_layout(config: ServiceConfig) -> None:
     refuse_unknown(config.addresses, list(config.services()), "addresses")
 
 
-def _check_clock(config: ServiceConfig) -> None:
-    """Refuse starting prices that are none."""
-    for number, asset in enumerate(config.clock.asset, 1):
-        place = f"clock.asset[{number}].start_price"
-        try:
-            start_ppb = to_ppb(asset.start_price, place)
-        except ValueError as error:
-            raise SettingFault(place, str(error).removeprefix(f"{place}: ")) from None
-        if start_ppb < 1:
-            raise SettingFault(place, f"is {asset.start_price}; it must be positive")
-
-
 def parse_config(text: str, file: str) -> ServiceConfig:
     """The settings a TOML text gives.
 
@@ -297,12 +252,10 @@ def parse_config(text: str, file: str) -> ServiceConfig:
         ConfigError: not TOML, an unknown or wrongly typed field, or a value that is not allowed.
     """
     try:
-        table = parse_toml(text)
-        check_type(table, ServiceConfig, "")
-        config = msgspec.convert(table, ServiceConfig)
+        config = Reader().struct(ServiceConfig, parse_toml(text))
         _check(config)
     except SettingFault as fault:
         raise ConfigError(told(file, text, fault.place, fault.problem)) from None
-    except (TomlError, msgspec.ValidationError) as error:
+    except TomlError as error:
         raise ConfigError(f"{file}: {error}") from None
     return config

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from engine.instruments import AssetSpec
+from engine.settings import fields_of
 from engine.toml_text import parse_toml
 from risk.rulebook import LEVEL_CALL, BorrowRule, Rulebook
 from risk.rulebook_file import (
@@ -14,7 +15,6 @@ from risk.rulebook_file import (
     list_rulebooks,
     load_rulebook,
     parse_rulebook,
-    toml_key,
 )
 from risk.rules.citations import ASSUMED, ENGINE, figures, take_citations
 from seawall import load_scenario
@@ -91,16 +91,16 @@ def keys_in_force(rules: Rulebook) -> list[str]:
     if all(level.kind != LEVEL_CALL for level in rules.levels):
         off.add("call")
     keys = []
-    for field in msgspec.structs.fields(Rulebook):
+    for field in fields_of(Rulebook):
         value = getattr(rules, field.name)
         if field.name in off:
             continue
         if not isinstance(value, msgspec.Struct):
-            keys.append(toml_key(field.name))
+            keys.append(field.key)
             continue
-        inner = [f"{field.name}.{toml_key(name)}" for name in value.__struct_fields__]
-        silent = [f"{field.name}.{name}" for name in ("params", "contracts")]
-        keys += [key for key in inner if key not in (*keys_without_effect(rules), *silent)]
+        inner = [f"{field.key}.{each.key}" for each in fields_of(type(value))]
+        silent = (*keys_without_effect(rules), f"{field.key}.contracts")
+        keys += [key for key in inner if key not in silent]
     return keys
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
+from engine.settings import fields_of
 from engine.toml_lines import find_line
 from risk.choices import CHOICES
 from risk.margin import MARGIN_FAMILIES, build_margin_model
@@ -28,7 +29,6 @@ from risk.rulebook_file import (
     list_rulebooks,
     load_rulebook,
     parse_rulebook,
-    toml_key,
 )
 from risk.rules.margin_table import TIER_FIGURES
 from risk.rules.rulebook_check import check_rulebook
@@ -206,14 +206,12 @@ def test_expected_rulebooks_ship_and_the_readme_names_each_of_them() -> None:
 
 def keys_of(kind: type) -> list[str]:
     keys: list[str] = []
-    for field in msgspec.structs.fields(kind):
-        if field.name == "params":
-            continue
-        inner = get_args(field.type)[0] if get_origin(field.type) is list else field.type
+    for field in fields_of(kind):
+        inner = get_args(field.kind)[0] if get_origin(field.kind) is list else field.kind
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
             keys += keys_of(inner)
         else:
-            keys.append(toml_key(field.name))
+            keys.append(field.key)
     return keys
 
 
