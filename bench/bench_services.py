@@ -10,7 +10,7 @@ def test_a_short_round() -> None:
         build=None,
         interpreted=True,
         samples=20,
-        seconds=0.5,
+        seconds=2.0,
         batch=50,
         durability=["process"],
         layout=["one"],
