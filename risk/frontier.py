@@ -12,6 +12,7 @@ too wide cannot occur: the slope of the requirement is bounded by the margin mod
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
+from engine.commands import MAX_TICKS
 from engine.instruments import Instrument
 from engine.units import PPB, Rate, scale_down
 
@@ -401,4 +402,10 @@ def _place_position(
         low_ticks = low_limit(instrument, lots, mark_ticks, down_q)
     if up_q >= 0:
         high_ticks = high_limit(instrument, lots, mark_ticks, up_q)
+    if requirement.jumps(position):
+        # A jump may take the account to another level, on the way to a gain too.
+        low_ticks = requirement.within_tier_ticks(position, max(1, low_ticks))
+        high_ticks = requirement.within_tier_ticks(
+            position, MAX_TICKS if high_ticks == NO_THRESHOLD else high_ticks
+        )
     listing.frontier.place(position, low_ticks, high_ticks, widen)

@@ -12,7 +12,7 @@ from engine.native import mypyc_attr
 from engine.units import PPB, magnitude, scale_down
 from risk.frontier import NO_THRESHOLD, ROUNDING_SLACK_Q
 from risk.health import collateral_q, open_loss_q, unrealised_q
-from risk.solve import PriceLine
+from risk.solve import PriceLine, last_in_tier_ticks
 
 if TYPE_CHECKING:
     from engine.internal import AccountFacts, PositionFacts
@@ -65,7 +65,16 @@ class Requirement:
 
     def slope_bound_ppb(self, position: "Position") -> int:
         """An upper bound on how fast the account's maintenance changes with the notional of one
-        position of this size, whatever the prices are."""
+        position of this size, whatever the prices are, but for jumps."""
+        raise NotImplementedError
+
+    def jumps(self, position: "Position") -> bool:
+        """Whether the account's maintenance jumps somewhere as the price of one position moves."""
+        raise NotImplementedError
+
+    def within_tier_ticks(self, position: "Position", edge_ticks: int) -> int:
+        """The last price, on the way from the mark to an edge, up to which maintenance does not
+        jump."""
         raise NotImplementedError
 
     def rate_bound_ppb(self, position: "Position", low_ticks: int, high_ticks: int) -> int:
@@ -212,6 +221,18 @@ class PositionSum(Requirement):
         """The bound of the margin model."""
         return position.listing.model.slope_bound_ppb(position.qty_lots)
 
+    def jumps(self, position: "Position") -> bool:
+        """As the margin model does."""
+        return position.listing.model.jumps
+
+    def within_tier_ticks(self, position: "Position", edge_ticks: int) -> int:
+        """The edge, or the last price before it in the tier of the mark."""
+        listing = position.listing
+        lots = position.qty_lots
+        return last_in_tier_ticks(
+            listing.instrument, listing.model, lots, listing.mark_ticks, edge_ticks
+        )
+
     def rate_bound_ppb(self, position: "Position", low_ticks: int, high_ticks: int) -> int:
         """Maintenance per notional where the notional is largest, or, of a model whose rate may
         fall, that maintenance per least notional; rounded up."""
@@ -269,7 +290,13 @@ class PositionSum(Requirement):
                 moving.append(position)
                 other_equity_q -= unrealised_q(position)
                 other_maintenance_q -= self.share_q(position)
-        line = PriceLine(listing.instrument, listing.model, other_equity_q, other_maintenance_q)
+        line = PriceLine(
+            listing.instrument,
+            listing.model,
+            other_equity_q,
+            other_maintenance_q,
+            listing.mark_ticks,
+        )
         for position in moving:
             line.add_leg(position.qty_lots, position.entry_value_q, position.leverage)
         return line

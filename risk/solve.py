@@ -21,7 +21,8 @@ class PriceLine:
 
     ``other_equity_q`` is the wallet plus the unrealised profit of every other position,
     ``other_maintenance_q`` their requirement; both stand still. Up to two legs are added: one in
-    one-way mode, a long and a short in hedge mode.
+    one-way mode, a long and a short in hedge mode. ``start_ticks`` is the present price where there
+    is one (0: none): with a model that jumps the search begins there.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class PriceLine:
         "_other_equity_q",
         "_other_maintenance_q",
         "_quantities",
+        "_start_ticks",
         "net_lots",
     )
 
@@ -41,7 +43,9 @@ class PriceLine:
         model: MarginModel,
         other_equity_q: int,
         other_maintenance_q: int,
+        start_ticks: int = 0,
     ) -> None:
+        self._start_ticks = start_ticks
         self._instrument = instrument
         self._model = model
         self._other_equity_q = other_equity_q
@@ -92,16 +96,29 @@ class PriceLine:
     def level_ticks(self, factor_ppb: int, inclusive: bool) -> int | None:
         """First breached price on the way down (net long) or up (net short or flat).
 
-        About forty trials: a bisection over all prices from one tick to ``MAX_TICKS``.
+        About forty trials: a bisection over all prices from one tick to ``MAX_TICKS``, or over
+        those of one tier after the other where the requirement jumps between them.
         """
-        if self.net_lots > 0:
-            if not self.below(LOWEST_TICKS, factor_ppb, inclusive):
+        worst = LOWEST_TICKS if self.net_lots > 0 else MAX_TICKS
+        best = MAX_TICKS if self.net_lots > 0 else LOWEST_TICKS
+        step = -1 if self.net_lots > 0 else 1
+        if not self._model.jumps:
+            if not self.below(worst, factor_ppb, inclusive):
                 return None
-            breached, safe = LOWEST_TICKS, MAX_TICKS + 1
-        else:
-            if not self.below(MAX_TICKS, factor_ppb, inclusive):
+            return self._between(worst, best - step, factor_ppb, inclusive)
+        near = self._start_ticks or best
+        if self.below(near, factor_ppb, inclusive):
+            return self._between(near, best - step, factor_ppb, inclusive)
+        while True:
+            far = self._last_in_tiers(near, worst)
+            if self.below(far, factor_ppb, inclusive):
+                return self._between(far, near - step, factor_ppb, inclusive)
+            if far == worst:
                 return None
-            breached, safe = MAX_TICKS, LOWEST_TICKS - 1
+            near = far + step
+
+    def _between(self, breached: int, safe: int, factor_ppb: int, inclusive: bool) -> int:
+        """A breached price next to one that is not, between two such."""
         while abs(breached - safe) > 1:
             middle = (breached + safe) // 2  # rounded down: any price strictly between serves
             if self.below(middle, factor_ppb, inclusive):
@@ -109,6 +126,31 @@ class PriceLine:
             else:
                 safe = middle
         return breached
+
+    def _last_in_tiers(self, near: int, far: int) -> int:
+        """The last price, on the way from one to another, up to which no leg changes its tier."""
+        for lots in self._quantities:
+            far = last_in_tier_ticks(self._instrument, self._model, lots, near, far)
+        return far
+
+
+def last_in_tier_ticks(
+    instrument: Instrument, model: MarginModel, lots: int, near_ticks: int, far_ticks: int
+) -> int:
+    """The last price, on the way from one to another, at which ``lots`` are in the tier they are in
+    at the first. Found by halving."""
+    floor_q = model.tier_floor_q(instrument.notional_q(lots, near_ticks))
+    if model.tier_floor_q(instrument.notional_q(lots, far_ticks)) == floor_q:
+        return far_ticks
+    within = near_ticks
+    beyond = far_ticks
+    while abs(beyond - within) > 1:
+        middle = (within + beyond) // 2
+        if model.tier_floor_q(instrument.notional_q(lots, middle)) == floor_q:
+            within = middle
+        else:
+            beyond = middle
+    return within
 
 
 def liquidation_price_ticks(
@@ -135,6 +177,7 @@ def liquidation_price_ticks(
     The rates of the model times the factor must stay below 100 %. Health then falls all the way for
     linear contracts at factor 1 and for inverse longs, and the price is unique. A larger factor, or
     an inverse short, may have several within the few quanta that rounding moves: it is one of them.
+    Where the requirement jumps a gain may breach too; the first price from the safe end counts.
     """
     if qty_lots == 0:
         return None

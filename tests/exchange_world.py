@@ -89,6 +89,10 @@ STEEP_TIERS = with_deductions(
         MarginTier(20_000_000, 10**15, 125_000_000, 4, 0),
     ]
 )
+WHOLE_TIERS = [
+    MarginTier(tier.floor_q, tier.cap_q, tier.maintenance_ppb, tier.max_leverage, 0)
+    for tier in STEEP_TIERS
+]
 
 
 def harsh_rulebook() -> Rulebook:
@@ -159,6 +163,7 @@ RULEBOOKS: dict[str, Rulebook] = {
     **{name: load_rulebook(name).rulebook for name in SHIPPED},
     "harsh": harsh_rulebook(),
     "tiers": tier_rulebook(),
+    "whole-tiers": msgspec.structs.replace(tier_rulebook(), name="whole-tiers"),
     "harsh-collateral": with_collateral(harsh_rulebook(), "harsh-collateral", 100),
     "tiers-collateral": with_collateral(tier_rulebook(), "tiers-collateral", 0),
     "teaching-collateral": with_collateral(
@@ -172,6 +177,9 @@ def instruments(rules: str) -> list[InstrumentSpec]:
     venue = None
     if rules in SHIPPED:
         venue = load_rulebook(rules).margin_spec(USD, BOLDEST.get(rules), "0.01")
+    steep = MarginSpec("brackets", STEEP_TIERS)
+    if rules == "whole-tiers":
+        steep = MarginSpec("whole_tier", WHOLE_TIERS)
     return [
         build_instrument_spec(
             instrument_id=0,
@@ -180,7 +188,7 @@ def instruments(rules: str) -> list[InstrumentSpec]:
             asset=USD,
             tick="0.1",
             lot="0.01",
-            margin=venue or MarginSpec("brackets", STEEP_TIERS),
+            margin=venue or steep,
             band_ppb=300_000_000,
         ),
         build_instrument_spec(
@@ -190,7 +198,7 @@ def instruments(rules: str) -> list[InstrumentSpec]:
             asset=USD,
             tick="1",
             lot="0.1",
-            margin=MarginSpec("brackets", STEEP_TIERS),
+            margin=steep,
             min_qty="0.2",
         ),
         build_instrument_spec(

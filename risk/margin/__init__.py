@@ -5,6 +5,7 @@ from risk.margin.model import MarginModel
 from risk.margin.models.brackets import BracketMargin
 from risk.margin.models.linear_in_size import LinearInSizeMargin
 from risk.margin.models.used_margin import UsedMargin
+from risk.margin.models.whole_tier import WholeTierMargin
 from risk.margin.tiers import next_deduction_q, validate_tiers, with_deductions
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "LinearInSizeMargin",
     "MarginModel",
     "UsedMargin",
+    "WholeTierMargin",
     "build_margin_model",
     "next_deduction_q",
     "validate_tiers",

@@ -27,6 +27,9 @@ class MarginModel:
     """Whether maintenance per notional never falls, but for roundings, as the price makes the
     notional larger."""
 
+    jumps: bool = False
+    """Whether `maintenance_q` jumps up at the floor of a tier (`tier_floor_q`)."""
+
     def maintenance_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
     ) -> int:
@@ -47,7 +50,7 @@ class MarginModel:
         """An upper bound on how fast `maintenance_q` grows with notional, for this size.
 
         The frontier uses it: however far the price moves, the requirement rises by at most this
-        rate times the change in notional.
+        rate times the change in notional. Of a model that jumps it holds within each tier.
         """
         raise NotImplementedError
 

@@ -70,6 +70,21 @@ def check_deductions(rows: list[TierRow]) -> None:
             )
 
 
+def refuse_deductions(rows: list[TierRow]) -> None:
+    """Refuse deductions, where the whole position pays the rate of its tier.
+
+    Raises:
+        SettingFault: the first row that has one.
+    """
+    for number, row in enumerate(rows, 1):
+        if row.deduction:
+            raise SettingFault(
+                f"tiers[{number}].deduction",
+                f"{row.deduction} has no meaning where the whole position pays the rate of its "
+                "tier; leave it out",
+            )
+
+
 def _check_step(place: str, before: TierRow, row: TierRow) -> None:
     if row.maintenance < before.maintenance:
         raise SettingFault(

@@ -37,11 +37,38 @@ def validate_tiers(tiers: list[MarginTier]) -> None:
     """Refuse a bracket table no margin can be computed from.
 
     Raises:
+        ValueError: as `validate_whole_tiers`, or a deduction is not the continuous one. The message
+            names the row (from 1), the value and what is allowed.
+    """
+    _check_rows(tiers)
+    for index, tier in enumerate(tiers[1:], 1):
+        before = tiers[index - 1]
+        expected = next_deduction_q(
+            before.deduction_q, tier.floor_q, before.maintenance_ppb, tier.maintenance_ppb
+        )
+        if tier.deduction_q != expected:
+            raise ValueError(
+                f"margin table row {index + 1}: deduction {tier.deduction_q} makes the margin jump "
+                f"at {tier.floor_q}; it must be {expected}"
+            )
+
+
+def validate_whole_tiers(tiers: list[MarginTier]) -> None:
+    """Refuse a table of tiers, each with one rate for the whole position, that is none.
+
+    Raises:
         ValueError: the table is empty, does not start at 0, has a gap, an overlap or an empty row;
             a rate or leverage is not positive; rates fall or leverages rise with size; maintenance
-            is not strictly below initial margin at the maximum leverage; a deduction is not the
-            continuous one. The message names the row (from 1), the value and what is allowed.
+            is not strictly below initial margin at the maximum leverage; there is a deduction. The
+            message names the row (from 1), the value and what is allowed.
     """
+    _check_rows(tiers)
+    for row, tier in enumerate(tiers, 1):
+        if tier.deduction_q != 0:
+            raise ValueError(f"margin table row {row}: deduction {tier.deduction_q} must be 0")
+
+
+def _check_rows(tiers: list[MarginTier]) -> None:
     if not tiers:
         raise ValueError("margin table: no rows; it needs at least one tier with floor 0")
     first = tiers[0]
@@ -88,12 +115,4 @@ def _check_step(row: int, before: MarginTier, tier: MarginTier) -> None:
         raise ValueError(
             f"{where}: max leverage {tier.max_leverage} rises; it may be at most that of "
             f"row {row - 1}, {before.max_leverage}"
-        )
-    expected = next_deduction_q(
-        before.deduction_q, tier.floor_q, before.maintenance_ppb, tier.maintenance_ppb
-    )
-    if tier.deduction_q != expected:
-        raise ValueError(
-            f"{where}: deduction {tier.deduction_q} makes the margin jump at {tier.floor_q}; "
-            f"it must be {expected}"
         )

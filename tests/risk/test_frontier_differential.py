@@ -9,6 +9,7 @@ the price has left, no others.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -76,6 +77,16 @@ MODELS = {
         "used_margin", [], [("maintenance_of_used_ppb", 400_000_000), ("max_leverage", 5)]
     ),
 }
+# Bounds at which the rate rises by more than a small gain brings.
+JUMPS = [(0, 1), (200_000, 5), (600_000, 12), (1_800_000, 20), (5_000_000, 30), (15_000_000, 42)]
+JUMPS += [(45_000_000, 56), (140_000_000, 72), (400_000_000, 90)]
+MODELS["whole tier"] = MarginSpec(
+    "whole_tier",
+    [
+        MarginTier(floor_q, cap_q, percent * PPB // 100, 1, 0)
+        for (floor_q, percent), (cap_q, _) in zip(JUMPS, [*JUMPS[1:], (10**15, 0)], strict=True)
+    ],
+)
 LEVELS = {
     "liquidation only": [1_000_000_000],
     "call and liquidation": [1_250_000_000, 1_000_000_000],
@@ -426,3 +437,46 @@ def test_few_new_edges_wait_for_a_price_and_none_is_lost() -> None:
     assert frontier.crossed(5_000) == []
     assert set(frontier.crossed(2_500)) == set(members[1_501:])
     assert set(frontier.crossed(11_500)) == set(members[:1_500])
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+@pytest.mark.parametrize("place", [0, 2], ids=["linear longs", "inverse shorts"])
+def test_a_gain_that_takes_a_position_over_the_bound_of_a_tier_is_not_missed(
+    place: int, inclusive: bool
+) -> None:
+    """Accounts below a bound, with more than the rate there and less than the next one: a small
+    gain makes them fall to liquidation, a small loss brings them back."""
+    rng = Random(11)
+    rules = rulebook(LEVELS["call and liquidation"], inclusive)
+    listing = Listing(contracts("whole tier")[place], rules, 6)
+    listing.mark_ticks = start_ticks = 10_000
+    market = Market(Levels(rules), [listing], [])
+    instrument = listing.instrument
+    side = -1 if instrument.inverse else 1
+    for number in range(60):
+        account_id = cross_account_id(100 + number, instrument.settle_asset_id)
+        account = MarginAccount(
+            account_id, Trader(100 + number, []), instrument.settle_asset_id, False
+        )
+        position = Position(account, listing, 0, 1)
+        account.add_position(position)
+        (below_q, below), (bound_q, beyond) = rng.choice(list(pairwise(JUMPS[1:])))
+        share = rng.randint(max(900, 1_000 * below_q // bound_q), 999)
+        lots = bound_q * share // (1_000 * instrument.notional_q(1_000, start_ticks) // 1_000)
+        position.qty_lots = side * lots
+        position.entry_value_q = side * instrument.fill_value_q(lots, start_ticks)
+        account.wallet_q = bound_q * rng.randint(10 * below, 10 * beyond) // 1_000
+        market.accounts.append(account)
+        market.refresh(account, widen=True)
+    gained = 0
+    for _ in range(400):
+        before = [account.level for account in market.accounts]
+        mark_ticks = listing.mark_ticks + rng.randint(-60, 60)
+        gains = (mark_ticks - listing.mark_ticks) * side > 0
+        touched, outside = market.tick(listing, mark_ticks)
+        assert touched <= outside
+        market.check_against_everybody()
+        if gains:
+            levels = zip(before, market.accounts, strict=True)
+            gained += sum(account.level > level for level, account in levels)
+    assert gained > 10, "no account fell by a gain"

@@ -106,6 +106,9 @@ class Netted(Requirement):
     def slope_bound_ppb(self, position: Position) -> int:
         return KEEP_PPB
 
+    def jumps(self, position: Position) -> bool:
+        return False
+
     def rate_bound_ppb(self, position: Position, low_ticks: int, high_ticks: int) -> int:
         return KEEP_PPB + 1_000
 

@@ -33,6 +33,7 @@ from risk.liquidation.ranking import ADL_RANKINGS, Standing
 from risk.margin import MarginModel, build_margin_model, with_deductions
 from risk.margin.models.brackets import BracketMargin
 from risk.margin.models.used_margin import UsedMargin
+from risk.margin.models.whole_tier import WholeTierMargin
 from risk.marks.three_prices import three_prices_ticks
 from risk.prices.funding import PremiumWindow, position_funding_q, premium_ppb
 from risk.prices.index_price import Index
@@ -70,15 +71,8 @@ WAITING: dict[str, list[str]] = {
         "bybit-slippage-ticksize-buy",
         "bybit-slippage-ticksize-sell",
     ],
-    "the rate of a tier on the whole position": [
-        "bitmex-risk-step-xbtz25-75",
-        "bitmex-risk-step-xbtz25-75_01",
-        "kraken-futures-class-a-1500000",
-        "kraken-futures-class-a-70000000",
-        "kraken-futures-class-c-300000",
-        "kraken-futures-eea-a-40m",
+    "tiers by the number of contracts, closed two at a time": [
         "okx-partial-two-tiers",
-        "okx-tier-cliff",
         "okx-tier-eth-12000",
         "okx-tier-eth-3000",
         "okx-tier-eth-30000",
@@ -218,6 +212,76 @@ def run_tiers(vector: Vector) -> Inputs:
     if "deductions" in vector["expected"]:
         got["deductions"] = got["deductions"][: len(vector["expected"]["deductions"])]
     return got
+
+
+def whole_tiers(rows: list[tuple[Fraction, str, Fraction]]) -> WholeTierMargin:
+    """A table of ``(up to, maintenance, initial)`` whose bounds belong to the lower tier: each is a
+    quantum higher. Leverages are rounded down to whole ones."""
+    floor_q = 0
+    built = []
+    for up_to, maintenance, initial in rows:
+        cap_q = int(up_to * QUANTA) + 1
+        built.append(MarginTier(floor_q, cap_q, to_ppb(maintenance, "rate"), int(1 / initial), 0))
+        floor_q = cap_q
+    return WholeTierMargin(built)
+
+
+def tier_figures(model: WholeTierMargin, notional: Fraction) -> tuple[Fraction, str, Fraction]:
+    """Initial margin at the largest leverage, that leverage, and maintenance, as rates."""
+    notional_q = int(notional * QUANTA)
+    leverage = model.max_leverage(notional_q)
+    initial_q = model.initial_q(1, notional_q, notional_q, leverage)
+    maintenance_q = model.maintenance_q(1, notional_q, notional_q, leverage)
+    return Fraction(initial_q, notional_q), str(leverage), Fraction(maintenance_q, notional_q)
+
+
+def run_whole_tier(vector: Vector) -> Inputs:
+    given = vector["inputs"]
+    first = int(given["first_level"])
+    levels = given["levels"][first - 1 :]
+    bounds = [f(bound) for bound in given["bounds"]] + [Fraction(10**10)]
+    rows = [(bound, level[2], f(level[1])) for bound, level in zip(bounds, levels, strict=False)]
+    value = f(given["position_usd"])
+    model = whole_tiers(rows)
+    initial, leverage, maintenance = tier_figures(model, value)
+    # The level by the floor of the engine's tier, which is a quantum above the bound before it.
+    floor_q = model.tier_floor_q(int(value * QUANTA))
+    level = first + sum(int(bound * QUANTA) < floor_q for bound in bounds)
+    return {"level": level, "max_leverage": leverage, "im": initial, "mm": maintenance}
+
+
+def run_risk_step(vector: Vector) -> Inputs:
+    given = vector["inputs"]
+    base, step, value = f(given["base_limit"]), f(given["step"]), f(given["value"])
+    im, mm = f(given["base_im"]), f(given["base_mm"])
+    rows = [
+        (base + n * step, from_grid(int((mm * (n + 1)) * PPB), Decimal(1) / PPB), im + n * mm)
+        for n in range(3)
+    ]
+    model = whole_tiers(rows)
+    _, leverage, maintenance = tier_figures(model, value)
+    floor_q = model.tier_floor_q(int(value * QUANTA))
+    steps = sum(int((base + n * step) * QUANTA) < floor_q for n in range(3))
+    # The initial rate as a whole leverage: 1.5 % is 66 times.
+    assert leverage == str(int(1 / f(vector["expected"]["im"])))
+    return {"steps": steps, "im": im + steps * mm, "mm": maintenance}
+
+
+def run_tier_cliff(vector: Vector) -> Inputs:
+    given = vector["inputs"]
+    contract = f(given["face_value"]) * f(given["mark_price"])
+    table = given["table"]["first"]
+    last = f(table[-1][0]) + f(given["table"]["step_contracts"])
+    next_rate = f(given["table"]["step_rate"])
+    rows = [(f(row[0]) * contract, row[1], f(row[2])) for row in table]
+    rate = f(table[-1][1]) + next_rate
+    rows.append((last * contract, str(float(rate)), f(table[-1][2]) + next_rate))
+    model = whole_tiers(rows)
+    found = []
+    for contracts in (given["contracts_before"], given["contracts_after"]):
+        notional_q = int(contracts * contract * QUANTA)
+        found.append(decimal(model.maintenance_q(1, notional_q, notional_q, 1)))
+    return {"before": found[0], "after": found[1], "jump": found[1] - found[0]}
 
 
 def run_coinm_leverage(vector: Vector) -> Inputs:
@@ -511,6 +575,9 @@ RUN: dict[str, Callable[[Vector], Inputs]] = {
     "bybit-mm": run_tiers,
     "bybit-tier": run_tiers,
     "hyperliquid-mm": run_tiers,
+    "bitmex-risk-step": run_risk_step,
+    "kraken-futures-": run_whole_tier,
+    "okx-tier-cliff": run_tier_cliff,
     "binance-liq-": run_liquidation_price,
     "hyperliquid-liq-": run_liquidation_price,
     "deribit-linear-mm": run_linear_in_size,

@@ -17,6 +17,7 @@ from risk.margin import (
     LinearInSizeMargin,
     MarginModel,
     UsedMargin,
+    WholeTierMargin,
     build_margin_model,
     with_deductions,
 )
@@ -322,6 +323,28 @@ def test_linear_in_size_model_gives_the_venues_margins(vector: Vector) -> None:
     maintenance_q = model.maintenance_q(size_lots, notional_q, 0, leverage)
     assert initial_q == f(expected["initial_margin"]) * 10**6
     assert maintenance_q == f(expected["maintenance_margin"]) * 10**6
+
+
+@pytest.mark.parametrize("vector", of_kind("risk_limit_step"))
+def test_whole_tier_model_gives_the_venues_rates_and_margin(vector: Vector) -> None:
+    inputs, expected = vector["inputs"], vector["expected"]
+    tiers: list[MarginTier] = []
+    floor_q = 0
+    for step in range(4):
+        cap_q = quanta(f(inputs["base_risk_limit"]) + step * f(inputs["risk_step"]))
+        rate = f(inputs["base_mm"]) * (step + 1)
+        initial = f(inputs["base_im"]) + step * f(inputs["base_mm"])
+        tiers.append(MarginTier(floor_q, cap_q, int(rate * PPB), int(1 / initial), 0))
+        floor_q = cap_q
+    model = WholeTierMargin(tiers)
+    value_q = quanta(f(inputs["position_value"]))
+    assert model.tier_floor_q(value_q) == tiers[expected["steps"]].floor_q
+    maintenance_q = model.maintenance_q(1, value_q, value_q, 1)
+    assert maintenance_q == quanta(f(expected["maintenance_margin"]))
+    assert Fraction(maintenance_q, value_q) == f(expected["maintenance_margin_rate"])
+    leverage = model.max_leverage(value_q)
+    initial_q = model.initial_q(1, value_q, value_q, leverage)
+    assert Fraction(initial_q, value_q) == f(expected["initial_margin_rate"])
 
 
 def has_a_rate_below_one(vector: Vector) -> bool:
