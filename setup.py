@@ -61,6 +61,7 @@ COMPILED = [
     "risk/accounts.py",
     "risk/adl_price.py",
     "risk/allowance.py",
+    "risk/bankruptcy_split.py",
     "risk/borrowing.py",
     "risk/check/bankruptcy.py",
     "risk/check/pretrade.py",
@@ -138,6 +139,7 @@ MECHANISMS = [
     "risk/liquidation/adl_prices",
     "risk/liquidation/policies",
     "risk/liquidation/rankings",
+    "risk/liquidation/splits",
     "risk/margin/models",
     "risk/marks",
 ]

@@ -7,6 +7,7 @@ nobody asks for. Margin models are chosen in the margin tables and are not liste
 from typing import Any, Final
 
 from risk.adl_price import ADL_PRICES
+from risk.bankruptcy_split import BANKRUPTCY_SPLITS
 from risk.liquidation.policy import CLOSE_POLICIES
 from risk.liquidation.ranking import ADL_RANKINGS
 from risk.prices.funding import FUNDING_METHODS
@@ -19,7 +20,7 @@ CHOICES: Final[dict[str, dict[str, Registry[Any]]]] = {
     "index": {"method": INDEX_METHODS},
     "mark": {"method": MARK_METHODS},
     "funding": {"method": FUNDING_METHODS},
-    "liquidation": {"partial": CLOSE_POLICIES},
+    "liquidation": {"partial": CLOSE_POLICIES, "split": BANKRUPTCY_SPLITS},
     "adl": {"ranking": ADL_RANKINGS, "price": ADL_PRICES},
 }
 """By table and key."""

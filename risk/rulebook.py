@@ -200,7 +200,8 @@ class LiquidationRule(msgspec.Struct, frozen=True):
     Liquidation orders are never sent past the price that uses the equity up (``order_price``
     ``bankruptcy``); with ``slippage`` no further than ``slippage_ppb`` from the mark either.
     ``residual``: margin left at takeover goes to the ``taker`` or back to the ``account``.
-    ``inclusive``: equity equal to maintenance triggers.
+    ``inclusive``: equity equal to maintenance triggers. ``split`` names how equity is shared out
+    over the positions where they close at the value that uses it up.
     """
 
     stages: list[Annotated[str, OneOf(*STAGES)]]
@@ -214,6 +215,7 @@ class LiquidationRule(msgspec.Struct, frozen=True):
     slippage_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 50_000_000
     residual: Annotated[str, OneOf("taker", "account")] = "taker"
     inclusive: bool = False
+    split: str = "by_maintenance"
     params: Annotated[list[tuple[str, int]], Figures()] = []
 
 
@@ -333,6 +335,8 @@ class Rulebook(msgspec.Struct, frozen=True):
         ):
             if plain["funding"][key] == usual[key]:
                 del plain["funding"][key]
+        if self.liquidation.split == LiquidationRule([]).split:
+            del plain["liquidation"]["split"]
         if self.borrow == BorrowRule():
             del plain["borrow"]
         if not self.fees.contracts:

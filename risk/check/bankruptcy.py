@@ -2,6 +2,7 @@
 
 from engine.units import Rate
 from risk.accounts import MarginAccount, Position
+from risk.bankruptcy_split import BankruptcySplit
 from risk.health import unrealised_q
 
 
@@ -10,25 +11,27 @@ def mark_value_q(position: Position) -> int:
     return unrealised_q(position) + position.entry_value_q
 
 
-def bankruptcy_values(account: MarginAccount, keeps_equity: bool) -> list[tuple[Position, int]]:
+def bankruptcy_values(
+    account: MarginAccount, split: BankruptcySplit, keeps_equity: bool
+) -> list[tuple[Position, int]]:
     """Every open position of an evaluated account with its value at bankruptcy.
 
-    Equity is shared out by maintenance requirement (rounded down, the last position takes the
-    remainder), after dYdX. With ``keeps_equity`` positive equity stays with the account and
-    positions go at mark.
+    Equity is shared out by the weights of ``split`` (rounded down, the last position takes the
+    remainder). With ``keeps_equity`` positive equity stays with the account and positions go at
+    mark.
     """
     live = [position for position in account.positions if position.qty_lots]
     equity_q = account.equity_q
     if keeps_equity and equity_q > 0:
         equity_q = 0
-    # A position without a requirement still has to take a share.
-    maintenance = [max(1, account.requirement.share_q(position)) for position in live]
-    total_q = sum(maintenance)
+    # Where no position has a weight, each still has to take a share.
+    weights = [max(1, split.weight_q(position)) for position in live]
+    total_q = sum(weights)
     values: list[tuple[Position, int]] = []
     given_q = 0
     seen_q = 0
-    for position, share_q in zip(live, maintenance, strict=True):
-        seen_q += share_q
+    for position, weight_q in zip(live, weights, strict=True):
+        seen_q += weight_q
         upto_q = equity_q * seen_q // total_q
         values.append((position, mark_value_q(position) - (upto_q - given_q)))
         given_q = upto_q

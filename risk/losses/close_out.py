@@ -27,6 +27,7 @@ from engine.internal import (
 from engine.reasons import Reason
 from engine.units import PPB, apply_rate_down
 from risk.accounts import FUND, MarginAccount, OpenOrder, Position
+from risk.bankruptcy_split import BANKRUPTCY_SPLITS
 from risk.check.bankruptcy import bankruptcy_values, mark_value_q
 from risk.core import RiskCore, house_position
 from risk.cover.reservations import Reservations, drop_if_empty
@@ -205,7 +206,8 @@ class CloseOut:
         record = account.liquidation
         deficit_q = -account.equity_q
         keeps_equity = self._core.rulebook.liquidation.residual == "account"
-        for position, value_q in bankruptcy_values(account, keeps_equity):
+        split = BANKRUPTCY_SPLITS.get(self._core.rulebook.liquidation.split)
+        for position, value_q in bankruptcy_values(account, split, keeps_equity):
             self._hand_over(position, taker, value_q)
         exchange_for_debt(self._core, account, "liquidation", message.taker_account_id)
         missing_q = self._missing_q(account)

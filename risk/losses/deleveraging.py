@@ -13,6 +13,7 @@ from engine.events import Deleveraged
 from engine.units import Rate, magnitude, scale_down
 from risk.accounts import MarginAccount, Position
 from risk.adl_price import ADL_PRICES
+from risk.bankruptcy_split import BANKRUPTCY_SPLITS
 from risk.check.bankruptcy import bankruptcy_values, mark_value_q
 from risk.core import RiskCore
 from risk.cover.reservations import Reservations, drop_if_empty
@@ -52,7 +53,8 @@ class Deleveraging:
         rule = self._core.rulebook.adl
         price = ADL_PRICES.get(rule.price)
         distance = Rate(rule.max_distance_ppb)
-        for position, bankrupt_q in bankruptcy_values(account, keeps_equity=False):
+        split = BANKRUPTCY_SPLITS.get(self._core.rulebook.liquidation.split)
+        for position, bankrupt_q in bankruptcy_values(account, split, keeps_equity=False):
             value_q = mark_value_q(position)
             if not at_mark:
                 value_q = price.value_q(position, bankrupt_q, distance)

@@ -1,0 +1,1 @@
+"""How equity is shared out over the positions of a bankrupt account, one file each."""
