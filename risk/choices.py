@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from risk.adl_price import ADL_PRICES
 from risk.bankruptcy_split import BANKRUPTCY_SPLITS
+from risk.fund_delta import FUND_DELTAS
 from risk.liquidation.policy import CLOSE_POLICIES
 from risk.liquidation.ranking import ADL_RANKINGS
 from risk.prices.funding import FUNDING_METHODS
@@ -20,7 +21,11 @@ CHOICES: Final[dict[str, dict[str, Registry[Any]]]] = {
     "index": {"method": INDEX_METHODS},
     "mark": {"method": MARK_METHODS},
     "funding": {"method": FUNDING_METHODS},
-    "liquidation": {"partial": CLOSE_POLICIES, "split": BANKRUPTCY_SPLITS},
+    "liquidation": {
+        "partial": CLOSE_POLICIES,
+        "split": BANKRUPTCY_SPLITS,
+        "fund_delta": FUND_DELTAS,
+    },
     "adl": {"ranking": ADL_RANKINGS, "price": ADL_PRICES},
 }
 """By table and key."""

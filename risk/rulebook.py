@@ -201,7 +201,8 @@ class LiquidationRule(msgspec.Struct, frozen=True):
     ``bankruptcy``); with ``slippage`` no further than ``slippage_ppb`` from the mark either.
     ``residual``: margin left at takeover goes to the ``taker`` or back to the ``account``.
     ``inclusive``: equity equal to maintenance triggers. ``split`` names how equity is shared out
-    over the positions where they close at the value that uses it up.
+    over the positions where they close at the value that uses it up, ``fund_delta`` what the fund
+    gets of a liquidation order's fill.
     """
 
     stages: list[Annotated[str, OneOf(*STAGES)]]
@@ -216,6 +217,7 @@ class LiquidationRule(msgspec.Struct, frozen=True):
     residual: Annotated[str, OneOf("taker", "account")] = "taker"
     inclusive: bool = False
     split: str = "by_maintenance"
+    fund_delta: str = "fee"
     params: Annotated[list[tuple[str, int]], Figures()] = []
 
 
@@ -335,8 +337,10 @@ class Rulebook(msgspec.Struct, frozen=True):
         ):
             if plain["funding"][key] == usual[key]:
                 del plain["funding"][key]
-        if self.liquidation.split == LiquidationRule([]).split:
-            del plain["liquidation"]["split"]
+        plain_liquidation = msgspec.to_builtins(LiquidationRule([]))
+        for key in ("split", "fund_delta"):
+            if plain["liquidation"][key] == plain_liquidation[key]:
+                del plain["liquidation"][key]
         if self.borrow == BorrowRule():
             del plain["borrow"]
         if not self.fees.contracts:

@@ -108,6 +108,7 @@ SENTENCES: Final[dict[str, str]] = {
     "liquidation.residual": "Margin left at a takeover goes to the {}.",
     "liquidation.inclusive": "Equity equal to maintenance is liquidated: {}.",
     "liquidation.split": "Where positions close at bankruptcy, equity is shared by their {}.",
+    "liquidation.fund_delta": "Of their fills the fund gets {}.",
     "fund.notional_cap": "Its positions are at most {} times its equity.",
     "fund.loss_cap": "One takeover may cost it {} of its equity.",
     "fund.disposal_fraction": "It offers {} of each position at a time.",

@@ -15,6 +15,7 @@ from risk.check.pretrade import Verdict, fee_hold_q, givable_q, promised_q, roun
 from risk.core import RiskCore, house_position
 from risk.cover.cover import keep_covered
 from risk.cover.reservations import Reservations, drop_if_empty
+from risk.fund_delta import FUND_DELTAS, BeforeFill
 from risk.health import evaluate, open_losses_q
 from risk.levels.margin_calls import missing_q, note_trade
 from risk.levels.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
@@ -86,6 +87,9 @@ class Settlement:
             before_q = account.requirement.initial_q(account)
             evaluate(account)
             present_q = account.equity_q
+        before = None
+        if order.liquidation and not account.trader.is_house() and self._by_gain():
+            before = BeforeFill(position)
         turned = closes and magnitude(qty_lots) > magnitude(held_lots)
         realised_q = core.ledger.settle(position, qty_lots, own_value_q, core.now_ns)
         excess = 0
@@ -107,7 +111,8 @@ class Settlement:
             filled: int = fill.qty_lots
             beyond = max(0, filled - magnitude(held_lots))
             opened_q = -scale_down(-opened_q, beyond, filled)
-        fee_q = self._charge(order, value_q, is_maker, closes, most_q, opened_q)
+        gain_q = 0 if before is None else before.gain_q(position)
+        fee_q = self._charge(order, value_q, is_maker, closes, most_q, opened_q, gain_q)
         if most_q >= 0 and fee_q > hold_q:
             rounded_q = min(fee_q - hold_q, order.hold_q)
             order.hold_q -= rounded_q
@@ -182,12 +187,14 @@ class Settlement:
         closes: bool,
         most_q: int,
         opened_q: int,
+        gain_q: int,
     ) -> int:
         """The fee of one side, ``most_q`` at the most (-1: no such limit); what was charged. A part
         of the value, ``opened_q``, opens the position and borrows.
 
-        Liquidation orders pay the fund. No fee of theirs, and none of a closing fill, takes an
-        account below zero, or takes what its other orders may lose.
+        Liquidation orders pay the fund by the rulebook's delta, which may ask for ``gain_q``.
+        No fee of theirs, and none of a closing fill, takes an account below zero, or takes what
+        its other orders may lose.
         """
         core = self._core
         account = order.position.account
@@ -207,12 +214,18 @@ class Settlement:
             core.ledger.pay_fee(account, fee_q)
             return fee_q
         evaluate(account)
-        fee_q = min(fees.liquidation.up(notional_q), max(0, account.equity_q))
+        delta = FUND_DELTAS.get(core.rulebook.liquidation.fund_delta)
+        asked_q = delta.amount_q(fees.liquidation.up(notional_q), gain_q)
+        fee_q = min(asked_q, max(0, account.equity_q))
         if fee_q:
             fund = core.ledger.house(FUND, account.asset_id)
             core.ledger.transfer(account, fund, fee_q)
             core.fund_moved(fund, fee_q, "liquidation fee")
         return fee_q
+
+    def _by_gain(self) -> bool:
+        """Whether the fund gets a part of what a fill brought."""
+        return FUND_DELTAS.get(self._core.rulebook.liquidation.fund_delta).by_gain
 
     def _charge_isolated(self, order: OpenOrder, fee_q: int) -> int:
         """The fee of an isolated fill: the cross account pays what it can spare beside all open

@@ -10,6 +10,7 @@ from typing import Final
 from engine.settings import SettingFault, check_struct
 from engine.units import PPB, from_ppb
 from risk.choices import CHOICES, chosen
+from risk.fund_delta import FUND_DELTAS
 from risk.prices.index_price import INDEX_METHODS
 from risk.prices.mark import MARK_METHODS
 from risk.registry import check_names
@@ -228,6 +229,12 @@ def _check_stages(stages: list[str]) -> None:
 
 
 def _check_liquidation(rule: LiquidationRule) -> None:
+    if rule.partial != "all" and not FUND_DELTAS.get(rule.fund_delta).restores:
+        raise SettingFault(
+            "liquidation.fund_delta",
+            f"{rule.fund_delta!r} leaves an account nothing of what is closed, so closing a part "
+            "never restores it; it needs partial 'all'",
+        )
     if rule.partial != "all" and "reduce" not in rule.stages:
         raise SettingFault(
             "liquidation.partial",
