@@ -167,14 +167,6 @@ class PositiveDecimal(Text):
             raise SettingFault(place, f"is {value}; it must be positive")
 
 
-class Figures(Unit):
-    """What the mechanisms of a table ask for beside it: each figure has a key of its own."""
-
-    def key(self, field: str) -> str:
-        """None."""
-        return ""
-
-
 class SourceWeights(Unit):
     """A table of whole weights by source id."""
 

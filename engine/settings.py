@@ -32,9 +32,13 @@ class SettingFault(ValueError):
 def unknown(word: str, allowed: Iterable[str]) -> str:
     """What to say of a word that is not allowed: the nearest one that is, and all of them."""
     names = list(allowed)
+    return f"is unknown; {nearest(word, names)}allowed are {', '.join(names)}"
+
+
+def nearest(word: str, names: list[str]) -> str:
+    """The question whether the name most like the word was meant; empty when none is like it."""
     near = get_close_matches(word, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"is unknown; {hint}allowed are {', '.join(names)}"
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def told(file: str, text: str, place: str, problem: str) -> str:
@@ -71,14 +75,14 @@ def refuse_unknown(table: dict[str, Any], allowed: list[str], place: str) -> Non
             raise SettingFault(inner_place(place, key), unknown(key, allowed))
 
 
-def choice(place: str, value: str, allowed: Iterable[str]) -> None:
+def choice(place: str, value: Any, allowed: Iterable[str]) -> None:
     """Refuse a word that is not in the list.
 
     Raises:
         SettingFault: it is not.
     """
-    if value not in allowed:
-        raise SettingFault(place, f"{value!r} {unknown(value, allowed)}")
+    if not isinstance(value, str) or value not in allowed:
+        raise SettingFault(place, f"{value!r:.80} {unknown(str(value), allowed)}")
 
 
 class Unit:
@@ -107,6 +111,17 @@ class Unit:
         """
 
 
+class Key:
+    """The key of a field, where neither its name nor its unit says it; empty: it has none."""
+
+    def __init__(self, key: str) -> None:
+        self.key: Final[str] = key
+
+
+NO_KEY: Final[Key] = Key("")
+"""Of a field no file gives."""
+
+
 class Field(msgspec.Struct, frozen=True):
     """A field of a struct of settings: name inside, key in the file, type."""
 
@@ -121,8 +136,9 @@ def fields_of(kind: type[msgspec.Struct]) -> tuple[Field, ...]:
     """The fields that have a key, in the order they are declared."""
     found = []
     for field in msgspec.structs.fields(kind):
+        named = [each.key for each in getattr(field.type, "__metadata__", ()) if type(each) is Key]
         unit = unit_of(field.type)
-        key = unit.key(field.name) if unit is not None else field.name
+        key = named[0] if named else unit.key(field.name) if unit is not None else field.name
         if key:
             found.append(Field(field.name, key, field.type, field.required))
     return tuple(found)
@@ -159,7 +175,8 @@ class Reader:
             SettingFault: a key is unknown or missing, or a value is wrong, at any depth.
         """
         fields = fields_of(kind)
-        keys = [field.key for field in fields]
+        tag = kind.__struct_config__.tag_field
+        keys = ([tag] if tag else []) + [field.key for field in fields]
         refuse_unknown(table, keys + self.keys_beside(kind, table, place), place)
         values = self.fields_beside(kind, table, place)
         for field in fields:
@@ -193,14 +210,29 @@ class Reader:
             case builtins.dict:
                 entry, table = get_args(kind)[1], table_at(value, place)
                 return {k: self.value(entry, v, inner_place(place, k)) for k, v in table.items()}
-            case types.UnionType:  # of a type and None, which no file can say
-                return self.value(get_args(kind)[0], value, place)
+            case types.UnionType:
+                return self._one_of(get_args(kind), value, place)
+        if kind is Any:
+            return value
         if type(value) is not kind:
             # Amounts and prices are exact decimals; a TOML number with a point is not.
             number = kind is str and not isinstance(value, str | bool | list | dict)
             advice = "; write decimals in quotes" if number else ""
             raise SettingFault(place, f"{value!r:.80} must be {NAMES[kind]}{advice}")
         return value
+
+    def _one_of(self, kinds: tuple[Any, ...], value: Any, place: str) -> Any:
+        """A table whose tag says its kind; or a type or None, which no file can say."""
+        if len(kinds) == 2 and kinds[1] is type(None):
+            return self.value(kinds[0], value, place)
+        by_tag = {kind.__struct_config__.tag: kind for kind in kinds}
+        table = table_at(value, place)
+        tag = kinds[0].__struct_config__.tag_field
+        inner = inner_place(place, tag)
+        if tag not in table:
+            raise SettingFault(inner, f"is missing; allowed are {', '.join(by_tag)}")
+        choice(inner, table[tag], by_tag)
+        return self.struct(by_tag[table[tag]], table, place)
 
 
 def check_struct(settings: msgspec.Struct, place: str = "") -> None:

@@ -13,12 +13,15 @@ def find_line(text: str, place: str) -> int:
     Falls back to the nearest enclosing key or table: an entry of an inline list is reported at the
     list, a missing key at its table.
     """
+    return _places(text).get(nearest_place(text, place), 0)
+
+
+def nearest_place(text: str, place: str) -> str:
+    """The place itself or the nearest around it that has a line; empty when there is none."""
     lines = _places(text)
-    while place:
-        if place in lines:
-            return lines[place]
+    while place and place not in lines:
         place = _enclosing(place)
-    return 0
+    return place
 
 
 def _enclosing(place: str) -> str:

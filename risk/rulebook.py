@@ -12,13 +12,13 @@ import msgspec
 
 from engine.setting_units import (
     BELOW_ONE,
-    Figures,
     OneOf,
     Rate,
     Seconds,
     SourceWeights,
     Whole,
 )
+from engine.settings import NO_KEY
 from engine.units import PPB
 
 LEVEL_ALERT: Final[str] = "alert"
@@ -137,7 +137,7 @@ class IndexRule(msgspec.Struct, frozen=True):
     outlier_ppb: Annotated[int, Rate(0, PPB)] = 0
     weights: Annotated[list[tuple[int, int]], SourceWeights()] = []
     when_stale: Annotated[str, OneOf(*WHEN_STALE)] = GO_ON
-    params: Annotated[list[tuple[str, int]], Figures()] = []
+    params: Annotated[list[tuple[str, int]], NO_KEY] = []
 
 
 class MarkRule(msgspec.Struct, frozen=True):
@@ -152,7 +152,7 @@ class MarkRule(msgspec.Struct, frozen=True):
     basis_interval_ns: Annotated[int, Seconds(1)] = 5_000_000_000
     max_distance_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 100_000_000
     weights: Annotated[list[tuple[int, int]], SourceWeights()] = []
-    params: Annotated[list[tuple[str, int]], Figures()] = []
+    params: Annotated[list[tuple[str, int]], NO_KEY] = []
 
 
 class ImpactRule(msgspec.Struct, frozen=True):
@@ -186,7 +186,7 @@ class FundingRule(msgspec.Struct, frozen=True):
     impact_notional: Annotated[int, Whole(0, MAX_NOTIONAL, zero="best prices")] = 0
     impact_margin: Annotated[int, Whole(0, MAX_NOTIONAL, zero="best prices")] = 0
     contracts: list[ImpactRule] = []
-    params: Annotated[list[tuple[str, int]], Figures()] = []
+    params: Annotated[list[tuple[str, int]], NO_KEY] = []
 
 
 class LiquidationRule(msgspec.Struct, frozen=True):
@@ -218,7 +218,7 @@ class LiquidationRule(msgspec.Struct, frozen=True):
     inclusive: bool = False
     split: str = "by_maintenance"
     fund_delta: str = "fee"
-    params: Annotated[list[tuple[str, int]], Figures()] = []
+    params: Annotated[list[tuple[str, int]], NO_KEY] = []
 
 
 class FundRule(msgspec.Struct, frozen=True):
@@ -259,7 +259,7 @@ class AdlRule(msgspec.Struct, frozen=True):
     price: str = "bankruptcy"
     negative_equity_only: bool = False
     max_distance_ppb: Annotated[int, Rate(0, BELOW_ONE)] = 50_000_000
-    params: Annotated[list[tuple[str, int]], Figures()] = []
+    params: Annotated[list[tuple[str, int]], NO_KEY] = []
 
 
 class SocialisationRule(msgspec.Struct, frozen=True):

@@ -16,8 +16,9 @@ from typing import Final, TextIO
 
 from engine.commands import MAX_TICKS
 from engine.record.packed_file import PackedError, unpacked
+from engine.settings import nearest
 from engine.units import parse_decimal
-from seawall.scenario_fields import MAX_TIME_NS, ScenarioError, nearest, shortened
+from seawall.scenario_fields import MAX_TIME_NS, ScenarioError, shortened
 
 TRADES_CSV: Final[str] = "trades_csv"
 CANDLES_CSV: Final[str] = "candles_csv"
@@ -53,8 +54,8 @@ def _places(path: Path, header: list[str] | None, columns: tuple[str, ...]) -> l
     for name in columns:
         if name not in names:
             raise ScenarioError(
-                f"{path}: line 1: column {name!r} is missing; found {', '.join(names)}"
-                f"{nearest(name, names)}"
+                f"{path}: line 1: column {name!r} is missing; "
+                f"{nearest(name, names)}found {', '.join(names)}"
             )
         if names.count(name) > 1:
             raise ScenarioError(f"{path}: line 1: column {name!r} is named more than once")

@@ -12,20 +12,33 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
+from engine.settings import Key, SettingFault, Unit
 from engine.units import SECOND_NS
 from seawall.index_csv import CANDLES_CSV, TRADES_CSV, read_prices
-from seawall.scenario_fields import Fields, ScenarioError
+from seawall.scenario_fields import (
+    A_MILLISECOND,
+    Count,
+    Duration,
+    DurationSpan,
+    File,
+    Filled,
+    Instant,
+    Number,
+    ScenarioError,
+    at_least_one,
+)
 
 JUMP_DIFFUSION: Final[str] = "jump_diffusion"
 ANCHORED: Final[str] = "anchored"
 FOLLOW: Final[str] = "follow"
-SOURCE_KINDS: Final[tuple[str, ...]] = (TRADES_CSV, CANDLES_CSV, JUMP_DIFFUSION, ANCHORED, FOLLOW)
 
 YEAR_SECONDS: Final[int] = 365 * 86_400
+YEAR_2025_NS: Final[int] = 1_735_689_600 * SECOND_NS
+"""Its beginning."""
 
 Point = tuple[int, int]
 """Nanoseconds and price in ticks."""
@@ -57,6 +70,88 @@ class SourcePlan(msgspec.Struct, frozen=True):
     silences: tuple[tuple[int, int], ...] = ()
 
 
+class Pairs(Unit):
+    """A list of pairs, each read by ``one``; ``what`` is what they must be."""
+
+    def __init__(self, what: str, one: Callable[[list[Any], str], tuple[Any, ...]]) -> None:
+        self._what = what
+        self._one = one
+
+    def read(self, value: Any, place: str) -> tuple[tuple[Any, ...], ...]:
+        """Read pairs."""
+        if not isinstance(value, list) or any(
+            not isinstance(pair, list) or len(pair) != 2 for pair in value
+        ):
+            raise SettingFault(place, f"{value!r} must be a list of {self._what}")
+        return tuple(self._one(pair, f"{place}[{number}]") for number, pair in enumerate(value))
+
+
+def _anchor(pair: list[Any], place: str) -> tuple[int, float]:
+    return Duration().read(pair[0], f"{place}.time"), Number(1e-9).read(pair[1], f"{place}.price")
+
+
+def _silence(pair: list[Any], place: str) -> tuple[int, int]:
+    return DurationSpan().read(pair, f"{place}.span")
+
+
+ANCHORS: Final[Pairs] = Pairs('[duration, price], such as [["0s", 100], ["10m", 92.5]]', _anchor)
+SILENCES: Final[Pairs] = Pairs('[from, to], such as [["10m", "14m"]]', _silence)
+
+
+class SourceTable(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What every kind has; without an id it is the source's place, from 1."""
+
+    source_id: Annotated[int, Count(0, 10**6), Key("id")] = -1
+    silences: Annotated[tuple[tuple[int, int], ...], SILENCES] = ()
+
+
+class TradesTable(SourceTable, frozen=True, kw_only=True, tag=TRADES_CSV):
+    """Trades of a file."""
+
+    file: Annotated[Path, File()]
+
+
+class CandlesTable(SourceTable, frozen=True, kw_only=True, tag=CANDLES_CSV):
+    """Candles of a file."""
+
+    file: Annotated[Path, File()]
+
+
+class FollowTable(SourceTable, frozen=True, kw_only=True, tag=FOLLOW):
+    """Another source with noise."""
+
+    leader: Annotated[str, Filled(), Key("of")]
+    noise: Annotated[float, Number(high=0.2)] = 0.0002
+
+
+class AnchoredTable(SourceTable, frozen=True, kw_only=True, tag=ANCHORED):
+    """From anchor to anchor."""
+
+    volatility: Annotated[float, Number(high=50.0)] = 0.8
+    anchors: Annotated[tuple[tuple[int, float], ...], ANCHORS] = ()
+
+
+class JumpDiffusionTable(SourceTable, frozen=True, kw_only=True, tag=JUMP_DIFFUSION):
+    """A random walk with jumps."""
+
+    start_price: Annotated[float, Number(1e-9)]
+    volatility: Annotated[float, Number(high=50.0)] = 0.8
+    drift: Annotated[float, Number(-1000.0, 1000.0)] = 0.0
+    jumps_per_hour: Annotated[float, Number(high=3_600.0)] = 0.0
+    jump_mean: Annotated[float, Number(-2.0, 2.0)] = 0.0
+    jump_spread: Annotated[float, Number(high=2.0)] = 0.0
+
+
+class IndexTable(msgspec.Struct, frozen=True, kw_only=True):
+    """An instrument's or a collateral asset's price as a scenario describes it."""
+
+    sources: dict[
+        str, TradesTable | CandlesTable | JumpDiffusionTable | AnchoredTable | FollowTable
+    ] = {}
+    warm_up_from: Annotated[float, Number(0.2, 5.0)] = 1.0
+    warm_up_volatility: Annotated[float, Number(high=20.0)] = 0.5
+
+
 class IndexPlan(msgspec.Struct, frozen=True):
     """An instrument's index: its sources and the bridge of the warm-up."""
 
@@ -65,13 +160,13 @@ class IndexPlan(msgspec.Struct, frozen=True):
     warm_up_volatility: float
 
 
-class TimePlan(msgspec.Struct, frozen=True):
+class TimePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Start of the path (epoch ns), warm-up before it, duration after it, clock tick."""
 
-    start_ns: int
-    warm_up_ns: int
-    duration_ns: int
-    tick_ns: int
+    start_ns: Annotated[int, Instant()] = YEAR_2025_NS
+    warm_up_ns: Annotated[int, Duration()] = 0
+    duration_ns: Annotated[int, Duration()]
+    tick_ns: Annotated[int, A_MILLISECOND] = SECOND_NS
 
     @property
     def begin_ns(self) -> int:
@@ -98,101 +193,48 @@ Look = Callable[[SourcePlan, list[Point], TimePlan], None]
 """Is shown the prices of a source's file."""
 
 
-def read_index_plan(fields: Fields) -> IndexPlan:
-    """The ``[index.INSTRUMENT]`` table of a scenario.
+def index_plan(table: IndexTable, place: str) -> IndexPlan:
+    """The plan of the table at ``place``.
 
     Raises:
-        ScenarioError: a field is wrong, or a follower has no leader before it.
+        SettingFault: there is no source, two have one id, a follower has no leader before it, or
+            anchors are none.
     """
+    at_least_one(table.sources, f"{place}.sources")
     sources: list[SourcePlan] = []
-    for number, (name, source) in enumerate(fields.tables("sources", required=True).items(), 1):
-        read = _read_source(name, number, source)
+    for number, (name, source) in enumerate(table.sources.items(), 1):
+        inner = f"{place}.sources.{name}"
+        plan = _source_plan(name, number, source)
         leaders = [s.name for s in sources if s.kind != FOLLOW]
-        if read.kind == FOLLOW and read.leader not in leaders:
+        if plan.kind == FOLLOW and plan.leader not in leaders:
             allowed = ", ".join(leaders) or "none yet"
-            raise source.fail("of", f"{read.leader!r} must be a source above this one ({allowed})")
-        if read.source_id in [s.source_id for s in sources]:
-            raise source.fail("id", f"{read.source_id} is the id of another source")
-        source.close()
-        sources.append(read)
-    plan = IndexPlan(
-        sources=tuple(sources),
-        warm_up_from=fields.number("warm_up_from", 1.0, low=0.2, high=5.0),
-        warm_up_volatility=fields.number("warm_up_volatility", 0.5, high=20.0),
-    )
-    fields.close()
-    return plan
+            raise SettingFault(
+                f"{inner}.of", f"{plan.leader!r} must be a source above this one ({allowed})"
+            )
+        if plan.source_id in [s.source_id for s in sources]:
+            raise SettingFault(f"{inner}.id", f"{plan.source_id} is the id of another source")
+        if plan.kind == ANCHORED:
+            _check_anchors(plan.anchors, f"{inner}.anchors")
+        sources.append(plan)
+    return IndexPlan(tuple(sources), table.warm_up_from, table.warm_up_volatility)
 
 
-def _read_source(name: str, number: int, fields: Fields) -> SourcePlan:
-    kind = fields.choice("kind", SOURCE_KINDS)
-    source_id = fields.integer("id", number, low=0, high=10**6)
-    silences = _read_silences(fields)
-    if kind in (TRADES_CSV, CANDLES_CSV):
-        file = Path(fields.text("file"))
-        return SourcePlan(name, source_id, kind, file=file, silences=silences)
-    if kind == FOLLOW:
-        leader = fields.text("of")
-        noise = fields.number("noise", 0.0002, high=0.2)
-        return SourcePlan(name, source_id, kind, leader=leader, noise=noise, silences=silences)
-    volatility = fields.number("volatility", 0.8, high=50.0)
-    if kind == ANCHORED:
-        anchors = _read_anchors(fields)
-        return SourcePlan(
-            name, source_id, kind, volatility=volatility, anchors=anchors, silences=silences
-        )
-    jump = Jump(
-        per_hour=fields.number("jumps_per_hour", 0.0, high=3_600.0),
-        mean=fields.number("jump_mean", 0.0, low=-2.0, high=2.0),
-        spread=fields.number("jump_spread", 0.0, high=2.0),
-    )
-    return SourcePlan(
-        name,
-        source_id,
-        kind,
-        start_price=fields.number("start_price", low=1e-9),
-        volatility=volatility,
-        drift=fields.number("drift", 0.0, low=-1000.0, high=1000.0),
-        jump=jump,
-        silences=silences,
-    )
+def _source_plan(name: str, number: int, table: SourceTable) -> SourcePlan:
+    values = {field: getattr(table, field) for field in table.__struct_fields__}
+    if isinstance(table, JumpDiffusionTable):
+        per_hour = values.pop("jumps_per_hour")
+        values["jump"] = Jump(per_hour, values.pop("jump_mean"), values.pop("jump_spread"))
+    if table.source_id < 0:
+        values["source_id"] = number
+    return SourcePlan(name=name, kind=str(table.__struct_config__.tag), **values)
 
 
-def _read_pairs(fields: Fields, key: str, what: str) -> list[list[object]]:
-    value = fields.raw(key)
-    if value is None:
-        return []
-    if not isinstance(value, list) or any(not isinstance(v, list) or len(v) != 2 for v in value):
-        raise fields.fail(key, f"{value!r} must be a list of {what}")
-    return value
-
-
-def _read_anchors(fields: Fields) -> tuple[tuple[int, float], ...]:
-    what = '[duration, price], such as [["0s", 100], ["10m", 92.5]]'
-    anchors: list[tuple[int, float]] = []
-    for position, pair in enumerate(_read_pairs(fields, "anchors", what)):
-        one = Fields(
-            {"time": pair[0], "price": pair[1]},
-            fields.file,
-            f"{fields.where()}.anchors[{position}]",
-        )
-        time_ns = one.duration("time")
-        price = one.number("price", low=1e-9)
-        if anchors and time_ns <= anchors[-1][0]:
-            raise one.fail("time", f"{pair[0]!r} is not after the anchor before it")
-        anchors.append((time_ns, price))
+def _check_anchors(anchors: tuple[tuple[int, float], ...], place: str) -> None:
+    for number, (before, after) in enumerate(pairwise(anchors), 1):
+        if after[0] <= before[0]:
+            raise SettingFault(f"{place}[{number}].time", "is not after the anchor before it")
     if len(anchors) < 2 or anchors[0][0] != 0:
-        raise fields.fail("anchors", "must hold at least two anchors, the first at '0s'")
-    return tuple(anchors)
-
-
-def _read_silences(fields: Fields) -> tuple[tuple[int, int], ...]:
-    result: list[tuple[int, int]] = []
-    what = '[from, to], such as [["10m", "14m"]]'
-    for position, pair in enumerate(_read_pairs(fields, "silences", what)):
-        one = Fields({"span": pair}, fields.file, f"{fields.where()}.silences[{position}]")
-        result.append(one.duration_span("span", ("0s", "0s")))
-    return tuple(result)
+        raise SettingFault(place, "must hold at least two anchors, the first at '0s'")
 
 
 def index_path(

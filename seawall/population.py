@@ -5,11 +5,22 @@ traders of a group are is drawn in `seawall.profiles`.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from seawall.scenario_fields import Fields
+from engine.settings import NO_KEY, SettingFault, choice
+from engine.units import SECOND_NS
+from seawall.scenario_fields import (
+    SHARE,
+    Count,
+    DurationSpan,
+    Filled,
+    Number,
+    Span,
+    Weights,
+)
 
 ADD: Final[str] = "add"
 CUT: Final[str] = "cut"
@@ -18,132 +29,90 @@ IGNORE: Final[str] = "ignore"
 TOO_LATE: Final[str] = "too_late"
 CALL_ANSWERS: Final[tuple[str, ...]] = (ADD, CUT, BOTH, IGNORE, TOO_LATE)
 
-LOGNORMAL: Final[str] = "lognormal"
-PARETO: Final[str] = "pareto"
-
 MAX_LEVERAGE: Final[int] = 1_000
 _MAX_ACCOUNTS: Final[int] = 1_000_000
 
 
-class WealthPlan(msgspec.Struct, frozen=True):
-    """Wealth in quote currency: lognormal (``median``, ``sigma``) or Pareto (``alpha`` above
-    ``low``), both bounded to ``low..high``."""
+class Wealth(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """Wealth in quote currency between two bounds."""
 
-    kind: str
-    low: float
-    high: float
-    median: float = 0.0
-    sigma: float = 0.0
-    alpha: float = 0.0
+    bounds: Annotated[tuple[float, float], Span(0.01)] = (100.0, 1e6)
 
 
-class PopulationPlan(msgspec.Struct, frozen=True):
+class LognormalWealth(Wealth, frozen=True, kw_only=True, tag="lognormal"):
+    """Lognormal; ``sigma`` is of the logarithm."""
+
+    median: Annotated[float, Number(0.01)]
+    sigma: Annotated[float, Number(high=5.0)] = 1.0
+
+
+class ParetoWealth(Wealth, frozen=True, kw_only=True, tag="pareto"):
+    """Pareto above the lower bound."""
+
+    alpha: Annotated[float, Number(0.1, 20.0)] = 1.5
+
+
+def _leverage(name: str) -> int | None:
+    return int(name) if name.isdigit() and 1 <= int(name) <= MAX_LEVERAGE else None
+
+
+LEVERAGES: Final[Weights] = Weights(
+    f"a whole leverage from 1 to {MAX_LEVERAGE}, as in {{ 5 = 0.6, 20 = 0.4 }}", _leverage
+)
+ANSWERS: Final[Weights] = Weights(
+    f"one of {', '.join(CALL_ANSWERS)}", lambda name: name if name in CALL_ANSWERS else None
+)
+USUAL_ANSWERS: Final[dict[str, float]] = {ADD: 0.2, CUT: 0.2, BOTH: 0.1, IGNORE: 0.3, TOO_LATE: 0.2}
+
+
+class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One group of traders as a scenario describes it; weights sum to one. ``collateral_share`` of
     the wealth is held in the asset ``collateral`` (its name in the file; "": in the settlement
     asset)."""
 
-    name: str
-    instrument: str
-    accounts: int
-    wealth: WealthPlan
-    leverage: tuple[tuple[int, float], ...]
-    long_share: float
-    isolated_share: float
-    utilisation: tuple[float, float]
-    reserve: tuple[float, float]
-    on_call: tuple[tuple[str, float], ...]
-    reaction_ns: tuple[int, int]
-    stop_share: float
-    stop_distance: tuple[float, float]
-    passive_share: float
-    clip: float
-    collateral: str = ""
-    collateral_share: float = 0.0
+    name: Annotated[str, NO_KEY] = ""
+    instrument: Annotated[str, Filled()] = ""
+    accounts: Annotated[int, Count(0, _MAX_ACCOUNTS)]
+    wealth: LognormalWealth | ParetoWealth
+    leverage: Annotated[tuple[tuple[int, float], ...], LEVERAGES] = ((5, 1.0),)
+    long_share: Annotated[float, SHARE] = 0.5
+    isolated_share: Annotated[float, SHARE] = 0.0
+    utilisation: Annotated[tuple[float, float], Span(0.01, 0.98)] = (0.3, 0.9)
+    reserve: Annotated[tuple[float, float], Span(high=100.0)] = (0.0, 0.5)
+    on_call: Annotated[tuple[tuple[str, float], ...], ANSWERS] = ANSWERS.read(USUAL_ANSWERS, "")
+    reaction_ns: Annotated[tuple[int, int], DurationSpan()] = (5 * SECOND_NS, 60 * SECOND_NS)
+    stop_share: Annotated[float, SHARE] = 0.0
+    stop_distance: Annotated[tuple[float, float], Span(0.001, 0.95)] = (0.03, 0.15)
+    passive_share: Annotated[float, SHARE] = 0.0
+    clip: Annotated[float, Number(1.0)] = 50_000.0
+    collateral: Annotated[str, Filled()] = ""
+    collateral_share: Annotated[float, SHARE] = 1.0
 
 
-def read_population_plan(
-    name: str, fields: Fields, instruments: list[str], collateral: Mapping[str, list[str]]
+def population_plan(
+    name: str, table: PopulationPlan, instruments: list[str], collateral: Mapping[str, list[str]]
 ) -> PopulationPlan:
-    """The ``[population.NAME]`` table of a scenario; ``collateral`` has the names of the assets
-    that count for each instrument.
+    """The plan of a ``[population.NAME]`` table; ``collateral`` has the names of the assets that
+    count for each instrument.
 
     Raises:
-        ScenarioError: a field is wrong or unknown.
+        SettingFault: there is no such instrument, or the collateral does not count for it.
     """
-    instrument = fields.choice("instrument", instruments, instruments[0])
-    asset, share = _read_collateral(fields, instrument, collateral[instrument])
-    plan = PopulationPlan(
-        name=name,
-        instrument=instrument,
-        accounts=fields.integer("accounts", low=0, high=_MAX_ACCOUNTS),
-        wealth=_read_wealth(fields.table("wealth")),
-        leverage=_read_leverage(fields),
-        long_share=fields.share("long_share", 0.5),
-        isolated_share=fields.share("isolated_share", 0.0),
-        utilisation=fields.span("utilisation", (0.3, 0.9), low=0.01, high=0.98),
-        reserve=fields.span("reserve", (0.0, 0.5), high=100.0),
-        on_call=_read_answers(fields),
-        reaction_ns=fields.duration_span("reaction", ("5s", "60s")),
-        stop_share=fields.share("stop_share", 0.0),
-        stop_distance=fields.span("stop_distance", (0.03, 0.15), low=0.001, high=0.95),
-        passive_share=fields.share("passive_share", 0.0),
-        clip=fields.number("clip", 50_000.0, low=1.0),
-        collateral=asset,
-        collateral_share=share,
-    )
-    if asset and plan.isolated_share:
-        raise fields.fail(
-            "isolated_share",
-            f"{plan.isolated_share} must be 0 with collateral {asset!r}: isolated positions take "
-            "margin in the settlement asset only",
-        )
-    fields.close()
-    return plan
-
-
-def _read_collateral(fields: Fields, instrument: str, counted: list[str]) -> tuple[str, float]:
-    """The asset wealth is held in and the share of it that is."""
-    asset = fields.text("collateral", "")
-    share = fields.share("collateral_share", 1.0)
+    place = f"population.{name}"
+    instrument = table.instrument or instruments[0]
+    choice(f"{place}.instrument", instrument, instruments)
+    asset, counted = table.collateral, collateral[instrument]
     if asset and asset not in counted:
         allowed = ", ".join(counted) or "none: the rulebook has no [[collateral]] for its asset"
-        raise fields.fail(
-            "collateral", f"{asset!r} does not count for {instrument!r}; assets that do: {allowed}"
+        raise SettingFault(
+            f"{place}.collateral",
+            f"{asset!r} does not count for {instrument!r}; assets that do: {allowed}",
         )
-    return asset, share if asset else 0.0
-
-
-def _read_wealth(fields: Fields) -> WealthPlan:
-    kind = fields.choice("kind", (LOGNORMAL, PARETO))
-    low, high = fields.span("bounds", (100.0, 1e6), low=0.01)
-    if kind == LOGNORMAL:
-        median = fields.number("median", low=0.01)
-        plan = WealthPlan(
-            kind, low, high, median=median, sigma=fields.number("sigma", 1.0, high=5.0)
+    if asset and table.isolated_share:
+        raise SettingFault(
+            f"{place}.isolated_share",
+            f"{table.isolated_share} must be 0 with collateral {asset!r}: isolated positions take "
+            "margin in the settlement asset only",
         )
-    else:
-        plan = WealthPlan(kind, low, high, alpha=fields.number("alpha", 1.5, low=0.1, high=20.0))
-    fields.close()
-    return plan
-
-
-def _read_leverage(fields: Fields) -> tuple[tuple[int, float], ...]:
-    weights = fields.weights("leverage", {"5": 1.0})
-    for name in weights:
-        if not name.isdigit() or not 1 <= int(name) <= MAX_LEVERAGE:
-            raise fields.fail(
-                f"leverage.{name}",
-                f"{name!r} must be a whole leverage from 1 to {MAX_LEVERAGE}, as in "
-                "{ 5 = 0.6, 20 = 0.4 }",
-            )
-    return tuple((int(name), weight) for name, weight in weights.items())
-
-
-def _read_answers(fields: Fields) -> tuple[tuple[str, float], ...]:
-    weights = fields.weights("on_call", {ADD: 0.2, CUT: 0.2, BOTH: 0.1, IGNORE: 0.3, TOO_LATE: 0.2})
-    for name in weights:
-        if name not in CALL_ANSWERS:
-            raise fields.fail(
-                f"on_call.{name}", f"{name!r} must be one of {', '.join(CALL_ANSWERS)}"
-            )
-    return tuple(weights.items())
+    share = table.collateral_share if asset else 0.0
+    return replace(table, name=name, instrument=instrument, collateral_share=share)

@@ -9,7 +9,7 @@ import random
 from itertools import accumulate
 from typing import Generic, TypeVar
 
-from seawall.population import LOGNORMAL, PopulationPlan
+from seawall.population import LognormalWealth, PopulationPlan
 
 Value = TypeVar("Value")
 
@@ -165,8 +165,9 @@ class _Group:
     def _draw_wealth(self) -> float:
         """Draws outside the bounds are moved to the bound."""
         plan = self._wealth
-        if plan.kind == LOGNORMAL:
+        low, high = plan.bounds
+        if isinstance(plan, LognormalWealth):
             value: float = plan.median * math.exp(self._rng.gauss(0.0, plan.sigma))
         else:
-            value = plan.low * self._rng.paretovariate(plan.alpha)
-        return min(plan.high, max(plan.low, value))
+            value = low * self._rng.paretovariate(plan.alpha)
+        return min(high, max(low, value))

@@ -5,7 +5,6 @@ whatever is wrong is a `ScenarioError` that names file, key, value and what is a
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,51 +12,41 @@ import msgspec
 
 from engine.instruments import (
     INVERSE,
-    LINEAR,
     AssetSpec,
     InstrumentSpec,
     MarginSpec,
     build_instrument_spec,
 )
 from engine.routing.bus import Latency
-from engine.settings import told
-from engine.toml_lines import find_line
+from engine.settings import SettingFault, choice, refuse_unknown, told
 from engine.units import to_ppb
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.margin.ccxt_tiers import inverse_tiers, load_ccxt_tiers
 from risk.rulebook import Rulebook
 from risk.rulebook_file import RulebookFile
-from seawall.agents import AgentPlan, read_agent_plan
-from seawall.index_csv import CANDLES_CSV, TRADES_CSV
-from seawall.index_path import IndexPlan, TimePlan, read_index_plan
-from seawall.population import PopulationPlan, read_population_plan
-from seawall.scenario_fields import MAX_TIME_NS, Fields, ScenarioError
-from seawall.scenario_file import apply_overrides, find_scenario, load_tables
+from seawall.agents import AgentPlan, agent_plan
+from seawall.index_path import IndexPlan, IndexTable, TimePlan, index_plan
+from seawall.population import PopulationPlan, population_plan
+from seawall.scenario_fields import (
+    MAX_TIME_NS,
+    ScenarioError,
+    ScenarioReader,
+    at_least_one,
+    shortened,
+)
+from seawall.scenario_file import apply_overrides, find_scenario, load_tables, told_where
 from seawall.scenario_merge import RULES, without_marks
 from seawall.scenario_rulebook import read_rulebook
+from seawall.scenario_tables import (
+    KINDS,
+    InstrumentTable,
+    OutputPlan,
+    ReferencePlan,
+    ScenarioTables,
+)
 from seawall.toml_writer import toml_value
 
-KINDS = {"linear": LINEAR, "inverse": INVERSE}
 _QUOTE = AssetSpec(asset_id=0, symbol="quote", decimals=8)
-
-
-class OutputPlan(msgspec.Struct, frozen=True):
-    """What is recorded and how often; the ratio sample is a fixed draw of accounts."""
-
-    sample_ns: int
-    ratio_sample_ns: int
-    ratio_sample_accounts: int
-    publish_depth: bool
-    check_invariants_every: int
-
-
-class ReferencePlan(msgspec.Struct, frozen=True):
-    """Real trades of the contract, which the report sets beside the simulated ones."""
-
-    label: str
-    instrument: str
-    file: Path
-    kind: str
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -117,13 +106,10 @@ def load_scenario(
     try:
         scenario = parse_scenario(tables, str(path), path.stem)
     except ScenarioError as error:
-        text = path.read_text(encoding="utf-8")
-        set_by_hand = any(each.startswith(error.place) for each in overrides)
-        if not error.place or set_by_hand or find_line(text, "extends"):
-            raise  # what is wrong may stand in another place than this file
-        raise ScenarioError(
-            told(str(path), text, error.place, error.problem), error.place, error.problem
-        ) from None
+        if not error.place:
+            raise
+        text = told_where(path, overrides, error.place, error.problem)
+        raise ScenarioError(text, error.place, error.problem) from None
     return msgspec.structs.replace(scenario, source=str(name_or_path), overrides=tuple(overrides))
 
 
@@ -138,15 +124,29 @@ def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenar
     Raises:
         ScenarioError: a field is wrong, missing or unknown.
     """
-    fields = Fields(tables, file)
-    rulebook, rulebook_text = read_rulebook(fields)
-    assets = _read_assets(fields)
+    try:
+        return _checked(ScenarioReader().struct(ScenarioTables, dict(tables)), tables, file, name)
+    except SettingFault as fault:
+        problem = shortened(fault.problem)
+        raise ScenarioError(told(file, "", fault.place, problem), fault.place, problem) from None
+
+
+def _checked(read: ScenarioTables, tables: Mapping[str, object], file: str, name: str) -> Scenario:
+    """The scenario of tables of which each is right by itself."""
+    rulebook, rulebook_text = read_rulebook(read.rulebook, read.rulebook_overrides, file)
+    at_least_one(read.assets, "assets")
+    at_least_one(read.instruments, "instruments")
+    at_least_one(read.index, "index")
+    assets = {
+        key: AssetSpec(asset_id=number, symbol=table.symbol or key, decimals=table.decimals)
+        for number, (key, table) in enumerate(read.assets.items())
+    }
     instruments = {
-        key: _read_instrument(number, part, assets, rulebook)
-        for number, (key, part) in enumerate(fields.tables("instruments", required=True).items())
+        key: _instrument(number, key, table, assets, rulebook)
+        for number, (key, table) in enumerate(read.instruments.items())
     }
     names = list(instruments)
-    collateral = _read_collateral(fields, rulebook.rulebook, assets, instruments)
+    collateral = _collateral(rulebook.rulebook, assets, instruments)
     counted = {
         key: [
             name
@@ -156,128 +156,113 @@ def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenar
         ]
         for key, spec in instruments.items()
     }
-    time = _read_time(fields.table("time"))
-    house = fields.table("house")
-    scenario = Scenario(
-        name=fields.text("name", name),
-        title=fields.text("title", name),
-        description=fields.text("description", ""),
+    _check_time(read.time)
+    return Scenario(
+        name=read.name or name,
+        title=read.title or name,
+        description=read.description,
         file=file,
-        notes=tuple(fields.texts("notes")),
-        seed=fields.integer("seed", 1, low=0, high=2**63 - 1),
+        notes=tuple(read.notes),
+        seed=read.seed,
         rulebook=rulebook.rulebook,
         assets=assets,
         collateral=collateral,
         instruments=instruments,
-        indices=_read_indices(fields, names),
-        asset_prices=_read_asset_prices(fields, assets, collateral),
-        time=time,
-        latency=_read_latency(fields),
-        fund=_money(house, "fund"),
-        backstop=_money(house, "backstop"),
+        indices=_indices(read.index, names),
+        asset_prices=_asset_prices(read.asset_prices, assets, collateral),
+        time=read.time,
+        latency=_latency(read.latency),
+        fund=read.house.fund,
+        backstop=read.house.backstop,
         population=tuple(
-            read_population_plan(key, part, names, counted)
-            for key, part in fields.tables("population").items()
+            population_plan(key, table, names, counted) for key, table in read.population.items()
         ),
-        agents=tuple(
-            read_agent_plan(key, part, names) for key, part in fields.tables("agents").items()
-        ),
-        output=_read_output(fields.table("output")),
-        reference=_read_reference(fields, names),
+        agents=tuple(agent_plan(key, table, names) for key, table in read.agents.items()),
+        output=read.output,
+        reference=_reference(read.reference, names),
         source=file,
         overrides=(),
         tables={key: value for key, value in tables.items() if key != RULES},
         rulebook_text=rulebook_text,
     )
-    house.close()
-    fields.close()
-    return scenario
 
 
-def _read_assets(fields: Fields) -> dict[str, AssetSpec]:
-    assets: dict[str, AssetSpec] = {}
-    for number, (key, part) in enumerate(fields.tables("assets", required=True).items()):
-        assets[key] = AssetSpec(
-            asset_id=number,
-            symbol=part.text("symbol", key),
-            decimals=part.integer("decimals", 6, high=18),
-        )
-        part.close()
-    return assets
-
-
-def _read_instrument(
+def _instrument(
     number: int,
-    fields: Fields,
+    key: str,
+    table: InstrumentTable,
     assets: Mapping[str, AssetSpec],
     rulebook: RulebookFile,
 ) -> InstrumentSpec:
-    asset = assets[fields.choice("settle", list(assets), next(iter(assets)))]
-    kind = KINDS[fields.choice("kind", tuple(KINDS), "linear")]
-    symbol = fields.text("symbol")
-    lot = fields.decimal("lot", "1")
-    given = {
-        key: fields.decimal(key)
-        for key in ("multiplier", "min_qty", "max_qty", "min_notional", "max_notional")
-        if fields.raw(key) is not None
-    }
+    place = f"instruments.{key}"
+    settle = table.settle or next(iter(assets))
+    choice(f"{place}.settle", settle, assets)
+    bounds = ("multiplier", "min_qty", "max_qty", "min_notional", "max_notional")
+    given = {name: getattr(table, name) for name in bounds if getattr(table, name) is not None}
     try:
-        spec = build_instrument_spec(
+        return build_instrument_spec(
             instrument_id=number,
-            symbol=symbol,
-            kind=kind,
-            asset=asset,
-            tick=fields.decimal("tick"),
-            lot=lot,
-            margin=_read_margin(fields.table("margin"), kind, asset, rulebook, (symbol, lot)),
-            band_ppb=to_ppb(fields.decimal("band", "0"), "band"),
-            max_open_orders=fields.integer("max_open_orders", 200, low=1, high=100_000),
+            symbol=table.symbol,
+            kind=KINDS[table.kind],
+            asset=assets[settle],
+            tick=table.tick,
+            lot=table.lot,
+            margin=_margin(table, assets[settle], rulebook, f"{place}.margin"),
+            band_ppb=to_ppb(table.band, "band"),
+            max_open_orders=table.max_open_orders,
             **given,
         )
-    except ScenarioError:
+    except SettingFault:
         raise
     except ValueError as error:
-        raise fields.fail("", str(error)) from None
-    fields.close()
-    return spec
+        raise SettingFault(place, str(error)) from None
 
 
-def _read_margin(
-    fields: Fields, kind: int, asset: AssetSpec, rulebook: RulebookFile, listing: tuple[str, str]
+def _margin(
+    table: InstrumentTable, asset: AssetSpec, rulebook: RulebookFile, place: str
 ) -> MarginSpec:
     """The rulebook's margin table, or the tiers of a ccxt file (inverse: converted at a price)."""
-    if not fields.has("ccxt_file"):
-        symbol, lot = listing
-        spec = rulebook.margin_spec(asset, fields.text("symbol", symbol), lot)
-        fields.close(["ccxt_file", "ccxt_symbol", "convert_at"])
-        return spec
-    path = Path(fields.text("ccxt_file"))
-    symbol = fields.text("ccxt_symbol")
-    price = Decimal(fields.decimal("convert_at", "0"))
-    fields.close()
+    tiers = table.margin
+    path, symbol = tiers.ccxt_file, tiers.ccxt_symbol
+    if path is None:
+        for key in ("ccxt_symbol", "convert_at"):
+            if getattr(tiers, key):
+                raise SettingFault(f"{place}.{key}", "has no effect without ccxt_file")
+        return rulebook.margin_spec(asset, tiers.symbol or table.symbol, table.lot)
+    if not symbol:
+        raise SettingFault(f"{place}.ccxt_symbol", "is missing; it must be given with ccxt_file")
+    if tiers.symbol:
+        raise SettingFault(f"{place}.symbol", "has no effect beside ccxt_file; give ccxt_symbol")
+    price = Decimal(tiers.convert_at or 0)
     try:
-        if kind == INVERSE:
-            tiers = inverse_tiers(load_ccxt_tiers(path, symbol, _QUOTE), _QUOTE, asset, price)
+        if KINDS[table.kind] == INVERSE:
+            found = inverse_tiers(load_ccxt_tiers(path, symbol, _QUOTE), _QUOTE, asset, price)
         else:
-            tiers = load_ccxt_tiers(path, symbol, asset)
+            found = load_ccxt_tiers(path, symbol, asset)
     except (OSError, ValueError) as error:
-        raise fields.fail("ccxt_file", f"{path}: {error}") from None
-    return MarginSpec(model="brackets", tiers=tiers)
+        raise SettingFault(f"{place}.ccxt_file", f"{path}: {error}") from None
+    return MarginSpec(model="brackets", tiers=found)
 
 
-def _read_indices(fields: Fields, names: list[str]) -> dict[str, IndexPlan]:
-    tables = fields.tables("index", required=True)
-    for key, part in tables.items():
+def _indices(tables: Mapping[str, IndexTable], names: list[str]) -> dict[str, IndexPlan]:
+    unknown = f"no instrument of that name; instruments: {', '.join(names)}"
+    return _paths(tables, "index", names, unknown, "every instrument needs an index path")
+
+
+def _paths(
+    tables: Mapping[str, IndexTable], place: str, names: list[str], unknown: str, needed: str
+) -> dict[str, IndexPlan]:
+    """A path for every name, and for no other."""
+    for key in tables:
         if key not in names:
-            raise part.fail("", f"no instrument of that name; instruments: {', '.join(names)}")
+            raise SettingFault(f"{place}.{key}", unknown)
     for key in names:
         if key not in tables:
-            raise fields.fail(f"index.{key}", "is missing: every instrument needs an index path")
-    return {key: read_index_plan(tables[key]) for key in names}
+            raise SettingFault(f"{place}.{key}", f"is missing: {needed}")
+    return {key: index_plan(tables[key], f"{place}.{key}") for key in names}
 
 
-def _read_collateral(
-    fields: Fields,
+def _collateral(
     rulebook: Rulebook,
     assets: Mapping[str, AssetSpec],
     instruments: Mapping[str, InstrumentSpec],
@@ -288,99 +273,48 @@ def _read_collateral(
     try:
         return collateral_assets(rulebook, by_id, settled, {})
     except ValueError as error:
-        raise fields.fail("rulebook", str(error)) from None
+        raise SettingFault("rulebook", str(error)) from None
 
 
-def _read_asset_prices(
-    fields: Fields, assets: Mapping[str, AssetSpec], collateral: Mapping[int, CollateralAsset]
+def _asset_prices(
+    tables: Mapping[str, IndexTable],
+    assets: Mapping[str, AssetSpec],
+    collateral: Mapping[int, CollateralAsset],
 ) -> dict[str, IndexPlan]:
     """A price path for every asset that counts as collateral, by its name in the file."""
-    tables = fields.tables("asset_prices")
     counted = [name for name, asset in assets.items() if asset.asset_id in collateral]
-    for key, part in tables.items():
-        if key not in counted:
-            allowed = ", ".join(counted) or "none by this rulebook"
-            raise part.fail("", f"no collateral of that name; assets that count: {allowed}")
-    for key in counted:
-        if key not in tables:
-            raise fields.fail(
-                f"asset_prices.{key}", "is missing: collateral counts for nothing without a price"
-            )
-    return {key: read_index_plan(tables[key]) for key in counted}
+    allowed = ", ".join(counted) or "none by this rulebook"
+    unknown = f"no collateral of that name; assets that count: {allowed}"
+    needed = "collateral counts for nothing without a price"
+    return _paths(tables, "asset_prices", counted, unknown, needed)
 
 
-def _read_time(fields: Fields) -> TimePlan:
-    start = _read_start(fields)
-    tick_ns = fields.duration("tick", "1s", low_ns=1_000_000)
-    time = TimePlan(
-        start_ns=start,
-        warm_up_ns=fields.duration("warm_up", "0s"),
-        duration_ns=fields.duration("duration", low_ns=tick_ns),
-        tick_ns=tick_ns,
-    )
+def _check_time(time: TimePlan) -> None:
+    tick_ns = time.tick_ns
+    if time.duration_ns < tick_ns:
+        raise SettingFault("time.duration", f"is too short; the least is {tick_ns} ns")
     for key, value in (("warm_up", time.warm_up_ns), ("duration", time.duration_ns)):
         if value % tick_ns:
-            raise fields.fail(key, f"{value} ns is not a whole number of ticks of {tick_ns} ns")
+            raise SettingFault(
+                f"time.{key}", f"{value} ns is not a whole number of ticks of {tick_ns} ns"
+            )
     if time.begin_ns < 0:
-        raise fields.fail("warm_up", "starts before 1970; choose a later start")
+        raise SettingFault("time.warm_up", "starts before 1970; choose a later start")
     if time.end_ns > MAX_TIME_NS:
-        raise fields.fail("start", "the run would end after 2261; choose an earlier start")
-    fields.close()
-    return time
+        raise SettingFault("time.start", "the run would end after 2261; choose an earlier start")
 
 
-def _read_start(fields: Fields) -> int:
-    text = fields.text("start", "2025-01-01T00:00:00Z")
-    try:
-        start = datetime.fromisoformat(text)
-    except ValueError:
-        raise fields.fail(
-            "start", f"{text!r} must be a UTC time like 2025-10-10T20:45:00Z"
-        ) from None
-    if start.tzinfo is None or start.utcoffset() != UTC.utcoffset(None):
-        raise fields.fail("start", f"{text!r} must be UTC: end it with Z")
-    whole = start.replace(microsecond=0)
-    return int(whole.timestamp()) * 10**9 + start.microsecond * 1_000
-
-
-def _read_latency(fields: Fields) -> Latency | None:
-    if not fields.has("latency"):
+def _reference(plan: ReferencePlan | None, names: list[str]) -> ReferencePlan | None:
+    if plan is None:
         return None
-    part = fields.table("latency")
+    instrument = plan.instrument or names[0]
+    choice("reference.instrument", instrument, names)
+    return msgspec.structs.replace(plan, instrument=instrument)
+
+
+def _latency(table: dict[str, int] | None) -> Latency | None:
+    if table is None:
+        return None
     links = [name.removesuffix("_ns") for name in Latency.__struct_fields__]
-    latency = Latency(*(part.duration(link, "0s") for link in links))
-    part.close()
-    return latency
-
-
-def _read_output(fields: Fields) -> OutputPlan:
-    plan = OutputPlan(
-        sample_ns=fields.duration("sample_every", "5s", low_ns=1_000_000),
-        ratio_sample_ns=fields.duration("ratio_sample_every", "60s", low_ns=1_000_000),
-        ratio_sample_accounts=fields.integer("ratio_sample_accounts", 300, high=100_000),
-        publish_depth=fields.flag("publish_depth"),
-        check_invariants_every=fields.integer("check_invariants_every", 0),
-    )
-    fields.close()
-    return plan
-
-
-def _read_reference(fields: Fields, names: list[str]) -> ReferencePlan | None:
-    if not fields.has("reference"):
-        return None
-    part = fields.table("reference")
-    plan = ReferencePlan(
-        label=part.text("label"),
-        instrument=part.choice("instrument", names, names[0]),
-        file=Path(part.text("file")),
-        kind=part.choice("kind", (TRADES_CSV, CANDLES_CSV), TRADES_CSV),
-    )
-    part.close()
-    return plan
-
-
-def _money(fields: Fields, key: str) -> Decimal:
-    value = Decimal(fields.decimal(key, "0"))
-    if value < 0:
-        raise fields.fail(key, f"{value} must be 0 or more, in the quote currency")
-    return value
+    refuse_unknown(table, links, "latency")
+    return Latency(*(table.get(link, 0) for link in links))

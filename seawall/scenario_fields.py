@@ -1,16 +1,17 @@
-"""Reading a table of a scenario field by field, so that every mistake is named.
+"""Units of a scenario's settings: how values are written, what they become, which are allowed.
 
-A `Fields` knows the file and the dotted path of its table. Each reader checks one value; `close`
-refuses keys that were not read. Numbers that become money or time keep the digits they were written
-with and stay exact; figures of agents may be floats.
+Numbers that become money or time keep the digits they were written with and stay exact; figures of
+agents may be floats.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Any, Final, get_origin
 
-from engine.settings import NAMES, told, unknown
+from engine.settings import Reader, SettingFault, Unit
 from engine.units import MAX_DIGITS, SECOND_NS, parse_decimal
 from seawall.scenario_merge import REMOVED
 
@@ -58,12 +59,6 @@ class WrittenFloat(float):
         return (self.digits,)
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)`` for the closest allowed word, or nothing."""
-    match = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
-    return f" (did you mean {match[0]!r}?)" if match else ""
-
-
 def shortened(text: str, limit: int = 400) -> str:
     """The text, without its middle where it is too long for a message."""
     half = limit // 2
@@ -86,197 +81,208 @@ def duration_ns(value: object) -> int | None:
     return None
 
 
-class Fields:
-    """One table of a scenario, with its place for messages."""
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
-    __slots__ = ("_seen", "_table", "file", "path")
 
-    def __init__(self, table: Mapping[str, object], file: str, path: str = "") -> None:
-        self.file = file
-        self.path = path
-        self._table = table
-        self._seen: dict[str, None] = {}
+class Filled(Unit):
+    """A text that is not empty."""
 
-    def where(self, key: str = "") -> str:
-        """The dotted path of a key of this table."""
-        return ".".join(part for part in (self.path, key) if part)
-
-    def fail(self, key: str, problem: str) -> ScenarioError:
-        """The error to raise about a key."""
-        place = self.where(key)
-        problem = shortened(problem)
-        return ScenarioError(told(self.file, "", place, problem), place, problem)
-
-    def has(self, key: str) -> bool:
-        """Whether the table holds the key."""
-        return key in self._table
-
-    def keys(self) -> list[str]:
-        """The keys of the table in file order."""
-        return list(self._table)
-
-    def raw(self, key: str) -> object:
-        """The value as it stands in the file, None when absent; counts as read."""
-        self._seen[key] = None
-        return self._table.get(key)
-
-    def _value(self, key: str, default: object) -> object:
-        value = self.raw(key)
-        if value is None:
-            if default is None:
-                raise self.fail(key, "is missing and has no default")
-            return default
+    def read(self, value: Any, place: str) -> str:
+        """As it is."""
+        if not isinstance(value, str) or not value.strip():
+            raise SettingFault(place, f"{value!r} must be a text that is not empty")
         return value
 
-    def text(self, key: str, default: str | None = None) -> str:
-        """A string that is not empty."""
-        value = self._value(key, default)
-        if not isinstance(value, str) or (not value.strip() and value != default):
-            raise self.fail(key, f"{value!r} must be a text that is not empty")
+
+class File(Filled):
+    """The path of a file."""
+
+    def read(self, value: Any, place: str) -> Any:
+        """A path."""
+        return Path(super().read(value, place))
+
+
+class Count(Unit):
+    """A whole number in ``low..high``."""
+
+    def __init__(self, low: int = 0, high: int = 10**12) -> None:
+        self._low = low
+        self._high = high
+
+    def read(self, value: Any, place: str) -> int:
+        """As it is."""
+        if type(value) is not int or not self._low <= value <= self._high:
+            raise SettingFault(
+                place, f"{value!r} must be a whole number from {self._low} to {self._high}"
+            )
         return value
 
-    def choice(self, key: str, allowed: Sequence[str], default: str | None = None) -> str:
-        """One of the allowed words."""
-        value = self._value(key, default)
-        if not isinstance(value, str) or value not in allowed:
-            raise self.fail(key, f"{value!r} {unknown(str(value), allowed)}")
-        return value
 
-    def flag(self, key: str, default: bool = False) -> bool:
-        """True or false."""
-        value = self._value(key, default)
-        if not isinstance(value, bool):
-            raise self.fail(key, f"{value!r} must be {NAMES[bool]}")
-        return value
+class Number(Unit):
+    """A finite number in ``low..high``."""
 
-    def integer(
-        self, key: str, default: int | None = None, *, low: int = 0, high: int = 10**12
-    ) -> int:
-        """A whole number in ``low..high``."""
-        value = self._value(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self.fail(key, f"{value!r} must be a whole number from {low} to {high}")
-        return value
+    def __init__(self, low: float = 0.0, high: float = 1e12) -> None:
+        self._low = low
+        self._high = high
 
-    def number(
-        self, key: str, default: float | None = None, *, low: float = 0.0, high: float = 1e12
-    ) -> float:
-        """A finite number in ``low..high``."""
-        value = self._value(key, default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not low <= value <= high
-        ):
-            raise self.fail(key, f"{value!r} must be a number from {low:g} to {high:g}")
+    def read(self, value: Any, place: str) -> float:
+        """A float."""
+        if not _is_number(value) or not self._low <= value <= self._high:
+            raise SettingFault(
+                place, f"{value!r} must be a number from {self._low:g} to {self._high:g}"
+            )
         return float(value)
 
-    def share(self, key: str, default: float | None = None) -> float:
-        """A share between 0 and 1."""
-        return self.number(key, default, low=0.0, high=1.0)
 
-    def span(
-        self, key: str, default: tuple[float, float], *, low: float = 0.0, high: float = 1e12
-    ) -> tuple[float, float]:
-        """A pair ``[from, to]`` of numbers in ``low..high``, the first not above the second."""
-        value = self._value(key, list(default))
+SHARE: Final[Number] = Number(0.0, 1.0)
+
+
+class Span(Number):
+    """A pair ``[from, to]`` of numbers in ``low..high``, the first not above the second."""
+
+    def read(self, value: Any, place: str) -> Any:
+        """Two floats."""
+        low, high = self._low, self._high
         if (
             not isinstance(value, list)
             or len(value) != 2
-            or any(isinstance(v, bool) or not isinstance(v, int | float) for v in value)
+            or not all(map(_is_number, value))
             or not low <= value[0] <= value[1] <= high
         ):
-            raise self.fail(
-                key, f"{value!r} must be [from, to] with {low:g} <= from <= to <= {high:g}"
+            raise SettingFault(
+                place, f"{value!r} must be [from, to] with {low:g} <= from <= to <= {high:g}"
             )
         return float(value[0]), float(value[1])
 
-    def decimal(self, key: str, default: str | None = None) -> str:
-        """An exact decimal: the digits as they were written, returned as a string."""
-        value = self._value(key, default)
+
+class Exact(Unit):
+    """An exact decimal: the digits as they were written."""
+
+    def read(self, value: Any, place: str) -> Any:
+        """The digits, as a string."""
         if isinstance(value, WrittenFloat):
             value = value.digits
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise self.fail(key, f"{value!r} must be an exact decimal, such as 0.01")
+            raise SettingFault(place, f"{value!r} must be an exact decimal, such as 0.01")
         try:
-            parse_decimal(value, key)
+            parse_decimal(value, place)
         except ValueError:
             problem = f"must be an exact decimal, such as 0.01, of at most {MAX_DIGITS} digits"
-            raise self.fail(key, f"{value!r:.80} {problem}") from None
+            raise SettingFault(place, f"{value!r:.80} {problem}") from None
         return str(value)
 
-    def duration(self, key: str, default: str | None = None, *, low_ns: int = 0) -> int:
-        """A duration in nanoseconds."""
-        value = self._value(key, default)
-        result = duration_ns(value)
-        if result is None:
-            raise self.fail(key, f"{value!r} must be {_DURATION_HELP}")
-        if result < low_ns:
-            raise self.fail(key, f"{value!r} is too short; the least is {low_ns} ns")
-        if result > MAX_TIME_NS:
-            raise self.fail(key, f"{value!r:.80} is too long; the most is {MAX_TIME_NS} ns")
-        return result
 
-    def duration_span(self, key: str, default: tuple[str, str]) -> tuple[int, int]:
-        """A pair ``[from, to]`` of durations in nanoseconds."""
-        value = self._value(key, list(default))
+class Money(Exact):
+    """An amount of the quote currency."""
+
+    def read(self, value: Any, place: str) -> Any:
+        """A decimal."""
+        amount = Decimal(super().read(value, place))
+        if amount < 0:
+            raise SettingFault(place, f"{amount} must be 0 or more, in the quote currency")
+        return amount
+
+
+class Duration(Unit):
+    """A duration such as ``250ms``: a field ``x_ns`` is the key ``x``."""
+
+    def __init__(self, low_ns: int = 0) -> None:
+        self._low_ns = low_ns
+
+    def key(self, field: str) -> str:
+        """Without the unit, which the value has."""
+        return field.removesuffix("_ns")
+
+    def read(self, value: Any, place: str) -> Any:
+        """Nanoseconds."""
+        time_ns = duration_ns(value)
+        if time_ns is None:
+            raise SettingFault(place, f"{value!r} must be {_DURATION_HELP}")
+        if time_ns < self._low_ns:
+            raise SettingFault(place, f"{value!r} is too short; the least is {self._low_ns} ns")
+        _check_time(time_ns, value, place)
+        return time_ns
+
+
+A_MILLISECOND: Final[Duration] = Duration(1_000_000)
+"""No less than that."""
+
+
+class DurationSpan(Duration):
+    """A pair ``[from, to]`` of durations."""
+
+    def read(self, value: Any, place: str) -> tuple[int, int]:
+        """Nanoseconds."""
         pair = [duration_ns(v) for v in value] if isinstance(value, list) else []
         if len(pair) != 2 or pair[0] is None or pair[1] is None or not 0 <= pair[0] <= pair[1]:
-            raise self.fail(
-                key, f"{value!r} must be [from, to], from not after to, each {_DURATION_HELP}"
+            raise SettingFault(
+                place, f"{value!r} must be [from, to], from not after to, each {_DURATION_HELP}"
             )
-        if pair[1] > MAX_TIME_NS:
-            raise self.fail(key, f"{value!r:.80} is too long; the most is {MAX_TIME_NS} ns")
+        _check_time(pair[1], value, place)
         return pair[0], pair[1]
 
-    def texts(self, key: str) -> list[str]:
-        """A list of strings; empty when absent."""
-        value = self._value(key, [])
-        if not isinstance(value, list) or any(not isinstance(v, str) for v in value):
-            raise self.fail(key, f"{value!r} must be a list of texts")
-        return list(value)
 
-    def weights(self, key: str, default: Mapping[str, float]) -> dict[str, float]:
-        """A table of non-negative weights that do not all vanish, scaled to sum to one."""
-        value = self._value(key, dict(default))
+def _check_time(time_ns: int, value: object, place: str) -> None:
+    if time_ns > MAX_TIME_NS:
+        raise SettingFault(place, f"{value!r:.80} is too long; the most is {MAX_TIME_NS} ns")
+
+
+class Instant(Duration):
+    """A time in UTC."""
+
+    def read(self, value: Any, place: str) -> int:
+        """Nanoseconds since 1970."""
+        try:
+            start = datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise SettingFault(
+                place, f"{value!r} must be a UTC time like 2025-10-10T20:45:00Z"
+            ) from None
+        if start.tzinfo is None or start.utcoffset() != UTC.utcoffset(None):
+            raise SettingFault(place, f"{value!r} must be UTC: end it with Z")
+        whole = start.replace(microsecond=0)
+        return int(whole.timestamp()) * SECOND_NS + start.microsecond * 1_000
+
+
+class Weights(Unit):
+    """A table of non-negative weights by name that do not all vanish; ``allowed`` says what a name
+    must be, ``name`` reads it."""
+
+    def __init__(self, allowed: str, name: Callable[[str], Any]) -> None:
+        self._allowed = allowed
+        self._name = name
+
+    def read(self, value: Any, place: str) -> tuple[tuple[Any, float], ...]:
+        """Pairs of name and weight, scaled to sum to one."""
         if not isinstance(value, dict) or not value:
-            raise self.fail(key, f"{value!r} must be a table of weights")
+            raise SettingFault(place, f"{value!r} must be a table of weights")
         for name, weight in value.items():
-            if (
-                isinstance(weight, bool)
-                or not isinstance(weight, int | float)
-                or not 0 <= weight < 1e12
-            ):
-                raise self.fail(f"{key}.{name}", f"{weight!r} must be a weight of 0 or more")
+            if not _is_number(weight) or not 0 <= weight < 1e12:
+                raise SettingFault(f"{place}.{name}", f"{weight!r} must be a weight of 0 or more")
+            if self._name(name) is None:
+                raise SettingFault(f"{place}.{name}", f"{name!r} must be {self._allowed}")
         total = sum(value.values())
         if total <= 0:
-            raise self.fail(key, "at least one weight must be above 0")
-        return {name: weight / total for name, weight in value.items()}
+            raise SettingFault(place, "at least one weight must be above 0")
+        return tuple((self._name(name), weight / total) for name, weight in value.items())
 
-    def table(self, key: str) -> "Fields":
-        """A sub-table; an empty one when absent."""
-        value = self._value(key, {})
-        if value == REMOVED:
-            raise self.fail(key, "there is no table of that name to remove")
-        if not isinstance(value, dict):
-            raise self.fail(key, f"{value!r} must be a table")
-        return Fields(value, self.file, self.where(key))
 
-    def tables(self, key: str, *, required: bool = False) -> dict[str, "Fields"]:
-        """A table of named sub-tables, in file order."""
-        outer = self.table(key)
-        result = {name: outer.table(name) for name in outer.keys()}  # noqa: SIM118
-        if required and not result:
-            raise self.fail(key, f"is missing; write at least one [{self.where(key)}.NAME]")
-        return result
+class ScenarioReader(Reader):
+    """The walk over a scenario's tables."""
 
-    def close(self, extra: Sequence[str] = ()) -> None:
-        """Refuse every key that was not read.
+    def value(self, kind: Any, value: Any, place: str) -> Any:
+        """A value; the word that removes a table has done its work before."""
+        if value == REMOVED and not isinstance(kind, type) and get_origin(kind) is not Annotated:
+            raise SettingFault(place, "there is no table of that name to remove")
+        return super().value(kind, value, place)
 
-        Raises:
-            ScenarioError: names the key, the nearest allowed one and all that are allowed.
-        """
-        allowed = [*self._seen, *extra]
-        for key in self._table:
-            if key not in self._seen:
-                raise self.fail(key, unknown(key, sorted(allowed)))
+
+def at_least_one(tables: Mapping[str, object], place: str) -> None:
+    """Refuse a table of named tables without any.
+
+    Raises:
+        SettingFault: there is none.
+    """
+    if not tables:
+        raise SettingFault(place, f"is missing; write at least one [{place}.NAME]")

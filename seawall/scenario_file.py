@@ -8,8 +8,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.settings import nearest, told
+from engine.toml_lines import nearest_place
 from engine.toml_text import MAX_DEPTH, TomlError, parse_toml
-from seawall.scenario_fields import ScenarioError, WrittenFloat, nearest, shortened
+from seawall.scenario_fields import ScenarioError, WrittenFloat, shortened
 from seawall.scenario_merge import MergeError, Table, gives_shape, merge, merge_key
 
 BUILT_IN = Path(__file__).parent / "scenarios"
@@ -37,8 +39,8 @@ def find_scenario(name_or_path: str | Path) -> Path:
         return BUILT_IN / f"{text}.toml"
     names = built_in_scenarios()
     raise ScenarioError(
-        f"{text}: no such scenario file, and no built-in scenario of that name"
-        f"{nearest(text, names)}; built in: {', '.join(names)}"
+        f"{text}: no such scenario file, and no built-in scenario of that name; "
+        f"{nearest(text, names)}built in: {', '.join(names)}"
     )
 
 
@@ -113,24 +115,44 @@ def load_tables(path: Path, depth: int = 0) -> Table:
         )
     table = _with_home(read_toml(path), path.parent)
     parent = table.pop("extends", None)
-    if parent is None:
-        try:
+    try:
+        if parent is None:
             return merge({}, table)
-        except MergeError as error:
-            raise ScenarioError(f"{path}: {error}") from None
+        return merge(load_tables(_base(path, parent), depth + 1), table)
+    except MergeError as error:
+        raise ScenarioError(f"{path}: {error}") from None
+
+
+def _base(path: Path, parent: object) -> Path:
+    """The file that the one at ``path`` extends."""
     if not isinstance(parent, str):
         raise ScenarioError(f"{path}: extends: {parent!r} must be a name or a path")
     beside = path.parent / parent
-    base = beside if beside.is_file() else None
-    if base is None:
-        try:
-            base = find_scenario(parent)
-        except ScenarioError as error:
-            raise ScenarioError(f"{path}: extends: {error}") from None
+    if beside.is_file():
+        return beside
     try:
-        return merge(load_tables(base, depth + 1), table)
-    except MergeError as error:
-        raise ScenarioError(f"{path}: {error}") from None
+        return find_scenario(parent)
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: extends: {error}") from None
+
+
+def told_where(path: Path, overrides: Sequence[str], place: str, problem: str) -> str:
+    """The whole message about a place: the override that set it, or the file of the chain that
+    comes nearest to it, the first of them, with its line."""
+    within: list[str] = []
+    for override in overrides:
+        key = ".".join(parse_override(override)[0])
+        if place == key or place.startswith((f"{key}.", f"{key}[")):
+            return f"{path} with --set {shortened(override)}: {place}: {problem}"
+        if key.startswith(f"{place}."):
+            within.append(f"--set {shortened(override)}")
+    files: list[Path] = [path]
+    while parent := read_toml(files[-1]).get("extends"):
+        files.append(_base(files[-1], parent))
+    texts = {file: file.read_text(encoding="utf-8") for file in files}
+    closest = max(texts, key=lambda file: len(nearest_place(texts[file], place)))
+    message = told(str(closest), texts[closest], place, problem)
+    return f"{message} (with {', '.join(within)})" if within else message
 
 
 def parse_override(text: str) -> tuple[list[str], object]:

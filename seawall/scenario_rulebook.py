@@ -3,43 +3,41 @@
 from pathlib import Path
 from typing import Any
 
+from engine.settings import SettingFault
 from engine.toml_text import parse_toml
 from risk.rulebook_file import SHIPPED, RulebookError, RulebookFile, load_rulebook, parse_rulebook
 from risk.rules.citations import cite_overrides
-from seawall.scenario_fields import Fields, ScenarioError, WrittenFloat
+from seawall.scenario_fields import ScenarioError, WrittenFloat
 from seawall.scenario_merge import RULES, MergeError, merge, without_marks
 from seawall.toml_writer import toml_text
 
 
-def read_rulebook(fields: Fields) -> tuple[RulebookFile, str]:
+def read_rulebook(name: str, overrides: dict[str, Any], file: str) -> tuple[RulebookFile, str]:
     """The ``rulebook`` key and the ``[rulebook_overrides]`` table: the rules and their TOML.
 
     Overrides have the shape of the rulebook file; a list replaces the whole list. A bare TOML
     number such as 0.05 is taken as the decimal it was written as.
 
     Raises:
-        ScenarioError: no such rulebook, or it (or the merged one) breaks a rule.
+        SettingFault: no such rulebook, or it (or the merged one) breaks a rule.
+        ScenarioError: the two do not merge.
     """
-    name = fields.text("rulebook")
-    overrides = fields.raw("rulebook_overrides")
-    if overrides is not None and not isinstance(overrides, dict):
-        raise fields.fail("rulebook_overrides", f"{overrides!r} must be a table")
     try:
         plain = load_rulebook(name)
     except (RulebookError, OSError) as error:
-        raise fields.fail("rulebook", str(error)) from None
+        raise SettingFault("rulebook", str(error)) from None
     if not overrides:
         return plain, _text(name)
     try:
         merged = without_marks(merge(parse_toml(_text(name)), overrides, (RULES,)))
     except MergeError as error:
-        raise ScenarioError(f"{fields.file}: {error}") from None
+        raise ScenarioError(f"{file}: {error}") from None
     cite_overrides(merged, overrides, "set by the scenario")
     text = toml_text(_with_exact(merged))
     try:
         return parse_rulebook(text, f"{name} with rulebook_overrides"), text
     except RulebookError as error:
-        raise fields.fail("rulebook_overrides", str(error)) from None
+        raise SettingFault(RULES, str(error)) from None
 
 
 def _text(name: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import msgspec
 import polars as pl
@@ -10,15 +11,30 @@ import pytest
 
 from engine import invariants
 from engine.routing.bus import Latency
+from engine.settings import Field, fields_of, unit_of
+from engine.toml_text import TomlError, parse_toml
 from seawall import load_run, load_scenario, run_scenario
-from seawall.agents import AGENT_KINDS
-from seawall.index_path import SOURCE_KINDS
-from seawall.population import LOGNORMAL, PARETO
+from seawall.agents import AgentSettings
+from seawall.agents.plans import AgentTable
+from seawall.index_path import IndexTable, SourceTable, TimePlan
+from seawall.population import (
+    LognormalWealth,
+    ParetoWealth,
+    PopulationPlan,
+    Wealth,
+)
 from seawall.records.event_table import SCHEMA
 from seawall.runs.run_directory import Run
-from seawall.scenario import parse_scenario
-from seawall.scenario_fields import Fields, ScenarioError
-from seawall.scenario_file import apply_overrides, find_scenario, load_tables
+from seawall.scenario_fields import ScenarioReader, WrittenFloat
+from seawall.scenario_tables import (
+    AssetTable,
+    HouseTable,
+    InstrumentTable,
+    OutputPlan,
+    ReferencePlan,
+    ScenarioTables,
+    TiersTable,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,158 +70,85 @@ def documented_keys() -> dict[str, dict[str, str]]:
     return places
 
 
-PLACES = {
-    "": "top level",
-    "assets.usd": "assets.NAME",
-    "instruments.perp": "instruments.NAME",
-    "instruments.perp.margin": "instruments.NAME.margin",
-    "index.perp": "index.NAME",
-    "asset_prices.coin": "asset_prices.NAME",
-    "population.retail": "population.NAME",
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "top level": ScenarioTables,
+    "time": TimePlan,
+    "house": HouseTable,
+    "output": OutputPlan,
+    "reference": ReferencePlan,
+    "assets.NAME": AssetTable,
+    "instruments.NAME": InstrumentTable,
+    "instruments.NAME.margin": TiersTable,
+    "index.NAME": IndexTable,
+    "asset_prices.NAME": IndexTable,
+    "population.NAME": PopulationPlan,
 }
-"""Tables of the scenario read below, by path, and how the page calls them; others as they are."""
+"""The struct of each table of a scenario, by its name on the page."""
 
-KINDS = {
-    "index.perp.sources.beta": (
-        "index.NAME.sources.NAME",
-        ("kind", "id", "silences"),
-        {
-            "trades_csv": "file='x'",
-            "candles_csv": "file='x'",
-            "anchored": "anchors=[['0s',1],['1s',1]]",
-            "jump_diffusion": "start_price=1",
-            "follow": "of='alpha'",
-        },
-    ),
-    "population.retail.wealth": (
-        "population.NAME.wealth",
-        ("kind", "bounds"),
-        {LOGNORMAL: "median=1", PARETO: "alpha=2"},
-    ),
-    "agents.some": (
-        "agents.NAME",
-        ("kind", "instrument", "count"),
-        {
-            "market_maker": "capital=1,size=1",
-            "arbitrageur": "capital=1,clip=1",
-            "momentum": "capital=1,clip=1",
-            "noise": "capital=1,size=1",
-            "dip_buyer": "capital=1",
-        },
-    ),
+KINDS: dict[str, tuple[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]]] = {
+    "index.NAME.sources.NAME": (SourceTable, get_args(get_args(fields_of(IndexTable)[0].kind)[1])),
+    "population.NAME.wealth": (Wealth, (LognormalWealth, ParetoWealth)),
+    "agents.NAME": (AgentTable, get_args(AgentSettings)),
 }
-"""Tables whose keys depend on ``kind``: name on the page, common keys, what each kind requires."""
+"""Tables whose keys depend on ``kind``: what all kinds have, and the kinds."""
 
 
-class Reader:
-    """Loads scenarios and notes every key the loader asks for, by table, with its default."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.keys: dict[str, dict[str, object]] = {}
-        raw, value = Fields.raw, Fields._value
-
-        def note_raw(fields: Fields, key: str) -> object:
-            self._note(fields.path, key, "")
-            return raw(fields, key)
-
-        def note_value(fields: Fields, key: str, default: object) -> object:
-            self._note(fields.path, key, default)
-            return value(fields, key, default)
-
-        patch.setattr(Fields, "raw", note_raw)
-        patch.setattr(Fields, "_value", note_value)
-
-    def _note(self, path: str, key: str, default: object) -> None:
-        known = self.keys.setdefault(path, {})
-        if key not in known:
-            known[key] = default
-
-    def read(self, *overrides: str) -> dict[str, dict[str, object]]:
-        """Keys by table of one scenario: one source, one group and no agents, then overrides."""
-        self.keys = {}
-        tables = load_tables(find_scenario("flash_crash"))
-        perp = {"kind": "anchored", "anchors": [["0s", 1], ["1s", 1]]}
-        tables["index"] = {"perp": {"sources": {"alpha": perp}}}
-        wealth = {"kind": "lognormal", "median": 1}
-        tables["population"] = {"retail": {"accounts": 1, "wealth": wealth}}
-        tables["agents"] = {}
-        try:
-            parse_scenario(apply_overrides(tables, overrides), "test", "test")
-        except ScenarioError as error:
-            assert "/nowhere" in str(error)  # the last thing a loader looks for is the file
-        return {
-            path: {key: default for key, default in keys.items() if default != {}}
-            for path, keys in self.keys.items()
-        }
+def is_value(kind: object) -> bool:
+    """Whether a key of this type holds a value, not a table with a page of its own."""
+    return unit_of(kind) is not None or kind in (str, int, bool, list[str], dict[str, Any])
 
 
-def read_keys(patch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
-    """Default by key by place, as `documented_keys` gives them."""
-    reader = Reader(patch)
-    keys = reader.read("latency.gateway_to_risk=1ms", "reference={label='x',file='x'}")
-    prices = "asset_prices.coin.sources.a={kind='anchored',anchors=[['0s',1],['1s',1]]}"
-    rule = "rulebook_overrides.collateral=[{margin_asset='USDT',assets=[{asset='C',haircut=0.1}]}]"
-    coin = reader.read("assets.coin.symbol='C'", rule, prices)
-    keys["asset_prices.coin"] = coin["asset_prices.coin"]
-    tiers = "instruments.perp.margin={ccxt_file='/nowhere',ccxt_symbol='X'}"
-    keys["instruments.perp.margin"] |= reader.read(tiers)["instruments.perp.margin"]
-    places = {
-        PLACES.get(path, path): found
-        for path, found in keys.items()
-        if found and "sources" not in path and "wealth" not in path
-    }
-    for path, (place, common, kinds) in KINDS.items():
-        for kind, more in kinds.items():
-            # A table is replaced by setting it to a value first.
-            found = reader.read(f"{path}=0", f"{path}={{kind='{kind}',{more}}}")[path]
-            places[place] = {key: found[key] for key in common}
-            places[f"{place} {kind}"] = {k: v for k, v in found.items() if k not in common}
+def values_of(table: type[msgspec.Struct]) -> dict[str, Field]:
+    return {field.key: field for field in fields_of(table) if is_value(field.kind)}
+
+
+def read_keys() -> dict[str, dict[str, Field | None]]:
+    """Fields by key by place; ``kind`` has none."""
+    places: dict[str, dict[str, Field | None]] = {}
+    for place, table in TABLES.items():
+        places[place] = {**values_of(table)}
+    for place, (common, kinds) in KINDS.items():
+        places[place] = {"kind": None, **values_of(common)}
+        for kind in kinds:
+            own = {k: v for k, v in values_of(kind).items() if k not in places[place]}
+            places[f"{place} {kind.__struct_config__.tag}"] = {**own}
     return places
 
 
-def shown(default: object) -> str:
-    """A default as TOML."""
-    match default:
-        case None:
-            return "required"
-        case bool():
-            return str(default).lower()
-        case dict():
-            return "{ " + ", ".join(f"{key} = {value}" for key, value in default.items()) + " }"
-        case str():
-            return f'"{default}"'
-        case list():
-            return "[" + ", ".join(shown(item) for item in default) + "]"
-        case _:
-            return str(default)
+def struct_of(place: str) -> type[msgspec.Struct]:
+    if place in TABLES:
+        return TABLES[place]
+    table, _, tag = place.partition(" ")
+    common, kinds = KINDS[table]
+    return {"": common, **{str(kind.__struct_config__.tag): kind for kind in kinds}}[tag]
 
 
-def test_every_kind_there_is_is_read() -> None:
-    sources, wealth, agents = ([*kinds] for _, _, kinds in KINDS.values())
-    assert sorted(sources) == sorted(SOURCE_KINDS)
-    assert wealth == [LOGNORMAL, PARETO]
-    assert agents == list(AGENT_KINDS)
-
-
-def test_every_key_of_a_scenario_is_documented_and_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    read = {place: sorted(keys) for place, keys in read_keys(monkeypatch).items()}
+def test_every_key_of_a_scenario_is_documented_and_no_other() -> None:
+    read = {place: sorted(keys) for place, keys in read_keys().items()}
     documented = {place: sorted(keys) for place, keys in documented_keys().items()}
     documented["top level"].remove("extends")  # read before the tables are merged
+    del documented["latency"]  # below
     assert documented == read
 
 
-def test_the_documented_defaults_are_the_loaders(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documented_defaults_are_the_loaders() -> None:
     documented = documented_keys()
     compared = 0
-    for place, keys in read_keys(monkeypatch).items():
-        for key, default in keys.items():
+    for place, keys in read_keys().items():
+        defaults = {f.name: f.default for f in msgspec.structs.fields(struct_of(place))}
+        for key, field in keys.items():
             text = documented[place][key]
-            if default == "" or text.startswith(ELSEWHERE):
+            if field is None or field.required:
+                assert text == "required", f"{place}: {key}"
+            elif text.startswith(ELSEWHERE) or defaults[field.name] in ("", None, -1, ()):
                 continue  # no default of its own, or one that depends on the file
-            expected = shown(default)
-            assert text in (expected, expected.strip('"')), f"{place}: {key}"
+            elif is_value(field.kind) and field.kind not in (list[str], dict[str, Any]):
+                try:
+                    value = parse_toml(f"value = {text}", WrittenFloat)["value"]
+                except TomlError:
+                    value = text
+                read = ScenarioReader().value(field.kind, value, key)
+                assert read == defaults[field.name], f"{place}: {key}"
             compared += 1
     assert compared > 80
 

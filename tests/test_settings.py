@@ -134,3 +134,67 @@ def test_without_a_mistake_nothing_is_refused(reader: str, tmp_path: Path) -> No
     good, refuse = READERS[reader]
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         refuse(good, tmp_path)
+
+
+BASE = MINIMAL.replace("[time]", '[house]\nfund = "5"\n[time]')
+
+
+@pytest.mark.parametrize(
+    ("base", "child", "overrides", "expected"),
+    [
+        pytest.param(
+            BASE.replace('"60s"', '"soon"'),
+            "seed = 3\n",
+            [],
+            "base.toml: time.duration (line 6): 'soon' must be",
+            id="in the file that is extended",
+        ),
+        pytest.param(
+            BASE,
+            "[house]\nfund = -1\n",
+            [],
+            "child.toml: house.fund (line 3): -1 must be",
+            id="in the file that extends",
+        ),
+        pytest.param(
+            BASE,
+            "[house]\nfnd = 1\n",
+            [],
+            "child.toml: house.fnd (line 3): is unknown; did you mean 'fund'?",
+            id="a key only one has",
+        ),
+        pytest.param(
+            BASE,
+            "seed = 3\n",
+            ["house.fund=-1"],
+            "child.toml with --set house.fund=-1: house.fund: -1 must be",
+            id="in an override",
+        ),
+        pytest.param(
+            BASE,
+            "seed = 3\n",
+            ["house={fund = -1}"],
+            "child.toml with --set house={fund = -1}: house.fund: -1 must be",
+            id="inside the table an override gives",
+        ),
+        pytest.param(
+            BASE,
+            "seed = 3\n",
+            ["seed=4", "instruments.perp.tick=0"],
+            "base.toml: instruments.perp (line 9): X-PERP: tick is 0",
+            id="around what an override gives",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_the_file_or_override_it_stands_in(
+    base: str, child: str, overrides: list[str], expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "base.toml").write_text(base)
+    path = tmp_path / "child.toml"
+    path.write_text('extends = "base.toml"\n' + child)
+    with pytest.raises(ScenarioError) as error:
+        load_scenario(path, overrides)
+    message = str(error.value).replace(f"{tmp_path}/", "")
+    assert message.startswith(expected)
+    if "with --set" not in expected and overrides:
+        assert message.endswith("(with --set instruments.perp.tick=0)")

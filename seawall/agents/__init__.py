@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Mapping
+from typing import get_args
 
 import msgspec
 
+from engine.settings import choice
 from seawall.agents.arbitrageur import Arbitrageur
 from seawall.agents.base import Agent
 from seawall.agents.market_maker import MarketMaker
@@ -17,11 +19,12 @@ from seawall.agents.plans import (
 )
 from seawall.agents.takers import DipBuyer, MomentumTrader, NoiseTrader
 from seawall.agents.view import MarketView
-from seawall.scenario_fields import Fields
-
-AGENT_KINDS: tuple[str, ...] = ("market_maker", "arbitrageur", "momentum", "noise", "dip_buyer")
 
 AgentSettings = MarketMakerPlan | ArbitrageurPlan | MomentumPlan | NoisePlan | DipBuyerPlan
+
+AGENT_KINDS: tuple[str, ...] = tuple(
+    str(kind.__struct_config__.tag) for kind in get_args(AgentSettings)
+)
 
 
 class AgentPlan(msgspec.Struct, frozen=True):
@@ -33,29 +36,15 @@ class AgentPlan(msgspec.Struct, frozen=True):
     settings: AgentSettings
 
 
-def read_agent_plan(name: str, fields: Fields, instruments: list[str]) -> AgentPlan:
-    """The ``[agents.NAME]`` table of a scenario.
+def agent_plan(name: str, settings: AgentSettings, instruments: list[str]) -> AgentPlan:
+    """The plan of an ``[agents.NAME]`` table.
 
     Raises:
-        ScenarioError: a field is wrong or unknown.
+        SettingFault: there is no such instrument.
     """
-    kind = fields.choice("kind", AGENT_KINDS)
-    instrument = fields.choice("instrument", instruments, instruments[0])
-    count = fields.integer("count", 1, high=10_000)
-    settings: AgentSettings
-    match kind:
-        case "market_maker":
-            settings = MarketMakerPlan.read(fields)
-        case "arbitrageur":
-            settings = ArbitrageurPlan.read(fields)
-        case "momentum":
-            settings = MomentumPlan.read(fields)
-        case "noise":
-            settings = NoisePlan.read(fields)
-        case _:
-            settings = DipBuyerPlan.read(fields)
-    fields.close()
-    return AgentPlan(name, instrument, count, settings)
+    instrument = settings.instrument or instruments[0]
+    choice(f"agents.{name}.instrument", instrument, instruments)
+    return AgentPlan(name, instrument, settings.count, settings)
 
 
 def build_agents(

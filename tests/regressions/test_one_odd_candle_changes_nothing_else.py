@@ -32,7 +32,7 @@ def read(tmp_path: Path, starts: list[int]) -> list[tuple[int, int]]:
 
 def lows(points: list[tuple[int, int]]) -> int:
     """How many seconds of the window end at the low."""
-    plan = TimePlan(START_MS * MS, 0, 600 * SECOND, SECOND)
+    plan = TimePlan(start_ns=START_MS * MS, warm_up_ns=0, duration_ns=600 * SECOND, tick_ns=SECOND)
     return [price for _, price in resample(points, plan, "candles.csv")].count(8_000)
 
 

@@ -1,8 +1,9 @@
 """What each agent does when it looks at a book set up by hand."""
 
 import random
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +25,7 @@ from seawall.agents.plans import (
 )
 from seawall.agents.takers import DipBuyer, MomentumTrader, NoiseTrader
 from seawall.agents.view import Desk, MarketView
-from seawall.scenario_fields import Fields
+from seawall.scenario_fields import ScenarioReader
 
 S = 10**9
 ASSET = AssetSpec(0, "USDT", 6)
@@ -107,12 +108,15 @@ def filled(agent: Agent, side: int, lots: int, price: int, position: int) -> Non
     agent.on_event(OrderFilled(0, 1, 1, 0, 0, side, lots, price, False, False, 0, 0, position))
 
 
-def fields(**values: Any) -> Fields:
-    return Fields(values, "t.toml", "agents.a")
+AnyPlan = TypeVar("AnyPlan", bound=msgspec.Struct)
+
+
+def plan_of(kind: type[AnyPlan], **values: Any) -> AnyPlan:
+    return ScenarioReader().struct(kind, values, "agents.a")
 
 
 def maker(view: MarketView, **changes: Any) -> MarketMaker:
-    plan = MarketMakerPlan.read(fields(capital=100_000, size=1_000, levels=3, **changes))
+    plan = plan_of(MarketMakerPlan, capital=100_000, size=1_000, levels=3, **changes)
     return MarketMaker(plan, "m", 1, view, random.Random(1))
 
 
@@ -228,8 +232,8 @@ def test_a_maker_with_too_large_a_loss_stays_away() -> None:
 
 
 def arbitrageur(view: MarketView, **changes: Any) -> Arbitrageur:
-    plan = ArbitrageurPlan.read(
-        fields(capital=10_000, clip=2_000, entry=[0.01, 0.01], caution=[10, 10], **changes)
+    plan = plan_of(
+        ArbitrageurPlan, capital=10_000, clip=2_000, entry=[0.01, 0.01], caution=[10, 10], **changes
     )
     return Arbitrageur(plan, "a", 1, view, random.Random(1))
 
@@ -302,15 +306,14 @@ def test_an_arbitrageur_closes_what_it_has_near_the_index() -> None:
 
 
 def momentum(view: MarketView) -> MomentumTrader:
-    plan = MomentumPlan.read(
-        fields(
-            capital=10_000,
-            clip=1_000,
-            window=["10s", "10s"],
-            threshold=[0.02, 0.02],
-            hold=["60s", "60s"],
-            exposure_limit=1.0,
-        )
+    plan = plan_of(
+        MomentumPlan,
+        capital=10_000,
+        clip=1_000,
+        window=["10s", "10s"],
+        threshold=[0.02, 0.02],
+        hold=["60s", "60s"],
+        exposure_limit=1.0,
     )
     return MomentumTrader(plan, "t", 1, view, random.Random(1))
 
@@ -347,7 +350,7 @@ def test_momentum_ignores_moves_that_volatility_explains() -> None:
 
 def test_a_dip_buyer_rests_bids_from_its_depth_down() -> None:
     view = make_view()
-    plan = DipBuyerPlan.read(fields(capital=10_000, depth=[0.2, 0.2], rungs=4, budget=0.8))
+    plan = plan_of(DipBuyerPlan, capital=10_000, depth=[0.2, 0.2], rungs=4, budget=0.8)
     agent = DipBuyer(plan, "d", 1, view, random.Random(1))
     desk, venue = desk_for(agent)
     agent.wake(desk)
@@ -357,7 +360,7 @@ def test_a_dip_buyer_rests_bids_from_its_depth_down() -> None:
 
 def test_a_dip_buyer_offers_what_it_bought_above_cost() -> None:
     view = make_view()
-    plan = DipBuyerPlan.read(fields(capital=10_000, depth=[0.2, 0.2], target=[0.1, 0.1]))
+    plan = plan_of(DipBuyerPlan, capital=10_000, depth=[0.2, 0.2], target=[0.1, 0.1])
     agent = DipBuyer(plan, "d", 1, view, random.Random(1))
     filled(agent, BUY, 10, 8_000, 10)
     desk, venue = desk_for(agent)
@@ -371,7 +374,7 @@ def test_noise_trades_both_ways_and_leans_against_its_position() -> None:
         view = make_view()
         rest(view, BUY, 9_990, 10**6, 1)
         rest(view, SELL, 10_010, 10**6, 2)
-        plan = NoisePlan.read(fields(capital=10_000, size=500, passive_share=0.5))
+        plan = plan_of(NoisePlan, capital=10_000, size=500, passive_share=0.5)
         agent = NoiseTrader(plan, "n", 1, view, random.Random(1))
         agent.position_lots = position
         desk, venue = desk_for(agent)
@@ -387,7 +390,7 @@ def test_noise_trades_both_ways_and_leans_against_its_position() -> None:
 
 def test_waiting_times_have_their_mean() -> None:
     view = make_view()
-    plan = NoisePlan.read(fields(capital=10_000, size=500, every="5s"))
+    plan = plan_of(NoisePlan, capital=10_000, size=500, every="5s")
     agent = NoiseTrader(plan, "n", 1, view, random.Random(1))
     desk, _ = desk_for(agent)
     waits = []
@@ -443,7 +446,7 @@ def test_small_helpers() -> None:
 
 def test_one_more_agent_changes_nobody_elses_chance() -> None:
     view = make_view()
-    settings = NoisePlan.read(fields(capital=1, size=1))
+    settings = plan_of(NoisePlan, capital=1, size=1)
 
     def draws(count: int) -> list[float]:
         plans = (AgentPlan("n", "x", count, settings),)

@@ -24,7 +24,7 @@ S = 10**9
 
 
 def plan_time(seconds: int = 60, warm_up: int = 0, start: int = 1_000) -> TimePlan:
-    return TimePlan(start * S, warm_up * S, seconds * S, S)
+    return TimePlan(start_ns=start * S, warm_up_ns=warm_up * S, duration_ns=seconds * S, tick_ns=S)
 
 
 def write(tmp_path: Path, text: str, name: str = "prices.csv") -> Path:

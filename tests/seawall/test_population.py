@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from seawall.population import (
     CALL_ANSWERS,
+    ParetoWealth,
     PopulationPlan,
-    WealthPlan,
-    read_population_plan,
+    population_plan,
 )
 from seawall.profiles import TraderProfile, draw_population
-from seawall.scenario_fields import Fields
+from seawall.scenario_fields import ScenarioReader
 
 TABLE: dict[str, object] = {
     "accounts": 4_000,
@@ -30,8 +30,8 @@ TABLE: dict[str, object] = {
 
 
 def plan(**changes: object) -> PopulationPlan:
-    fields = Fields({**TABLE, **changes}, "t.toml", "population.p")
-    return read_population_plan("p", fields, ["x"], {"x": ["coin"]})
+    table = ScenarioReader().struct(PopulationPlan, {**TABLE, **changes}, "population.p")
+    return population_plan("p", table, ["x"], {"x": ["coin"]})
 
 
 def figures(trader: TraderProfile) -> list[object]:
@@ -72,7 +72,7 @@ def test_lognormal_wealth_has_its_median_and_spread() -> None:
 
 
 def test_pareto_wealth_has_its_tail() -> None:
-    wealth = WealthPlan("pareto", 100.0, 1e9, alpha=1.5)
+    wealth = ParetoWealth(bounds=(100.0, 1e9), alpha=1.5)
     traders = draw_population((replace(plan(), wealth=wealth),), 100, 1)
     above = share(sum(t.wealth > 400 for t in traders))
     assert above == pytest.approx(4**-1.5, abs=0.016)
