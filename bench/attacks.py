@@ -24,7 +24,7 @@ from bench.services_exchange import RunningExchange
 from engine import commands as c
 from gateway.client import Address, Client
 from gateway.door.runs import run_at
-from gateway.protocol import Hello, Submit, encode
+from gateway.protocol import Hello, Ping, Submit, encode
 from tests.services.raw_line import RawLine
 
 SECONDS: Final[float] = 6.0
@@ -152,6 +152,17 @@ def runs(address: Address) -> None:
                 socket.recv()
 
 
+def pings(address: Address) -> None:
+    """The shortest messages there are, as fast as the line takes them."""
+    said = encode(Ping())
+    data = (bytes([0, len(said)]) + said) * 4_000
+    while True:
+        with contextlib.suppress(OSError):
+            raw = RawLine(address.commands, b"DEALER")
+            while True:
+                raw.line.sendall(data)
+
+
 ATTACKS: Final[dict[str, Callable[[Address], None]]] = {
     attack.__name__: attack
     for attack in (
@@ -163,6 +174,7 @@ ATTACKS: Final[dict[str, Callable[[Address], None]]] = {
         watches,
         questions,
         runs,
+        pings,
     )
 }
 

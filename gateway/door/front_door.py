@@ -14,15 +14,8 @@ import msgspec
 import zmq
 from msgspec.structs import force_setattr
 
-from engine.commands import (
-    CancelAll,
-    CancelOrder,
-    Command,
-    SubmitOrder,
-)
-from engine.events import (
-    CommandRejected,
-)
+from engine.commands import CancelAll, CancelOrder, Command, SubmitOrder
+from engine.events import CommandRejected
 from engine.forms import struct_form
 from engine.reasons import Reason
 from engine.services.rounds import Batch, encode_frame
@@ -32,13 +25,14 @@ from gateway.door.cancel_on_disconnect import MAX_INTERVAL_NS, Heartbeats
 from gateway.door.clock_notes import ClockNotes
 from gateway.door.deliveries import Deliveries
 from gateway.door.doors import bind_door, open_data, open_router
+from gateway.door.event_log import MAX_EVENTS
 from gateway.door.frames import Intake, ParcelRow, RawReplies
 from gateway.door.intake import Done, GatewayPart
 from gateway.door.parcels import QUERY, Known
-from gateway.door.pending import QUESTIONS, Frame, Pending
+from gateway.door.pending import QUESTIONS, ROWS_PER_ORDER, Frame, Pending
 from gateway.door.publisher import Publisher
 from gateway.door.query_desk import QueryDesk
-from gateway.door.runs import requester
+from gateway.door.runs import HOUSEKEEPING, requester
 from gateway.door.session_book import SessionBook
 from gateway.door.sessions import MAX_MALFORMED, Session, TokenBucket, verdict
 from gateway.door.steady_clock import SteadyClock
@@ -82,9 +76,6 @@ _ANYBODY: Final = ClientKey("", rights=list(RIGHTS))
 _MORE: Final[int] = zmq.NOBLOCK | zmq.SNDMORE
 _POLLIN: Final[int] = int(zmq.POLLIN)
 """A plain number: the operators of zmq's constants are some thousand instructions each."""
-
-HOUSEKEEPING: Final[str] = requester("", 0)
-"""Requester of what the gateway asks for itself (cancel on disconnect)."""
 
 _SUBMIT: Final[Any] = struct_form(SubmitOrder)
 _CANCEL: Final[Any] = struct_form(CancelOrder)
@@ -136,9 +127,7 @@ class FrontDoor:
         self._contended_ns = -CONTENDED_NS
         self._most = config.max_batch
         self._work = self._read_requests = 0
-        self._looked_ns = 0
-        self._told_ns = 0
-        self._swept_ns = 0
+        self._looked_ns = self._told_ns = self._swept_ns = 0
         self.refused: dict[int, int] = {}
         self.malformed = 0
         self.unheard = 0
@@ -212,12 +201,17 @@ class FrontDoor:
             if not int(self._router.get(zmq.EVENTS)) & _POLLIN:
                 drained = True
                 break
+            counted = self._work + self._read_requests
             if self._keys is None:
                 address, parts, frame = self._read()
                 session = self.sessions.session(address, ANONYMOUS, _ANYBODY, now_ns, frame)
                 self._hear(address, parts, session)
             else:
                 self._hear_known(self._router.recv_multipart(copy=False), now_ns)
+            if self._work + self._read_requests == counted:
+                self._work += (
+                    1  # A flood of messages without requests must not make a turn endless.
+                )
         self._take_pending(now_ns)
         if drained and not self._pending:
             self._cancel_for_silent(now_ns)
@@ -267,10 +261,13 @@ class FrontDoor:
             self._last_asker = session.address
             self._contended_ns = now_ns
             self._most = min(self._most, FAIR_BATCH)
+        refusals: list[RawReplies] = []
         for number, fault in bad:
+            self._work += 1
             self._rate_of(session).refuse(now_ns)
-            refusal = self._refusal(number, None, Reason.INVALID_FIELD, fault)
-            self._deliveries.hand_over(session, [refusal], [], [])
+            refusals.append(self._refusal(number, None, Reason.INVALID_FIELD, fault))
+        if refusals:
+            self._deliveries.hand_over(session, refusals, [], [])
         frame = Frame(message.run, message.requests, 0)
         self._read_requests += frame.left
         waits = self._pending.waits(session)
@@ -284,8 +281,7 @@ class FrontDoor:
             self._submit_part(session, frame, now_ns)
 
     def _read(self) -> "tuple[bytes, list[bytes], zmq.Frame]":
-        """The next message: who sent it, its parts, and the last of them; cheaper than
-        `recv_multipart`."""
+        """The next message: its sender, its parts, the last part; cheaper than `recv_multipart`."""
         frame = self._router.recv(copy=False)
         address = frame.bytes
         parts: list[bytes] = []
@@ -345,7 +341,9 @@ class FrontDoor:
         elif isinstance(message, Submit):
             self._receive(session, message, now_ns, bad)
         elif isinstance(message, DepthRequest):
-            self._send(address, Depth(self._part.snapshot_of(message.instrument_id)))
+            depth = self._part.snapshot_of(message.instrument_id)
+            self._work += (len(depth.bids) + len(depth.asks)) // ROWS_PER_ORDER
+            self._send(address, Depth(depth))
         elif isinstance(message, EventsRequest):
             self._tell_events(session, message, now_ns)
         elif isinstance(message, Ping):
@@ -357,6 +355,8 @@ class FrontDoor:
         if not session.key.sees(account_id):
             self._send(session.address, Refused(f"account {account_id} is not one of this key's"))
         elif self._rate_of(session).take(now_ns):
+            # To find them takes as long as if there were as many as are told at a time.
+            self._work += MAX_EVENTS // ROWS_PER_ORDER
             log = self._part.events
             first, events = log.since(account_id, after)
             last = log.last.get(account_id, 0)
@@ -368,6 +368,7 @@ class FrontDoor:
         if fault := fault or self._problem_of(session.client, hello.run):
             self._send(session.address, Refused(fault))
             return
+        self._work += len(hello.accounts or ()) // ROWS_PER_ORDER
         interval_ns = min(max(0, hello.cancel_after_ms) * 1_000_000, MAX_INTERVAL_NS)
         session.cancel_after_ns, session.watched = interval_ns, run
         self._heartbeats.greeted(run, interval_ns, session.heard_ns)

@@ -39,6 +39,10 @@ def requester(client: str, run: int) -> str:
     return f"{client}/{run}"
 
 
+HOUSEKEEPING: Final[str] = requester("", 0)
+"""Requester of what the gateway asks for itself (cancel on disconnect)."""
+
+
 def client_and_run(name: str) -> tuple[str, int]:
     """What `requester` made a name of."""
     client, _, run = name.rpartition("/")

@@ -2,10 +2,13 @@
 
 import contextlib
 import random
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
+import msgspec
 import pytest
 import zmq
 from hypothesis import given
@@ -14,12 +17,25 @@ from hypothesis import strategies as st
 from engine import commands as c
 from engine.events import MarkUpdated
 from gateway.client import Address, Client
+from gateway.door.budgets import UNREAD_MESSAGES
 from gateway.door.cancel_on_disconnect import MAX_WATCHES, Heartbeats
 from gateway.door.lines import wire_bytes
 from gateway.door.pending import MAX_PENDING, Frame, Pending, work_of
 from gateway.door.runs import run_at
 from gateway.door.sessions import Session
-from gateway.protocol import Hello, Refused, Submit, Welcome, decode_from_server, encode
+from gateway.door.unread import held_bytes
+from gateway.protocol import (
+    Delivery,
+    DepthRequest,
+    EventsRequest,
+    Hello,
+    Ping,
+    Refused,
+    Submit,
+    Welcome,
+    decode_from_server,
+    encode,
+)
 from gateway.rights.keys import ClientKey, new_pair
 from tests.services.endpoints import free_base_port, free_port, scrape
 from tests.services.processes import PATIENCE_SECONDS, Processes
@@ -201,6 +217,44 @@ def test_answers_that_nobody_reads_end_the_session(
     exchange.wait_for("waiting_bytes")
     order_is_answered(exchange)
     assert exchange.grown_mib() < 64
+
+
+def test_short_messages_without_end_hold_nobody_up_and_are_cut_off(exchange: Exchange) -> None:
+    messages = [Ping(), EventsRequest(100, 0), DepthRequest(7), Submit(fresh(), [])]
+    flood = RawLine(exchange.address().commands, b"DEALER")
+    flood.send(encode(Hello(run=fresh())))
+    frames = [bytes([0, len(said)]) + said for said in map(encode, messages)]
+    thread = Thread(target=say_without_end, args=(flood, b"".join(frames) * 2_000), daemon=True)
+    thread.start()
+    exchange.wait_for("unread_bytes")
+    order_is_answered(exchange)
+    with contextlib.suppress(OSError):
+        # The other end may have left already.
+        flood.line.shutdown(socket.SHUT_RDWR)
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    assert exchange.grown_mib() < held_bytes(UNREAD_MESSAGES * 256 * 1_024) / MIB
+
+
+def say_without_end(line: RawLine, data: bytes) -> None:
+    """Say the same again and again, and read nothing, until the line is cut."""
+    with contextlib.suppress(OSError):
+        while True:
+            line.line.sendall(data)
+
+
+def test_many_commands_that_are_none_are_refused_in_one_answer(
+    exchange: Exchange, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
+    run = fresh()
+    clumsy = dealer(context, exchange.address(), Hello(run=run))
+    clumsy.recv()
+    requests = [[number + 1, ["CancelOrder", 0, 100, "x"]] for number in range(5_000)]
+    clumsy.send(msgspec.msgpack.encode(["Submit", run, requests]))
+    delivery = decode_from_server(clumsy.recv())
+    assert isinstance(delivery, Delivery)
+    assert sum(len(replies.request_ids) for replies in delivery.replies) == len(requests)
+    order_is_answered(exchange)
 
 
 def test_a_message_that_does_not_end_is_cut_off(exchange: Exchange) -> None:
