@@ -29,12 +29,21 @@ from gateway.door.event_log import MAX_EVENTS
 from gateway.door.frames import Intake, ParcelRow, RawReplies
 from gateway.door.intake import Done, GatewayPart
 from gateway.door.parcels import QUERY, Known
-from gateway.door.pending import QUESTIONS, ROWS_PER_ORDER, Frame, Pending
+from gateway.door.pending import (
+    CONTENDED_NS,
+    FAIR_BATCH,
+    FAIR_IN_FLIGHT,
+    MOST_READ,
+    QUESTIONS,
+    ROWS_PER_ORDER,
+    Frame,
+    Pending,
+)
 from gateway.door.publisher import Publisher
 from gateway.door.query_desk import QueryDesk
 from gateway.door.runs import HOUSEKEEPING, requester
 from gateway.door.session_book import SessionBook
-from gateway.door.sessions import MAX_MALFORMED, Session, TokenBucket, verdict
+from gateway.door.sessions import MAX_MALFORMED, Session, TokenBucket, read_message, verdict
 from gateway.door.steady_clock import SteadyClock
 from gateway.protocol import (
     RIGHTS,
@@ -57,15 +66,6 @@ from gateway.rights.audit import Audit
 from gateway.rights.keys import ANONYMOUS, Admitted, ClientKey, KeyFile, read_keys
 from gateway.rights.porter import Porter
 from risk.rules.admission import fault_of
-
-FAIR_BATCH: Final[int] = 100
-FAIR_IN_FLIGHT: Final[int] = 2
-CONTENDED_NS: Final[int] = 100_000_000
-"""While several sessions send commands, within this time of each other, a batch takes the work of
-no more than `FAIR_BATCH` orders, and so many batches are under way."""
-
-MOST_READ: Final[int] = 2_000
-"""Requests that are read for one batch, at most, whether there is room for them or they wait."""
 
 LOOK_AT_KEYS_NS: Final[int] = 1_000_000_000
 TELL_SEQUENCES_NS: Final[int] = 250_000_000
@@ -184,8 +184,10 @@ class FrontDoor:
 
     def collect(self) -> list[bytes]:
         """Read what clients sent and make at most one intake of it."""
-        if self._porter is not None:
-            self._porter.answer_all()
+        if self._porter is not None and not self.sessions.gone:
+            # A newcomer waits until what a connection left that was cut off is out of the way:
+            # who comes back again and again to leave more would fill the memory.
+            self._porter.answer()
         part = self._part
         self._highest_taken = {}
         self._next_order_id = part.next_order_id
@@ -200,18 +202,25 @@ class FrontDoor:
         while self._work < self._most and self._read_requests < MOST_READ:
             if not int(self._router.get(zmq.EVENTS)) & _POLLIN:
                 drained = True
+                self.sessions.gone.clear()
                 break
             counted = self._work + self._read_requests
             if self._keys is None:
-                address, parts, frame = self._read()
+                address, parts, frame = read_message(self._router)
+                if address in self.sessions.gone:
+                    self._read_requests += 1
+                    continue
                 session = self.sessions.session(address, ANONYMOUS, _ANYBODY, now_ns, frame)
                 self._hear(address, parts, session)
             else:
-                self._hear_known(self._router.recv_multipart(copy=False), now_ns)
+                frames = self._router.recv_multipart(copy=False)
+                if frames[0].bytes in self.sessions.gone:
+                    self._read_requests += 1
+                    continue
+                self._hear_known(frames, now_ns)
             if self._work + self._read_requests == counted:
-                self._work += (
-                    1  # A flood of messages without requests must not make a turn endless.
-                )
+                # A flood of messages without requests must not make a turn endless.
+                self._work += 1
         self._take_pending(now_ns)
         if drained and not self._pending:
             self._cancel_for_silent(now_ns)
@@ -279,16 +288,6 @@ class FrontDoor:
             self._pending.add(session, frame)
         else:
             self._submit_part(session, frame, now_ns)
-
-    def _read(self) -> "tuple[bytes, list[bytes], zmq.Frame]":
-        """The next message: its sender, its parts, the last part; cheaper than `recv_multipart`."""
-        frame = self._router.recv(copy=False)
-        address = frame.bytes
-        parts: list[bytes] = []
-        while frame.more:
-            frame = self._router.recv(copy=False)
-            parts.append(frame.bytes)
-        return address, parts, frame
 
     def _hear_known(self, frames: "list[zmq.Frame]", now_ns: int) -> None:
         """A message from a client with a key; its frames say which."""
@@ -504,9 +503,8 @@ class FrontDoor:
             self._router.send(address, _MORE)
             self._router.send(frame, zmq.NOBLOCK)
         except zmq.ZMQError as error:
-            session = self.sessions.by_address.get(address)
-            if error.errno == zmq.EHOSTUNREACH and session is not None:
-                self.sessions.forget(session)
+            if error.errno == zmq.EHOSTUNREACH:
+                self.sessions.lost(address)
             return
         self.sessions.sent(address, len(frame))
 

@@ -15,6 +15,15 @@ MAX_PENDING: Final[int] = 50_000
 """Requests of one client that wait, at most; a frame beyond is not heard, and asked again by the
 client later."""
 
+FAIR_BATCH: Final[int] = 100
+FAIR_IN_FLIGHT: Final[int] = 2
+CONTENDED_NS: Final[int] = 100_000_000
+"""While several sessions send commands, within this time of each other, a batch takes the work of
+no more than `FAIR_BATCH` orders, and so many batches are under way."""
+
+MOST_READ: Final[int] = 2_000
+"""Requests that are read for one batch, at most, whether there is room for them or they wait."""
+
 ROWS_PER_ORDER: Final[int] = 3
 """Rows a question looks at for the work of one order."""
 

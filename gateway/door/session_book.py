@@ -24,6 +24,8 @@ class SessionBook:
 
     def __init__(self, budgets: Budgets, audit: Audit, clock: Callable[[], int]) -> None:
         self.by_address: dict[bytes, Session] = {}
+        # Addresses of connections that are gone; what they left unread is dropped.
+        self.gone: set[bytes] = set()
         self.budgets = budgets
         self._audit = audit
         self._clock = clock
@@ -73,7 +75,14 @@ class SessionBook:
         self._audit.note("session", client=session.client, key=session.key.public, why=why)
         if session.line is not None:
             session.line.cut()
-        self.forget(session)
+        self.lost(session.address)
+
+    def lost(self, address: bytes) -> None:
+        """A connection is gone: its session is over, and what it left unread makes no other one."""
+        self.gone.add(address)
+        session = self.by_address.get(address)
+        if session is not None:
+            self.forget(session)
 
     def sent(self, address: bytes, size: int) -> None:
         """A frame of so many bytes was put on a session's line."""
@@ -100,6 +109,12 @@ class SessionBook:
 
     def cut_unread(self) -> None:
         """End the connections on which too much waits."""
-        for line in self.budgets.unread(list(self.by_address.values())):
+        sessions = list(self.by_address.values())
+        excess = self.budgets.unread(sessions)
+        for line in excess:
             self._audit.note("connection", why="more waits on it unread than may wait")
             line.cut()
+        if excess:
+            for session in sessions:
+                if session.line in excess:
+                    self.lost(session.address)

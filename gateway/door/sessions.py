@@ -3,6 +3,8 @@
 from collections import deque
 from typing import Final
 
+import zmq
+
 from engine.commands import Command
 from engine.reasons import Reason
 from gateway.door.lines import Line
@@ -127,3 +129,14 @@ def verdict(
     if request_id >= 1 << 63:
         return Reason.NUMBER_TOO_LARGE
     return None if rate.take(now_ns) else Reason.TOO_MANY_REQUESTS
+
+
+def read_message(router: "zmq.Socket[bytes]") -> "tuple[bytes, list[bytes], zmq.Frame]":
+    """The next message: its sender, its parts, the last part; cheaper than `recv_multipart`."""
+    frame = router.recv(copy=False)
+    address = frame.bytes
+    parts: list[bytes] = []
+    while frame.more:
+        frame = router.recv(copy=False)
+        parts.append(frame.bytes)
+    return address, parts, frame

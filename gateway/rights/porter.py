@@ -8,6 +8,9 @@ from zmq.utils import z85
 
 from gateway.rights.keys import Admitted
 
+MOST_ANSWERED: Final[int] = 100
+"""Connections that are let in or refused in one turn of the door."""
+
 Refuse = Callable[[str, str, str], None]
 """Told of a refusal: the public key, the address it came from, and why."""
 
@@ -30,9 +33,9 @@ class Porter:
         self.socket: zmq.Socket[bytes] = context.socket(zmq.REP)
         self.socket.bind(self.ADDRESS)
 
-    def answer_all(self) -> None:
-        """Answer every question that waits."""
-        while True:
+    def answer(self) -> None:
+        """Answer questions that wait; a flood of them has an end in a turn."""
+        for _ in range(MOST_ANSWERED):
             try:
                 question = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:

@@ -236,6 +236,38 @@ def test_short_messages_without_end_hold_nobody_up_and_are_cut_off(exchange: Exc
     assert exchange.grown_mib() < held_bytes(UNREAD_MESSAGES * 256 * 1_024) / MIB
 
 
+def test_who_is_cut_off_and_comes_back_fills_no_memory(tmp_path: Path) -> None:
+    """What a connection left behind makes no sessions, and nobody new comes in before it is read:
+    with twenty sessions at most, thirty floods one after the other leave room for another client.
+    """
+    with Exchange(tmp_path, keys=True) as exchange:
+        limit = held_bytes(UNREAD_MESSAGES * 256 * 1_024) / MIB
+        frame = encode(Ping())
+        for _ in range(30):
+            flooder = zmq.Context()
+            line = keyed(flooder, exchange.address(BOB))
+            line.send(encode(Hello(run=fresh())))
+            end = time.monotonic() + 0.4
+            with contextlib.suppress(zmq.Again):
+                while time.monotonic() < end:
+                    for _ in range(1_000):
+                        line.send(frame)
+            flooder.destroy(linger=0)
+        order_is_answered(exchange)
+        assert exchange.grown_mib() < limit
+
+
+def keyed(context: "zmq.Context[zmq.Socket[bytes]]", address: Address) -> "zmq.Socket[bytes]":
+    """A line with keys that holds nothing back."""
+    found = context.socket(zmq.DEALER)
+    found.setsockopt(zmq.SNDHWM, 0)
+    found.setsockopt(zmq.SNDTIMEO, 100)
+    found.curve_serverkey = SERVER[0].encode()
+    found.curve_publickey, found.curve_secretkey = BOB[0].encode(), BOB[1].encode()
+    found.connect(address.commands)
+    return found
+
+
 def say_without_end(line: RawLine, data: bytes) -> None:
     """Say the same again and again, and read nothing, until the line is cut."""
     with contextlib.suppress(OSError):
