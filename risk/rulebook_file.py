@@ -64,7 +64,9 @@ class RulebookFile(msgspec.Struct, frozen=True):
     def margin_spec(
         self, asset: AssetSpec, symbol: str | None = None, lot: str | None = None
     ) -> MarginSpec:
-        """The margin table of a symbol (or the default one) in quanta of ``asset``.
+        """The margin table of a symbol in quanta of ``asset``: its own, or the one of all symbols
+        that have none. Without a symbol it is the table of the first one the rulebook names, the
+        venue's main contract.
 
         ``lot`` is the instrument's lot as a decimal; only models that count lots need it.
 
@@ -74,6 +76,8 @@ class RulebookFile(msgspec.Struct, frozen=True):
         """
         table = self.margin
         place = "margin"
+        if symbol is None:
+            symbol = next(iter(self.symbol_margins), None)
         if symbol is not None and symbol in self.symbol_margins:
             table = self.symbol_margins[symbol]
             place = f"margin.symbols.{symbol}"

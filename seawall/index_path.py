@@ -160,13 +160,26 @@ class IndexPlan(msgspec.Struct, frozen=True):
     warm_up_volatility: float
 
 
-class TimePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Start of the path (epoch ns), warm-up before it, duration after it, clock tick."""
+class TimeTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario's table ``time``."""
 
     start_ns: Annotated[int, Instant()] = YEAR_2025_NS
     warm_up_ns: Annotated[int, Duration()] = 0
     duration_ns: Annotated[int, Duration()]
     tick_ns: Annotated[int, A_MILLISECOND] = SECOND_NS
+
+    def plan(self) -> "TimePlan":
+        """When the scenario begins and ends."""
+        return TimePlan(self.start_ns, self.warm_up_ns, self.duration_ns, self.tick_ns)
+
+
+class TimePlan(msgspec.Struct, frozen=True):
+    """Start of the path (epoch ns), warm-up before it, duration after it, clock tick."""
+
+    start_ns: int
+    warm_up_ns: int
+    duration_ns: int
+    tick_ns: int
 
     @property
     def begin_ns(self) -> int:

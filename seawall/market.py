@@ -61,6 +61,9 @@ _IN_LOTS: Final[tuple[int, ...]] = (Reason.QTY_BELOW_MINIMUM, Reason.QTY_ABOVE_M
 
 _HEALTHY: Final[str] = "healthy"
 
+EXAMPLE_SYMBOL: Final[str] = "WAVE-PERP"
+"""The contract of a market for which no symbol is given."""
+
 
 class Rejected(ValueError):
     """The exchange refused a command; the text gives the number, the reason and the figures.
@@ -117,7 +120,9 @@ class Market:
     ``events`` keeps everything that happened. Time stands still between calls unless `tick` moves
     it. A refused command raises `Rejected`. ``tick``, ``lot``, ``multiplier`` and ``band`` are the
     contract's, ``asset`` and ``decimals`` the settlement asset's, ``fund`` and ``backstop`` what
-    the house starts with; ``rulebook`` is a name or the path of a file.
+    the house starts with; ``rulebook`` is a name or the path of a file. A ``symbol`` has the margin
+    table the rulebook has for it; without one the contract is an example with the table of the
+    rulebook's first symbol.
 
     Raises:
         ValueError: a figure is no decimal or off its grid, or there is no such rulebook.
@@ -128,7 +133,7 @@ class Market:
         *,
         rulebook: str = "teaching-default",
         price: str = "100",
-        symbol: str = "WAVE-PERP",
+        symbol: str = "",
         tick: str = "0.01",
         lot: str = "0.01",
         inverse: bool = False,
@@ -143,13 +148,13 @@ class Market:
         loaded = load_rulebook(rulebook)
         spec = build_instrument_spec(
             instrument_id=_INSTRUMENT_ID,
-            symbol=symbol,
+            symbol=symbol or EXAMPLE_SYMBOL,
             kind=INVERSE if inverse else LINEAR,
             asset=settled_in,
             tick=tick,
             lot=lot,
             multiplier=multiplier,
-            margin=loaded.margin_spec(settled_in, symbol, lot),
+            margin=loaded.margin_spec(settled_in, symbol or None, lot),
             band_ppb=to_ppb(band, "band"),
         )
         self._start(settled_in, spec)

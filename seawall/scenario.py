@@ -156,7 +156,7 @@ def _checked(read: ScenarioTables, tables: Mapping[str, object], file: str, name
         ]
         for key, spec in instruments.items()
     }
-    _check_time(read.time)
+    _check_time(read.time.plan())
     return Scenario(
         name=read.name or name,
         title=read.title or name,
@@ -170,7 +170,7 @@ def _checked(read: ScenarioTables, tables: Mapping[str, object], file: str, name
         instruments=instruments,
         indices=_indices(read.index, names),
         asset_prices=_asset_prices(read.asset_prices, assets, collateral),
-        time=read.time,
+        time=read.time.plan(),
         latency=_latency(read.latency),
         fund=read.house.fund,
         backstop=read.house.backstop,

@@ -16,7 +16,7 @@ from engine.settings import Key
 from engine.units import SECOND_NS
 from seawall.agents import AgentSettings
 from seawall.index_csv import CANDLES_CSV, TRADES_CSV
-from seawall.index_path import IndexTable, TimePlan
+from seawall.index_path import IndexTable, TimeTable
 from seawall.population import PopulationPlan
 from seawall.scenario_fields import A_MILLISECOND, Count, Duration, Exact, File, Filled, Money
 
@@ -98,7 +98,7 @@ class ScenarioTables(msgspec.Struct, frozen=True, kw_only=True):
     instruments: dict[str, InstrumentTable] = {}
     index: dict[str, IndexTable] = {}
     asset_prices: dict[str, IndexTable] = {}
-    time: TimePlan
+    time: TimeTable
     latency: dict[str, Annotated[int, Duration()]] | None = None
     house: HouseTable = HouseTable()
     population: dict[str, PopulationPlan] = {}

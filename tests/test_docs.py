@@ -16,7 +16,7 @@ from engine.toml_text import TomlError, parse_toml
 from seawall import load_run, load_scenario, run_scenario
 from seawall.agents import AgentSettings
 from seawall.agents.plans import AgentTable
-from seawall.index_path import IndexTable, SourceTable, TimePlan
+from seawall.index_path import IndexTable, SourceTable, TimeTable
 from seawall.population import (
     LognormalWealth,
     ParetoWealth,
@@ -72,7 +72,7 @@ def documented_keys() -> dict[str, dict[str, str]]:
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     "top level": ScenarioTables,
-    "time": TimePlan,
+    "time": TimeTable,
     "house": HouseTable,
     "output": OutputPlan,
     "reference": ReferencePlan,

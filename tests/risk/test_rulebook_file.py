@@ -160,13 +160,13 @@ def test_symbol_with_its_own_table_uses_it() -> None:
 def test_bound_finer_than_a_quantum_of_the_asset_is_refused() -> None:
     file = parse_rulebook(GOOD, "good.toml")
     with pytest.raises(RulebookError, match=r"good.toml: margin: tiers\[1\].up_to in YEN: 1000.5"):
-        file.margin_spec(AssetSpec(3, "YEN", 0))
+        file.margin_spec(AssetSpec(3, "YEN", 0), "OTHER")
 
 
 def test_bound_too_large_for_the_asset_is_refused() -> None:
     text = GOOD.replace('"1000.5"', "5000000000")
     with pytest.raises(RulebookError, match="5000000000 WEI is too large; at most"):
-        parse_rulebook(text, "x.toml").margin_spec(AssetSpec(3, "WEI", 9))
+        parse_rulebook(text, "x.toml").margin_spec(AssetSpec(3, "WEI", 9), "OTHER")
 
 
 @pytest.mark.parametrize("name", list_rulebooks())

@@ -138,6 +138,17 @@ def test_the_previous_mark_where_it_was_ruinous_already(
     assert price.value_q(position, usd("900"), Rate(ppb(distance))) == usd(value)
 
 
+def test_a_mark_that_recovers_makes_no_deficit_larger() -> None:
+    """At 84 she owes 60, at 88 she owes 20. Closed at 84 she would owe 60 still, and Bob would have
+    won 40 that others bear."""
+    m = ruined("previous_mark")
+    listing = m.exchange.listing(0)
+    listing.previous_mark_ticks, listing.mark_ticks = px("84"), px("88")
+    (position,) = listing.longs
+    price = ADL_PRICES.get("previous_mark")
+    assert price.value_q(position, usd("900"), Rate(ppb("0.5"))) == usd("880")
+
+
 # Marks
 
 

@@ -13,9 +13,8 @@ from engine.commands import IOC, Command, Deposit, IndexPrice, SubmitOrder
 from engine.messages import decode_command, encode
 from engine.reasons import Reason
 from engine.record.journal import JournalReader
-from seawall import load_run, load_scenario, run_scenario
+from seawall import load_run, load_scenario, replay, run_scenario
 from seawall.cli import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, main
-from seawall.runs import replay
 from seawall.runs import run as run_module
 from seawall.runs.run_directory import JOURNAL
 from tests.messages import changed

@@ -208,7 +208,10 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
         ("[gateway]\nmax_batch = 0", "gateway.max_batch .* is 0"),
         ("[gateway", "services.toml"),
         ('[[instruments]]\nsymbol = "A"\ntick = 0.5', r"tick .* write decimals in quotes"),
-        ('[[instruments]]\nsymbol = "A"\nindex = 100', r"index .* write decimals in quotes"),
+        (
+            '[[instruments]]\nsymbol = "A"\ntick = "1"\nindex = 100',
+            r"index .* write decimals in quotes",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(text: str, told: str) -> None:

@@ -9,9 +9,11 @@ from risk.check.bankruptcy import within_distance_q
 class PreviousMark(AdlPrice):
     """The value at the mark before the last change, within the distance from the mark.
 
-    No more than uses the account's equity up: else a jump that ruins it would give back all that
+    No less than at the present mark: what a mark that recovers gives back would be another loss of
+    the account, and its counterparties' gain at the expense of whoever bears its deficit. No more
+    than uses the account's equity up: else a jump that ruins it would give back all that
     it lost, a free option at its counterparties' expense. So an account ruined in one step leaves
-    with nothing and owes nothing. Source: Hyperliquid docs, auto-deleveraging, which names no such
+    with nothing and owes nothing. Source: Hyperliquid docs, auto-deleveraging, which names neither
     bound.
     """
 
@@ -20,8 +22,11 @@ class PreviousMark(AdlPrice):
     def value_q(self, position: Position, bankrupt_q: int, distance: Rate) -> int:
         """Rounded towards the mark where the distance bounds it; the mark if it never changed."""
         listing = position.listing
-        ticks = listing.previous_mark_ticks or listing.mark_ticks
-        value_q = listing.instrument.position_value_q(position.qty_lots, ticks)
+        instrument = listing.instrument
+        value_q = instrument.position_value_q(position.qty_lots, listing.mark_ticks)
+        if listing.previous_mark_ticks:
+            before_q = instrument.position_value_q(position.qty_lots, listing.previous_mark_ticks)
+            value_q = max(value_q, before_q)
         return within_distance_q(position, min(value_q, bankrupt_q), distance)
 
 
