@@ -45,4 +45,4 @@ def test_a_size_beyond_the_wire_names_its_key_and_the_largest(
     assert main(["run", str(file), "--set", given, "--out", str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert re.search(rf"instruments.perp \(line \d+\): X-PERP: {key}", line)
-    assert line.endswith(f" {largest}")
+    assert line.endswith(f" {largest} (with --set {given})")
