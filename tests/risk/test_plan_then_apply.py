@@ -5,6 +5,7 @@ The fault is planted in every function in turn that a command calls, over random
 interpreter raises when the function is entered, as if its first line did.
 """
 
+import gc
 import inspect
 import random
 import sys
@@ -63,11 +64,14 @@ def handled(engine: RiskEngine, command: Any, at: int = 0) -> tuple[list[Any], i
                 raise Planted
 
     out: list[Any] = []
+    # What the collector calls on its way is no function of the command.
+    gc.disable()
     sys.setprofile(watch)
     try:
         engine.handle(command, out)
     finally:
         sys.setprofile(None)
+        gc.enable()
     return out, calls
 
 
