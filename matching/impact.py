@@ -38,9 +38,12 @@ def _bought_e18(levels: list[Level], amount: int, by_value: bool, up: bool) -> i
     left = amount
     total_e18 = 0
     for level in levels:
-        price_ticks = level.price_ticks
-        worth = level.lots * price_ticks if by_value else level.lots
-        taken_e18 = (worth if worth < left else left) * _E18
+        price_ticks: int = level.price_ticks
+        worth: int = level.lots
+        if by_value:
+            # All orders of a level together may be worth more than a machine word holds.
+            worth *= price_ticks
+        taken_e18 = min(worth, left) * _E18
         # Down for a price that is rounded up, and up for one that is rounded down.
         total_e18 += taken_e18 // price_ticks if up else -(-taken_e18 // price_ticks)
         left -= worth
