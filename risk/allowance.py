@@ -1,5 +1,7 @@
 """How much a position may borrow: no order leads beyond it (Kraken)."""
 
+from fractions import Fraction
+
 from engine.instruments import InstrumentSpec
 from risk.rulebook import BorrowRule
 
@@ -16,7 +18,7 @@ class Allowance:
         for own in rule.contracts:
             if spec.symbol in own.symbols:
                 # Rounded down: a lot that is allowed in part only is not.
-                self.short_lots = int(own.coins // spec.lot_size)
+                self.short_lots = own.coins // Fraction(spec.lot_size)
 
     def refuses(self, lots: int, notional_q: int) -> bool:
         """Whether a position of these signed lots and this value borrows more than is allowed."""

@@ -29,9 +29,10 @@ DEFAULT_LEVERAGE: Final[int] = 20
 
 
 class RuledPrices:
-    """Index, mark, premium, other venues' prices and fees of a contract under a rulebook."""
+    """Index, mark, premium, other venues' prices, fees, size of the impact prices and allowance of
+    a contract under a rulebook."""
 
-    __slots__ = ("fees", "index", "mark", "others", "premium")
+    __slots__ = ("allowance", "fees", "impact_amount", "index", "mark", "others", "premium")
 
     def __init__(
         self,
@@ -40,12 +41,16 @@ class RuledPrices:
         premium: PremiumWindow,
         others: Index | None,
         fees: Fees,
+        impact_amount: int,
+        allowance: Allowance,
     ) -> None:
         self.index = index
         self.mark = mark
         self.premium = premium
         self.others = others
         self.fees = fees
+        self.impact_amount = impact_amount
+        self.allowance = allowance
 
 
 class Listing:
@@ -155,8 +160,17 @@ class Listing:
         premium.take_over(self.premium)
         others = others_of(rulebook)
         if others is not None and self.others is not None:
-            others.restore(self.others.state())
-        return RuledPrices(index, mark, premium, others, Fees(rulebook, self.symbol))
+            # A source without a weight now is none of them any more.
+            others.restore([row for row in self.others.state() if others.weighs(row[0])])
+        return RuledPrices(
+            index,
+            mark,
+            premium,
+            others,
+            Fees(rulebook, self.symbol),
+            self._impact(rulebook),
+            Allowance(rulebook.borrow, self._spec, self._decimals),
+        )
 
     def obey(self, rulebook: Rulebook, prices: "RuledPrices") -> None:
         """A rulebook is in force from now on; ``prices`` are what it makes of them."""
@@ -166,8 +180,8 @@ class Listing:
         self.others = prices.others
         self.fees = prices.fees
         self.keeps_previous_mark = ADL_PRICES.get(rulebook.adl.price).uses_previous_mark
-        self.impact_amount = self._impact(rulebook)
-        self.allowance = Allowance(rulebook.borrow, self._spec, self._decimals)
+        self.impact_amount = prices.impact_amount
+        self.allowance = prices.allowance
         self.profit_margins_orders = rulebook.profit_margins_orders
         if not self.keeps_previous_mark:
             self.previous_mark_ticks = 0

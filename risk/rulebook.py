@@ -127,7 +127,7 @@ class BorrowRule(msgspec.Struct, frozen=True):
 
 
 class IndexRule(msgspec.Struct, frozen=True):
-    """How sources make an index: ``median`` or ``weighted`` (weights by source id, default 1);
+    """How sources make an index, by a method of `risk.indices` (weights by source id, default 1);
     sources older than ``stale_ns`` or further than ``outlier_ppb`` from the median are left out
     (0: rule off). ``when_stale`` is what happens while all of them are older: the last index goes
     on, or orders may only reduce and the house does not sell, or none is liquidated either."""
@@ -141,11 +141,11 @@ class IndexRule(msgspec.Struct, frozen=True):
 
 
 class MarkRule(msgspec.Struct, frozen=True):
-    """Mark price: ``median`` of index plus funding basis, index plus moving average of the mid's
-    basis, and last; or ``index``; or ``last``. The average runs over ``basis_samples`` samples
-    taken every ``basis_interval_ns``. The mark is never further than ``max_distance_ppb`` from the
-    index (0: no bound). Sources with ``weights`` report the price of other venues' contracts: they
-    are part of the mark, by their weighted median, and not of the index."""
+    """How the mark is made, by a method of `risk.marks`. Samples of the basis are taken every
+    ``basis_interval_ns``; ``basis_samples`` of them are the window an average runs over. The mark
+    is never further than ``max_distance_ppb`` from the index (0: no bound). Sources with
+    ``weights`` report the price of other venues' contracts: they are part of the mark, by their
+    weighted median, and not of the index."""
 
     method: str = "median"
     basis_samples: Annotated[int, Whole(1, 100_000)] = 30
@@ -249,7 +249,8 @@ class BackstopRule(msgspec.Struct, frozen=True):
 
 
 class AdlRule(msgspec.Struct, frozen=True):
-    """Ranking of counterparties and the price they are closed at: ``bankruptcy`` or ``mark``.
+    """Ranking of counterparties (`risk.liquidation.rankings`) and the price they are closed at
+    (`risk.liquidation.adl_prices`).
 
     ``negative_equity_only``: the stage waits until the account's equity is below zero. No price
     lies further than ``max_distance_ppb`` from the mark; what does not fit is socialised.

@@ -65,8 +65,8 @@ class RulebookFile(msgspec.Struct, frozen=True):
         self, asset: AssetSpec, symbol: str | None = None, lot: str | None = None
     ) -> MarginSpec:
         """The margin table of a symbol in quanta of ``asset``: its own, or the one of all symbols
-        that have none. Without a symbol it is the table of the first one the rulebook names, the
-        venue's main contract.
+        that have none. Without a symbol it is the table of the first one the rulebook names (not of
+        another date), the venue's main contract.
 
         ``lot`` is the instrument's lot as a decimal; only models that count lots need it.
 
@@ -77,7 +77,7 @@ class RulebookFile(msgspec.Struct, frozen=True):
         table = self.margin
         place = "margin"
         if symbol is None:
-            symbol = next(iter(self.symbol_margins), None)
+            symbol = next((name for name in self.symbol_margins if AT not in name), None)
         if symbol is not None and symbol in self.symbol_margins:
             table = self.symbol_margins[symbol]
             place = f"margin.symbols.{symbol}"

@@ -51,24 +51,22 @@ class Standing:
 class AdlRanking(Mechanism):
     """A ranking by name; the highest score closes first, 0 last.
 
-    ``ranks_losers``: positions at a loss are scored too, others have 0 there. ``pro_rata``: all of
-    the queue closes in proportion to size, and the order decides only what rounding leaves.
+    Positions at a loss are not scored and have 0. ``pro_rata``: all of the queue closes in
+    proportion to size, and the order decides only what rounding leaves.
     """
 
-    __slots__ = ("pro_rata", "ranks_losers", "uses_maintenance")
+    __slots__ = ("pro_rata", "uses_maintenance")
 
     def __init__(
         self,
         name: str,
         *,
         uses_maintenance: bool = False,
-        ranks_losers: bool = False,
         pro_rata: bool = False,
         words: str = "",
     ) -> None:
         super().__init__(name, words=words)
         self.uses_maintenance: Final[bool] = uses_maintenance
-        self.ranks_losers: Final[bool] = ranks_losers
         self.pro_rata: Final[bool] = pro_rata
 
     def score(self, standing: Standing) -> int:

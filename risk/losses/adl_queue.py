@@ -164,7 +164,7 @@ def _score(position: Position, ranking: AdlRanking, standing: Standing) -> int:
     mark_ticks = listing.mark_ticks
     value_q = listing.instrument.position_value_q(qty_lots, mark_ticks)
     gain_q = value_q - position.entry_value_q
-    if gain_q <= 0 and not ranking.ranks_losers:
+    if gain_q <= 0:
         return 0
     account = position.account
     standing.gain_q = gain_q

@@ -5,6 +5,7 @@ by the keys of the TOML form; list entries count from 1.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from engine.settings import SettingFault, check_struct
@@ -20,14 +21,17 @@ from risk.rulebook import (
     LEVEL_LIQUIDATE,
     STAGES,
     CallRule,
+    CoinRule,
     CollateralRule,
     FeeRule,
     FundingRule,
     FundRule,
+    ImpactRule,
     IndexRule,
     LevelRule,
     LiquidationRule,
     Rulebook,
+    SymbolFeeRule,
 )
 
 LAST_STAGE: Final[str] = "socialise"
@@ -57,6 +61,7 @@ def check_rulebook(rulebook: Rulebook) -> None:
     _check_levels(rulebook.levels)
     _check_call(rulebook.call, rulebook.levels)
     _check_fees(rulebook.fees)
+    _check_symbols("borrow", rulebook.borrow.contracts, "a limit")
     _check_index(rulebook.index)
     mark = rulebook.mark
     _check_weights("mark", mark.weights, mark.method, MARK_METHODS.get(mark.method).weighs)
@@ -133,14 +138,22 @@ def _check_call(call: CallRule, levels: list[LevelRule]) -> None:
 
 def _check_fees(fees: FeeRule) -> None:
     _check_rebate("fees", fees.maker_ppb, fees.taker_ppb)
-    seen: list[str] = []
     for number, rule in enumerate(fees.contracts, 1):
-        place = f"fees.contracts[{number}]"
-        _check_rebate(place, rule.maker_ppb, rule.taker_ppb)
+        _check_rebate(f"fees.contracts[{number}]", rule.maker_ppb, rule.taker_ppb)
+    _check_symbols("fees", fees.contracts, "fees")
+
+
+def _check_symbols(
+    table: str, rules: Sequence[SymbolFeeRule | CoinRule | ImpactRule], what: str
+) -> None:
+    """A contract has one rule of its own at most."""
+    seen: set[str] = set()
+    for number, rule in enumerate(rules, 1):
         for symbol in rule.symbols:
             if symbol in seen:
-                raise SettingFault(f"{place}.symbols", f"{symbol!r} has fees of its own already")
-            seen.append(symbol)
+                place = f"{table}.contracts[{number}].symbols"
+                raise SettingFault(place, f"{symbol!r} has {what} of its own already")
+            seen.add(symbol)
 
 
 def _check_rebate(place: str, maker_ppb: int, taker_ppb: int) -> None:
@@ -180,6 +193,7 @@ def _check_sources(rulebook: Rulebook) -> None:
 
 def _check_funding(funding: FundingRule) -> None:
     _check_impact(funding)
+    _check_symbols("funding", funding.contracts, "a notional")
     if funding.cap_ppb > 0 and funding.clamp_ppb > funding.cap_ppb:
         raise SettingFault(
             "funding.clamp",

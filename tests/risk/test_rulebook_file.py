@@ -157,6 +157,15 @@ def test_symbol_with_its_own_table_uses_it() -> None:
     assert spec.tiers == [MarginTier(0, MAX_AMOUNT_Q, 100_000_000, 5, 0)]
 
 
+def test_without_a_symbol_it_is_the_first_table_of_today() -> None:
+    dated = '[margin.symbols."BTCUSDT@2022-02"]\nmodel = "brackets"\n'
+    dated += 'tiers = [{ max_leverage = 125, maintenance = "0.004" }]\n\n'
+    text = GOOD.replace("[margin.symbols.ETHUSDT]", f"{dated}[margin.symbols.ETHUSDT]")
+    file = parse_rulebook(text, "good.toml")
+    assert file.margin_spec(USDT) == file.margin_spec(USDT, "ETHUSDT")
+    assert file.margin_spec(USDT, "BTCUSDT@2022-02").tiers[0].max_leverage == 125
+
+
 def test_bound_finer_than_a_quantum_of_the_asset_is_refused() -> None:
     file = parse_rulebook(GOOD, "good.toml")
     with pytest.raises(RulebookError, match=r"good.toml: margin: tiers\[1\].up_to in YEN: 1000.5"):

@@ -8,6 +8,7 @@ import pytest
 from engine.commands import IndexPrice
 from engine.events import BadDebtBooked, BorrowFeePaid, Deleveraged, FundingSettled
 from engine.reasons import Reason
+from engine.routing.latency import Latency
 from engine.settings import SettingFault
 from engine.units import Rate
 from risk.adl_price import ADL_PRICES
@@ -149,6 +150,15 @@ def test_a_mark_that_recovers_makes_no_deficit_larger() -> None:
     assert price.value_q(position, usd("900"), Rate(ppb("0.5"))) == usd("880")
 
 
+def test_at_the_previous_mark_an_account_keeps_the_equity_it_has_left() -> None:
+    """At 93 she has 30 of the 46.50 she needs. Closed at 90 the 30 would be Bob's, closed at 96 she
+    would win 30 of his."""
+    m = ruined("previous_mark", "96", "93")
+    hit = m.only(Deleveraged)
+    assert (hit.value_q, hit.gain_q) == (usd("930"), 0)
+    assert (m.wallet(ALICE), m.wallet(BOB)) == (usd("30"), usd("1070"))
+
+
 # Marks
 
 
@@ -251,6 +261,22 @@ def test_sources_of_other_venues_move_the_mark_and_not_the_index() -> None:
     assert risk_state(restore_risk(state)) == state
     m.wait("31")  # the others are stale by now
     assert m.mark() != "103"
+
+
+def test_a_source_that_lost_its_weight_is_no_part_of_the_mark() -> None:
+    m = Market(weighs_others())
+    m.index("100")
+    other_price(m, 101, "103")
+    other_price(m, 102, "104")
+    rulebook = weighs_others()
+    m.rule(
+        msgspec.structs.replace(
+            rulebook, mark=msgspec.structs.replace(rulebook.mark, weights=[(102, 1), (103, 1)])
+        )
+    )
+    others = m.exchange.listing(0).others
+    assert others is not None
+    assert [source for source, _, _ in others.sources()] == [102]
 
 
 def test_a_source_cannot_report_for_index_and_mark() -> None:
@@ -520,6 +546,24 @@ def test_the_size_in_the_units_of_the_book(asset: str, inverse: bool, amount: in
     assert m.exchange.listing(0).impact_amount == amount
 
 
+def test_impact_prices_that_come_late_are_taken_once_in_an_interval() -> None:
+    """The answer is under way for longer than it takes until the next is due: at 5 and 10 s the
+    book is asked, at 14 and 19 s risk hears what it said."""
+    m = Market(
+        rules(funding=sized(impact_notional=1_000)),
+        latency=Latency(matching_to_risk_ns=9 * SECOND),
+        listed=False,
+    )
+    m.add("PERP", margin=flat("0.01", 20))
+    m.index("100")
+    m.open(ALICE, deposit="100000")
+    m.buy(ALICE, "20", "101")
+    for _ in range(4):
+        m.wait("5")
+    _, count, sampled_ns = m.exchange.listing(0).premium.state()
+    assert (count, sampled_ns) == (2, 19 * SECOND)
+
+
 def test_impact_sizes_are_checked() -> None:
     with pytest.raises(SettingFault, match=r"funding.impact_margin: has no effect beside"):
         check_rulebook(rules(funding=sized(impact_notional=1, impact_margin=1)))
@@ -546,6 +590,32 @@ def test_no_order_leads_beyond_what_a_position_may_borrow() -> None:
     assert m.accepted(m.sell(BOB, "5", "101"))
     m.rule(rules())
     assert m.accepted(m.buy(ALICE, "20", "100"))
+
+
+def test_an_allowance_may_be_any_number_of_lots() -> None:
+    """More of them than a decimal has digits."""
+    m = Market(listed=False)
+    m.add("PERP", tick="1000000", lot="0.000000000001")
+    m.rule(rules(borrow=BorrowRule(contracts=[CoinRule(["PERP"], 10**18)])))
+    assert m.exchange.listing(0).allowance.short_lots == 10**30
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        (
+            {"borrow": BorrowRule(contracts=[CoinRule(["A", "B"], 1), CoinRule(["B"], 2)])},
+            r"borrow.contracts\[2\].symbols: 'B' has a limit of its own already",
+        ),
+        (
+            {"funding": FundingRule(contracts=[ImpactRule(["A", "A"], 1)])},
+            r"funding.contracts\[1\].symbols: 'A' has a notional of its own already",
+        ),
+    ],
+)
+def test_a_contract_has_one_rule_of_its_own(parts: dict[str, object], problem: str) -> None:
+    with pytest.raises(SettingFault, match=problem):
+        check_rulebook(rules(**parts))
 
 
 def test_allowances_are_checked() -> None:

@@ -3,7 +3,7 @@
 from engine.units import Rate
 from risk.accounts import Position
 from risk.adl_price import ADL_PRICES, AdlPrice
-from risk.check.bankruptcy import within_distance_q
+from risk.check.bankruptcy import mark_value_q, within_distance_q
 
 
 class PreviousMark(AdlPrice):
@@ -13,7 +13,8 @@ class PreviousMark(AdlPrice):
     the account, and its counterparties' gain at the expense of whoever bears its deficit. No more
     than uses the account's equity up: else a jump that ruins it would give back all that
     it lost, a free option at its counterparties' expense. So an account ruined in one step leaves
-    with nothing and owes nothing. Source: Hyperliquid docs, auto-deleveraging, which names neither
+    with nothing and owes nothing, and one that has equity left closes at the present mark and keeps
+    it. Source: Hyperliquid docs, auto-deleveraging, which names neither
     bound.
     """
 
@@ -22,12 +23,10 @@ class PreviousMark(AdlPrice):
     def value_q(self, position: Position, bankrupt_q: int, distance: Rate) -> int:
         """Rounded towards the mark where the distance bounds it; the mark if it never changed."""
         listing = position.listing
-        instrument = listing.instrument
-        value_q = instrument.position_value_q(position.qty_lots, listing.mark_ticks)
-        if listing.previous_mark_ticks:
-            before_q = instrument.position_value_q(position.qty_lots, listing.previous_mark_ticks)
-            value_q = max(value_q, before_q)
-        return within_distance_q(position, min(value_q, bankrupt_q), distance)
+        before_ticks = listing.previous_mark_ticks or listing.mark_ticks
+        before_q = listing.instrument.position_value_q(position.qty_lots, before_ticks)
+        value_q = max(mark_value_q(position), min(before_q, bankrupt_q))
+        return within_distance_q(position, value_q, distance)
 
 
 ADL_PRICES.add(
