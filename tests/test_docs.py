@@ -196,7 +196,9 @@ def test_every_file_of_a_run_is_documented(run: Run) -> None:
     assert sorted(section("The files")) == sorted([*files, "real_trades.parquet"])
 
 
-@pytest.mark.parametrize("name", ["events.parquet", "series.parquet", "margin_ratio.parquet"])
+@pytest.mark.parametrize(
+    "name", ["events.parquet", "series.parquet", "margin_ratio.parquet", "accounts.parquet"]
+)
 def test_every_column_is_documented_and_no_other(name: str, run: Run) -> None:
     columns = pl.read_parquet(run.path / name).columns
     assert section(f"`{name}`") == columns

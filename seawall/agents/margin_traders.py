@@ -216,6 +216,11 @@ class MarginTrader:
         self._tries = 0
 
     @property
+    def instrument_id(self) -> int:
+        """The contract it trades."""
+        return self._view.instrument_id
+
+    @property
     def side(self) -> int:
         """The side that opens the position."""
         return BUY if self.profile.is_long else SELL

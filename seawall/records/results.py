@@ -12,20 +12,37 @@ from typing import Final
 
 import msgspec
 
-from engine.events import BalanceChanged, Deleveraged, Event, LiquidationStarted
+from engine.events import (
+    BalanceChanged,
+    Deleveraged,
+    Event,
+    LiquidationStarted,
+    MarginCallIssued,
+)
 from risk.accounts import FIRST_TRADER, HOUSE_NAMES, RESIDUE, owner_of
 from risk.health import unrealised_q
 from seawall.exchange import Exchange
+from seawall.records.owner import HOUSE, OTHERS, Owner
 
-RESULT_EVENTS: Final[frozenset[type]] = frozenset({BalanceChanged, LiquidationStarted, Deleveraged})
-"""The events `ResultCollector` notes."""
-
-GROUP: Final[str] = "group"
-AGENT: Final[str] = "agent"
-HOUSE: Final[str] = "house"
 TOTAL: Final[str] = "total"
-OTHERS: Final[tuple[str, str]] = (GROUP, "others")
-"""Owners that belong to nothing that has a name."""
+
+LIQUIDATED: Final[str] = "liquidated"
+DELEVERAGED: Final[str] = "deleveraged"
+CALLED: Final[str] = "called"
+HELD: Final[str] = "held"
+IDLE: Final[str] = "idle"
+FATES: Final[tuple[str, ...]] = (LIQUIDATED, DELEVERAGED, CALLED, HELD, IDLE)
+"""What became of an owner, the first that is true: liquidated at least once; a position closed by
+auto-deleveraging; called for margin; none of it; never had a position."""
+
+_FATE_OF: Final[dict[type, str]] = {
+    LiquidationStarted: LIQUIDATED,
+    Deleveraged: DELEVERAGED,
+    MarginCallIssued: CALLED,
+}
+
+RESULT_EVENTS: Final[frozenset[type]] = frozenset({BalanceChanged, *_FATE_OF})
+"""The events `ResultCollector` notes."""
 
 
 class Result(msgspec.Struct):
@@ -64,31 +81,38 @@ class Result(msgspec.Struct):
 
 
 class ResultCollector:
-    """A listener that notes who paid in what, who was liquidated and who was deleveraged."""
+    """A listener that notes who paid in what, and what became of whom."""
 
     def __init__(self) -> None:
         self._paid_in_q: dict[tuple[int, int], int] = {}
-        self._liquidated: set[int] = set()
-        self._deleveraged: set[int] = set()
+        self._fates: dict[str, set[int]] = {fate: set() for fate in _FATE_OF.values()}
 
     def __call__(self, event: Event) -> None:
         """Note one event."""
-        kind = type(event)
+        kind = type(event)  # an `isinstance` of a message costs many times this comparison
         if kind is BalanceChanged:
             assert isinstance(event, BalanceChanged)
             if event.cause in ("deposit", "withdrawal"):
                 key = (owner_of(event.margin_account_id), event.asset_id)
                 self._paid_in_q[key] = self._paid_in_q.get(key, 0) + event.amount_q
-        elif kind is LiquidationStarted:
-            assert isinstance(event, LiquidationStarted)
-            self._liquidated.add(owner_of(event.margin_account_id))
-        elif kind is Deleveraged:
-            assert isinstance(event, Deleveraged)
-            self._deleveraged.add(owner_of(event.margin_account_id))
+        elif kind in _FATE_OF:
+            account_id = owner_of(event.margin_account_id)  # type: ignore[union-attr]
+            if kind is not Deleveraged or account_id >= FIRST_TRADER:
+                self._fates[_FATE_OF[kind]].add(account_id)
 
-    def results(self, exchange: Exchange, owners: Sequence[tuple[str, str]]) -> list[Result]:
-        """The rows of every asset, a total last; ``owners`` are kind and name of the traders'
-        groups, by account id from `FIRST_TRADER` on.
+    def paid_in_q(self, account_id: int, asset_id: int) -> int:
+        """Deposits of an owner less withdrawals."""
+        return self._paid_in_q.get((account_id, asset_id), 0)
+
+    def fate(self, account_id: int, owner: Owner) -> str:
+        """One of `FATES`."""
+        for fate, account_ids in self._fates.items():
+            if account_id in account_ids:
+                return fate
+        return HELD if owner.entered else IDLE
+
+    def results(self, exchange: Exchange, owners: Sequence[Owner]) -> list[Result]:
+        """The rows of every asset, a total last; ``owners`` by account id from `FIRST_TRADER` on.
 
         Raises:
             AssertionError: an asset's results do not add up to zero.
@@ -99,51 +123,62 @@ class ResultCollector:
         return rows
 
     def _of_asset(
-        self, exchange: Exchange, asset_id: int, owners: Sequence[tuple[str, str]]
+        self, exchange: Exchange, asset_id: int, owners: Sequence[Owner]
     ) -> Iterable[Result]:
-        ledger = exchange.risk.core.ledger
-        gains_q: dict[int, int] = {}
-        rounding_q = positions = 0
-        for account in ledger.accounts.values():
-            if account.asset_id != asset_id:
-                continue
-            owner = account.trader.account_id
-            equity_q = account.wallet_q
-            for position in account.positions:
-                if position.qty_lots:
-                    gain_q = unrealised_q(position)
-                    equity_q += gain_q
-                    rounding_q += gain_q + position.entry_value_q
-                    positions += 1
-            gains_q[owner] = gains_q.get(owner, 0) + equity_q
-        assert -positions <= rounding_q <= 0, f"asset {asset_id}: positions are worth {rounding_q}"
-        gains_q[RESIDUE] -= rounding_q
-        rows: dict[tuple[str, str], Result] = {key: Result(asset_id, *key) for key in owners}
-        for owner in sorted(gains_q, key=lambda owner: (owner < FIRST_TRADER, owner)):
-            key = _group_of(owner, owners)
-            row = rows.setdefault(key, Result(asset_id, *key))
-            row.add(self._of_owner(asset_id, key, owner, gains_q[owner]))
+        ends = ends_q(exchange, asset_id)
+        rows = {owner[:2]: Result(asset_id, *owner[:2]) for owner in owners}
+        for account_id in sorted(ends, key=lambda each: (each < FIRST_TRADER, each)):
+            owner = owner_at(account_id, owners)
+            row = rows.setdefault(owner[:2], Result(asset_id, *owner[:2]))
+            row.add(self._of_owner(asset_id, account_id, owner, ends[account_id]))
         total = Result(asset_id, TOTAL, TOTAL)
         for row in rows.values():
             total.add(row)
         assert total.result_q == 0, f"asset {asset_id}: results add up to {total.result_q}, not 0"
         return [row for row in (*rows.values(), total) if row.accounts]
 
-    def _of_owner(self, asset_id: int, key: tuple[str, str], owner: int, end_q: int) -> Result:
-        paid_in_q = self._paid_in_q.get((owner, asset_id), 0)
-        row = Result(asset_id, *key, accounts=1, paid_in_q=paid_in_q)
+    def _of_owner(self, asset_id: int, account_id: int, owner: Owner, end_q: int) -> Result:
+        paid_in_q = self.paid_in_q(account_id, asset_id)
+        row = Result(asset_id, *owner[:2], accounts=1, paid_in_q=paid_in_q)
         result_q = end_q - paid_in_q
-        if owner in self._liquidated:
+        fate = self.fate(account_id, owner)
+        if fate == LIQUIDATED:
             row.accounts_liquidated, row.liquidated_q = 1, result_q
-        elif owner in self._deleveraged and owner >= FIRST_TRADER:
+        elif fate == DELEVERAGED:
             row.accounts_deleveraged, row.deleveraged_q = 1, result_q
         else:
             row.other_q = result_q
         return row
 
 
-def _group_of(owner: int, owners: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    if owner < FIRST_TRADER:
-        return HOUSE, HOUSE_NAMES[owner]
-    place = owner - FIRST_TRADER
+def ends_q(exchange: Exchange, asset_id: int) -> dict[int, int]:
+    """What every owner has of an asset now, by account id: wallets, and positions at their marks.
+
+    Raises:
+        AssertionError: the values of all positions differ by more than their rounding.
+    """
+    ends: dict[int, int] = {}
+    rounding_q = positions = 0
+    for account in exchange.risk.core.ledger.accounts.values():
+        if account.asset_id != asset_id:
+            continue
+        owner = account.trader.account_id
+        equity_q = account.wallet_q
+        for position in account.positions:
+            if position.qty_lots:
+                gain_q = unrealised_q(position)
+                equity_q += gain_q
+                rounding_q += gain_q + position.entry_value_q
+                positions += 1
+        ends[owner] = ends.get(owner, 0) + equity_q
+    assert -positions <= rounding_q <= 0, f"asset {asset_id}: positions are worth {rounding_q}"
+    ends[RESIDUE] -= rounding_q
+    return ends
+
+
+def owner_at(account_id: int, owners: Sequence[Owner]) -> Owner:
+    """The owner of an account; ``owners`` by account id from `FIRST_TRADER` on."""
+    if account_id < FIRST_TRADER:
+        return Owner(HOUSE, HOUSE_NAMES[account_id])
+    place = account_id - FIRST_TRADER
     return owners[place] if place < len(owners) else OTHERS

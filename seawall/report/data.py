@@ -5,13 +5,13 @@ A run directory holds ``summary.json`` (with the block of `scenario_block` under
 beside the simulated one, ``real_trades.parquet``.
 """
 
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import polars as pl
 
+from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
 from seawall.report.facts import REPORT_EVENTS, fund_series
 
 SUMMARY_FILE: Final[str] = "summary.json"
@@ -51,45 +51,6 @@ class ReportDataError(ValueError):
     """Report input is missing or malformed; the message names the file and the column."""
 
 
-class ReportInstrument(msgspec.Struct, frozen=True, kw_only=True):
-    """A contract as the report shows it.
-
-    ``kind`` is ``linear`` or ``inverse``; ``tick_size``, ``lot_size`` and ``multiplier`` (value of
-    one contract) are decimal strings; money of the contract is in ``10 ** -settle_decimals`` of
-    ``settle_asset``.
-    """
-
-    instrument_id: int
-    symbol: str
-    kind: str
-    tick_size: str
-    lot_size: str
-    settle_asset_id: int
-    settle_asset: str
-    settle_decimals: int
-    multiplier: str = "1"
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("linear", "inverse"):
-            raise ValueError(f"kind {self.kind!r} is unknown; use 'linear' or 'inverse'")
-        for name in ("tick_size", "lot_size", "multiplier"):
-            text = getattr(self, name)
-            try:
-                valid = Decimal(text) > 0
-            except InvalidOperation:
-                valid = False
-            if not valid:
-                raise ValueError(f"{name} {text!r} must be a positive decimal string")
-
-
-class ReportAsset(msgspec.Struct, frozen=True, kw_only=True):
-    """An asset as the report shows it: one quantum is the last of its ``decimals``."""
-
-    asset_id: int
-    symbol: str
-    decimals: int
-
-
 class ReportData(msgspec.Struct, kw_only=True):
     """Everything a report shows.
 
@@ -106,39 +67,13 @@ class ReportData(msgspec.Struct, kw_only=True):
     description: str
     notes: list[str]
     summary: dict[str, Any]
-    assets: list[ReportAsset]
-    instruments: list[ReportInstrument]
+    assets: list[ListedAsset]
+    instruments: list[ListedInstrument]
     series: dict[int, pl.DataFrame]
     fund: pl.DataFrame
     margin_ratio: pl.DataFrame
     events: pl.DataFrame
     real_trades: dict[int, pl.DataFrame] = {}
-
-
-class _Scenario(msgspec.Struct):
-    title: str
-    description: str
-    notes: list[str]
-    assets: list[ReportAsset]
-    instruments: list[ReportInstrument]
-
-
-def scenario_block(
-    title: str,
-    description: str,
-    notes: list[str],
-    assets: list[ReportAsset],
-    instruments: list[ReportInstrument],
-) -> dict[str, Any]:
-    """The value of ``scenario`` in ``summary.json``, as `load_report_data` reads it back."""
-    block = _Scenario(title, description, notes, assets, instruments)
-    return {
-        "title": block.title,
-        "description": block.description,
-        "notes": list(block.notes),
-        "assets": [msgspec.to_builtins(asset) for asset in block.assets],
-        "instruments": [msgspec.to_builtins(instrument) for instrument in block.instruments],
-    }
 
 
 def save_series(
@@ -193,7 +128,7 @@ def load_report_data(run_dir: Path | str, events: pl.DataFrame | None = None) ->
     )
 
 
-def _read_summary(path: Path) -> tuple[dict[str, Any], _Scenario]:
+def _read_summary(path: Path) -> tuple[dict[str, Any], ScenarioBlock]:
     try:
         summary = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except OSError as error:
@@ -201,7 +136,7 @@ def _read_summary(path: Path) -> tuple[dict[str, Any], _Scenario]:
     except msgspec.DecodeError as error:
         raise ReportDataError(f"{path}: not a JSON object: {error}") from None
     try:
-        scenario = msgspec.convert(summary.get("scenario"), _Scenario)
+        scenario = msgspec.convert(summary.get("scenario"), ScenarioBlock)
     except msgspec.ValidationError as error:
         raise ReportDataError(f"{path}: key 'scenario': {error}") from None
     return summary, scenario

@@ -1,19 +1,17 @@
 """Facts a report states, taken from the table of events.
 
-An event's fields are partly columns of the table and partly in its ``detail`` JSON;
-`event_columns` reads both by the column. Money stays in integer quanta here, so sums are exact.
+Money stays in integer quanta here, so sums are exact.
 """
 
 from collections import Counter
 from itertools import compress, repeat
-from operator import attrgetter
-from types import GenericAlias
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import polars as pl
 
 from engine.events import CALL_CURED, CURES
+from seawall.records.event_fields import event_columns
 
 REPORT_EVENTS: Final[tuple[str, ...]] = (
     "Trade",
@@ -45,9 +43,6 @@ _ISSUED: Final[int] = 0
 _CURED: Final[int] = 1
 _LIQUIDATED: Final[int] = 2
 _NO_CALL: Final[int] = -1
-
-Columns = dict[str, list[Any]]
-"""Values by field, one per event."""
 
 
 class LossParts(msgspec.Struct):
@@ -91,42 +86,6 @@ def outcome_of(outcome: str, cured_by: str) -> str:
 
 CURED_OUTCOMES: Final[tuple[str, ...]] = tuple(outcome_of(CALL_CURED, by) for by in CURES)
 """All that `outcome_of` calls a cured call."""
-
-
-def event_columns(events: pl.DataFrame, event_type: str, *fields: str) -> Columns:
-    """The named fields of all events of one type, in order.
-
-    A margin account's id is found under ``account_id``, as in the table.
-
-    Raises:
-        ValueError: an event's ``detail`` is not a JSON object with these fields.
-    """
-    rows = events.filter(pl.col("type") == event_type)
-    columns: Columns = {name: rows[name].to_list() for name in fields if name in rows.columns}
-    names = [name for name in fields if name not in columns]
-    if names:
-        kind = msgspec.defstruct("Detail", [(name, Any) for name in names], gc=False)
-        details = _decoded(rows, event_type, kind)
-        columns |= {name: list(map(attrgetter(name), details)) for name in names}
-    return {name: columns[name] for name in fields}
-
-
-def _decoded(rows: pl.DataFrame, event_type: str, kind: type[msgspec.Struct]) -> list[Any]:
-    """Every row's ``detail``, all decoded in one go; one by one only to say which is wrong."""
-    texts = rows["detail"].fill_null("{}").to_list()
-    try:
-        decoded: list[Any] = msgspec.json.decode(
-            f"[{','.join(texts)}]", type=GenericAlias(list, kind)
-        )
-        return decoded
-    except msgspec.DecodeError:
-        decoder = msgspec.json.Decoder(kind)
-        for seq, text in zip(rows["seq"], texts, strict=True):
-            try:
-                decoder.decode(text)
-            except msgspec.DecodeError as error:
-                raise ValueError(f"event {seq} ({event_type}): detail: {error}") from None
-        raise
 
 
 def fund_series(events: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from seawall.records.listed import ListedInstrument
 from seawall.report.chart import (
     AMBER,
     BLUE,
@@ -24,7 +25,7 @@ from seawall.report.chart import (
     time_axis,
     time_ms,
 )
-from seawall.report.data import ReportData, ReportInstrument
+from seawall.report.data import ReportData
 from seawall.report.downsample import min_max_points
 from seawall.report.facts import liquidation_trades
 from seawall.report.text import html_table, utc
@@ -51,7 +52,7 @@ def marks_max(instruments: int) -> int:
 class ContractData:
     """One instrument's series and events in the units of the charts: prices and contracts."""
 
-    def __init__(self, data: ReportData, instrument: ReportInstrument) -> None:
+    def __init__(self, data: ReportData, instrument: ListedInstrument) -> None:
         self.instrument = instrument
         self.tick = float(instrument.tick_size)
         self.lot = float(instrument.lot_size)

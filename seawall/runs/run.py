@@ -17,15 +17,11 @@ from risk.accounts import BACKSTOP, FUND
 from seawall.exchange import Exchange
 from seawall.index_csv import read_prices
 from seawall.interrupts import held_interrupts
+from seawall.records.account_table import account_table
+from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
 from seawall.records.recorder import Recorder
 from seawall.records.series import PERCENTILES
-from seawall.report import (
-    ReportAsset,
-    ReportInstrument,
-    rebuild_report,
-    save_series,
-    scenario_block,
-)
+from seawall.report import rebuild_report, save_series
 from seawall.runs.run_directory import RunDirectory
 from seawall.runs.run_origin import origin_block, write_origin
 from seawall.scenario import Scenario, load_scenario
@@ -110,6 +106,8 @@ def run_scenario(
         interrupts.check()
         recorder.events.write(directory.events_path)
         shutil.rmtree(folder)
+        accounts = account_table(exchange, recorder.results, result.owners)
+        accounts.write_parquet(directory.accounts_path)
         _save_series(directory.partial, scenario, result)
         write_origin(directory.partial, scenario, used_seed)
         directory.write_summary(summary)
@@ -160,7 +158,7 @@ def _scenario_block(scenario: Scenario) -> dict[str, Any]:
         else:
             per_contract = per_contract / spec.tick_size / spec.lot_size
         instruments.append(
-            ReportInstrument(
+            ListedInstrument(
                 instrument_id=spec.instrument_id,
                 symbol=spec.symbol,
                 kind=KIND_NAMES[spec.kind],
@@ -173,12 +171,21 @@ def _scenario_block(scenario: Scenario) -> dict[str, Any]:
             )
         )
     listed = [
-        ReportAsset(asset_id=asset.asset_id, symbol=asset.symbol, decimals=asset.decimals)
+        ListedAsset(asset_id=asset.asset_id, symbol=asset.symbol, decimals=asset.decimals)
         for asset in assets.values()
     ]
-    return scenario_block(
-        scenario.title, scenario.description, list(scenario.notes), listed, instruments
+    block = ScenarioBlock(
+        title=scenario.title,
+        description=scenario.description,
+        notes=list(scenario.notes),
+        begin_ns=scenario.time.begin_ns,
+        start_ns=scenario.time.start_ns,
+        end_ns=scenario.time.end_ns,
+        assets=listed,
+        instruments=instruments,
     )
+    described: dict[str, Any] = msgspec.to_builtins(block)
+    return described
 
 
 def _save_series(directory: Path, scenario: Scenario, result: SimulationResult) -> None:

@@ -5,6 +5,8 @@
 | ``summary.json`` | the run's figures; written last, so only a complete directory has one |
 | ``events.parquet`` | the table of `seawall.records.event_table` |
 | ``journal.sqlite`` | the commands of `engine.record.journal` |
+| ``accounts.parquet`` | the table of `seawall.records.account_table` |
+| ``series.parquet`` | prices, depth and open interest, sampled |
 | ``report.html`` | the page for people |
 | ``scenario.toml``, ``rulebook.toml`` | what it ran, complete: see `seawall.runs.run_origin` |
 """
@@ -20,11 +22,16 @@ from typing import Any, Final, Self
 import msgspec
 import polars as pl
 
+from seawall.records.listed import ScenarioBlock
+from seawall.runs import frames
+
 RUN_FORMAT: Final[int] = 1
 """Version of the directory's layout, kept in the summary."""
 
 SUMMARY: Final[str] = "summary.json"
 EVENTS: Final[str] = "events.parquet"
+ACCOUNTS: Final[str] = "accounts.parquet"
+SERIES: Final[str] = "series.parquet"
 JOURNAL: Final[str] = "journal.sqlite"
 REPORT: Final[str] = "report.html"
 
@@ -56,6 +63,11 @@ class RunDirectory:
     def events_path(self) -> Path:
         """Where to write the events."""
         return self.partial / EVENTS
+
+    @property
+    def accounts_path(self) -> Path:
+        """Where to write the accounts."""
+        return self.partial / ACCOUNTS
 
     @property
     def waiting_events(self) -> Path:
@@ -145,24 +157,86 @@ class RunDirectory:
 
 
 class Run:
-    """A complete run read back; the events are loaded when first asked for."""
+    """A complete run read back: its figures, and its frames, each loaded when first asked for.
+
+    `summary` is a dictionary, `events` the table as it stands in the file. The other frames are
+    for people: exact decimals in whole units, times in UTC, and symbols for ids.
+
+    Raises:
+        RunDirectoryError: a file is missing or damaged (from every frame).
+    """
 
     def __init__(self, path: Path, summary: dict[str, Any]) -> None:
         self.path = path
         self.summary = summary
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """The run in a notebook: what it was, and its main figures."""
+        from seawall.report.run_card import run_card
+
+        return run_card(self.path, self.summary)
+
+    @cached_property
+    def scenario(self) -> ScenarioBlock:
+        """What was simulated: title, assets, contracts, times."""
+        try:
+            return msgspec.convert(self.summary.get("scenario"), ScenarioBlock)
+        except msgspec.ValidationError as error:
+            raise RunDirectoryError(f"{self.path / SUMMARY}: key 'scenario': {error}") from None
+
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The table of `seawall.records.event_table`.
+        """The table of `seawall.records.event_table`: everything that happened, in raw units."""
+        return self._table(EVENTS)
 
-        Raises:
-            RunDirectoryError: the file is missing or damaged.
-        """
-        path = self._require(EVENTS)
+    @cached_property
+    def trades(self) -> pl.DataFrame:
+        """Every trade in the book, see `seawall.runs.frames.trades_frame`."""
+        return frames.trades_frame(self.events, self._units)
+
+    @cached_property
+    def series(self) -> pl.DataFrame:
+        """Prices, open interest and depth, sampled: `seawall.runs.frames.series_frame`."""
+        return frames.series_frame(self._table(SERIES), self._units)
+
+    @cached_property
+    def accounts(self) -> pl.DataFrame:
+        """Every owner with deposit, end, result and fate: `seawall.runs.frames.accounts_frame`."""
+        return frames.accounts_frame(self._table(ACCOUNTS), self._units)
+
+    @cached_property
+    def calls(self) -> pl.DataFrame:
+        """Every margin call and how it ended: `seawall.runs.frames.calls_frame`."""
+        return frames.calls_frame(self.events, self._units, self.accounts)
+
+    @cached_property
+    def liquidations(self) -> pl.DataFrame:
+        """Every liquidation and what it cost: `seawall.runs.frames.liquidations_frame`."""
+        return frames.liquidations_frame(self.events, self._units, self.accounts)
+
+    @cached_property
+    def adl(self) -> pl.DataFrame:
+        """Every auto-deleveraged position: `seawall.runs.frames.adl_frame`."""
+        return frames.adl_frame(self.events, self._units, self.accounts)
+
+    @cached_property
+    def fund(self) -> pl.DataFrame:
+        """Every change of the insurance fund: `seawall.runs.frames.fund_frame`."""
+        return frames.fund_frame(self.events, self._units)
+
+    @cached_property
+    def _units(self) -> frames.Units:
+        return frames.Units(self.scenario)
+
+    def _table(self, name: str) -> pl.DataFrame:
+        path = self._require(name)
         try:
             return pl.read_parquet(path)
         except pl.exceptions.PolarsError as error:
-            raise RunDirectoryError(f"{path}: not an event table: {error}") from None
+            raise RunDirectoryError(f"{path}: not a table: {error}") from None
 
     @property
     def journal_path(self) -> Path:

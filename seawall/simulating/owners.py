@@ -23,7 +23,7 @@ from risk.accounts import FIRST_TRADER, owner_of
 from seawall.agents.base import Agent
 from seawall.agents.margin_traders import MarginTrader
 from seawall.agents.view import MarketView
-from seawall.records.results import AGENT, GROUP
+from seawall.records.owner import AGENT, GROUP, Owner
 from seawall.simulating.set_up import SetUp
 
 
@@ -51,10 +51,9 @@ class Owners:
             if isinstance(owner, MarginTrader)
         }
 
-    def groups(self) -> list[tuple[str, str]]:
-        """Kind and name of what each account belongs to: a group of the population, a plan of
-        agents."""
-        return [group_of(owner) for owner in self.all]
+    def described(self) -> list[Owner]:
+        """Every owner as the records know it."""
+        return [_described(owner) for owner in self.all]
 
     def on_event(self, event: Event) -> None:
         """Tell the owners it concerns."""
@@ -147,3 +146,17 @@ def group_of(owner: Agent | MarginTrader) -> tuple[str, str]:
     if isinstance(owner, MarginTrader):
         return GROUP, owner.profile.group
     return AGENT, owner.name.rpartition("-")[0]
+
+
+def _described(owner: Agent | MarginTrader) -> Owner:
+    if not isinstance(owner, MarginTrader):
+        return Owner(*group_of(owner), owner.view.instrument_id)
+    profile = owner.profile
+    return Owner(
+        *group_of(owner),
+        owner.instrument_id,
+        "long" if profile.is_long else "short",
+        profile.isolated,
+        profile.answer,
+        owner.entered,
+    )

@@ -204,7 +204,7 @@ class Simulation:
             series=self._recorder.instruments,
             margin_ratio=self._recorder.margin_ratio,
             agent_profits={agent.name: agent.profit() for agent in self._agents},
-            owners=self._owners.groups(),
+            owners=self._owners.described(),
             warnings=self._warnings(),
         )
 

@@ -2,14 +2,15 @@
 
 import msgspec
 
+from seawall.records.owner import Owner
 from seawall.records.series import Columns
 from seawall.scenario import Scenario
 
 
 class SimulationResult(msgspec.Struct):
     """What a run leaves behind besides its events. ``series`` is keyed by instrument id; ``owners``
-    are the kind and the name of what each account belongs to (``group`` or ``agent``), by account
-    id from `risk.accounts.FIRST_TRADER` on; ``warnings`` are what `seawall.records.run_warnings`
+    are those of each account, by its id from `risk.accounts.FIRST_TRADER` on; ``warnings`` are what
+    `seawall.records.run_warnings`
     found."""
 
     scenario: Scenario
@@ -21,5 +22,5 @@ class SimulationResult(msgspec.Struct):
     series: dict[int, Columns]
     margin_ratio: dict[str, list[float]]
     agent_profits: dict[str, float]
-    owners: list[tuple[str, str]]
+    owners: list[Owner]
     warnings: list[str]

@@ -8,6 +8,7 @@ from engine.units import SECOND_NS
 from risk.accounts import FUND
 from risk.rulebook import FundRule
 from seawall.records.house_accounts import HouseAccounts
+from seawall.records.owner import Owner
 from seawall.records.results import ResultCollector
 from tests.market import Market, ppb, rules, usd
 
@@ -41,7 +42,8 @@ def test_a_fund_that_pays_no_deficit_and_loses_all_the_same() -> None:
     # 4 sold, 6 held; both were worth 93 each when they came.
     assert (lines["disposal"], lines["unrealised"]) == (usd("-52"), usd("-78"))
     assert lines["end"] - lines["start"] == usd("-100")
-    rows = results.results(m.exchange, [("group", "longs"), ("group", "shorts"), ("agent", "bids")])
+    owners = [Owner("group", "longs"), Owner("group", "shorts"), Owner("agent", "bids")]
+    rows = results.results(m.exchange, owners)
     told = {row.name: row.result_q for row in rows if row.asset_id == 0 and row.result_q}
     assert told == {
         "longs": usd("-100"),

@@ -20,14 +20,15 @@ from engine.events import (
     Trade,
 )
 from seawall.records.event_table import SCHEMA, EventTable
-from seawall.report import ReportAsset, ReportData, ReportInstrument, fund_series
+from seawall.records.listed import ListedAsset, ListedInstrument
+from seawall.report import ReportData, fund_series
 from seawall.report.facts import LOSS_FIELDS
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_760_129_100 * SECOND_NS
 """2025-10-10 20:45:00 UTC."""
 
-LINEAR = ReportInstrument(
+LINEAR = ListedInstrument(
     instrument_id=1,
     symbol="AVAX-USDT",
     kind="linear",
@@ -37,7 +38,7 @@ LINEAR = ReportInstrument(
     settle_asset="USDT",
     settle_decimals=6,
 )
-INVERSE = ReportInstrument(
+INVERSE = ListedInstrument(
     instrument_id=2,
     symbol="AVAX-USD",
     kind="inverse",
@@ -51,8 +52,8 @@ INVERSE = ReportInstrument(
 
 
 ASSETS = [
-    ReportAsset(asset_id=1, symbol="USDT", decimals=6),
-    ReportAsset(asset_id=2, symbol="AVAX", decimals=8),
+    ListedAsset(asset_id=1, symbol="USDT", decimals=6),
+    ListedAsset(asset_id=2, symbol="AVAX", decimals=8),
 ]
 
 
@@ -86,7 +87,7 @@ def synthetic_series(seconds: int, tick: float, seed: int) -> pl.DataFrame:
 
 
 def liquidation_events(
-    rng: random.Random, number: int, at_ns: int, instrument: ReportInstrument, price_ticks: int
+    rng: random.Random, number: int, at_ns: int, instrument: ListedInstrument, price_ticks: int
 ) -> list[Event]:
     """One account's way from the call to the end, with its takeover and ADL now and then."""
     account, asset = 1_000 + number, instrument.settle_asset_id
@@ -153,7 +154,7 @@ def cured_call(rng: random.Random, number: int, at_ns: int) -> list[Event]:
 
 
 def synthetic_events(
-    series: dict[int, pl.DataFrame], instruments: list[ReportInstrument], liquidations: int
+    series: dict[int, pl.DataFrame], instruments: list[ListedInstrument], liquidations: int
 ) -> pl.DataFrame:
     """A cascade: liquidations crowd around the crash, the fund pays for a part of them."""
     rng = random.Random(7)

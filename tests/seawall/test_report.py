@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given
@@ -20,16 +21,14 @@ from engine.events import (
     Trade,
 )
 from seawall.records.event_table import EventTable
+from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
 from seawall.report import (
-    ReportAsset,
     ReportData,
     ReportDataError,
-    ReportInstrument,
     fund_series,
     load_report_data,
     rebuild_report,
     save_series,
-    scenario_block,
     write_report,
 )
 from seawall.report.downsample import min_max_points
@@ -52,8 +51,14 @@ from tests.seawall.report_world import (
 
 def save_run(directory: Path, data: ReportData) -> None:
     """Leave the files a run leaves."""
-    block = scenario_block(data.title, data.description, data.notes, data.assets, data.instruments)
-    text = json.dumps(data.summary | {"scenario": block})
+    block = ScenarioBlock(
+        title=data.title,
+        description=data.description,
+        notes=data.notes,
+        assets=data.assets,
+        instruments=data.instruments,
+    )
+    text = json.dumps(data.summary | {"scenario": msgspec.to_builtins(block)})
     (directory / "summary.json").write_text(text, encoding="utf-8")
     data.events.write_parquet(directory / "events.parquet")
     save_series(directory, data.series, data.margin_ratio, data.real_trades)
@@ -283,7 +288,7 @@ def test_a_run_in_which_nothing_was_recorded_still_gives_a_page() -> None:
 
 def test_text_is_escaped_wherever_it_is_shown() -> None:
     evil = "<img src=x onerror=alert(1)></script>&\"'"
-    instrument = ReportInstrument(
+    instrument = ListedInstrument(
         instrument_id=1,
         symbol=evil,
         kind="linear",
@@ -411,7 +416,7 @@ def test_series_without_a_column_are_refused_before_anything_is_written(
 def test_an_instrument_with_a_bad_field_is_refused(field: str, value: str) -> None:
     fields = {name: getattr(LINEAR, name) for name in LINEAR.__struct_fields__}
     with pytest.raises(ValueError, match=repr(value)):
-        ReportInstrument(**(fields | {field: value}))
+        ListedInstrument(**(fields | {field: value}))
 
 
 @pytest.mark.parametrize(
@@ -497,7 +502,7 @@ def test_a_run_in_which_nobody_won_anything_says_so() -> None:
 
 
 def test_an_asset_that_only_serves_as_collateral_has_its_name() -> None:
-    gold = ReportAsset(asset_id=7, symbol="XAUT", decimals=2)
+    gold = ListedAsset(asset_id=7, symbol="XAUT", decimals=2)
     table = EventTable()
     table.add(FundChanged(START_NS, 7, 100, 700, "collateral"), 1)
     events = table.frame()

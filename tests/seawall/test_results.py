@@ -8,11 +8,12 @@ from engine.instruments import MarginSpec
 from engine.units import SECOND_NS
 from risk.accounts import FUND
 from risk.rulebook import FeeRule, FundingRule
-from seawall.records.results import OTHERS, Result, ResultCollector
+from seawall.records.owner import OTHERS, Owner
+from seawall.records.results import Result, ResultCollector
 from tests.market import Market, collateral, flat, rules, usd
 
 ALICE, BOB, CAROL = 100, 101, 102
-OWNERS = [("group", "retail"), ("group", "funds"), ("agent", "makers")]
+OWNERS = [Owner("group", "retail"), Owner("group", "funds"), Owner("agent", "makers")]
 
 
 def followed(rulebook: Any = None, **settings: Any) -> tuple[Market, ResultCollector]:
@@ -94,7 +95,7 @@ def test_owners_nobody_named_are_others() -> None:
     m, collector = followed()
     crash(m)
     rows = by_name(collector.results(m.exchange, OWNERS[:1]))
-    assert rows[OTHERS[1]].result_q == usd("90")
+    assert rows[OTHERS.name].result_q == usd("90")
 
 
 def test_fees_funding_and_residue_are_rows() -> None:

@@ -244,5 +244,5 @@ def test_damaged_events_are_named(tmp_path: Path) -> None:
     write_run(tmp_path / "out")
     (tmp_path / "out" / "events.parquet").write_bytes(b"not parquet at all")
     run = load_run(tmp_path / "out")
-    with pytest.raises(RunDirectoryError, match=r"events\.parquet: not an event table"):
+    with pytest.raises(RunDirectoryError, match=r"events\.parquet: not a table"):
         _ = run.events
