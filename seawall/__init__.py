@@ -6,7 +6,15 @@ back as data frames, `replay` verifies one, `calculate` answers margin questions
 
 from seawall.calc import Question, calculate
 from seawall.exchange import Exchange
-from seawall.market import AccountView, Market, PositionView, Rejected
+from seawall.market import (
+    AccountView,
+    CallView,
+    CollateralView,
+    ContractView,
+    Market,
+    PositionView,
+    Rejected,
+)
 from seawall.runs.replay import replay_journal as replay
 from seawall.runs.run import run_scenario
 from seawall.runs.run_directory import Run, load_run
@@ -15,6 +23,9 @@ from seawall.version import __version__
 
 __all__ = [
     "AccountView",
+    "CallView",
+    "CollateralView",
+    "ContractView",
     "Exchange",
     "Market",
     "PositionView",

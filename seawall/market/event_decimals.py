@@ -1,0 +1,124 @@
+"""Events in decimals: the unit at the end of a field's name says how its number is written.
+
+| inside | outside |
+| --- | --- |
+| ``amount_q`` quanta | ``amount`` in the asset of the event, contract or pot |
+| ``price_ticks`` | ``price``; None where there is none |
+| ``qty_lots`` | ``qty`` in contracts |
+| ``rate_ppb`` | ``rate`` as a fraction |
+| ``deadline_ns`` | ``deadline_s`` seconds from the market's start; None without one |
+| ``instrument_id``, ``asset_id`` | ``contract``, ``asset``: their symbols |
+| ``margin_account_id`` | ``account`` the owner, ``isolated`` whether it is an isolated pot |
+| ``side``, ``leg``, ``reason`` | words |
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from engine.commands import BUY
+from engine.events import Event
+from engine.forms import struct_form
+from engine.instruments import AssetSpec
+from engine.reasons import Reason, in_words
+from engine.units import PPB, SECOND_NS
+from risk.accounts import owner_of, pot_of
+from seawall.market.listed import Listed
+from seawall.order_flags import LEG
+
+Row = dict[str, Any]
+
+IN_MARGIN_ASSET: Final[tuple[str, ...]] = ("value_q", "haircut_q")
+"""Fields in the margin asset of an event that names a collateral asset too."""
+
+_LEG_NAMES: Final[dict[int, str]] = {number: name.lower() for name, number in LEG.items()}
+_DIGITS: Final[int] = 38
+"""What a decimal column of Polars holds."""
+
+
+def in_decimals(event: Event, listed: Listed, refused: Decimal | None = None) -> Row:
+    """An event as a row: ``type``, ``time_s``, then its fields in the order of its definition.
+
+    ``refused`` is what one of a refusal's figures is worth, which its command decides.
+    """
+    row: Row = {"type": type(event).__name__}
+    for field in msgspec.structs.fields(struct_form(type(event))):
+        value = getattr(event, field.name)
+        row.update(_written(event, field.name, value, listed, refused))
+    return row
+
+
+def _written(event: Any, name: str, value: Any, listed: Listed, refused: Decimal | None) -> Row:
+    """The columns a field becomes."""
+    match name:
+        case "margin_account_id":
+            return {"account": owner_of(value), "isolated": pot_of(value)[0] < 0}
+        case "account_id" | "taker_account_id" | "bankrupt_account_id":
+            return {name.removesuffix("_id"): owner_of(value)}
+        case "instrument_id":
+            known = 0 <= value < len(listed.contracts)
+            return {"contract": listed.contract_of_id(value).symbol if known else None}
+        case "asset_id" | "margin_asset_id":
+            return {name.removesuffix("_id"): listed.asset_of_id(value).symbol}
+        case "side" | "taker_side":
+            return {name: "buy" if value == BUY else "sell"}
+        case "leg":
+            return {name: _LEG_NAMES[value]}
+        case "reason":
+            return {name: in_words(value) if value != Reason.NONE else ""}
+    stem, _, unit = name.rpartition("_")
+    match unit:
+        case "q":
+            quantum = refused if refused is not None else _asset(event, name, listed).quantum
+            return {stem: value * quantum}
+        case "ticks":
+            tick = listed.contract_of_id(event.instrument_id).tick_size
+            return {stem: value * tick if value > 0 else None}
+        case "lots":
+            return {stem: value * listed.contract_of_id(event.instrument_id).lot_size}
+        case "ppb":
+            return {stem: Decimal(value) / PPB}
+        case "ns":
+            return {f"{stem}_s": Decimal(value) / SECOND_NS if value >= 0 else None}
+    return {name: value}
+
+
+def _asset(event: Any, name: str, listed: Listed) -> AssetSpec:
+    if name in IN_MARGIN_ASSET and hasattr(event, "margin_asset_id"):
+        return listed.asset_of_id(event.margin_asset_id)
+    for field, asset in (
+        ("asset_id", listed.asset_of_id),
+        ("instrument_id", listed.settled_in),
+        ("margin_account_id", listed.asset_of_pot),
+    ):
+        if hasattr(event, field):
+            return asset(getattr(event, field))
+    return listed.asset()
+
+
+def frame_of(rows: Iterable[Row]) -> pl.DataFrame:
+    """Rows as a data frame; decimals are exact columns with as many places as they need."""
+    columns: dict[str, list[Any]] = {}
+    count = 0
+    for count, row in enumerate(rows, 1):
+        for name in row:
+            columns.setdefault(name, [None] * (count - 1))
+        for name, values in columns.items():
+            values.append(row.get(name))
+    return pl.DataFrame([_column(name, values) for name, values in columns.items()])
+
+
+def _column(name: str, values: list[Any]) -> pl.Series:
+    figures = [value for value in values if isinstance(value, Decimal)]
+    if not figures:
+        return pl.Series(name, values)
+    places = max(_places(figure) for figure in figures)
+    return pl.Series(name, values, dtype=pl.Decimal(_DIGITS, places))
+
+
+def _places(figure: Decimal) -> int:
+    exponent = figure.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
