@@ -130,3 +130,11 @@ class Instrument:
         if self.inverse:
             return -self._inverse_q(-lots, price_ticks)
         return self._linear_q(lots, price_ticks)
+
+    def last_below_ticks(self, lots: int, notional_q: int) -> int:
+        """The last price, on the way to where they are worth more, at which the notional of
+        ``lots`` (positive) is below ``notional_q`` (at least 2): the highest such price, or the
+        lowest of an inverse contract. Exact, for what it inverts is rounded up."""
+        if self.inverse:
+            return -(-self.unit_q * lots // (notional_q - 1))
+        return (notional_q - 1) // (self.unit_q * lots)

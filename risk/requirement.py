@@ -261,22 +261,16 @@ class PositionSum(Requirement):
 
     def last_steady_ticks(self, position: "Position", lots: int, edge_ticks: int) -> int:
         """The edge, or the last price before it at which ``lots`` may have the leverage they have
-        now: where a tier allows less, initial margin jumps. Found by halving, towards the mark."""
-        listing = position.listing
+        now: where a tier allows less, initial margin jumps."""
         if edge_ticks == NO_THRESHOLD or not lots:
             return edge_ticks
-        leverage = _leverage_at(position, lots, listing.mark_ticks)
-        if _leverage_at(position, lots, edge_ticks) >= leverage:
+        listing = position.listing
+        instrument = listing.instrument
+        notional_q = instrument.notional_q(lots, listing.mark_ticks)
+        limit_q = listing.model.less_leverage_from_q(notional_q, position.leverage)
+        if not limit_q or instrument.notional_q(lots, edge_ticks) < limit_q:
             return edge_ticks
-        within = listing.mark_ticks
-        beyond = edge_ticks
-        while abs(beyond - within) > 1:
-            middle = (within + beyond) // 2
-            if _leverage_at(position, lots, middle) >= leverage:
-                within = middle
-            else:
-                beyond = middle
-        return within
+        return instrument.last_below_ticks(lots, limit_q)
 
     def price_line(self, account: "MarginAccount", listing: "Listing") -> PriceLine:
         """The positions in the contract move, both legs of a hedge together; the others' figures
@@ -382,10 +376,3 @@ def _idle_lots(reduce_lots: int, against_lots: int) -> int:
     if against_lots <= 0:
         return reduce_lots
     return reduce_lots - against_lots if reduce_lots > against_lots else 0
-
-
-def _leverage_at(position: "Position", lots: int, price_ticks: int) -> int:
-    """The leverage that counts for so many lots at a price: the chosen one, or what is allowed."""
-    listing = position.listing
-    notional_q = listing.instrument.notional_q(lots, price_ticks)
-    return min(position.leverage, listing.model.max_leverage(notional_q))

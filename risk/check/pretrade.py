@@ -314,18 +314,28 @@ def worst_paid_ticks(
 ) -> int:
     """The worst price up to ``edge_ticks`` at which an order loses, with its fee, no more than
     ``means_q`` against the mark; the mark itself where it cannot even pay its fee."""
-    if _cost_q(position, side, qty_lots, edge_ticks, fee) <= means_q:
+    mark_ticks = position.listing.mark_ticks
+    over_q = _cost_q(position, side, qty_lots, edge_ticks, fee) - means_q
+    if over_q <= 0:
         return edge_ticks
-    paid = position.listing.mark_ticks
-    beyond = edge_ticks
-    while abs(beyond - paid) > 1:
-        # Between the two, rounded towards the mark.
-        middle = paid + (beyond - paid) // 2 if beyond > paid else paid - (paid - beyond) // 2
-        if _cost_q(position, side, qty_lots, middle, fee) <= means_q:
-            paid = middle
+    left_q = means_q - _cost_q(position, side, qty_lots, mark_ticks, fee)
+    if left_q < 0:
+        return mark_ticks
+    away = 1 if edge_ticks > mark_ticks else -1
+    paid = 0
+    beyond = away * (edge_ticks - mark_ticks)
+    halve = False
+    while beyond - paid > 1:
+        # Cost is nearly a straight line: where that line uses up the means, and half in turns.
+        share = (beyond - paid) // 2 if halve else (beyond - paid) * left_q // (left_q + over_q)
+        halve = not halve
+        between = paid + min(max(share, 1), beyond - paid - 1)
+        at_q = means_q - _cost_q(position, side, qty_lots, mark_ticks + away * between, fee)
+        if at_q >= 0:
+            paid, left_q = between, at_q
         else:
-            beyond = middle
-    return paid
+            beyond, over_q = between, -at_q
+    return mark_ticks + away * paid
 
 
 def fee_hold_q(fee: Rate, notional_q: int) -> int:

@@ -46,6 +46,11 @@ class MarginModel:
         """Largest whole leverage allowed at this notional."""
         raise NotImplementedError
 
+    def less_leverage_from_q(self, notional_q: int, leverage: int) -> int:
+        """The notional from which on less leverage counts than at this one, where ``leverage`` is
+        chosen; 0 where none does."""
+        return 0
+
     def slope_bound_ppb(self, qty_lots: int) -> int:
         """An upper bound on how fast `maintenance_q` grows with notional, for this size.
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.instruments import (
@@ -103,6 +103,18 @@ def test_the_notional_is_the_absolute_value_rounded_up(
 ) -> None:
     exact = abs(exact_value(contract, lots, ticks))
     assert contract.notional_q(sign * lots, ticks) == math.ceil(exact)
+
+
+@given(CONTRACTS, LOTS, TICKS)
+def test_the_last_price_below_a_notional_is_the_last_one(
+    contract: Instrument, lots: int, ticks: int
+) -> None:
+    notional_q = contract.notional_q(lots, ticks)
+    assume(notional_q > 1)
+    last = contract.last_below_ticks(lots, notional_q)
+    dearer = last - 1 if contract.inverse else last + 1
+    assert last == 0 or contract.notional_q(lots, last) < notional_q
+    assert dearer == 0 or contract.notional_q(lots, dearer) >= notional_q
 
 
 @given(CONTRACTS, LOTS, TICKS, TICKS)

@@ -13,6 +13,7 @@ from risk.margin import (
     LinearInSizeMargin,
     MarginModel,
     UsedMargin,
+    WholeTierMargin,
     build_margin_model,
     validate_tiers,
     with_deductions,
@@ -276,3 +277,18 @@ def test_linear_in_size_charges_its_rate_at_the_largest_leverage(percent: int) -
     assert model.initial_q(1, 10**9, 0, largest) == percent * 10_000_000
     if largest > 1:
         assert model.initial_q(1, 10**9, 0, largest - 1) == -(-(10**9) // (largest - 1))
+
+
+@given(tier_tables(), notionals, st.integers(1, 200))
+def test_less_leverage_counts_from_the_next_stricter_tier_on(
+    tiers: list[MarginTier], notional_q: int, leverage: int
+) -> None:
+    whole = [MarginTier(t.floor_q, t.cap_q, t.maintenance_ppb, t.max_leverage, 0) for t in tiers]
+    for model in (BracketMargin(tiers), WholeTierMargin(whole)):
+        counts = min(leverage, model.max_leverage(notional_q))
+        from_q = model.less_leverage_from_q(notional_q, leverage)
+        assert from_q == 0 or from_q > notional_q
+        last_q = from_q - 1 if from_q else 10**12
+        assert min(leverage, model.max_leverage(last_q)) == counts
+        if from_q:
+            assert min(leverage, model.max_leverage(from_q)) < counts

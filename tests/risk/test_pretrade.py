@@ -6,9 +6,14 @@ Everywhere: mark 100, 10x, so a position of 10 is worth 1,000 and needs 100.
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from engine.commands import LEG_NET
 from engine.events import OrderAmended, OrderFilled
 from engine.reasons import Reason
+from engine.units import Rate
+from risk.check.pretrade import _cost_q, worst_paid_ticks
 from risk.rulebook import FeeRule
 from tests.market import Market, flat, ppb, px, rules, size, tiers, usd
 
@@ -291,3 +296,38 @@ def test_two_contracts_share_the_cross_account() -> None:
     assert m.accepted(m.buy(ALICE, "10", "50", symbol="OTHER"))
     m.buy(ALICE, "0.01", "100")
     assert (m.refusal().required_q, m.refusal().free_q) == (usd("100.10"), usd("100"))
+
+
+@given(
+    inverse=st.booleans(),
+    held=st.integers(-50, 50),
+    side=st.sampled_from([1, -1]),
+    lots=st.integers(1, 100),
+    reach=st.integers(0, 20_000),
+    means_q=st.integers(-(10**6), 10**10),
+    rate=st.sampled_from(["0", "0.0004", "-0.0001", "0.05"]),
+)
+def test_the_worst_price_paid_for_is_the_last_of_all(
+    inverse: bool, held: int, side: int, lots: int, reach: int, means_q: int, rate: str
+) -> None:
+    m = Market(rules(), listed=False)
+    asset = {"asset": "BTC", "inverse": True, "multiplier": "100"} if inverse else {}
+    m.add("PERP", tick="0.01", lot="1", **asset)
+    m.open(ALICE, BOB, deposit="1000000", asset="BTC" if inverse else "USD")
+    m.index("300")
+    if held:
+        buyer, seller = (ALICE, BOB) if held > 0 else (BOB, ALICE)
+        m.trade(buyer, seller, str(abs(held)), "300")
+    risk = m.exchange.risk
+    position = risk.orders.position(
+        risk.core.ledger.traders[BOB], risk.core.listings[m.ids["PERP"]], LEG_NET
+    )
+    fee = Rate(ppb(rate))
+    edge = max(1, 30_000 + side * reach)
+
+    def paid_for(ticks: int) -> bool:
+        return _cost_q(position, side, lots, ticks, fee) <= means_q
+
+    worst = worst_paid_ticks(position, side, lots, edge, means_q, fee)
+    assert worst == edge or not paid_for(worst + side)
+    assert worst == 30_000 or paid_for(worst)

@@ -103,6 +103,14 @@ class BracketMargin(MarginModel):
             return self._first.max_leverage
         return self._bracket_of(notional_q).max_leverage
 
+    def less_leverage_from_q(self, notional_q: int, leverage: int) -> int:
+        """Floor of the next tier that allows less than what counts now."""
+        counts = min(leverage, self.max_leverage(notional_q))
+        for bracket in self._brackets:
+            if bracket.max_leverage < counts:
+                return bracket.floor_q
+        return 0
+
     def tier_floor_q(self, notional_q: int) -> int:
         """Floor of the tier that owns the notional."""
         return self._bracket_of(notional_q).floor_q

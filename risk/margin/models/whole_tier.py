@@ -76,6 +76,14 @@ class WholeTierMargin(MarginModel):
         """Maximum leverage of the tier that owns the notional."""
         return self._tier_of(notional_q).max_leverage
 
+    def less_leverage_from_q(self, notional_q: int, leverage: int) -> int:
+        """Floor of the next tier that allows less than what counts now."""
+        counts = min(leverage, self.max_leverage(notional_q))
+        for tier in self._tiers:
+            if tier.max_leverage < counts:
+                return tier.floor_q
+        return 0
+
     def tier_floor_q(self, notional_q: int) -> int:
         """Floor of the tier that owns the notional."""
         return self._tier_of(notional_q).floor_q
