@@ -266,9 +266,14 @@ class LiquidateTakeover(_Internal, frozen=True, array_like=True, tag=True):
 
 
 class LiquidateAdl(_Internal, frozen=True, array_like=True, tag=True):
-    """Close all positions against ranked counterparties."""
+    """Close all positions against ranked counterparties.
+
+    ``joined`` are the accounts that have begun to wait for the same since the last such message;
+    empty unless the ranking shares out what waits together.
+    """
 
     margin_account_id: int
+    joined: list[int]
 
 
 class LiquidateSocialise(_Internal, frozen=True, array_like=True, tag=True):

@@ -29,6 +29,7 @@ from risk.entry.transfers import Transfers
 from risk.levels.watch import MarginWatch
 from risk.listing import Listing
 from risk.losses.adl_queue import AdlQueues
+from risk.losses.adl_rounds import AdlRounds
 from risk.losses.close_out import CloseOut
 from risk.losses.deleveraging import Deleveraging
 from risk.losses.house_waterfall import HouseWaterfall
@@ -60,10 +61,11 @@ class RiskEngine(Component):
         self.reservations = Reservations(self.core)
         self.watch = MarginWatch(self.core, self.reservations)
         self.queues = AdlQueues(self.core)
+        self.rounds = AdlRounds(self.core, self.queues)
         self.orders = Orders(self.core, self.reservations)
         self.settlement = Settlement(self.core, self.watch, self.reservations)
         deleveraging = Deleveraging(
-            self.core, self.reservations, self.settlement, self.watch, self.queues
+            self.core, self.reservations, self.settlement, self.watch, self.queues, self.rounds
         )
         socialisation = Socialisation(self.core, self.watch)
         self.house = HouseWaterfall(self.core, deleveraging, socialisation)
@@ -71,7 +73,13 @@ class RiskEngine(Component):
         self.transfers = Transfers(self.core, self.watch)
         self.reports = Reports(self.core, self.queues, self.transfers)
         self.close_out = CloseOut(
-            self.core, self.reservations, self.watch, deleveraging, socialisation, self.house
+            self.core,
+            self.reservations,
+            self.watch,
+            deleveraging,
+            socialisation,
+            self.house,
+            self.rounds,
         )
         self._planned = self._routes_planned()
         self._unplanned = self._routes_unplanned()
@@ -237,12 +245,15 @@ class RiskEngine(Component):
         core = self.core
         try:
             rulebook = read_rulebook(command.rulebook)
+            adl = core.rulebook.adl
             core.set_rulebook(rulebook)
         except ValueError as error:
             if not core.planning:
                 raise
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
             return
+        if rulebook.adl != adl:
+            self.rounds.forget()
         core.emit(k.RulesInForce(core.now_ns, command.rulebook))
         core.emit(SystemChanged(core.now_ns, "rulebook", rulebook.name))
         self._refresh_everybody(new_rules=True)

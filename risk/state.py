@@ -47,6 +47,8 @@ _RECORD_FIELDS: Final[tuple[str, ...]] = (
 
 
 _TABLES: Final[slice] = slice(6, 8)
+_QUEUE_ROW: Final[int] = 4
+"""How long a row of a deleveraging queue is; those of rounds are longer or shorter."""
 """The places of traders and margin accounts in the state."""
 
 
@@ -121,7 +123,7 @@ def _without_tables(engine: RiskEngine) -> list[Any]:
         None,
         sorted([books.asset_id, books.deposited_q] for books in ledger.books),
         engine.watch.calls.state(),
-        engine.queues.state(),
+        [*engine.queues.state(), *engine.rounds.state()],
     ]
     if ledger.collateral:
         state.append([ledger.collateral[key].state() for key in sorted(ledger.collateral)])
@@ -270,7 +272,8 @@ def restore_risk(state: list[Any], on_defect: OnDefect = unheard) -> RiskEngine:
         books.deposited_q = deposited_q
         books.booked_q = deposited_q + core.ledger.residue_q(asset_id)
     engine.watch.calls.restore([(due_ns, call_id, key) for due_ns, call_id, key in state[9]])
-    engine.queues.restore(state[10])
+    engine.queues.restore([row for row in state[10] if len(row) == _QUEUE_ROW])
+    engine.rounds.restore([row for row in state[10] if len(row) != _QUEUE_ROW])
     for asset_id, _, price_ppb, samples in state[11] if len(state) > 11 else []:
         core.ledger.collateral[asset_id].index.restore(samples)
         core.ledger.collateral[asset_id].set_price(price_ppb)

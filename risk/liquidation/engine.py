@@ -36,6 +36,7 @@ from risk.accounts import BACKSTOP, FUND
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks
 from risk.liquidation.liquidation import Liquidation
 from risk.liquidation.policy import CLOSE_POLICIES, MarginedContract, fraction_lots, notional_q
+from risk.liquidation.ranking import ADL_RANKINGS
 from risk.margin import build_margin_model
 from risk.rulebook import NO_RULES, Rulebook, rulebook_from_json
 
@@ -77,6 +78,7 @@ class LiquidationEngine(Component):
         self._house: dict[int, HouseFacts] = {}
         self._takeovers: deque[int] = deque()
         self._adls: deque[int] = deque()
+        self._joined: list[int] = []
         self._busy = 0
         self._running = -1
         self._next_order_id = FIRST_ORDER_ID
@@ -119,6 +121,7 @@ class LiquidationEngine(Component):
         queued = [*self._takeovers, *self._adls]
         self._takeovers.clear()
         self._adls.clear()
+        self._joined.clear()
         for liquidation in self.liquidations.values():
             # The one in takeover or ADL goes on with the next stage when it reports: the first.
             running = liquidation.margin_account_id == self._running
@@ -136,6 +139,7 @@ class LiquidationEngine(Component):
         self._stages: list[str] = rulebook.liquidation.stages
         self._inclusive: bool = rulebook.liquidation.inclusive
         self._policy = CLOSE_POLICIES.get(rulebook.liquidation.partial)
+        self._splits = ADL_RANKINGS.get(rulebook.adl.ranking).splits
 
     # the walk through the waterfall
 
@@ -181,6 +185,8 @@ class LiquidationEngine(Component):
             elif self._due(liquidation, name):
                 queue = self._takeovers if name in ("backstop", "fund") else self._adls
                 queue.append(liquidation.margin_account_id)
+                if name == "adl" and self._splits:
+                    self._joined.append(liquidation.margin_account_id)
                 liquidation.queued = True
                 return
             self._enter(liquidation, liquidation.stage + 1)
@@ -393,7 +399,8 @@ class LiquidationEngine(Component):
         if name == "fund":
             return LiquidateTakeover(self._now_ns, account_id, FUND)
         if name == "adl":
-            return LiquidateAdl(self._now_ns, account_id)
+            joined, self._joined = self._joined, []
+            return LiquidateAdl(self._now_ns, account_id, joined)
         forced = self.liquidations[account_id].rounds >= MAX_ROUNDS
         return LiquidateSocialise(self._now_ns, account_id, forced)
 
@@ -443,6 +450,7 @@ class LiquidationEngine(Component):
                 for key in sorted(self._contracts)
             ],
             self.rulebook.to_json(),
+            *([list(self._joined)] if self._joined else []),
         ]
 
     def restore(self, state: list[Any]) -> None:
@@ -458,3 +466,4 @@ class LiquidationEngine(Component):
         for row in state[10]:
             self._add_contract(msgspec.convert(row, InstrumentSpec))
         self._obey(rulebook_from_json(state[11]))
+        self._joined = list(state[12]) if len(state) > 12 else []

@@ -1,4 +1,4 @@
-"""Rankings of auto-deleveraging: in which order counterparties are closed.
+"""Rankings of auto-deleveraging: in which order counterparties are closed, or in which shares.
 
 Pure functions over what each counterparty gains and risks; each ranking is one file in
 ``risk/liquidation/rankings``. The queue is the same one traders see as their rank.
@@ -7,7 +7,8 @@ Pure functions over what each counterparty gains and risks; each ranking is one 
 from typing import Final
 
 from engine.native import mypyc_attr
-from risk.registry import Mechanism, Registry
+from risk.liquidation.allocation import Claims
+from risk.registry import Figure, Mechanism, Registry
 
 
 class Standing:
@@ -51,26 +52,38 @@ class Standing:
 class AdlRanking(Mechanism):
     """A ranking by name; the highest score closes first, 0 last.
 
-    Positions at a loss are not scored and have 0. ``pro_rata``: all of the queue closes in
-    proportion to size, and the order decides only what rounding leaves.
+    Positions at a loss are not scored and have 0. One that ``splits`` shares the lots of an instant
+    out over all counterparties but the house; its order decides only who is asked for what the
+    shares leave, and where it does not ask (``asks_rest``) that stays with the account.
     """
 
-    __slots__ = ("pro_rata", "uses_maintenance")
+    __slots__ = ("asks_rest", "splits", "uses_maintenance")
 
     def __init__(
         self,
         name: str,
+        figures: tuple[Figure, ...] = (),
         *,
         uses_maintenance: bool = False,
-        pro_rata: bool = False,
+        splits: bool = False,
+        asks_rest: bool = True,
         words: str = "",
     ) -> None:
-        super().__init__(name, words=words)
+        super().__init__(name, figures, words=words)
         self.uses_maintenance: Final[bool] = uses_maintenance
-        self.pro_rata: Final[bool] = pro_rata
+        self.splits: Final[bool] = splits
+        self.asks_rest: Final[bool] = asks_rest
 
     def score(self, standing: Standing) -> int:
         """How early the position is closed; 0 or more."""
+        raise NotImplementedError
+
+    def shares(self, claims: Claims, lots: int, budget_q: int, values: list[int]) -> list[int]:
+        """How many of ``lots`` each counterparty gives, at most its size; of one that ``splits``.
+
+        ``budget_q`` is what all of them together lose against the mark by closing ``lots``; 0 or
+        less where they lose nothing. ``values`` are the ranking's figures.
+        """
         raise NotImplementedError
 
 

@@ -101,6 +101,11 @@ class AdlQueues:
                 yield target
         yield from house
 
+    def still_open(self, position: Position, uid: int) -> Position | None:
+        """The position of this uid if it still can be closed against ``position``."""
+        target = self._open(position.listing, uid, -1 if position.qty_lots > 0 else 1)
+        return None if target is None or target.account.liquidation is not None else target
+
     def _open(self, listing: Listing, uid: int, side: int = 0) -> Position | None:
         """The position of this uid if it is not flat, on one side or (0) on any."""
         margin_account_id, leg = split_uid(uid)

@@ -35,6 +35,7 @@ from risk.health import evaluate, open_losses_q, position_notional_q
 from risk.levels.conversion import exchange_for_debt
 from risk.levels.watch import MarginWatch, changed_equity_q, move_collateral, sync_record
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks, nearer_ticks
+from risk.losses.adl_rounds import AdlRounds
 from risk.losses.deleveraging import Deleveraging
 from risk.losses.house_waterfall import HouseWaterfall
 from risk.losses.socialisation import Socialisation
@@ -48,6 +49,7 @@ class CloseOut:
         "_deleveraging",
         "_house",
         "_reservations",
+        "_rounds",
         "_socialisation",
         "_watch",
     )
@@ -60,6 +62,7 @@ class CloseOut:
         deleveraging: Deleveraging,
         socialisation: Socialisation,
         house: HouseWaterfall,
+        rounds: AdlRounds,
     ) -> None:
         self._core = core
         self._reservations = reservations
@@ -67,6 +70,7 @@ class CloseOut:
         self._deleveraging = deleveraging
         self._socialisation = socialisation
         self._house = house
+        self._rounds = rounds
 
     def report(self, account: MarginAccount) -> None:
         """Tell the liquidation engine how the account stands now."""
@@ -268,12 +272,14 @@ class CloseOut:
 
     def deleverage(self, message: LiquidateAdl) -> None:
         """Close the account's positions against ranked counterparties."""
+        self._rounds.expect(message.joined)
         account = self._locked(message.margin_account_id)
         if account is None or account.liquidation is None:
             return
         if not self._below_maintenance(account):
             self.report(account)
             return
+        self._rounds.comes(account)
         sync_record(account)
         deficit_q = -account.equity_q
         self._deleveraging.net_legs(account)
@@ -281,7 +287,7 @@ class CloseOut:
             account.liquidation.adl_q += changed_equity_q(account)
             self.report(account)
             return
-        self._deleveraging.close_positions(account, at_mark=False)
+        self._deleveraging.close_waiting(account)
         passed_on_q = changed_equity_q(account)
         account.liquidation.adl_q += passed_on_q
         if deficit_q > 0 and passed_on_q > 0:

@@ -5,24 +5,21 @@ loss made in one contract is not charged through the price of another. What does
 bound stays with the account and is socialised.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from engine.commands import LEG_LONG, LEG_SHORT
 from engine.events import Deleveraged
-from engine.units import Rate, magnitude, scale_down
+from engine.units import magnitude, scale_down
 from risk.accounts import MarginAccount, Position
-from risk.adl_price import ADL_PRICES
-from risk.bankruptcy_split import BANKRUPTCY_SPLITS
-from risk.check.bankruptcy import bankruptcy_values, mark_value_q
 from risk.core import RiskCore
 from risk.cover.reservations import Reservations, drop_if_empty
 from risk.entry.settlement import Settlement
 from risk.health import evaluate
 from risk.levels.watch import MarginWatch, move_collateral
-from risk.liquidation.adl import split_pro_rata, split_value
+from risk.liquidation.adl import split_value
 from risk.liquidation.ranking import ADL_RANKINGS
 from risk.losses.adl_queue import AdlQueues
+from risk.losses.adl_rounds import AdlRound, AdlRounds, transfer_values
 
 OWN_LEG_RANK: Final[int] = 0
 """Rank of the bankrupt account's own other leg, which closes before the queue is asked."""
@@ -31,7 +28,7 @@ OWN_LEG_RANK: Final[int] = 0
 class Deleveraging:
     """Closes positions of an account against the queue, an account of the house's too."""
 
-    __slots__ = ("_core", "_queues", "_reservations", "_settlement", "_watch")
+    __slots__ = ("_core", "_queues", "_reservations", "_rounds", "_settlement", "_watch")
 
     def __init__(
         self,
@@ -40,25 +37,31 @@ class Deleveraging:
         settlement: Settlement,
         watch: MarginWatch,
         queues: AdlQueues,
+        rounds: AdlRounds,
     ) -> None:
         self._core = core
         self._reservations = reservations
         self._settlement = settlement
         self._watch = watch
         self._queues = queues
+        self._rounds = rounds
+
+    def close_waiting(self, account: MarginAccount) -> None:
+        """Close all positions of an evaluated account whose turn has come at the rulebook's price,
+        together with those that wait."""
+        for position, value_q in transfer_values(self._core, account, at_mark=False):
+            found = self._rounds.of(position, value_q) if self._splits() else None
+            self._close(position, value_q, found)
 
     def close_positions(self, account: MarginAccount, at_mark: bool) -> None:
         """Close all positions of an evaluated account, as far as counterparties can bear it: at
         the mark, or at the rulebook's price."""
-        rule = self._core.rulebook.adl
-        price = ADL_PRICES.get(rule.price)
-        distance = Rate(rule.max_distance_ppb)
-        split = BANKRUPTCY_SPLITS.get(self._core.rulebook.liquidation.split)
-        for position, bankrupt_q in bankruptcy_values(account, split, keeps_equity=False):
-            value_q = mark_value_q(position)
-            if not at_mark:
-                value_q = price.value_q(position, bankrupt_q, distance)
-            self._close(position, value_q)
+        for position, value_q in transfer_values(self._core, account, at_mark):
+            found = self._rounds.alone(position, value_q) if self._splits() else None
+            self._close(position, value_q, found)
+
+    def _splits(self) -> bool:
+        return ADL_RANKINGS.get(self._core.rulebook.adl.ranking).splits
 
     def net_legs(self, account: MarginAccount) -> None:
         """The legs of a hedge close against each other, at mark, before anyone else has to."""
@@ -78,31 +81,47 @@ class Deleveraging:
             drop_if_empty(long_leg)
             drop_if_empty(short_leg)
 
-    def _close(self, position: Position, value_q: int) -> None:
-        """Place the lots along the queue; what no counterparty can bear stays in the position."""
-        total_lots = magnitude(position.qty_lots)
-        sign = 1 if position.qty_lots > 0 else -1
+    def _close(self, position: Position, value_q: int, found: AdlRound | None) -> None:
+        """Place the lots by the shares of a round and then along the queue; what no counterparty
+        can bear, or may be asked for, stays in the position."""
         placed = 0
-        for rank, (target, most_lots) in enumerate(self._candidates(position), start=1):
-            lots = min(most_lots, magnitude(target.qty_lots), total_lots - placed)
-            if not lots:
-                continue
+        if found is not None:
+            placed = self._close_in_round(position, value_q, found)
+            if not ADL_RANKINGS.get(self._core.rulebook.adl.ranking).asks_rest:
+                return
+        total_lots = magnitude(position.qty_lots) + placed
+        sign = 1 if position.qty_lots > 0 else -1
+        if placed == total_lots:
+            return
+        for rank, target in enumerate(self._queues.against(position), start=1):
+            lots = min(magnitude(target.qty_lots), total_lots - placed)
             part_q = split_value(value_q, total_lots, placed, lots)
             if self._close_against(position, target, sign * lots, part_q, rank):
                 placed += lots
             if placed == total_lots:
                 return
 
-    def _candidates(self, position: Position) -> Iterator[tuple[Position, int]]:
-        """Counterparties in turn with the most each is asked for; pro rata asks twice, the second
-        time for whatever the first round could not place."""
-        if ADL_RANKINGS.get(self._core.rulebook.adl.ranking).pro_rata:
-            queue = list(self._queues.against(position))
-            sizes = [magnitude(target.qty_lots) for target in queue]
-            shares = split_pro_rata(magnitude(position.qty_lots), sizes)
-            yield from zip(queue, shares, strict=True)
-        for target in self._queues.against(position):
-            yield target, magnitude(target.qty_lots)
+    def _close_in_round(self, position: Position, value_q: int, found: AdlRound) -> int:
+        """Lots placed by the shares of a round."""
+        total_lots = magnitude(position.qty_lots)
+        sign = 1 if position.qty_lots > 0 else -1
+        placed = 0
+        for place in range(found.start, len(found.uids)):
+            if placed == total_lots:
+                break
+            target = self._queues.still_open(position, found.uids[place])
+            held = 0 if target is None else magnitude(target.qty_lots)
+            lots = min(found.lots[place], held, total_lots - placed)
+            if target is None or not lots:
+                found.pass_over(place)
+                continue
+            part_q = split_value(value_q, total_lots, placed, lots)
+            if self._close_against(position, target, sign * lots, part_q, place + 1):
+                found.take(place, lots)
+                placed += lots
+            else:
+                found.pass_over(place)
+        return placed
 
     def _close_against(
         self, position: Position, target: Position, qty_lots: int, value_q: int, rank: int

@@ -16,6 +16,7 @@ from engine.routing.bus import Latency
 from engine.units import PPB
 from risk.accounts import BAD_DEBT, cross_account_id
 from risk.health import evaluate, unrealised_q
+from risk.liquidation.ranking import ADL_RANKINGS
 from risk.rulebook import (
     AdlRule,
     BackstopRule,
@@ -48,10 +49,11 @@ def rulebook(dice: Random) -> Rulebook:
             residual=dice.choice(["taker", "account"]),
         ),
         adl=AdlRule(
-            ranking=dice.choice(["profit_leverage", "pro_rata"]),
+            ranking=(ranking := dice.choice(ADL_RANKINGS.names())),
             price=dice.choice(["bankruptcy", "mark"]),
             negative_equity_only=dice.random() < 0.3,
             max_distance_ppb=dice.choice([0, 10, 50, 300]) * 1_000_000,
+            params=[("equity_cap_ppb", PPB // 3)] if ranking == "capped_pro_rata" else [],
         ),
         fund=FundRule(
             notional_cap_ppb=dice.choice([0, PPB]),
