@@ -1,7 +1,8 @@
 """Seawall: a margin engine simulator. What a notebook needs is here.
 
-`Market` builds a market and trades on it, `run_scenario` runs a scenario, `load_run` reads a run
-back as data frames, `replay` verifies one, `calculate` answers margin questions.
+`Market` builds a market and trades on it, `run_scenario` runs a scenario, `continue_run` finishes
+one that was stopped, `load_run` reads a run back as data frames, `replay` verifies one, `calculate`
+answers margin questions.
 """
 
 from seawall.calc import Question, calculate
@@ -16,7 +17,7 @@ from seawall.market import (
     Rejected,
 )
 from seawall.runs.replay import replay_journal as replay
-from seawall.runs.run import run_scenario
+from seawall.runs.run import continue_run, run_scenario
 from seawall.runs.run_directory import Run, load_run
 from seawall.scenario import load_scenario
 from seawall.version import __version__
@@ -34,6 +35,7 @@ __all__ = [
     "Run",
     "__version__",
     "calculate",
+    "continue_run",
     "load_run",
     "load_scenario",
     "replay",

@@ -3,10 +3,9 @@
 import argparse
 import gc
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from risk.rulebook_file import list_rulebooks, load_rulebook
 from seawall.interrupts import hear_interrupts
 from seawall.operating.admin_arguments import add_admin, add_gateway
 from seawall.operating.services_arguments import add_services
+from seawall.runs.run_arguments import add_runs
 from seawall.version import __version__, build_words
 
 EXIT_OK: Final[int] = 0
@@ -31,19 +31,6 @@ first steps:
 
 seawall COMMAND --help explains a command. Exit status: 0 done, 1 a replay differs or no gateway
 answers, 2 bad input, 130 interrupted.
-"""
-
-_RUN_EPILOG: Final[str] = """\
-examples:
-  seawall run flash_crash --out out/demo
-  seawall run flash_crash --seed 8 --out out/seed8
-  seawall run flash_crash --set population.retail.accounts=500 --set house.fund=1000 --out out/poor
-  seawall run flash_crash --set rulebook_overrides.adl.ranking=pro_rata --out out/pro_rata
-  seawall run my_scenario.toml
-
---set takes any key of a scenario file, dots between the tables; text needs no quotes. A wrong key
-or value is refused before anything runs. The same scenario and seed give the same state hash.
-A run that fails or is interrupted leaves nothing behind.
 """
 
 _REPLAY_EPILOG: Final[str] = """\
@@ -95,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"seawall {__version__} ({build_words()})"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_run(commands)
+    add_runs(_add, commands)
     _add_replay(commands)
     _add_report(commands)
     _add_calc(commands)
@@ -114,29 +101,6 @@ def _add(commands: Any, name: str, help_: str, description: str, epilog: str = "
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def _add_run(commands: Any) -> None:
-    run = _add(
-        commands,
-        "run",
-        "run a scenario and write a run directory",
-        "Run a scenario file, or a built-in one by name. The directory it writes holds\n"
-        "summary.json, events.parquet, journal.sqlite, report.html and the sampled series.",
-        _RUN_EPILOG,
-    )
-    run.add_argument("scenario", help="name of a built-in scenario, or path of a TOML file")
-    run.add_argument("--seed", type=int, help="replaces the scenario's seed (0 or more)")
-    run.add_argument("--out", type=Path, help="run directory (default: out/SCENARIO-seedSEED)")
-    run.add_argument("--overwrite", action="store_true", help="replace a run that is there")
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="replace a value of the scenario, e.g. population.retail.accounts=500 (repeatable)",
-    )
-    run.set_defaults(action=_run)
 
 
 def _add_replay(commands: Any) -> None:
@@ -232,58 +196,6 @@ def _add_watch(commands: Any) -> None:
     )
     watch.add_argument("--once", action="store_true", help="print one frame as plain text")
     watch.set_defaults(action=_watch)
-
-
-def _run(args: argparse.Namespace) -> int:
-    from seawall.runs.run import run_scenario
-    from seawall.scenario import load_scenario
-
-    # The seed goes the way of every other value, so that it is checked like them.
-    overrides = args.set if args.seed is None else [*args.set, f"seed={args.seed}"]
-    scenario = load_scenario(args.scenario, overrides)
-    out = args.out or Path("out") / f"{scenario.name}-seed{scenario.seed}"
-    print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
-    with _termination_interrupts():
-        summary = run_scenario(scenario, out, overwrite=args.overwrite, progress=True)
-    calls, liquidations = summary["margin_calls"], summary["liquidations"]
-    print(
-        f"  {summary['commands']:,} commands, {summary['trades']:,} trades in "
-        f"{summary['wall_seconds']:.1f} s ({summary['commands_per_second']:,} commands/s)\n"
-        f"  margin calls: {calls['issued']:,} issued, {calls['cured']:,} cured, "
-        f"{calls['expired']:,} expired, {calls['overtaken']:,} overtaken by liquidation\n"
-        f"  cured: {_cures(calls['cured_by'])}\n"
-        f"  liquidations: {liquidations['accounts']:,} accounts, {liquidations['partial']:,} "
-        f"partial, {liquidations['full']:,} full, {liquidations['takeovers']:,} takeovers\n"
-        f"  auto-deleveraging: {summary['adl']['fills']:,} fills, "
-        f"bad debt {_amounts(summary['bad_debt'])}\n"
-        f"  insurance fund: {_amounts(summary['insurance_fund']['start'])} at the start, "
-        f"{_amounts(summary['insurance_fund']['end'])} at the end\n"
-        f"  state hash {summary['state_hash']}\n"
-        f"  report: {out / 'report.html'}"
-    )
-    sys.stdout.flush()
-    for warning in summary["warnings"]:
-        print(f"seawall: warning: {warning}", file=sys.stderr)
-    return EXIT_OK
-
-
-def _cures(counts: Mapping[str, int]) -> str:
-    """What cured the calls: ``3 by deposit, 1 by price``."""
-    return ", ".join(f"{count:,} by {name}" for name, count in counts.items())
-
-
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """Let a request to terminate clean up like Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _amounts(by_asset: dict[str, str]) -> str:
-    return ", ".join(f"{float(amount):,.2f} {asset}" for asset, amount in by_asset.items())
 
 
 def _replay(args: argparse.Namespace) -> int:
@@ -399,10 +311,10 @@ def _perform(args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(args)
     except ValueError as error:
         if _raised_while_interrupted(error):
-            return _interrupted()
+            return _interrupted(args)
         # Scenario, rulebook, journal, run directory and number errors are all ValueErrors.
         print(f"seawall: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -418,15 +330,20 @@ def main_of_process() -> int:
     args = build_parser().parse_args()
     from seawall.runs.run import rare_collections
 
-    with rare_collections() if args.action is _run else nullcontext():
+    with rare_collections() if "writes_run" in args else nullcontext():
         status = _perform(args)
         # Still inside: after a run the usual setting would look through all that the run has made.
         gc.freeze()
     return status
 
 
-def _interrupted() -> int:
-    print("seawall: interrupted; nothing was written", file=sys.stderr)
+def _interrupted(args: argparse.Namespace) -> int:
+    from seawall.runs.unfinished import unfinished
+
+    left = "nothing was written"
+    if "writes_run" in args and unfinished(args.out).is_dir():
+        left = f"seawall continue {args.out} goes on"
+    print(f"seawall: interrupted; {left}", file=sys.stderr)
     return EXIT_INTERRUPTED
 
 

@@ -44,6 +44,9 @@ _SCHEMA: Final[tuple[str, ...]] = (
     "seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, state_hash TEXT NOT NULL, "
     "commands_hash TEXT NOT NULL, snapshot BLOB)",
 )
+_CHECKPOINTS: Final[str] = (
+    "SELECT seq, time_ns, state_hash, commands_hash, snapshot FROM checkpoints"
+)
 
 
 class JournalError(ValueError):
@@ -72,16 +75,18 @@ class Checkpoint(NamedTuple):
 
 
 class Journal:
-    """The writing end. Rows are held back until `commit` or until a group is full.
+    """The writing end. Rows are held back until `commit` or until a group is full. `checkpoint_seq`
+    is the place of the last checkpoint, -1 before the first.
 
     A group survives the death of the process once committed; a power failure may take the last
     ones with it, and never leaves half a group.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, group_size: int) -> None:
-        """Use `create`."""
+        """Use `create` or `reopen`."""
         self.path = path
         self.last_seq = FIRST_SEQ - 1
+        self.checkpoint_seq = -1
         self._connection = connection
         self._group_size = group_size
         self._pending: list[int | bytearray] = []
@@ -106,9 +111,7 @@ class Journal:
             raise JournalError(f"{path}: already exists; a journal is never overwritten")
         rows = {"format_version": str(FORMAT_VERSION), **header}
         try:
-            connection = sqlite3.connect(path, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection = _connected(path)
             connection.execute("BEGIN")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             for statement in _SCHEMA:
@@ -118,6 +121,30 @@ class Journal:
         except sqlite3.Error as error:
             raise JournalError(f"{path}: cannot create the journal: {error}") from None
         return cls(path, connection, group_size)
+
+    @classmethod
+    def reopen(cls, path: str | Path, group_size: int = GROUP_SIZE) -> "Journal":
+        """Take up a journal at its last checkpoint with a snapshot: what came after it is deleted,
+        and the next command is the one behind it.
+
+        Raises:
+            JournalError: it is missing, no journal, of another format, or has no such checkpoint.
+        """
+        with JournalReader(path) as reader:
+            checkpoint = reader.last_snapshot()
+        path = Path(path)
+        try:
+            connection = _connected(path)
+            connection.execute("BEGIN")
+            for table in ("commands", "checkpoints"):
+                connection.execute(f"DELETE FROM {table} WHERE seq > ?", (checkpoint.seq,))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise JournalError(f"{path}: cannot go on with the journal: {error}") from None
+        journal = cls(path, connection, group_size)
+        journal.last_seq = journal.checkpoint_seq = checkpoint.seq
+        journal._commands_hash = ChainHash(bytes.fromhex(checkpoint.commands_hash))
+        return journal
 
     def append(self, seq: int, time_ns: int, payload: bytes) -> None:
         """Add command ``seq`` in its wire form (`engine.messages.encode`).
@@ -149,6 +176,7 @@ class Journal:
         """
         commands_hash = self._commands_hash.hexdigest()
         self._write(Checkpoint(self.last_seq, time_ns, state_hash, commands_hash, snapshot))
+        self.checkpoint_seq = self.last_seq
 
     def commit(self) -> None:
         """Make everything appended so far survive the death of the process.
@@ -196,6 +224,14 @@ class Journal:
                     )
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: cannot write the journal: {error}") from None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection to write by."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
 
 
 class JournalReader:
@@ -257,12 +293,22 @@ class JournalReader:
                 yield JournalEntry(seq, command)
                 expected += 1
 
-    def checkpoints(self) -> list[Checkpoint]:
-        """All checkpoints, oldest first."""
-        rows = self._rows(
-            "SELECT seq, time_ns, state_hash, commands_hash, snapshot FROM checkpoints ORDER BY seq"
-        )
-        return [Checkpoint(*row) for row in rows]
+    def checkpoints(self) -> Generator[Checkpoint, None, None]:
+        """All checkpoints, oldest first, streamed."""
+        for row in self._rows(f"{_CHECKPOINTS} ORDER BY seq"):
+            yield Checkpoint(*row)
+
+    def last_snapshot(self) -> Checkpoint:
+        """The last checkpoint that has a snapshot.
+
+        Raises:
+            JournalError: there is none.
+        """
+        query = f"{_CHECKPOINTS} WHERE snapshot IS NOT NULL ORDER BY seq DESC LIMIT 1"
+        rows = list(self._rows(query))
+        if not rows:
+            raise JournalError(f"{self.path}: no state was saved in this journal")
+        return Checkpoint(*rows[0])
 
     def verify(self) -> int:
         """Read everything and return the number of commands.

@@ -1,6 +1,8 @@
 """The arguments of the commands that run the services and look after their files."""
 
 import argparse
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ def _running(add: Any, commands: Any) -> list[Any]:
         "component as one, prints the addresses for clients, and starts again what dies.\n"
         "docs/services.md tells the rest.",
     )
-    up.set_defaults(action=_up)
+    up.set_defaults(action=_from("services", "up"))
     serve = add(
         commands,
         "serve",
@@ -35,7 +37,7 @@ def _running(add: Any, commands: Any) -> list[Any]:
         help=f'{ALL}, {CLOCK}; with layout = "separate" {", ".join((*SERVICES, CLOCK))}, and with '
         "matching_shards matching-0, matching-1, ...",
     )
-    serve.set_defaults(action=_serve)
+    serve.set_defaults(action=_from("services", "serve"))
     return [up, serve]
 
 
@@ -49,7 +51,7 @@ def _past_a_fault(add: Any, commands: Any) -> list[Any]:
     )
     skip.add_argument("--input", type=int, required=True, help="the input `seawall up` named")
     skip.add_argument("--reason", required=True, help="why; it is noted in the journal")
-    skip.set_defaults(action=_skip)
+    skip.set_defaults(action=_from("skip", "skip"))
     take_clock = add(
         commands,
         "take-clock",
@@ -57,7 +59,7 @@ def _past_a_fault(add: Any, commands: Any) -> list[Any]:
         "After a restart a wall clock that is far off from what it was is not believed: time goes\n"
         "on as if it had not jumped, and follows it slowly. This takes it as it is.",
     )
-    take_clock.set_defaults(action=_take_clock)
+    take_clock.set_defaults(action=_from("services", "take_clock"))
     cut = add(
         commands,
         "cut",
@@ -68,7 +70,7 @@ def _past_a_fault(add: Any, commands: Any) -> list[Any]:
     )
     cut.add_argument("--input", type=int, help='the row that is damaged (layout = "one")')
     cut.add_argument("--service", help='the service to make anew (layout = "separate")')
-    cut.set_defaults(action=_cut)
+    cut.set_defaults(action=_from("backup", "cut"))
     return [skip, take_clock, cut]
 
 
@@ -81,7 +83,7 @@ def _files(add: Any, commands: Any) -> list[Any]:
         "on from it, put it in the place of the run directory.",
     )
     backup.add_argument("folder", type=Path, help="folder to make")
-    backup.set_defaults(action=_backup)
+    backup.set_defaults(action=_from("backup", "backup"))
     verify = add(
         commands,
         "verify",
@@ -94,47 +96,15 @@ def _files(add: Any, commands: Any) -> list[Any]:
     verify.add_argument(
         "folder", type=Path, nargs="?", help="folder to check (default: the run directory)"
     )
-    verify.set_defaults(action=_verify)
+    verify.set_defaults(action=_from("verify", "verify"))
     return [backup, verify]
 
 
-def _up(args: argparse.Namespace) -> int:
-    from seawall.operating.services import up
+def _from(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """The action of a command, whose module is imported when the command was given."""
 
-    return up(args)
+    def act(args: argparse.Namespace) -> int:
+        status: int = getattr(import_module(f"seawall.operating.{module}"), name)(args)
+        return status
 
-
-def _take_clock(args: argparse.Namespace) -> int:
-    from seawall.operating.services import take_clock
-
-    return take_clock(args)
-
-
-def _skip(args: argparse.Namespace) -> int:
-    from seawall.operating.skip import skip
-
-    return skip(args)
-
-
-def _cut(args: argparse.Namespace) -> int:
-    from seawall.operating.backup import cut
-
-    return cut(args)
-
-
-def _backup(args: argparse.Namespace) -> int:
-    from seawall.operating.backup import backup
-
-    return backup(args)
-
-
-def _verify(args: argparse.Namespace) -> int:
-    from seawall.operating.verify import verify
-
-    return verify(args)
-
-
-def _serve(args: argparse.Namespace) -> int:
-    from seawall.operating.services import serve
-
-    return serve(args)
+    return act

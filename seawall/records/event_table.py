@@ -209,12 +209,27 @@ class EventTable:
             path, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=False
         )
 
+    def put_aside(self) -> list[int]:
+        """Bring every row to a file, for `restore`; returns the number of rows and of files."""
+        self._close_chunk()
+        self._put_aside()
+        return [self._rows, len(self._files)]
+
+    def restore(self, state: list[int]) -> None:
+        """Go on behind what `put_aside` brought to files; later files are written anew."""
+        self._rows, count = state
+        self._files = [self._file(number) for number in range(count)]
+
+    def _file(self, number: int) -> Path:
+        assert self._folder is not None, "rows need a folder to wait in"
+        return self._folder / f"{number:06}.arrow"
+
     def _put_aside(self) -> None:
         """Chunks go to files where there is a folder for them."""
         if self._folder is None:
             return
         for chunk in self._chunks:
-            file = self._folder / f"{len(self._files):06}.arrow"
+            file = self._file(len(self._files))
             chunk.write_ipc(file, compression="lz4")
             self._files.append(file)
         self._chunks.clear()

@@ -96,6 +96,20 @@ class _Book:
         """What is held of a contract."""
         return self.inventory.setdefault(instrument_id, _Inventory())
 
+    def state(self) -> list[Any]:
+        """What was counted so far."""
+        inventory = [[key, held.lots, held.gain_q] for key, held in self.inventory.items()]
+        cash_q = [list(item) for item in self.cash_q.items()]
+        return [self.start_q, self.start_gain_q, self.takeovers_q, cash_q, inventory]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        self.start_q, self.start_gain_q, self.takeovers_q, cash_q, inventory = state
+        self.cash_q = dict(cash_q)
+        for instrument_id, lots, gain_q in inventory:
+            held = self.of(instrument_id)
+            held.lots, held.gain_q = lots, gain_q
+
     def lines(self, unrealised_at_end_q: int, end_q: int) -> Lines:
         """The account, given the gain on what is held against its entry value."""
         carried_q = sum(held.gain_q for held in self.inventory.values())
@@ -139,6 +153,16 @@ class HouseAccounts:
                 for position in account.positions:
                     book.of(position.instrument_id).lots = position.qty_lots
                 self._books[account_id, asset_id] = book
+
+    def state(self) -> list[Any]:
+        """The accounts so far."""
+        return [[*key, book.state()] for key, book in self._books.items()]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned, in place of `begin`."""
+        self._books.clear()
+        for account_id, asset_id, row in state:
+            self._book(account_id, asset_id).restore(row)
 
     def __call__(self, event: Event) -> None:
         """Book one event."""

@@ -6,6 +6,7 @@ from engine.commands import Command
 from engine.events import BookLevel, Event
 from engine.messages import encode
 from engine.record.journal import Journal
+from engine.record.snapshot import pack, unpack
 from seawall.exchange import Exchange
 from seawall.records.event_table import EventTable
 from seawall.records.house_accounts import HOUSE_EVENTS, HouseAccounts
@@ -42,8 +43,26 @@ class Recorder:
         exchange.before_command = self._on_command
         exchange.subscribe(self._on_event)
 
+    def snapshot(self) -> bytes:
+        """What was recorded so far; every event goes to a file of the folder."""
+        collected = [self.collector.state(), self.house.state(), self.results.state()]
+        return pack([self.events.put_aside(), *collected])
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take over what `snapshot` returned of a run in the same folder."""
+        events, collector, house, results = unpack(snapshot)
+        self.events.restore(events)
+        self.collector.restore(collector)
+        self.house.restore(house)
+        self.results.restore(results)
+
     def _on_command(self, seq: int, command: Command) -> None:
-        if seq % self._checkpoint_commands == 1 and seq > 1 and self._exchange.bus.idle:
+        if (
+            seq % self._checkpoint_commands == 1
+            and seq - 1 > self._journal.checkpoint_seq
+            and seq > 1
+            and self._exchange.bus.idle
+        ):
             self._journal.checkpoint(command.time_ns, self._exchange.state_hash())
         self._journal.append(seq, command.time_ns, encode(command))
 

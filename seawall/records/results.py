@@ -8,7 +8,7 @@ that leaves, less than a quantum for each position, is counted to the residue.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -99,6 +99,17 @@ class ResultCollector:
             account_id = owner_of(event.margin_account_id)  # type: ignore[union-attr]
             if kind is not Deleveraged or account_id >= FIRST_TRADER:
                 self._fates[_FATE_OF[kind]].add(account_id)
+
+    def state(self) -> list[Any]:
+        """What was noted so far."""
+        paid_in = [[*key, amount_q] for key, amount_q in self._paid_in_q.items()]
+        return [paid_in, [[fate, sorted(ids)] for fate, ids in self._fates.items()]]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        paid_in, fates = state
+        self._paid_in_q = {(owner, asset_id): amount_q for owner, asset_id, amount_q in paid_in}
+        self._fates = {fate: set(account_ids) for fate, account_ids in fates}
 
     def paid_in_q(self, account_id: int, asset_id: int) -> int:
         """Deposits of an owner less withdrawals."""

@@ -11,7 +11,7 @@ in another one. Money is by asset symbol, as decimal strings.
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from engine.events import (
     CALL_OUTCOMES,
@@ -37,6 +37,27 @@ from seawall.records.results import Result
 
 Money = dict[int, int]
 """Quanta by asset id."""
+
+_COUNTS: Final[tuple[str, ...]] = (
+    "events",
+    "trades",
+    "calls_issued",
+    "partial",
+    "full",
+    "takeovers",
+    "adl_fills",
+)
+_TABLES: Final[tuple[str, ...]] = (
+    "calls_ended",
+    "calls_cured",
+    "liquidated",
+    "fund_paid_q",
+    "adl_notional_q",
+    "bad_debt_q",
+    "socialised_q",
+    "exchanged_q",
+)
+"""What `SummaryCollector` counts, as numbers and by a key."""
 
 
 class SummaryCollector:
@@ -73,6 +94,20 @@ class SummaryCollector:
             LossSocialised: self._socialised,
             CollateralExchanged: self._exchanged,
         }
+
+    def state(self) -> list[Any]:
+        """The counts so far."""
+        counts = (getattr(self, name) for name in _COUNTS)
+        tables = (list(getattr(self, name).items()) for name in _TABLES)
+        return [list(counts), list(tables)]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        counts, tables = state
+        for name, count in zip(_COUNTS, counts, strict=True):
+            setattr(self, name, count)
+        for name, items in zip(_TABLES, tables, strict=True):
+            setattr(self, name, dict(items))
 
     def _nothing(self) -> Money:
         return dict.fromkeys(self._assets, 0)

@@ -12,7 +12,7 @@ from engine.record.journal import Checkpoint, JournalReader
 from engine.routing.bus import Latency
 from seawall.exchange import Exchange
 from seawall.interrupts import held_interrupts
-from seawall.runs.run import AT_REST_NS
+from seawall.runs.scenario_run import AT_REST_NS
 
 
 class ReplayResult(NamedTuple):
@@ -45,18 +45,18 @@ def replay_journal(path: str | Path) -> ReplayResult:
         text = header.get("latency", "")
         latency = msgspec.json.decode(text, type=Latency) if text else None
         exchange = Exchange(latency=latency, publish_depth=header.get("publish_depth", "0") == "1")
-        noted = {checkpoint.seq: checkpoint for checkpoint in reader.checkpoints()}
+        noted = {each.seq: each._replace(snapshot=None) for each in reader.checkpoints()}
         commands_hash = ChainHash()
         mismatch = ""
         checked = 0
         last_seq = 0
         for entry in entries:
             interrupts.check()
-            # A checkpoint was noted just before the next command, when all due had arrived.
-            exchange.run_until(entry.command.time_ns)
             if last_seq in noted:
                 checked += 1
+                exchange.run_until(noted[last_seq].time_ns)
                 mismatch = mismatch or _compare(noted[last_seq], exchange, commands_hash)
+            exchange.run_until(entry.command.time_ns)
             commands_hash.update(encode(entry.command))
             exchange.send(entry.command)
             last_seq = entry.seq

@@ -34,6 +34,7 @@ ACCOUNTS: Final[str] = "accounts.parquet"
 SERIES: Final[str] = "series.parquet"
 JOURNAL: Final[str] = "journal.sqlite"
 REPORT: Final[str] = "report.html"
+WAITING: Final[str] = "waiting"
 
 
 class RunDirectoryError(ValueError):
@@ -44,8 +45,9 @@ class RunDirectory:
     """Writes a run directory: ``with RunDirectory(out) as run: ...; run.write_summary(...)``.
 
     Everything goes to a directory beside ``out``, which takes that name when the block ends. If the
-    block fails, or ends without a summary, it is removed and ``out`` stays as it was. With
-    ``overwrite`` a complete run at ``out`` is replaced; other directories never are.
+    block fails, or ends without a summary, it is removed (unless the run is `saved` in it) and
+    ``out`` stays as it was. With ``overwrite`` a complete run at ``out`` is replaced; other
+    directories never are.
 
     Raises:
         RunDirectoryError: on entering, if ``out`` is taken or cannot be made; on leaving, if the
@@ -57,6 +59,7 @@ class RunDirectory:
         if not self.out.name:
             raise RunDirectoryError(f"{self.out}: is no place for a run directory")
         self.overwrite = overwrite
+        self.saved = False
         self.partial = self._sibling("partial")
 
     @property
@@ -72,9 +75,14 @@ class RunDirectory:
     @property
     def waiting_events(self) -> Path:
         """A folder for events that wait to be written; it is no part of the run directory."""
-        folder = self.partial / "waiting"
+        folder = self.partial / WAITING
         folder.mkdir(exist_ok=True)
         return folder
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file is there: the report comes last, and is written whole or not."""
+        return self.report_path.is_file()
 
     @property
     def journal_path(self) -> Path:
@@ -105,12 +113,15 @@ class RunDirectory:
         self._require_free()
         try:
             self.out.parent.mkdir(parents=True, exist_ok=True)
-            # Only a dead process can have left a directory with this process's number.
-            shutil.rmtree(self.partial, ignore_errors=True)
-            self.partial.mkdir()
+            self._begin()
         except OSError as error:
             raise RunDirectoryError(f"{self.out}: cannot be made: {error.strerror}") from None
         return self
+
+    def _begin(self) -> None:
+        # Only a dead process can have left a directory with this process's number.
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir()
 
     def __exit__(
         self,
@@ -122,12 +133,17 @@ class RunDirectory:
             if kind is None:
                 self._publish()
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        if not self.saved:
             shutil.rmtree(self.partial, ignore_errors=True)
 
     def _publish(self) -> None:
         if not (self.partial / SUMMARY).is_file():
             raise RunDirectoryError(f"{self.out}: the run wrote no {SUMMARY}")
         self._require_free()
+        shutil.rmtree(self.partial / WAITING, ignore_errors=True)
         if not _is_run(self.out):
             os.rename(self.partial, self.out)
             return

@@ -321,7 +321,7 @@ class Simulation:
                 now = time.perf_counter()
                 if now - shown > _PROGRESS_SECONDS:
                     shown = now
-                    self._show_progress(now - started)
+                    self._show_progress(self._wall_seconds + now - started)
         if self._progress:
             sys.stderr.write("\r\033[K")
 

@@ -99,7 +99,7 @@ def test_checkpoints_belong_to_the_last_appended_command(tmp_path: Path) -> None
         journal.append(2, second.time_ns, encode(second))
         journal.checkpoint(second.time_ns, "bb", b"state")
     with JournalReader(tmp_path / "j") as reader:
-        assert reader.checkpoints() == [
+        assert list(reader.checkpoints()) == [
             Checkpoint(0, 0, "aa", ChainHash().hexdigest(), None),
             Checkpoint(2, 20, "bb", chain(first, second), b"state"),
         ]

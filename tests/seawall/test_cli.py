@@ -17,6 +17,7 @@ import pytest
 from risk.rulebook_file import list_rulebooks
 from seawall import cli
 from seawall.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, build_parser, main
+from seawall.runs import run_arguments
 from seawall.runs.run_directory import EVENTS, JOURNAL, REPORT, SUMMARY, RunDirectoryError, load_run
 from seawall.scenario_file import built_in_scenarios
 
@@ -46,7 +47,8 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def help_examples() -> list[str]:
-    epilogs = (cli._EPILOG, cli._RUN_EPILOG, cli._REPLAY_EPILOG, cli._CALC_EPILOG)
+    runs = (run_arguments._RUN_EPILOG, run_arguments._CONTINUE_EPILOG)
+    epilogs = (cli._EPILOG, *runs, cli._REPLAY_EPILOG, cli._CALC_EPILOG)
     text = re.sub(r"\\\n\s*", "", "\n".join(epilogs))
     lines = [line.strip().split("    ")[0] for line in text.splitlines()]
     return [line for line in lines if re.match(r"seawall [a-z]", line)]
@@ -62,7 +64,9 @@ def test_every_example_of_the_help_parses(line: str) -> None:
     assert callable(args.action)
 
 
-@pytest.mark.parametrize("command", ["run", "replay", "report", "calc", "rulebooks", "scenarios"])
+@pytest.mark.parametrize(
+    "command", ["run", "continue", "replay", "report", "calc", "rulebooks", "scenarios"]
+)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

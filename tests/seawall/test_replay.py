@@ -15,7 +15,7 @@ from engine.reasons import Reason
 from engine.record.journal import JournalReader
 from seawall import load_run, load_scenario, replay, run_scenario
 from seawall.cli import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, main
-from seawall.runs import run as run_module
+from seawall.runs import scenario_run
 from seawall.runs.run_directory import JOURNAL
 from tests.messages import changed
 
@@ -28,7 +28,7 @@ CHECKPOINT_EVERY = 500
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("replay") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "CHECKPOINT_COMMANDS", CHECKPOINT_EVERY)
+        patch.setattr(scenario_run, "CHECKPOINT_COMMANDS", CHECKPOINT_EVERY)
         run_scenario(load_scenario(SMALL), out)
     return out
 
@@ -97,7 +97,7 @@ def test_replay_changes_no_file(copy: Path) -> None:
 def test_a_run_with_link_latencies_replays_equal(
     tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "CHECKPOINT_COMMANDS", CHECKPOINT_EVERY)
+    monkeypatch.setattr(scenario_run, "CHECKPOINT_COMMANDS", CHECKPOINT_EVERY)
     links = ["gateway_to_risk=5ms", "risk_to_matching=20ms", "risk_to_liquidation=300ms"]
     slow = load_scenario(SMALL, [f"latency.{link}" for link in links])
     summary = run_scenario(slow, tmp_path / "slow")
