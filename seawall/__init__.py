@@ -1,8 +1,8 @@
 """Seawall: a margin engine simulator. What a notebook needs is here.
 
-`Market` builds a market and trades on it, `run_scenario` runs a scenario, `continue_run` finishes
-one that was stopped, `load_run` reads a run back as data frames, `replay` verifies one, `calculate`
-answers margin questions.
+`Market` builds a market and trades on it. `run_scenario` runs a scenario, `light_run` keeps only
+its figures, and `continue_run` finishes one that was stopped. `load_run` reads a run back as data
+frames, `replay` verifies one, `calculate` answers margin questions.
 """
 
 from seawall.calc import Question, calculate
@@ -16,6 +16,7 @@ from seawall.market import (
     PositionView,
     Rejected,
 )
+from seawall.runs.light_run import LightRun, light_run
 from seawall.runs.replay import replay_journal as replay
 from seawall.runs.run import continue_run, run_scenario
 from seawall.runs.run_directory import Run, load_run
@@ -28,6 +29,7 @@ __all__ = [
     "CollateralView",
     "ContractView",
     "Exchange",
+    "LightRun",
     "Market",
     "PositionView",
     "Question",
@@ -36,6 +38,7 @@ __all__ = [
     "__version__",
     "calculate",
     "continue_run",
+    "light_run",
     "load_run",
     "load_scenario",
     "replay",

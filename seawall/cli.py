@@ -13,6 +13,7 @@ import msgspec
 
 from risk.rulebook_file import list_rulebooks, load_rulebook
 from seawall.interrupts import hear_interrupts
+from seawall.lab.lab_arguments import add_lab
 from seawall.operating.admin_arguments import add_admin, add_gateway
 from seawall.operating.services_arguments import add_services
 from seawall.runs.run_arguments import add_runs
@@ -90,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_services(_add, commands)
     _add_watch(commands)
     add_admin(_add, commands)
+    add_lab(_add, commands)
     return parser
 
 

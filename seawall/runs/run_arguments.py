@@ -6,7 +6,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from seawall.scenario import Scenario
 
 _RUN_EPILOG: Final[str] = """\
 examples:
@@ -15,6 +18,7 @@ examples:
   seawall run flash_crash --set population.retail.accounts=500 --set house.fund=1000 --out out/poor
   seawall run flash_crash --set rulebook_overrides.adl.ranking=pro_rata --out out/pro_rata
   seawall run flash_crash --out out/demo --save-every 5m
+  seawall run flash_crash --light
   seawall run my_scenario.toml
 
 --set takes any key of a scenario file, dots between the tables; text needs no quotes. A wrong key
@@ -65,6 +69,12 @@ def _add_run(add: Any, commands: Any) -> Any:
         metavar="TIME",
         help="save everything each time that much of the scenario's time has passed, e.g. 5m",
     )
+    run.add_argument(
+        "--light",
+        action="store_true",
+        help="in memory: print the figures that studies go by, write nothing",
+    )
+    run.add_argument("--json", action="store_true", help="with --light: as JSON")
     run.set_defaults(action=_run)
     return run
 
@@ -89,6 +99,8 @@ def _run(args: argparse.Namespace) -> int:
     # The seed goes the way of every other value, so that it is checked like them.
     overrides = args.set if args.seed is None else [*args.set, f"seed={args.seed}"]
     scenario = load_scenario(args.scenario, overrides)
+    if args.light or args.json:
+        return _light(args, scenario)
     args.out = args.out or Path("out") / f"{scenario.name}-seed{scenario.seed}"
     save_every_ns = _save_every_ns(args.save_every)
     print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
@@ -101,6 +113,42 @@ def _run(args: argparse.Namespace) -> int:
             save_every_ns=save_every_ns,
         )
     return _told(summary, args.out)
+
+
+def _light(args: argparse.Namespace, scenario: "Scenario") -> int:
+    import msgspec
+
+    from seawall.runs.light_run import light_run
+
+    refused = [
+        name
+        for name, value in (
+            ("--out", args.out),
+            ("--overwrite", args.overwrite),
+            ("--save-every", args.save_every),
+        )
+        if value
+    ]
+    if refused or not args.light:
+        raise ValueError(
+            f"{refused[0]}: a light run writes nothing; leave it or --light out"
+            if refused
+            else "--json: only with --light; the figures of a whole run are in summary.json"
+        )
+    run = light_run(scenario, progress=True)
+    if args.json:
+        print(msgspec.json.format(msgspec.json.encode(run), indent=2).decode())
+        return 0
+    width = max(map(len, run.figures))
+    for name, value in run.figures.items():
+        text = (
+            "-" if value is None else f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"
+        )
+        print(f"{name:<{width}}  {text}")
+    print(f"{'state_hash':<{width}}  {run.state_hash}")
+    for warning in run.warnings:
+        print(f"seawall: warning: {warning}", file=sys.stderr)
+    return 0
 
 
 def _save_every_ns(text: str | None) -> int:

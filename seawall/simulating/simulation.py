@@ -91,7 +91,8 @@ class Simulation:
 
     `run` does all of it. Or in parts: `open`, `advance` as often as wanted, `result`. Between them
     `snapshot` writes down everything but the exchange (see `seawall.exchange.Exchange.snapshot`),
-    and another simulation of the same scenario and seed takes it over by `restore`.
+    and another simulation of the same scenario and seed takes it over by `restore`. Without
+    ``samples`` the series stay empty, and nothing else is different.
     """
 
     def __init__(
@@ -103,7 +104,9 @@ class Simulation:
         on_ready: Callable[[], None] | None = None,
         interrupts: Interrupts | None = None,
         progress: bool = False,
+        samples: bool = True,
     ) -> None:
+        self._samples = samples
         self._interrupts = Interrupts() if interrupts is None else interrupts
         self.scenario = scenario
         self.seed = scenario.seed if seed is None else seed
@@ -444,9 +447,9 @@ class Simulation:
         if self.now_ns > plan.start_ns:
             for watch in self._sources:
                 watch.look(self.now_ns)
-        if self._ticks % max(1, output.sample_ns // plan.tick_ns) == 0:
+        if self._samples and self._ticks % max(1, output.sample_ns // plan.tick_ns) == 0:
             self._recorder.sample(self.now_ns)
-        if self._ticks % max(1, output.ratio_sample_ns // plan.tick_ns) == 0:
+        if self._samples and self._ticks % max(1, output.ratio_sample_ns // plan.tick_ns) == 0:
             self._recorder.sample_ratios(self.now_ns, self._ratio_sample, self.market)
         self._ticks += 1
         self.schedule(self.now_ns + plan.tick_ns, ticking, RANK_CLOCK)

@@ -1,0 +1,1 @@
+"""The lab: studies of runs, many runs and what-if questions."""
