@@ -47,6 +47,17 @@ class Opening:
         """Whether it was carried out, or there is nothing to be done."""
         return not self._steps or self._note.exists()
 
+    @property
+    def differs(self) -> bool:
+        """Whether it was carried out with other steps than these."""
+        if not self._steps or not self._note.exists():
+            return False
+        try:
+            noted = json.loads(self._note.read_text()).get("digest")
+        except (OSError, ValueError, AttributeError):
+            noted = None
+        return bool(noted != self._digest)
+
     def carry_out(self, address: Address, stopping: Sequence[bool]) -> None:
         """Ask for what was not done yet; ends early when ``stopping`` is no longer empty. A gateway
         that is away is waited for.
@@ -55,7 +66,12 @@ class Opening:
             ConfigError: a command was refused, or the note cannot be written.
         """
         if self.done:
-            self._compare()
+            if self.differs:
+                text = (
+                    "the market was opened before with other settings; what is new in them is not"
+                )
+                said = f"{self._file}: {text} applied: use seawall admin"
+                print(said, file=sys.stderr, flush=True)
             return
         client = Client(address, run=RUN, accounts=[])
         try:
@@ -99,18 +115,6 @@ class Opening:
             f"{self._file}: {step.place}: refused: {rejection.words}; "
             "correct it and begin in another run_dir"
         )
-
-    def _compare(self) -> None:
-        """Say so when the settings ask for another market than was opened."""
-        if not self._steps:
-            return
-        try:
-            noted = json.loads(self._note.read_text()).get("digest")
-        except (OSError, ValueError, AttributeError):
-            noted = None
-        if noted != self._digest:
-            text = "the market was opened before with other settings; what is new in them is not"
-            print(f"{self._file}: {text} applied: use seawall admin", file=sys.stderr, flush=True)
 
     def _remember(self) -> None:
         new = self._note.with_suffix(".new")

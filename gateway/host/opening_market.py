@@ -49,18 +49,25 @@ class SettingsCommand(NamedTuple):
 class OpeningMarket:
     """What the settings list, checked and in integers.
 
-    ``file`` opens every error; a rulebook's path is relative to it.
+    ``file`` opens every error; a rulebook's path is relative to it. ``assets`` and ``instruments``
+    are those the accounts go by where something else lists them.
 
     Raises:
         ConfigError: a figure is no decimal or off its grid, a name is unknown or given twice.
     """
 
-    def __init__(self, market: MarketConfig, file: str) -> None:
+    def __init__(
+        self,
+        market: MarketConfig,
+        file: str,
+        assets: Mapping[str, AssetSpec] | None = None,
+        instruments: Mapping[str, InstrumentSpec] | None = None,
+    ) -> None:
         self._market = market
         self._file = file
         self.rulebook = self._load_rulebook()
-        self.assets = self._read_assets()
-        self.instruments = self._read_instruments()
+        self.assets = self._read_assets() if assets is None else assets
+        self.instruments = self._read_instruments() if instruments is None else instruments
 
     def steps(self) -> list[SettingsCommand]:
         """The commands, in the order they depend on each other.
@@ -79,9 +86,16 @@ class OpeningMarket:
             found.append(SettingsCommand(f"instruments.{symbol}", AddInstrument(0, spec)))
         found += self._house()
         found += self._prices()
+        return [*found, *self.account_steps()]
+
+    def account_steps(self) -> Iterator[SettingsCommand]:
+        """The commands that open the accounts.
+
+        Raises:
+            ConfigError: an account asks for what is not listed.
+        """
         for number, entry in enumerate(self._market.accounts, 1):
-            found += self._accounts(f"accounts[{number}]", entry)
-        return found
+            yield from self._accounts(f"accounts[{number}]", entry)
 
     def _fail(self, place: str, error: object) -> ConfigError:
         return ConfigError(f"{self._file}: {place}: {error}")

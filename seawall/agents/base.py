@@ -104,6 +104,14 @@ class Agent:
         elif kind is Deleveraged or kind is TakenOver:
             self.position_lots = shrink(self.position_lots, event.qty_lots)
 
+    def adopt(self, position_lots: int) -> None:
+        """Take over an account that has traded before: with this position, bought at the last
+        price, and no order."""
+        self.position_lots = position_lots
+        self.orders.clear()
+        self.coins = self.exposure() / self.view.price() if position_lots else 0.0
+        self.cash = -self.coins * self.view.price()
+
     def state(self) -> list[Any]:
         """What changed since it was built, and its chance."""
         version, words, spare = self.rng.getstate()

@@ -352,6 +352,13 @@ class MarginTrader:
                 reduce_only=True,
             )
 
+    def adopt(self, position_lots: int) -> None:
+        """Take over an account that has traded before: one with a position enters no more."""
+        self.position_lots = position_lots
+        if position_lots:
+            self.entered = True
+            self.entering = False
+
     def stop_reached(self) -> None:
         """The stop fired: close after a moment, and try again if the book was too thin."""
         self._tries = 0

@@ -22,7 +22,6 @@ from engine.commands import (
     SubmitOrder,
 )
 from engine.instruments import INVERSE, AssetSpec, InstrumentSpec
-from matching.book import Book
 
 _HISTORY: Final[int] = 900
 _LARGEST_RETURN: Final[float] = 0.03
@@ -37,6 +36,19 @@ class Venue(Protocol):
 
     def next_order_id(self) -> int:
         """A fresh order id."""
+
+
+class SeenOrders(Protocol):
+    """An order book as far as everybody sees it: `matching.book.Book`, or one heard of."""
+
+    def best_bid_ticks(self) -> int:
+        """Best bid in ticks, 0 without one."""
+
+    def best_ask_ticks(self) -> int:
+        """Best ask in ticks, 0 without one."""
+
+    def depth(self, side: int) -> list[tuple[int, int, int]]:
+        """Price in ticks, lots and orders of every price, best first."""
 
 
 class MarketView:
@@ -66,7 +78,7 @@ class MarketView:
         self,
         spec: InstrumentSpec,
         asset: AssetSpec,
-        book: Book,
+        book: SeenOrders,
         tick_ns: int,
         half_life: float = 30.0,
     ) -> None:

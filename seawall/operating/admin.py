@@ -36,12 +36,15 @@ from engine.services.market_config import InstrumentEntry
 from engine.units import from_grid, from_ppb, to_grid, to_ppb
 from gateway.client import Client, NoAnswer
 from gateway.host.opening_market import MAX_ACCOUNTS, listed_instrument
+from gateway.serve import read_config
 from risk.accounts import BACKSTOP, FUND
 from risk.rulebook_file import load_rulebook
 from seawall.operating.client_arguments import address_of
+from seawall.world.control import WorldRequest, ask_world
 
 REFUSED: Final[int] = 1
 FRAME: Final[int] = 200
+WORLD: Final[str] = "world"
 HOUSE: Final[dict[str, int]] = {"fund": FUND, "backstop": BACKSTOP}
 
 
@@ -273,6 +276,27 @@ def _id_of(text: str) -> int:
     return int(text)
 
 
+def _steer_world(arguments: argparse.Namespace) -> None:
+    """Ask the scenario that lives on the exchange.
+
+    Raises:
+        CommandRefused: it refused, or there is none.
+    """
+    request = WorldRequest(
+        arguments.doing,
+        getattr(arguments, "symbol", ""),
+        getattr(arguments, "price", ""),
+        getattr(arguments, "seconds", -1),
+    )
+    run_dir = read_config(arguments.config).run_dir
+    answer = ask_world(run_dir, address_of(arguments), request)
+    if answer is None:
+        raise CommandRefused(f"no scenario answers in {run_dir}, or it does not know the key")
+    if not answer.done:
+        raise CommandRefused("; ".join(answer.lines))
+    print(*answer.lines, sep="\n")
+
+
 ACTIONS: Final[dict[str, Callable[[Admin, argparse.Namespace], None]]] = {
     "show": _show,
     "account": _account,
@@ -295,6 +319,9 @@ def admin(arguments: argparse.Namespace) -> int:
         ValueError: an argument cannot be used.
     """
     try:
+        if arguments.what == WORLD:
+            _steer_world(arguments)
+            return 0
         with Client(address_of(arguments), accounts=[]) as client:
             ACTIONS[arguments.what](Admin(client), arguments)
     except (CommandRefused, NoAnswer) as error:

@@ -17,6 +17,7 @@ examples:
   seawall admin deposit fund USDT 50000
   seawall admin index WAVE-PERP 101.25
   seawall admin cancel 100 --instrument WAVE-PERP
+  seawall admin world crash --in 60
   seawall admin show
 
 exit status: 0 done; 1 refused, or no gateway answers; 2 bad input. A refusal is a line with the
@@ -81,7 +82,28 @@ def add_admin(add: Callable[..., Any], commands: Any) -> None:
         priced.add_argument(
             "--source", type=int, default=1, help="number of the source (default 1)"
         )
+    _add_world(what)
     admin.set_defaults(action=_admin)
+
+
+def _add_world(what: Any) -> None:
+    world = what.add_parser("world", help="steer the scenario of seawall up --scenario")
+    doing = world.add_subparsers(dest="doing", required=True, metavar="WHAT")
+    doing.add_parser("status", help="where the scenario stands, and when its index falls")
+    doing.add_parser("pause", help="agents and prices stand still; the exchange's time goes on")
+    doing.add_parser("resume", help="agents and prices go on")
+    moved = doing.add_parser("index", help="move an index; its path goes on from there")
+    moved.add_argument("symbol")
+    moved.add_argument("price", help="decimal")
+    crash = doing.add_parser("crash", help="begin the next round now")
+    crash.add_argument(
+        "--in",
+        dest="seconds",
+        type=int,
+        default=-1,
+        metavar="SECONDS",
+        help="begin the path in so many seconds (default: after the scenario's own warm-up)",
+    )
 
 
 def _with_account(what: Any, name: str, help_: str) -> Any:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final, TextIO
@@ -42,6 +42,7 @@ from gateway.serve import (
 from gateway.serve import serve as serve_one
 from seawall.exchange import Exchange
 from seawall.operating.liveness import Liveness
+from seawall.operating.world_client import world_client
 
 WAIT_SECONDS: Final[float] = 0.2
 STOP_SECONDS: Final[float] = 20.0
@@ -53,16 +54,25 @@ ROOM_SECONDS: Final[float] = 1.0
 SAY_AGAIN_SECONDS: Final[float] = 60.0
 """Between two tries of a service whose disk is full, and between two lines that say so."""
 
+CLOCK_ONLY: Final[Mapping[str, Sequence[str]]] = {CLOCK: ("gateway.serve", CLOCK)}
+
 PATIENCE: Final[int] = 10
 """Restarts of one service in a row, none of which got ready, before `up` gives up."""
 
 
 class Supervisor:
-    """The child processes of one configuration."""
+    """The child processes of one configuration. ``clients`` are those that come in through the
+    gateway's doors, with the module and arguments each is run by; they are stopped first."""
 
-    def __init__(self, config_path: str | None, out: TextIO) -> None:
+    def __init__(
+        self,
+        config_path: str | None,
+        out: TextIO,
+        clients: Mapping[str, Sequence[str]] = CLOCK_ONLY,
+    ) -> None:
         self.config = read_config(config_path)
-        self.names = (*self.config.services(), CLOCK)
+        self.names = (*self.config.services(), *clients)
+        self._clients = clients
         self.stopping = False
         self.ready: dict[str, bool] = dict.fromkeys(self.names, False)
         self.restarts: dict[str, int] = dict.fromkeys(self.names, 0)
@@ -86,7 +96,8 @@ class Supervisor:
 
     def start(self, name: str) -> None:
         """Start one service; it ends with this process, however this process ends."""
-        command = [sys.executable, "-m", "gateway.serve", name, "--child"]
+        module = self._clients.get(name, ("gateway.serve", name))
+        command = [sys.executable, "-m", *module, "--child"]
         if self._path is not None:
             command += ["--config", self._path]
         child = subprocess.Popen(
@@ -131,7 +142,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all, first what brings in commands; a process that is too slow is killed."""
-        first = (CLOCK, GATEWAY, ALL)
+        first = (*self._clients, GATEWAY, ALL)
         for name in (*first, *(name for name in self.names if name not in first)):
             child = self._children.get(name)
             if child is None or child.poll() is not None:
@@ -225,14 +236,18 @@ class Supervisor:
 
 
 def up(arguments: argparse.Namespace) -> int:
-    """`seawall up [--config FILE]`; returns the exit code.
+    """`seawall up [--config FILE] [--scenario NAME]`; returns the exit code.
 
     Raises:
         ConfigError: the settings cannot be used.
         JournalError: the journal of all batches cannot be read.
+        ScenarioError: the scenario is wrong.
+        ValueError: an argument cannot be used.
     """
-    supervisor = Supervisor(arguments.config, sys.stdout)
-    check(supervisor.config, arguments.config or DEFAULTS)
+    file = arguments.config or DEFAULTS
+    clients = world_client(arguments, file) or CLOCK_ONLY
+    supervisor = Supervisor(arguments.config, sys.stdout, clients)
+    check(supervisor.config, file, opens_market=arguments.scenario is None)
     warning = open_run_directory(Path(supervisor.config.run_dir))
     secrets = [supervisor.config.gateway.keys]
     if supervisor.config.has_secrets:
@@ -249,8 +264,9 @@ def up(arguments: argparse.Namespace) -> int:
     return supervisor.run()
 
 
-def check(config: ServiceConfig, file: str) -> None:
-    """Find what a service would refuse before any is started; ``file`` has the settings.
+def check(config: ServiceConfig, file: str, opens_market: bool = True) -> None:
+    """Find what a service would refuse before any is started; ``file`` has the settings, and
+    unless they ``opens_market`` a scenario does.
 
     Raises:
         ConfigError: the gateway's doors or keys cannot be used, the run directory was begun with
@@ -271,6 +287,8 @@ def check(config: ServiceConfig, file: str) -> None:
             require_same_shards(head, config)
         finally:
             head.close()
+    if not opens_market:
+        return
     opening = OpeningMarket(config.market(), file).steps()
     if not Opening(opening, Path(config.run_dir), file).done:
         rehearse(opening, file)

@@ -4,9 +4,16 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from engine.services.service_config import ALL, CLOCK, SERVICES
+
+_UP_EPILOG: Final[str] = """\
+examples:
+  seawall up --config examples/market.toml
+  seawall up --scenario flash_crash
+  seawall up --scenario flash_crash --speed 4 --set population.retail.accounts=2000
+"""
 
 
 def add_services(add: Any, commands: Any) -> None:
@@ -23,7 +30,25 @@ def _running(add: Any, commands: Any) -> list[Any]:
         "run the exchange as services on this machine, until Ctrl-C",
         'Starts the exchange and its clock as two processes, or with layout = "separate" every\n'
         "component as one, prints the addresses for clients, and starts again what dies.\n"
-        "docs/services.md tells the rest.",
+        "docs/services.md tells the rest.\n\n"
+        "With --scenario the exchange opens with a scenario's market, and its makers, traders and\n"
+        "index live on it as clients: docs/world.md.",
+        _UP_EPILOG,
+    )
+    up.add_argument(
+        "--scenario", help="name of a built-in scenario, or path of a TOML file, to live there"
+    )
+    up.add_argument(
+        "--speed",
+        help="how many times as fast as the machine's clock the scenario lives (default 1)",
+    )
+    up.add_argument("--seed", type=int, help="replaces the scenario's seed (0 or more)")
+    up.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a value of the scenario, as in seawall run (repeatable)",
     )
     up.set_defaults(action=_from("services", "up"))
     serve = add(

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from engine.commands import Command
 from engine.events import Event
-from matching.book import Book
+from seawall.agents.view import SeenOrders
 
 Listener = Callable[[Event], None]
 
@@ -25,7 +25,7 @@ class SimulatedMarket(Protocol):
     def next_order_id(self) -> int:
         """A fresh order id."""
 
-    def book(self, instrument_id: int) -> Book:
+    def book(self, instrument_id: int) -> SeenOrders:
         """The order book of an instrument."""
 
     def index_sources(self, instrument_id: int, time_ns: int) -> list[int]:
@@ -58,7 +58,7 @@ class Opened:
         """No agent orders."""
         raise NotImplementedError
 
-    def book(self, instrument_id: int) -> Book:
+    def book(self, instrument_id: int) -> SeenOrders:
         """The order book of an instrument."""
         return self._market.book(instrument_id)
 

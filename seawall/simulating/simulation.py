@@ -8,7 +8,7 @@ reported at the end, so the same scenario and seed give the same commands.
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -210,6 +210,25 @@ class Simulation:
             owners=self._owners.described(),
             warnings=self._warnings(),
         )
+
+    # others than an empty exchange
+
+    @property
+    def agents(self) -> list[Agent]:
+        """The agents that are no margined traders."""
+        return self._agents
+
+    @property
+    def first_ticks(self) -> dict[int, int]:
+        """The first price of each index's path, by instrument id."""
+        return {
+            self.views[name].instrument_id: each.first_ticks for name, each in self._streams.items()
+        }
+
+    def adopt(self, position_lots: Mapping[int, int]) -> None:
+        """The accounts had these positions before it began, and no orders."""
+        for account_id, lots in position_lots.items():
+            self._owners.all[account_id - FIRST_TRADER].adopt(lots)
 
     # saving it
 

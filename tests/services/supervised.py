@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gateway.client import Address
+from seawall.world.serve import WORLD
 from tests.services.endpoints import free_port
 from tests.services.processes import PATIENCE_SECONDS, ROOT, toml_of
 
@@ -14,7 +16,8 @@ class Running:
     """`seawall up` with what it printed; what its children complain of is in `errors`.
 
     Entering the block waits until it is ready, leaving it stops it if it still runs. ``top`` and
-    ``tables`` are settings before the first table and behind ``[clock]``.
+    ``tables`` are settings before the first table and behind ``[clock]``, ``arguments`` go behind
+    ``--config``, ``gateway`` into its table.
     """
 
     def __init__(
@@ -25,18 +28,21 @@ class Running:
         *,
         top: str = "",
         tables: str = "[[clock.index]]\ninstrument_id = 7\nstart_ticks = 10000\n",
+        arguments: Sequence[str] = (),
+        gateway: Mapping[str, str] | None = None,
     ) -> None:
         self.address = address or Address(
             f"tcp://127.0.0.1:{free_port()}", f"tcp://127.0.0.1:{free_port()}"
         )
         folder.mkdir(exist_ok=True)
         self.errors = folder / "errors.log"
-        file = folder / "services.toml"
-        gateway = {"commands": self.address.commands, "market_data": self.address.market_data}
-        text = top + toml_of({"run_dir": str(folder / "run"), "gateway": gateway})
+        self.file = file = folder / "services.toml"
+        doors = {"commands": self.address.commands, "market_data": self.address.market_data}
+        settings = {"run_dir": str(folder / "run"), "gateway": {**doors, **(gateway or {})}}
+        text = top + toml_of(settings)
         file.write_text(f"{text}[clock]\ntick_ms = 50\n{tables}")
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "seawall.cli", "up", "--config", str(file)],
+            [sys.executable, "-m", "seawall.cli", "up", "--config", str(file), *arguments],
             cwd=ROOT,
             env={**os.environ, **(env or {})},
             stdout=subprocess.PIPE,
@@ -75,4 +81,6 @@ class Running:
             if b"gateway.serve" in words:
                 name = words[words.index(b"gateway.serve") + 1].decode()
                 found[name] = int(pid)
+            elif b"seawall.world.serve" in words:
+                found[WORLD] = int(pid)
         return found
