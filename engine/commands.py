@@ -30,7 +30,24 @@ STP_CANCEL_NEWEST: Final[int] = 0
 STP_CANCEL_OLDEST: Final[int] = 1
 STP_CANCEL_BOTH: Final[int] = 2
 STP_DECREMENT: Final[int] = 3
-"""Self-trade prevention modes; decrement lowers both orders by the smaller size, trades nothing."""
+STP_NONE: Final[int] = 4
+"""Self-trade prevention modes; decrement lowers both orders by the smaller size, trades nothing.
+With none the account trades with itself and pays both fees."""
+
+STOP: Final[int] = 0
+"""Fires once the price has gone against a position that the order closes: a buy at or above its
+trigger price, a sell at or below."""
+TAKE_PROFIT: Final[int] = 1
+"""Fires once the price has gone the way of such a position: a buy at or below, a sell at or
+above."""
+TRAILING: Final[int] = 2
+"""Fires once the price comes back from its best since the order became active by the trail: a sell
+from the highest, a buy from the lowest."""
+
+BY_LAST: Final[int] = 0
+BY_MARK: Final[int] = 1
+BY_INDEX: Final[int] = 2
+"""The price that a trigger order waits for."""
 
 LEG_NET: Final[int] = 0
 LEG_LONG: Final[int] = 1
@@ -129,7 +146,8 @@ class AdjustIsolatedMargin(_Command, frozen=True, array_like=True, tag=True):
 class SubmitOrder(_Command, frozen=True, array_like=True, tag=True):
     """A new order. ``price_ticks`` is ignored for market orders.
 
-    ``order_id`` is unique over the exchange; the gateway assigns it.
+    ``order_id`` is unique over the exchange; the gateway assigns it. ``expire_ns`` ends what rests
+    at the first clock tick at or after it (0: never).
     """
 
     account_id: int
@@ -144,18 +162,51 @@ class SubmitOrder(_Command, frozen=True, array_like=True, tag=True):
     reduce_only: bool = False
     stp: int = STP_CANCEL_NEWEST
     leg: int = LEG_NET
+    expire_ns: int = 0
+
+
+class SubmitTrigger(_Command, frozen=True, array_like=True, tag=True):
+    """A new trigger order: it waits for a price and becomes an order of the same id once that fires
+    it.
+
+    ``trigger`` is `STOP`, `TAKE_PROFIT` or `TRAILING`, ``trigger_by`` the price it looks at. A
+    trailing order has either ``trail_ticks`` or ``trail_ppb`` of the best price, and
+    ``trigger_ticks`` is where it becomes active (0: at once). What is sent when it fires is a
+    market order at the best price there is, or a limit order at ``price_ticks``. With
+    ``close_position`` that closes what there is of the position by then, and ``qty_lots`` is 0.
+    """
+
+    account_id: int
+    instrument_id: int
+    order_id: int
+    side: int
+    qty_lots: int
+    trigger: int
+    trigger_ticks: int
+    trigger_by: int = BY_LAST
+    order_type: int = MARKET
+    price_ticks: int = 0
+    tif: int = GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    close_position: bool = False
+    stp: int = STP_CANCEL_NEWEST
+    leg: int = LEG_NET
+    trail_ticks: int = 0
+    trail_ppb: int = 0
+    expire_ns: int = 0
 
 
 @native
 class CancelOrder(_Command, frozen=True, array_like=True, tag=True):
-    """Cancel one resting order of the account."""
+    """Cancel one open order of the account, resting or waiting for its trigger."""
 
     account_id: int
     order_id: int
 
 
 class CancelAll(_Command, frozen=True, array_like=True, tag=True):
-    """Cancel every resting order of the account, in one instrument or in all."""
+    """Cancel every open order of the account, in one instrument or in all."""
 
     account_id: int
     instrument_id: int = ALL_INSTRUMENTS
@@ -163,7 +214,8 @@ class CancelAll(_Command, frozen=True, array_like=True, tag=True):
 
 @native
 class AmendOrder(_Command, frozen=True, array_like=True, tag=True):
-    """Change price and remaining size. Time priority survives only a pure reduction of size.
+    """Change price and remaining size. Time priority survives only a pure reduction of size. Of a
+    trigger order that waits these are the price and size it will have (see `AmendTrigger`).
 
     What fills between the command and the book counts against the new size; an order with nothing
     left of it is cancelled.
@@ -173,6 +225,19 @@ class AmendOrder(_Command, frozen=True, array_like=True, tag=True):
     order_id: int
     price_ticks: int
     qty_lots: int
+
+
+class AmendTrigger(_Command, frozen=True, array_like=True, tag=True):
+    """Change a trigger order that waits; each field as in `SubmitTrigger`. Among those of one price
+    it is the last from then on. An active trailing order keeps its best price."""
+
+    account_id: int
+    order_id: int
+    qty_lots: int
+    trigger_ticks: int
+    price_ticks: int = 0
+    trail_ticks: int = 0
+    trail_ppb: int = 0
 
 
 @native
@@ -246,9 +311,11 @@ Command = (
     | SetPositionMode
     | AdjustIsolatedMargin
     | SubmitOrder
+    | SubmitTrigger
     | CancelOrder
     | CancelAll
     | AmendOrder
+    | AmendTrigger
     | IndexPrice
     | AssetPrice
     | AdvanceTime

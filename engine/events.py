@@ -13,12 +13,14 @@ from engine.reports import AccountRisk as AccountRisk
 from engine.reports import AssetReport as AssetReport
 from engine.reports import CollateralReport as CollateralReport
 from engine.reports import InstrumentReport as InstrumentReport
+from engine.reports import InstrumentSetting as InstrumentSetting
 from engine.reports import MarginAccountReport as MarginAccountReport
 from engine.reports import MarketReport as MarketReport
 from engine.reports import OrderReport as OrderReport
 from engine.reports import OrdersReport as OrdersReport
 from engine.reports import PositionReport as PositionReport
 from engine.reports import RiskReport as RiskReport
+from engine.reports import TriggerReport as TriggerReport
 
 CALL_CURED: Final[str] = "cured"
 CALL_EXPIRED: Final[str] = "expired"
@@ -105,13 +107,77 @@ class OrderAmended(_Event, frozen=True, array_like=True, tag=True):
 
 @native
 class OrderClosed(_Event, frozen=True, array_like=True, tag=True):
-    """An order is finished: filled, cancelled or dropped (see ``reason``)."""
+    """An order, or a trigger order that waited, is finished: filled, cancelled or dropped (see
+    ``reason``)."""
 
     account_id: int
     order_id: int
     instrument_id: int
     remaining_lots: int
     reason: int
+
+
+class TriggerAccepted(_Event, frozen=True, array_like=True, tag=True):
+    """A trigger order waits; the fields are those of `engine.commands.SubmitTrigger`."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    leg: int
+    side: int
+    qty_lots: int
+    trigger: int
+    trigger_by: int
+    trigger_ticks: int
+    trail_ticks: int
+    trail_ppb: int
+    order_type: int
+    price_ticks: int
+    tif: int
+    post_only: bool
+    reduce_only: bool
+    close_position: bool
+    expire_ns: int
+
+
+class TriggerAmended(_Event, frozen=True, array_like=True, tag=True):
+    """A trigger order that waits was changed to this."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    qty_lots: int
+    trigger_ticks: int
+    price_ticks: int
+    trail_ticks: int
+    trail_ppb: int
+
+
+class TriggerFired(_Event, frozen=True, array_like=True, tag=True):
+    """A price, ``price_ticks``, reached the trigger of an order, at ``trigger_ticks`` (of a
+    trailing order where it had come to).
+
+    `OrderAccepted` follows, or `TriggerRefused`, or its cancel where that was faster.
+    """
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    price_ticks: int
+    trigger_ticks: int
+
+
+class TriggerRefused(_Event, frozen=True, array_like=True, tag=True):
+    """A trigger order that fired did not pass the check of a new order: the numbered reason and the
+    figures used to decide. `OrderClosed` with the same reason follows."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    reason: int
+    required_q: int = 0
+    free_q: int = 0
+    detail: str = ""
 
 
 @native
@@ -422,6 +488,10 @@ Event = (
     | OrderFilled
     | OrderAmended
     | OrderClosed
+    | TriggerAccepted
+    | TriggerAmended
+    | TriggerFired
+    | TriggerRefused
     | Trade
     | BookLevel
     | MarkUpdated

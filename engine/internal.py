@@ -14,6 +14,15 @@ class _Internal(Hashed, frozen=True, array_like=True, tag=True, gc=False):
     time_ns: int
 
 
+# risk -> risk
+
+
+class FireTrigger(_Internal, frozen=True, array_like=True, tag=True):
+    """A trigger order whose price has come takes its turn as an order, behind what is under way."""
+
+    order_id: int
+
+
 # risk -> matching and liquidation
 
 
@@ -301,7 +310,8 @@ class LiquidateRelease(_Internal, frozen=True, array_like=True, tag=True):
 
 
 Internal = (
-    InstrumentListed
+    FireTrigger
+    | InstrumentListed
     | RulesInForce
     | PlaceOrder
     | PullOrder

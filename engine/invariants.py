@@ -73,6 +73,12 @@ ONE_STAGE: Final = Invariant(
     "risk and the liquidation engine agree on which accounts are in liquidation",
 )
 
+TRIGGERS_WAIT: Final = Invariant(
+    "triggers wait",
+    LINEAR,
+    "no trigger order waits whose price has come; each is known by id, by trader and by contract",
+)
+
 STATE_HASHED: Final = Invariant(
     "state hash kept",
     LINEAR,
@@ -91,6 +97,7 @@ ALL: Final = (
     CALLED,
     NOT_NEGATIVE,
     ONE_STAGE,
+    TRIGGERS_WAIT,
     STATE_HASHED,
 )
 

@@ -32,6 +32,7 @@ class Reason(IntEnum):
     NUMBER_TOO_LARGE = 116
     INTERNAL_ERROR = 117
     SKIPPED_BY_OPERATOR = 118
+    WOULD_TRIGGER_AT_ONCE = 119
     # accounts and margin
     INSUFFICIENT_MARGIN = 200
     INSUFFICIENT_FREE_COLLATERAL = 201
@@ -56,6 +57,7 @@ class Reason(IntEnum):
     REDUCE_ONLY_TRIMMED = 306
     NO_LIQUIDITY = 307
     MARGIN_LOST = 308
+    EXPIRED = 309
     # liquidation
     CANCELLED_BY_LIQUIDATION = 400
     # the gateway

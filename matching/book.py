@@ -15,6 +15,7 @@ from engine.commands import (
     STP_CANCEL_NEWEST,
     STP_CANCEL_OLDEST,
     STP_DECREMENT,
+    STP_NONE,
 )
 from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.reasons import Reason
@@ -51,15 +52,17 @@ class Book:
     ``trimmed_lots``, what a reduce-only order lost on arrival. An order that rests is ``in`` the
     book, `order` tells about it.
 
-    Self-trade prevention: two orders of one account never trade; the taker's mode decides.
+    Self-trade prevention: the taker's mode decides what becomes of two orders of one account that
+    meet. They trade in the last one only.
 
     - cancel newest: the taker's remainder is dropped when it meets its own order;
     - cancel oldest: the resting order is cancelled and the taker goes on;
     - cancel both: the resting order is cancelled and the taker's remainder dropped;
-    - decrement: both shrink by the smaller size; who reaches zero is gone.
+    - decrement: both shrink by the smaller size; who reaches zero is gone;
+    - none: they trade like any others.
 
     A fill-or-kill order is filled only if it can trade its whole size: own resting orders are no
-    liquidity. They are passed over with cancel oldest, and end the search in every other mode,
+    liquidity but with none. They are passed over with cancel oldest, and end the search otherwise,
     because there the taker could not trade its whole size. A killed order changes nothing.
 
     A reduce-only order trades at most what closes its account's position, by ``positions``, at the
@@ -229,7 +232,7 @@ class Book:
             lots = self._tradable(maker) if maker.reduce_only else maker.remaining_lots
             if lots == 0:
                 self._take(STEP_TRIM, maker, opposite)
-            elif maker.account_id == taker.account_id:
+            elif maker.account_id == taker.account_id and taker.stp != STP_NONE:
                 if self._prevent_self_trade(taker, maker, best, opposite):
                     return True
             else:
@@ -312,7 +315,7 @@ class Book:
                 lots = maker.remaining_lots
                 if maker.reduce_only:
                     lots = min(lots, positions.closable(maker))
-                if maker.account_id != taker.account_id:
+                if maker.account_id != taker.account_id or taker.stp == STP_NONE:
                     left -= lots
                     if left <= 0:
                         return True

@@ -20,6 +20,7 @@ from engine.commands import (
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
     STP_DECREMENT,
+    STP_NONE,
 )
 from engine.reasons import Reason
 from matching.order import Order, OrderRow, refusal
@@ -166,7 +167,7 @@ class TextbookBook:
                 return False
             if self._tradable(maker) == 0:
                 self._take(STEP_TRIM, maker, maker.remaining_lots)
-            elif maker.account_id != taker.account_id:
+            elif maker.account_id != taker.account_id or taker.stp == STP_NONE:
                 self._trade(taker, maker)
             elif self._prevent_self_trade(taker, maker):
                 return True

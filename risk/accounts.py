@@ -18,6 +18,7 @@ from risk.frontier import Banded
 from risk.listing import Listing
 from risk.records import LiquidationRecord, MarginCall, RealisedGains
 from risk.requirement import SUM_OF_POSITIONS, Requirement
+from risk.triggers.trigger import Trigger
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -48,6 +49,7 @@ MAX_ASSET_ID: Final[int] = _ISOLATED_SLOTS - 1
 MAX_INSTRUMENT_ID: Final[int] = 1_000_000
 _NO_LEVERAGE: Final[dict[int, int]] = {}
 _NO_MODE: Final[dict[int, bool]] = {}
+_NO_TRIGGERS: Final[dict[int, Trigger]] = {}
 _NO_HOLDINGS: Final["list[Holding]"] = []
 
 
@@ -367,7 +369,7 @@ class OpenOrder(Identified):
 
 class Trader:
     """One customer: settings, margin accounts in the order they were opened, open orders as a chain
-    from the oldest to the newest.
+    from the oldest to the newest, trigger orders that wait by id, oldest first.
 
     `cross` is the cross account that was used last, to be found again without a search. `hashed` is
     what the trader counts in the hash of all of them; since then it has changed if it is `touched`,
@@ -387,6 +389,7 @@ class Trader:
         "oldest_order",
         "order_count",
         "touched",
+        "triggers",
     )
 
     def __init__(self, account_id: int, changed: "list[Trader]") -> None:
@@ -401,6 +404,7 @@ class Trader:
         # Shared by all who have nothing yet: replaced, never changed.
         self.leverage: dict[int, int] = _NO_LEVERAGE
         self.isolated: dict[int, bool] = _NO_MODE
+        self.triggers: dict[int, Trigger] = _NO_TRIGGERS
         self.order_count: i64 = 0
         self.oldest_order: OpenOrder | None = None
         self.newest_order: OpenOrder | None = None
@@ -449,6 +453,20 @@ class Trader:
             found.append(order)
             order = order.newer
         return found
+
+    def add_trigger(self, trigger: Trigger) -> None:
+        """A trigger order is open from now on."""
+        self.touch()
+        if not self.triggers:
+            self.triggers = {}
+        self.triggers[trigger.order_id] = trigger
+
+    def drop_trigger(self, trigger: Trigger) -> None:
+        """A trigger order is over."""
+        self.touch()
+        del self.triggers[trigger.order_id]
+        if not self.triggers:
+            self.triggers = _NO_TRIGGERS
 
     def is_house(self) -> bool:
         """Whether this is one of the exchange's own accounts."""

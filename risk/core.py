@@ -6,12 +6,33 @@ from typing import Any, Final
 from msgspec.structs import astuple
 
 from engine.commands import LEG_NET, AddAsset
-from engine.events import BackstopChanged, CommandRejected, FundChanged
+from engine.events import (
+    BackstopChanged,
+    CommandRejected,
+    FundChanged,
+    OrderClosed,
+    TriggerFired,
+)
 from engine.instruments import AssetSpec
-from engine.internal import AccountFacts, HouseFacts, PositionFacts, PositionMoved, PullOrder
+from engine.internal import (
+    AccountFacts,
+    FireTrigger,
+    HouseFacts,
+    PositionFacts,
+    PositionMoved,
+    PullOrder,
+)
 from engine.orders_by_id import OrdersById, new_orders_by_id
 from engine.units import on_wire
-from risk.accounts import BACKSTOP, FUND, MarginAccount, OpenOrder, Position, Trader
+from risk.accounts import (
+    BACKSTOP,
+    FUND,
+    MarginAccount,
+    OpenOrder,
+    Position,
+    Trader,
+    isolated_account_id,
+)
 from risk.check.pretrade import Verdict
 from risk.collateral import CollateralAsset, collateral_assets
 from risk.health import (
@@ -24,6 +45,9 @@ from risk.ledger import Ledger
 from risk.listing import Listing
 from risk.nearest import NearestAccounts
 from risk.rulebook import GO_ON, HALT_LIQUIDATIONS, NO_RULES, Rulebook
+from risk.triggers.expiries import Expiries
+from risk.triggers.store import TriggerStore
+from risk.triggers.trigger import Trigger
 
 values_of: Final[Callable[[Any], Any]] = astuple
 """All fields of a message in their order, in one call: compiled, much cheaper than one by one."""
@@ -33,13 +57,15 @@ _NEAR_LISTINGS: Final[int] = 1_024
 class RiskCore:
     """State shared by the parts of the risk engine. `out` collects what the current message causes;
     `planning` is set while a command has changed nothing yet (`apply`); `orders` are all open
-    orders of all traders by id; `nearest` knows who is near liquidation; `slippage_ppb` (of market
-    orders), `profit_margins_orders`, `reduce_only_counts`, `funding_interval_ns` and `rollover_ns`
-    are copies of what the rulebook says."""
+    orders of all traders by id, `triggers` those that wait for a price, `expiries` when any of them
+    end by the clock; `nearest` knows who is near liquidation; `slippage_ppb` (of market orders),
+    `profit_margins_orders`, `reduce_only_counts`, `funding_interval_ns` and `rollover_ns` are
+    copies of what the rulebook says."""
 
     __slots__ = (
         "_near_listings",
         "assets",
+        "expiries",
         "funding_interval_ns",
         "halts_when_stale",
         "ledger",
@@ -58,6 +84,7 @@ class RiskCore:
         "rollover_ns",
         "rulebook",
         "slippage_ppb",
+        "triggers",
     )
 
     def __init__(self) -> None:
@@ -68,6 +95,8 @@ class RiskCore:
         # Those with a small id, by their id.
         self._near_listings: list[Listing | None] = [None] * _NEAR_LISTINGS
         self.orders: OrdersById[OpenOrder] = new_orders_by_id()
+        self.triggers = TriggerStore()
+        self.expiries = Expiries()
         self.planning = False
         self.set_rulebook(NO_RULES)
         self.now_ns = 0
@@ -128,6 +157,69 @@ class RiskCore:
         self.out.append(
             PullOrder(self.now_ns, order.order_id, order.instrument_id, int(reason), account_id)
         )
+
+    def fire_triggers(self, listing: Listing, trigger_by: int, price_ticks: int) -> None:
+        """One of a contract's prices is this now: what it fires takes its turn as an order, behind
+        what is under way."""
+        for trigger in self.triggers.fire(listing, trigger_by, price_ticks):
+            terms = trigger.terms
+            self.out.append(
+                TriggerFired(
+                    self.now_ns,
+                    terms.account_id,
+                    trigger.order_id,
+                    terms.instrument_id,
+                    price_ticks,
+                    trigger.fired_ticks,
+                )
+            )
+            self.out.append(FireTrigger(self.now_ns, trigger.order_id))
+
+    def end_trigger(self, trigger: Trigger, reason: int) -> None:
+        """A trigger order that never became an order is over."""
+        terms = trigger.terms
+        self.triggers.drop(trigger, self.listings[terms.instrument_id])
+        self.expiries.drop(trigger.order_id)
+        self.out.append(
+            OrderClosed(
+                self.now_ns,
+                terms.account_id,
+                trigger.order_id,
+                terms.instrument_id,
+                terms.qty_lots,
+                int(reason),
+            )
+        )
+
+    def is_locked(self, trader: Trader, listing: Listing, leg: int) -> bool:
+        """Whether what would margin a new order in a contract is in liquidation."""
+        asset_id = listing.instrument.settle_asset_id
+        pot = isolated_account_id(trader.account_id, listing.instrument_id, leg)
+        return any(
+            account.liquidation is not None
+            and account.asset_id == asset_id
+            and (not account.isolated or account.margin_account_id == pot)
+            for account in trader.accounts
+        )
+
+    def triggers_of(self, account: MarginAccount) -> list[Trigger]:
+        """The trader's trigger orders whose fills this account would margin; a cross account also
+        carries those of the isolated positions it feeds. Oldest first."""
+        trader = account.trader
+        found: list[Trigger] = []
+        for trigger in trader.triggers.values():
+            terms = trigger.terms
+            instrument_id: int = terms.instrument_id
+            instrument = self.listings[instrument_id].instrument
+            if instrument.settle_asset_id != account.asset_id:
+                continue
+            if account.isolated:
+                pot = isolated_account_id(trader.account_id, instrument_id, terms.leg)
+                isolated = trader.isolated.get(instrument_id, False)
+                if not isolated or pot != account.margin_account_id:
+                    continue
+            found.append(trigger)
+        return found
 
     def add_asset(self, command: AddAsset) -> None:
         """Make an asset known and open the house's accounts in it.

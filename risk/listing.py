@@ -3,7 +3,7 @@
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from engine.commands import MAX_AMOUNT_Q
+from engine.commands import BY_LAST, BY_MARK, MAX_AMOUNT_Q
 from engine.instruments import Instrument, InstrumentSpec
 from engine.units import PPB, Rate
 from risk.adl_price import ADL_PRICES
@@ -19,6 +19,7 @@ from risk.rulebook import IndexRule, Rulebook
 
 if TYPE_CHECKING:
     from risk.accounts import Position
+    from risk.triggers.trigger_book import TriggerBook
 
 
 HIGHEST_RISE: Final[int] = 1_000
@@ -67,6 +68,7 @@ class Listing:
     the present one while `keeps_previous_mark`, `rolled_ns` the last time positions were looked at
     for rollover fees, 0 without any. `impact_amount` is the size of the impact prices (0: best
     prices), by the `decimals` of the asset it settles in; `allowance` is what may be borrowed.
+    `triggers` are the trigger orders that wait in it, None while there are none.
     """
 
     __slots__ = (
@@ -106,6 +108,7 @@ class Listing:
         "shorts",
         "stale",
         "symbol",
+        "triggers",
     )
 
     def __init__(self, spec: InstrumentSpec, rulebook: Rulebook, decimals: int) -> None:
@@ -129,6 +132,7 @@ class Listing:
         self.previous_mark_ticks = 0
         self.profit_margins_orders: bool = rulebook.profit_margins_orders
         self.frontier = Frontier()
+        self.triggers: TriggerBook | None = None
         self.longs: list[Position] = []
         self.shorts: list[Position] = []
         self.long_lots = 0
@@ -197,6 +201,12 @@ class Listing:
             # The value of an inverse contract is highest at the lowest price.
             lot_q = self.instrument.notional_q(1, 1 if self.instrument.inverse else max_ticks)
             self.max_open_lots = MAX_AMOUNT_Q // lot_q
+
+    def price_ticks(self, trigger_by: int) -> int:
+        """The price that a trigger order looks at (`engine.commands.BY_LAST` and so on)."""
+        if trigger_by == BY_LAST:
+            return self.last_ticks
+        return self.mark_ticks if trigger_by == BY_MARK else self.index_ticks
 
     def sorted_holders(self) -> "list[Position]":
         """The open positions in a fixed order that does not depend on history."""

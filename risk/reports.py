@@ -2,20 +2,23 @@
 
 from heapq import nsmallest
 
+from engine.commands import TRAILING
 from engine.events import (
     AccountReport,
     AccountRisk,
     AssetReport,
     CollateralReport,
     InstrumentReport,
+    InstrumentSetting,
     MarginAccountReport,
     MarketReport,
     OrderReport,
     OrdersReport,
     PositionReport,
     RiskReport,
+    TriggerReport,
 )
-from engine.reports import OPEN, PARTLY_FILLED
+from engine.reports import FIRED, OPEN, PARTLY_FILLED, WAITING
 from engine.units import PPB, apply_rate_down, apply_rate_up, on_wire
 from risk.accounts import BAD_DEBT, FUND, Holding, MarginAccount, Position, Trader
 from risk.check.pretrade import margin_equity_q
@@ -30,6 +33,8 @@ from risk.health import (
 from risk.losses.adl_queue import AdlQueues
 from risk.nearest import bears_risk, rank, ratio_ppb
 from risk.solve import bankruptcy_price_ticks
+from risk.triggers.trails import trail_level_ticks
+from risk.triggers.trigger import Trigger
 
 NO_PRICE = -1
 NO_DEADLINE = -1
@@ -56,10 +61,23 @@ class Reports:
                 for account in sorted(trader.accounts, key=lambda each: each.margin_account_id)
             ],
             [order.order_id for order in trader.open_orders()],
+            self._settings(trader),
         )
 
+    def _settings(self, trader: Trader) -> list[InstrumentSetting]:
+        """What the trader chose, contract by contract."""
+        listings = self._core.listings
+        return [
+            InstrumentSetting(
+                instrument_id,
+                trader.leverage.get(instrument_id, listings[instrument_id].default_leverage),
+                trader.isolated.get(instrument_id, False),
+            )
+            for instrument_id in sorted({*trader.leverage, *trader.isolated})
+        ]
+
     def orders(self, trader: Trader) -> OrdersReport:
-        """The open orders of a trader, oldest first."""
+        """The open orders of a trader and those that wait for their trigger, each oldest first."""
         return OrdersReport(
             self._core.now_ns,
             trader.account_id,
@@ -75,9 +93,11 @@ class Reports:
                     order.reduce_only,
                     order.liquidation,
                     OPEN if order.remaining_lots == order.qty_lots else PARTLY_FILLED,
+                    expire_ns=self._core.expiries.expire_ns(order.order_id),
                 )
                 for order in trader.open_orders()
             ],
+            triggers=[_trigger(trigger) for trigger in trader.triggers.values()],
         )
 
     def market(self) -> MarketReport:
@@ -97,6 +117,7 @@ class Reports:
                     on_wire(listing.long_lots),
                     listing.premium.rate_ppb(),
                     listing.next_funding_ns,
+                    listing.default_leverage,
                 )
                 for _, listing in sorted(core.listings.items())
             ],
@@ -169,6 +190,7 @@ class Reports:
         live = [position for position in account.positions if position.qty_lots]
         positions = [self._position(position) for position in live]
         initial_total_q = initial_requirement_q(account)
+        position_initial_q = account.requirement.initial_q(account)
         free_q = margin_equity_q(account, core.rulebook) - initial_total_q
         withdrawable_q = 0 if account.isolated else self._transfers.withdrawable_q(account)
         notional_q = position_notional_q(account)
@@ -191,6 +213,8 @@ class Reports:
             core.levels.names[level],
             positions,
             [self._collateral(account, holding) for holding in account.holdings],
+            on_wire(position_initial_q),
+            on_wire(initial_total_q - position_initial_q),
         )
 
     def _collateral(self, account: MarginAccount, holding: Holding) -> CollateralReport:
@@ -246,6 +270,7 @@ class Reports:
             NO_PRICE if bankruptcy is None else bankruptcy,
             distance_ppb,
             self._queues.rank(position),
+            on_wire(account.requirement.initial_alone_q(position)),
         )
 
     def _liquidation_ticks(self, position: Position) -> int:
@@ -258,6 +283,40 @@ class Reports:
         line = account.requirement.price_line(account, position.listing)
         found = line.level_ticks(levels.factors_ppb[-1], levels.inclusive)
         return NO_PRICE if found is None else found
+
+
+def _trigger(trigger: Trigger) -> TriggerReport:
+    terms = trigger.terms
+    trail = trigger.trail
+    fires_ticks: int = 0 if terms.trigger == TRAILING else terms.trigger_ticks
+    best_ticks = 0
+    if trail is not None:
+        best_ticks = trail.best_ticks()
+        fires_ticks = trail_level_ticks(terms, best_ticks)
+    return TriggerReport(
+        trigger.order_id,
+        terms.instrument_id,
+        terms.leg,
+        terms.side,
+        terms.qty_lots,
+        terms.trigger,
+        terms.trigger_by,
+        terms.trigger_ticks,
+        terms.trail_ticks,
+        terms.trail_ppb,
+        terms.order_type,
+        terms.price_ticks,
+        terms.tif,
+        terms.post_only,
+        terms.reduce_only,
+        terms.close_position,
+        terms.stp,
+        terms.expire_ns,
+        terms.time_ns,
+        best_ticks,
+        trigger.fired_ticks or fires_ticks,
+        FIRED if trigger.fired_ticks else WAITING,
+    )
 
 
 def _notional_q(position: Position) -> int:

@@ -63,6 +63,10 @@ class Requirement:
         """The part of `with_orders_q` that stands for one position and its orders."""
         raise NotImplementedError
 
+    def initial_alone_q(self, position: "Position") -> int:
+        """The part of `initial_q` that stands for one position."""
+        raise NotImplementedError
+
     def slope_bound_ppb(self, position: "Position") -> int:
         """An upper bound on how fast the account's maintenance changes with the notional of one
         position of this size, whatever the prices are, but for jumps."""
@@ -143,13 +147,7 @@ class PositionSum(Requirement):
         position = account.first_position
         while position is not None:
             if position.qty_lots:
-                listing = position.listing
-                total_q += listing.model.initial_q(
-                    position.qty_lots,
-                    listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
-                    magnitude(position.entry_value_q),
-                    position.leverage,
-                )
+                total_q += self.initial_alone_q(position)
             position = position.next
         return total_q
 
@@ -216,6 +214,16 @@ class PositionSum(Requirement):
         value_q = listing.instrument.position_value_q(position.qty_lots, mark_ticks)
         worst_q = _worst_initial_q(position, value_q, mark_ticks)
         return worst_q + open_loss_q(position, mark_ticks)
+
+    def initial_alone_q(self, position: "Position") -> int:
+        """The initial margin of the position by its model."""
+        listing = position.listing
+        return listing.model.initial_q(
+            position.qty_lots,
+            listing.instrument.notional_q(position.qty_lots, listing.mark_ticks),
+            magnitude(position.entry_value_q),
+            position.leverage,
+        )
 
     def slope_bound_ppb(self, position: "Position") -> int:
         """The bound of the margin model."""

@@ -26,6 +26,7 @@ from risk.cover.reservations import Reservations
 from risk.entry.orders import Orders
 from risk.entry.settlement import Settlement
 from risk.entry.transfers import Transfers
+from risk.entry.triggers import Triggers
 from risk.levels.watch import MarginWatch
 from risk.listing import Listing
 from risk.losses.adl_queue import AdlQueues
@@ -63,6 +64,7 @@ class RiskEngine(Component):
         self.queues = AdlQueues(self.core)
         self.rounds = AdlRounds(self.core, self.queues)
         self.orders = Orders(self.core, self.reservations)
+        self.triggers = Triggers(self.core, self.orders)
         self.settlement = Settlement(self.core, self.watch, self.reservations)
         deleveraging = Deleveraging(
             self.core, self.reservations, self.settlement, self.watch, self.queues, self.rounds
@@ -98,7 +100,10 @@ class RiskEngine(Component):
             c.SetPositionMode: transfers.set_position_mode,
             c.AdjustIsolatedMargin: transfers.adjust_isolated,
             c.CancelAll: orders.cancel_all,
-            c.AmendOrder: orders.amend,
+            c.AmendOrder: self._amend_order,
+            c.SubmitTrigger: self.triggers.submit,
+            c.AmendTrigger: self.triggers.amend,
+            k.FireTrigger: self.triggers.fire,
             c.AssetPrice: pricing.asset_price,
             c.QueryAccount: self._query_account,
             c.QueryMarket: self._query_market,
@@ -181,11 +186,19 @@ class RiskEngine(Component):
     def _refuse(self, message: Any, error: Exception) -> None:
         """Refuse a command whose plan raised. The answer names the kind of error only: its words
         may differ from one build to the next, and a replay says the same in each."""
+        verdict = Verdict(Reason.INTERNAL_ERROR, detail=type(error).__name__)
+        if isinstance(message, k.FireTrigger):
+            trigger = self.core.triggers.get(message.order_id)
+            if trigger is not None:
+                self.triggers.refuse(trigger, verdict)
+        else:
+            self._reject(message, verdict)
+        self._on_defect(message, error)
+
+    def _reject(self, message: Any, verdict: Verdict) -> None:
         account_id: int = getattr(message, "account_id", 0)
         order_id: int = getattr(message, "order_id", 0)
-        detail = type(error).__name__
-        self.core.reject(account_id, order_id, Verdict(Reason.INTERNAL_ERROR, detail=detail))
-        self._on_defect(message, error)
+        self.core.reject(account_id, order_id, verdict)
 
     def answer(self, query: Any) -> list[Any]:
         """What there is to say to a query now. Nothing changes, not even the time."""
@@ -263,7 +276,15 @@ class RiskEngine(Component):
         for account_id in sorted(accounts):
             self.watch.refresh(accounts[account_id], widen=True, new_rules=new_rules)
 
+    def _amend_order(self, command: c.AmendOrder) -> None:
+        if command.order_id in self.core.triggers:
+            self.triggers.amend_order(command)
+        else:
+            self.orders.amend(command)
+
     def _advance_time(self, command: c.AdvanceTime) -> None:
+        if self.core.expiries.count:
+            self.triggers.expire()
         self.pricing.advance_time()
 
     def _query_account(self, command: c.QueryAccount) -> None:

@@ -7,7 +7,7 @@ everything else is sorted by id.
 
 from typing import Any, Final
 
-from engine.commands import AddAsset, AddInstrument
+from engine.commands import AddAsset, AddInstrument, SubmitTrigger
 from engine.messages import decode_command, encode
 from engine.record.hashing import TableHash, row_hash, table_hash
 from risk.accounts import (
@@ -24,6 +24,7 @@ from risk.listing import Listing
 from risk.records import LiquidationRecord, MarginCall, RealisedGains
 from risk.risk_engine import OnDefect, RiskEngine, unheard
 from risk.rulebook import rulebook_from_json
+from risk.triggers.trigger import Trigger
 
 _RECORD_FIELDS: Final[tuple[str, ...]] = (
     "liquidation_id",
@@ -54,7 +55,8 @@ _QUEUE_ROW: Final[int] = 4
 
 def risk_state(engine: RiskEngine) -> list[Any]:
     """Everything that decides future behaviour. Price bands of the frontier are left out: they
-    only decide how often an account is looked at. Rules without collateral add nothing to it."""
+    only decide how often an account is looked at. Rules without collateral add nothing to it, and
+    neither does a market that never had an order with a trigger or an end."""
     ledger = engine.core.ledger
     state = _without_tables(engine)
     state[_TABLES] = [
@@ -125,9 +127,25 @@ def _without_tables(engine: RiskEngine) -> list[Any]:
         engine.watch.calls.state(),
         [*engine.queues.state(), *engine.rounds.state()],
     ]
-    if ledger.collateral:
+    waiting = _waiting(core)
+    if ledger.collateral or waiting:
         state.append([ledger.collateral[key].state() for key in sorted(ledger.collateral)])
+    if waiting:
+        state.append(waiting)
     return state
+
+
+def _waiting(core: RiskCore) -> list[Any]:
+    """Numbers and best prices of trigger orders, whose terms stand with their traders, and when
+    orders end."""
+    if not core.triggers.numbers and not core.expiries.count:
+        return []
+    bests = [
+        [trigger.order_id, trigger.trail.best_ticks()]
+        for trigger in core.triggers.values()
+        if trigger.trail is not None
+    ]
+    return [core.triggers.numbers, bests, core.expiries.state()]
 
 
 def _listing(listing: Listing) -> list[Any]:
@@ -159,13 +177,21 @@ def _beyond(listing: Listing) -> list[Any]:
 
 
 def _trader(trader: Trader) -> list[Any]:
-    return [
+    row = [
         trader.account_id,
         trader.hedge,
         sorted([key, value] for key, value in trader.leverage.items()),
         sorted([key, value] for key, value in trader.isolated.items()),
         [_order(order) for order in trader.open_orders()],
     ]
+    if trader.triggers:
+        row.append(
+            [
+                [encode(trigger.terms), trigger.number, trigger.fired_ticks]
+                for trigger in trader.triggers.values()
+            ]
+        )
+    return row
 
 
 def _order(order: OpenOrder) -> list[Any]:
@@ -258,15 +284,22 @@ def restore_risk(state: list[Any], on_defect: OnDefect = unheard) -> RiskEngine:
         core.add_asset(asset)
     for row in state[5]:
         _restore_listing(core, row)
-    for account_id, hedge, leverage, isolated, _ in state[6]:
+    for account_id, hedge, leverage, isolated, *_ in state[6]:
         trader = core.ledger.traders.get(account_id) or core.ledger.add_trader(account_id)
         trader.hedge = hedge
         trader.leverage = dict(leverage)
         trader.isolated = dict(isolated)
     for row in state[7]:
         _restore_account(core, row)
+    best_ticks: dict[int, int] = {}
+    if len(state) > 12:
+        core.triggers.numbers, bests, expiries = state[12]
+        core.expiries.restore(expiries)
+        best_ticks = dict(bests)
     for row in state[6]:
         _restore_orders(core, row)
+        if len(row) > 5:
+            _restore_triggers(core, row, best_ticks)
     for asset_id, deposited_q in state[8]:
         books = core.ledger.books_of(asset_id)
         books.deposited_q = deposited_q
@@ -358,6 +391,19 @@ def _restored_record(row: list[Any]) -> LiquidationRecord:
     for name, value in zip(_RECORD_FIELDS, row, strict=True):
         setattr(record, name, value)
     return record
+
+
+def _restore_triggers(core: RiskCore, row: list[Any], best_ticks: dict[int, int]) -> None:
+    trader = core.ledger.traders[row[0]]
+    for encoded, number, fired_ticks in row[5]:
+        terms = decode_command(encoded)
+        assert isinstance(terms, SubmitTrigger)
+        trigger = Trigger(terms, trader, number)
+        trigger.fired_ticks = fired_ticks
+        core.triggers.remember(trigger)
+        if not fired_ticks:
+            listing = core.listings[terms.instrument_id]
+            core.triggers.wait(trigger, listing, best_ticks.get(trigger.order_id, 0))
 
 
 def _restore_orders(core: RiskCore, row: list[Any]) -> None:

@@ -15,6 +15,7 @@ from engine.invariants import (
     POSITIONS_SUM_TO_ZERO,
     RESERVATIONS,
     STATE_HASHED,
+    TRIGGERS_WAIT,
     require,
 )
 from matching.matching_engine import MatchingEngine
@@ -23,7 +24,10 @@ from risk.cover.cover import means_q, order_is_passed, spare_q
 from risk.frontier import Banded
 from risk.health import can_open, evaluate
 from risk.liquidation.engine import LiquidationEngine
+from risk.listing import Listing
 from risk.risk_engine import RiskEngine
+from risk.triggers.trails import trail_level_ticks
+from risk.triggers.trigger import Trigger
 from seawall.state_hash import condensed_hash, recounted_hash
 
 
@@ -60,6 +64,7 @@ def check_full(risk: RiskEngine, matching: MatchingEngine, liquidation: Liquidat
         if account.liquidation is not None
     )
     require(locked == sorted(liquidation.liquidations), ONE_STAGE, f"risk has {locked}")
+    _check_triggers(risk)
     kept = condensed_hash(risk, matching, liquidation)
     counted = recounted_hash(risk, matching, liquidation)
     require(kept == counted, STATE_HASHED, f"kept {kept}, counted {counted}")
@@ -137,6 +142,39 @@ def _check_position_orders(position: Position) -> None:
     values = [position.buy_value_q, position.sell_value_q]
     if value_q != values:
         require(False, RESERVATIONS, f"position {position.uid}: {values}, {value_q}")
+
+
+def _check_triggers(risk: RiskEngine) -> None:
+    core = risk.core
+    owned = [
+        trigger.order_id
+        for trader in core.ledger.traders.values()
+        for trigger in trader.triggers.values()
+    ]
+    known = [trigger.order_id for trigger in core.triggers.values()]
+    require(sorted(owned) == known, TRIGGERS_WAIT, f"by trader {sorted(owned)}, by id {known}")
+    for listing in core.listings.values():
+        counted = 0
+        for trigger in core.triggers.values():
+            if trigger.terms.instrument_id == listing.instrument_id:
+                counted += 1
+                _check_trigger(trigger, listing)
+        waiting = 0 if listing.triggers is None else listing.triggers.count
+        figures = f"{listing.instrument.symbol}: {waiting} wait, {counted} are open"
+        require(waiting == counted, TRIGGERS_WAIT, figures)
+
+
+def _check_trigger(trigger: Trigger, listing: Listing) -> None:
+    """Of a trigger order at rest, when none is on its way."""
+    terms = trigger.terms
+    price_ticks = listing.price_ticks(terms.trigger_by)
+    direction, level_ticks = trigger.direction(), trigger.level_ticks()
+    if trigger.trail is not None:
+        direction, level_ticks = terms.side, trail_level_ticks(terms, trigger.trail.best_ticks())
+    reached = price_ticks and level_ticks and direction * (price_ticks - level_ticks) >= 0
+    if trigger.fired_ticks or reached:
+        figures = f"order {trigger.order_id} at {level_ticks}, the price is {price_ticks}"
+        require(False, TRIGGERS_WAIT, figures)
 
 
 def _check_level(risk: RiskEngine, account: MarginAccount) -> None:

@@ -311,6 +311,39 @@ class Market:
         filled = sum(e.qty_lots for e in self.all(OrderFilled) if e.order_id == bought)
         assert filled == to_grid(qty, self._spec(symbol).lot_size, "qty"), self.events[-5:]
 
+    def trigger(
+        self,
+        trader: int,
+        side: int,
+        qty: str,
+        trigger_price: str,
+        price: str | None = None,
+        symbol: str = "PERP",
+        trigger: int = c.STOP,
+        **fields: Any,
+    ) -> int:
+        """Send a trigger order (of no size: that closes the position; without a price: a market
+        order) and return its id."""
+        spec = self._spec(symbol)
+        order_id = self.exchange.next_order_id()
+        self.send(
+            c.SubmitTrigger(
+                self.now_ns,
+                trader,
+                self.ids[symbol],
+                order_id,
+                side,
+                to_grid(qty or "0", spec.lot_size, "qty"),
+                trigger,
+                to_grid(trigger_price, spec.tick_size, "trigger price"),
+                order_type=c.MARKET if price is None else c.LIMIT,
+                price_ticks=0 if price is None else to_grid(price, spec.tick_size, "price"),
+                close_position=not qty,
+                **fields,
+            )
+        )
+        return order_id
+
     def cancel(self, trader: int, order_id: int) -> list[Any]:
         """Cancel one order."""
         return self.send(c.CancelOrder(self.now_ns, trader, order_id))

@@ -31,9 +31,11 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     c.SetPositionMode: (RISK,),
     c.AdjustIsolatedMargin: (RISK,),
     c.SubmitOrder: (RISK,),
+    c.SubmitTrigger: (RISK,),
     c.CancelOrder: (RISK,),
     c.CancelAll: (RISK,),
     c.AmendOrder: (RISK,),
+    c.AmendTrigger: (RISK,),
     c.IndexPrice: (RISK,),
     c.AssetPrice: (RISK,),
     c.AdvanceTime: (RISK, MATCHING, LIQUIDATION),
@@ -42,6 +44,8 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     c.QueryRisk: (RISK,),
     c.QueryOrders: (RISK,),
     c.Skipped: (RISK,),
+    # risk -> risk
+    k.FireTrigger: (RISK,),
     # risk -> matching and liquidation
     k.InstrumentListed: (MATCHING, LIQUIDATION),
     k.RulesInForce: (LIQUIDATION,),
@@ -85,6 +89,7 @@ and is answered instrument by instrument in the order of their ids."""
 
 SENDERS: Final[dict[type, str]] = {
     **dict.fromkeys(get_args(c.Command), GATEWAY),
+    k.FireTrigger: RISK,
     k.InstrumentListed: RISK,
     k.RulesInForce: RISK,
     k.PlaceOrder: RISK,

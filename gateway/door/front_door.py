@@ -14,7 +14,7 @@ import msgspec
 import zmq
 from msgspec.structs import force_setattr
 
-from engine.commands import CancelAll, CancelOrder, Command, SubmitOrder
+from engine.commands import CancelAll, CancelOrder, Command, SubmitOrder, SubmitTrigger
 from engine.events import CommandRejected
 from engine.forms import struct_form
 from engine.reasons import Reason
@@ -80,6 +80,8 @@ _POLLIN: Final[int] = int(zmq.POLLIN)
 _SUBMIT: Final[Any] = struct_form(SubmitOrder)
 _CANCEL: Final[Any] = struct_form(CancelOrder)
 """What clients' orders and cancels are decoded as."""
+_NEW_ORDERS: Final = frozenset((_SUBMIT, SubmitTrigger))
+"""Commands that get an order id."""
 
 
 class FrontDoor:
@@ -422,7 +424,7 @@ class FrontDoor:
             highest = max(highest, request_id)
             request_ids.append(request_id)
             order_ids.append(self._stamp(command))
-            if session.cancel_after_ns and type(command) is _SUBMIT:
+            if session.cancel_after_ns and type(command) in _NEW_ORDERS:
                 self._heartbeats.traded(
                     session.watched, session.cancel_after_ns, command.account_id, now_ns
                 )
@@ -459,7 +461,7 @@ class FrontDoor:
         order_id = 0
         # The struct was decoded for this batch alone; nothing else holds it.
         force_setattr(command, "time_ns", self._stamped_ns)
-        if type(command) is _SUBMIT:
+        if type(command) in _NEW_ORDERS:
             order_id = self._next_order_id
             self._next_order_id = order_id + 1
             force_setattr(command, "order_id", order_id)

@@ -48,7 +48,10 @@ class OrderNotes:
         if outcome.opened:
             asked = _requests_of(parcels)
             for order_id, *accepted in outcome.opened:
-                self._open[order_id] = Asked(*asked.get(order_id, (0, 0)), *accepted)
+                waited = self._open.get(order_id)
+                # One that waited for its trigger is the order that it fires.
+                known = (0, 0) if waited is None else (waited.run, waited.request_id)
+                self._open[order_id] = Asked(*asked.get(order_id, known), *accepted)
         for account_id, order_id, instrument_id, remaining_lots, reason in outcome.ended:
             order = self._open.pop(order_id, None)
             if order is not None:
@@ -82,8 +85,14 @@ class OrderNotes:
             if order is not None:
                 row = replace(row, run=order.run, request_id=order.request_id)
             orders.append(row)
+        triggers = [
+            replace(row, run=asked.run, request_id=asked.request_id)
+            if (asked := self._open.get(row.order_id)) is not None
+            else row
+            for row in report.triggers
+        ]
         ended = list(self._ended.get(report.account_id, ()))
-        return replace(report, orders=orders, ended=ended)
+        return replace(report, orders=orders, ended=ended, triggers=triggers)
 
     def state(self) -> list[Any]:
         """Everything that is known."""

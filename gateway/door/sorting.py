@@ -23,6 +23,7 @@ from engine.events import (
     RiskReport,
     SystemChanged,
     Trade,
+    TriggerAccepted,
 )
 from engine.messages import EVENT_TYPES
 from engine.native_message import ready_for_wire
@@ -139,6 +140,9 @@ class Sorter(Sink):
         if kind is OrderAccepted:
             row = (event.order_id, event.side, event.qty_lots, event.price_ticks)
             self._opened.append(row)
+        elif kind is TriggerAccepted:
+            ticks = event.price_ticks or event.trigger_ticks
+            self._opened.append((event.order_id, event.side, event.qty_lots, ticks))
         elif kind is OrderClosed:
             self._ended.append(
                 (

@@ -18,6 +18,7 @@ import zmq
 from engine.commands import (
     AdjustIsolatedMargin,
     AmendOrder,
+    AmendTrigger,
     CancelAll,
     CancelOrder,
     Command,
@@ -29,6 +30,7 @@ from engine.commands import (
     SetMarginMode,
     SetPositionMode,
     SubmitOrder,
+    SubmitTrigger,
     Withdraw,
 )
 from engine.connections.link_keys import LinkKeys
@@ -42,9 +44,11 @@ PUBLIC_LENGTH: Final[int] = 40
 
 _RIGHTS: Final[dict[type, str]] = {
     SubmitOrder: TRADE,
+    SubmitTrigger: TRADE,
     CancelOrder: TRADE,
     CancelAll: TRADE,
     AmendOrder: TRADE,
+    AmendTrigger: TRADE,
     SetLeverage: TRADE,
     SetMarginMode: TRADE,
     SetPositionMode: TRADE,

@@ -19,9 +19,10 @@ from engine.commands import (
     MAX_LOTS,
     MAX_ORDER_ID,
     MAX_TICKS,
+    MAX_WIRE,
     SELL,
     STP_CANCEL_NEWEST,
-    STP_DECREMENT,
+    STP_NONE,
     SubmitOrder,
 )
 from engine.instruments import Instrument
@@ -76,8 +77,8 @@ def check_fields(order: SubmitOrder) -> Verdict:
     if not GTC <= order.tif <= FOK:
         detail = f"tif {order.tif}; allowed: 0 GTC, 1 IOC, 2 FOK"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
-    if not STP_CANCEL_NEWEST <= order.stp <= STP_DECREMENT:
-        return Verdict(Reason.INVALID_FIELD, detail=f"stp {order.stp}; allowed: 0 to 3")
+    if not STP_CANCEL_NEWEST <= order.stp <= STP_NONE:
+        return Verdict(Reason.INVALID_FIELD, detail=f"stp {order.stp}; allowed: 0 to 4")
     if not LEG_NET <= order.leg <= LEG_SHORT:
         detail = f"leg {order.leg}; allowed: 0 net, 1 long, 2 short"
         return Verdict(Reason.INVALID_FIELD, detail=detail)
@@ -98,6 +99,23 @@ def check_price(price_ticks: int) -> Verdict:
         return Verdict(Reason.PRICE_NOT_POSITIVE, detail=f"price_ticks {price_ticks}")
     if price_ticks > MAX_TICKS:
         return Verdict(Reason.NUMBER_TOO_LARGE, detail=f"price_ticks {price_ticks}")
+    return PASSED
+
+
+def check_expiry(expire_ns: int, now_ns: int) -> Verdict:
+    """An order that ends by the clock ends later."""
+    if not now_ns < expire_ns <= MAX_WIRE:
+        detail = f"expire_ns {expire_ns}; allowed: after {now_ns}"
+        return Verdict(Reason.INVALID_FIELD, detail=detail)
+    return PASSED
+
+
+def check_count(trader: Trader, listing: Listing, order_id: int) -> Verdict:
+    """An account has no more open orders than the contract allows, those that wait for their
+    trigger included. One that fires has its place among them already."""
+    most = listing.instrument.max_open_orders
+    if trader.order_count + len(trader.triggers) >= most and order_id not in trader.triggers:
+        return Verdict(Reason.TOO_MANY_OPEN_ORDERS, detail=f"at most {most}")
     return PASSED
 
 

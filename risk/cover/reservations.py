@@ -135,7 +135,14 @@ class Reservations:
 
 
 def drop_if_empty(position: Position) -> None:
-    """Forget a position that is flat and has no orders, so that accounts stay small."""
-    if not position.qty_lots and not position.buy_lots and not position.sell_lots:
-        position.listing.frontier.remove(position)
-        position.account.drop_position(position)
+    """Forget a position that is flat and has no orders, so that accounts stay small.
+
+    Where an account traded with itself the first of the two orders that ends has done so.
+    """
+    if position.qty_lots or position.buy_lots or position.sell_lots:
+        return
+    listing = position.listing
+    account = position.account
+    if account.position(listing.instrument_id, position.leg) is position:
+        listing.frontier.remove(position)
+        account.drop_position(position)

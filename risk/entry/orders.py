@@ -6,6 +6,7 @@ from engine.commands import (
     ALL_INSTRUMENTS,
     BUY,
     FOK,
+    GTC,
     IOC,
     LEG_LONG,
     LEG_SHORT,
@@ -28,7 +29,9 @@ from risk.check.pretrade import (
     band_limits,
     can_only_close,
     check_band,
+    check_count,
     check_cross_margin,
+    check_expiry,
     check_fields,
     check_isolated_margin,
     check_leg,
@@ -78,26 +81,36 @@ class Orders:
             verdict = Verdict(Reason.HOUSE_ACCOUNT)
         elif listing is None:
             verdict = Verdict(Reason.UNKNOWN_INSTRUMENT)
-        elif order_id in core.orders:
+        elif order_id in core.orders or order_id in core.triggers:
             verdict = Verdict(Reason.DUPLICATE_ID)
         else:
             verdict = check_fields(command)
+            if verdict.reason == OK and command.expire_ns:
+                verdict = check_expiry(command.expire_ns, core.now_ns)
+                if command.order_type != LIMIT or command.tif != GTC:
+                    detail = "expire_ns needs a limit order with tif GTC"
+                    verdict = Verdict(Reason.INVALID_FIELD, detail=detail)
             if verdict.reason == OK:
-                verdict = check_leg(trader, command.leg)
-            if verdict.reason == OK and listing.mark_ticks == 0:
-                verdict = Verdict(Reason.NO_MARK_PRICE)
-            if verdict.reason == OK:
-                position = self.position(trader, listing, command.leg)
-                high_ticks, low_ticks = position.buy_high_ticks, position.sell_low_ticks
-                try:
-                    verdict = self._check_and_place(command, trader, position)
-                finally:
-                    if core.planning:
-                        # It was refused, or something was raised.
-                        position.buy_high_ticks, position.sell_low_ticks = high_ticks, low_ticks
-                        drop_if_empty(position)
+                verdict = self.place(command, trader, listing)
         if verdict.reason != OK:
             core.reject(account_id, order_id, verdict)
+
+    def place(self, command: SubmitOrder, trader: Trader, listing: Listing) -> Verdict:
+        """Check an order whose fields make one and pass it to the book, or say why not."""
+        verdict = check_leg(trader, command.leg)
+        if verdict.reason == OK and listing.mark_ticks == 0:
+            verdict = Verdict(Reason.NO_MARK_PRICE)
+        if verdict.reason != OK:
+            return verdict
+        position = self.position(trader, listing, command.leg)
+        high_ticks, low_ticks = position.buy_high_ticks, position.sell_low_ticks
+        try:
+            return self._check_and_place(command, trader, position)
+        finally:
+            if self._core.planning:
+                # It was refused, or something was raised.
+                position.buy_high_ticks, position.sell_low_ticks = high_ticks, low_ticks
+                drop_if_empty(position)
 
     def position(self, trader: Trader, listing: Listing, leg: int) -> Position:
         """The position an order belongs to, opened empty in the right margin account if needed."""
@@ -125,9 +138,9 @@ class Orders:
         instrument = listing.instrument
         if self._is_locked(position.account):
             return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-        if trader.order_count >= instrument.max_open_orders:
-            detail = f"at most {instrument.max_open_orders}"
-            return Verdict(Reason.TOO_MANY_OPEN_ORDERS, detail=detail)
+        verdict = check_count(trader, listing, command.order_id)
+        if verdict.reason != OK:
+            return verdict
         reduce_only = command.reduce_only or closes_leg(command.leg, side)
         if reduce_only:
             verdict = check_reduces(position, side, qty_lots, core.reduce_only_counts)
@@ -176,6 +189,8 @@ class Orders:
         cross = core.cross_of(position.account)
         core.apply()
         self._reservations.register(order, value_q)
+        if command.expire_ns:
+            core.expiries.add(command.order_id, command.expire_ns)
         now_ns = core.now_ns
         account_id = command.account_id
         price_ticks = order.price_ticks
@@ -324,18 +339,25 @@ class Orders:
         return order
 
     def cancel(self, command: CancelOrder) -> None:
-        """Ask the book to cancel one order of the account."""
+        """Ask the book to cancel one order of the account; one that waits for its trigger ends at
+        once."""
         account_id = command.account_id
         order_id = command.order_id
         self._core.advance(command.time_ns)
         found = self._own_order(account_id, order_id)
         if isinstance(found, Verdict):
+            trigger = self._core.triggers.get(order_id)
+            if trigger is not None and trigger.trader.account_id == account_id:
+                self._core.apply()
+                self._core.end_trigger(trigger, _CANCELLED_BY_OWNER)
+                return
             self._core.reject(account_id, order_id, found)
             return
         self._core.pull(found, _CANCELLED_BY_OWNER, account_id)
 
     def cancel_all(self, command: CancelAll) -> None:
-        """Ask the book to cancel the account's orders in one instrument or in all."""
+        """Ask the book to cancel the account's orders in one instrument or in all; those that wait
+        for their trigger end at once."""
         core = self._core
         trader = core.trader(command.account_id)
         if trader is None:
@@ -349,6 +371,10 @@ class Orders:
             wanted = instrument_id == ALL_INSTRUMENTS or instrument_id == order.instrument_id
             if wanted and not order.liquidation:
                 core.pull(order, _CANCELLED_BY_OWNER, 0)
+        core.apply()
+        for trigger in list(trader.triggers.values()):
+            if instrument_id in (ALL_INSTRUMENTS, trigger.terms.instrument_id):
+                core.end_trigger(trigger, _CANCELLED_BY_OWNER)
 
     def amend(self, command: AmendOrder) -> None:
         """Check the order as it would become and ask the book to change it."""

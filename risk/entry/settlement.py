@@ -5,7 +5,7 @@ Both sides of a fill are settled before anyone is re-evaluated, so the books bal
 
 from typing import Final
 
-from engine.commands import BUY
+from engine.commands import BUY, BY_LAST
 from engine.events import OrderAmended, OrderClosed, OrderFilled, TakenOver
 from engine.internal import Fill, LiquidationReport, OrderChanged, OrderGone, PullFailed
 from engine.reasons import Reason
@@ -45,6 +45,8 @@ class Settlement:
         self._settle_side(maker, fill, value_q, True)
         self._after_fill(taker)
         self._after_fill(maker)
+        if listing.triggers is not None:
+            core.fire_triggers(listing, BY_LAST, fill.price_ticks)
 
     def _after_fill(self, order: OpenOrder) -> None:
         position = order.position
@@ -362,6 +364,8 @@ class Settlement:
         account = position.account
         core.orders.pop(order.order_id)
         account.trader.forget_order(order)
+        if core.expiries.count:
+            core.expiries.drop(order.order_id)
         core.emit(
             OrderClosed(
                 core.now_ns,

@@ -403,7 +403,10 @@ class Transfers:
             unknown = Reason.UNKNOWN_ACCOUNT if trader is None else Reason.UNKNOWN_INSTRUMENT
             core.reject(command.account_id, 0, Verdict(unknown))
             return
-        if self._positions(trader, command.instrument_id):
+        if self._positions(trader, command.instrument_id) or any(
+            trigger.terms.instrument_id == command.instrument_id
+            for trigger in trader.triggers.values()
+        ):
             core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
             return
         core.apply()
@@ -426,7 +429,9 @@ class Transfers:
         if trader is None:
             core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
             return
-        if any(self._positions(trader, instrument_id) for instrument_id in core.listings):
+        if trader.triggers or any(
+            self._positions(trader, instrument_id) for instrument_id in core.listings
+        ):
             core.reject(command.account_id, 0, Verdict(Reason.POSITION_OR_ORDERS_OPEN))
             return
         core.apply()

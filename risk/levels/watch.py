@@ -163,6 +163,8 @@ class MarginWatch:
             if not order.reduce_only or order_is_passed(order):
                 order.uncovered = True
                 core.pull(order, Reason.CANCELLED_BY_LIQUIDATION)
+        for trigger in core.triggers_of(account):
+            core.end_trigger(trigger, Reason.CANCELLED_BY_LIQUIDATION)
         core.emit(
             LiquidationStarted(
                 core.now_ns,

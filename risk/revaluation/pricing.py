@@ -6,7 +6,7 @@ the frontier asked who was passed, and when funding falls due.
 
 from typing import Final
 
-from engine.commands import MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
+from engine.commands import BY_INDEX, BY_MARK, MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
 from engine.events import CollateralPriceChanged, IndexStale, MarkUpdated
 from engine.internal import AskImpact, BookTop, HouseInventory, ImpactPrices
 from engine.reasons import Reason
@@ -190,6 +190,11 @@ class Pricing:
             listing.mark_version += 1
             self._recheck(listing.frontier.crossed(mark_ticks))
             self._house.check(listing.instrument.settle_asset_id)
+        if listing.triggers is not None:
+            # An account that this mark liquidates has none any more.
+            core.fire_triggers(listing, BY_INDEX, index_ticks)
+        if listing.triggers is not None:
+            core.fire_triggers(listing, BY_MARK, mark_ticks)
 
     def _mark_of(self, listing: Listing, mark: MarkPrice, index_ticks: int) -> int:
         core = self._core

@@ -19,7 +19,7 @@ from engine.events import CommandRejected
 from engine.reasons import Reason
 from engine.routing.bus import Bus
 from engine.routing.topology import LIQUIDATION, MATCHING, RISK
-from engine.units import COMPILED
+from engine.units import COMPILED, PPB
 from matching.matching_engine import MatchingEngine
 from risk.entry.transfers import Transfers
 from risk.liquidation.engine import LiquidationEngine
@@ -115,7 +115,12 @@ class Tried:
 
 def rare(time_ns: int) -> list[c.Command]:
     """Commands that a short world may be without."""
+    trail = c.SubmitTrigger(
+        *(time_ns, 100, 1, 10**6, c.SELL, 1, c.TRAILING, 0), trail_ppb=PPB // 2, leg=c.LEG_NET
+    )
     return [
+        trail,
+        c.AmendTrigger(time_ns, 100, 10**6, 1, 0, trail_ppb=PPB // 3),
         c.CancelOrder(time_ns, 100, 2),
         c.Withdraw(time_ns, 100, 1, 1),
         c.SetLeverage(time_ns, 100, 1, 3),

@@ -97,7 +97,7 @@ CASES: list[tuple[str, Reason, Callable[[Market], c.Command], tuple[int, int], s
     ("side", Reason.INVALID_FIELD, submit(side=2), (0, 0), "side 2; allowed: 1 buy, -1 sell"),
     ("type", Reason.INVALID_FIELD, submit(order_type=9), (0, 0), "order_type 9"),
     ("tif", Reason.INVALID_FIELD, submit(tif=3), (0, 0), "tif 3"),
-    ("stp", Reason.INVALID_FIELD, submit(stp=4), (0, 0), "stp 4"),
+    ("stp", Reason.INVALID_FIELD, submit(stp=5), (0, 0), "stp 5"),
     ("leg 3", Reason.INVALID_FIELD, submit(leg=3), (0, 0), "leg 3"),
     ("post", Reason.INVALID_FIELD, submit(post_only=True, tif=c.IOC), (0, 0), "post_only"),
     (

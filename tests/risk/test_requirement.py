@@ -103,6 +103,10 @@ class Netted(Requirement):
         largest = max(position.account.positions, key=lambda each: abs(value_q(each)))
         return self.with_orders_q(position.account) if position is largest else 0
 
+    def initial_alone_q(self, position: Position) -> int:
+        largest = max(position.account.positions, key=lambda each: abs(value_q(each)))
+        return self.initial_q(position.account) if position is largest else 0
+
     def slope_bound_ppb(self, position: Position) -> int:
         return KEEP_PPB
 

@@ -185,6 +185,33 @@ class World:
             rng.choice((c.GTC, c.GTC, c.IOC, c.FOK)),
         )
 
+    def _trigger(self) -> Command:
+        rng = self._rng
+        self._next_id += 1
+        kind = rng.choice((c.STOP, c.TAKE_PROFIT, c.TRAILING, c.TRAILING))
+        instrument_id = rng.choice((1, 2, 3))
+        closes = rng.random() < 0.3
+        is_limit = not closes and rng.random() < 0.4
+        return c.SubmitTrigger(
+            self._now_ns,
+            self._trader(),
+            instrument_id,
+            self._next_id,
+            rng.choice((c.BUY, c.SELL)),
+            0 if closes else self._lots(),
+            kind,
+            0 if kind == c.TRAILING and rng.random() < 0.7 else self._near(instrument_id),
+            rng.choice((c.BY_LAST, c.BY_MARK, c.BY_INDEX)),
+            c.LIMIT if is_limit else c.MARKET,
+            self._near(instrument_id) if is_limit else 0,
+            close_position=closes,
+            trail_ticks=self._ticks() if kind == c.TRAILING and self._next_id % 2 else 0,
+            trail_ppb=rng.choice((1, PPB // 100, PPB - 1))
+            if kind == c.TRAILING and not self._next_id % 2
+            else 0,
+            expire_ns=rng.choice((0, 0, self._now_ns + 1, MAX_WIRE)),
+        )
+
     def _price(self) -> Command:
         rng = self._rng
         if rng.random() < 0.2:
@@ -194,7 +221,12 @@ class World:
     def _other(self) -> Command:
         rng = self._rng
         now_ns, account_id, number = self._now_ns, self._trader(), rng.choice((1, 2, 3))
-        kind = rng.randrange(12)
+        kind = rng.randrange(15)
+        if kind in (12, 13):
+            return self._trigger()
+        if kind == 14:
+            amended = (*self._some_order(), self._lots(), self._near(number))
+            return c.AmendTrigger(now_ns, *amended, self._near(number), rng.choice((0, 0, 1, 10)))
         if kind == 0:
             return c.CancelOrder(now_ns, *self._some_order())
         if kind == 1:

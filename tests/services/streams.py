@@ -123,7 +123,7 @@ class Stream:
 
     def _next(self) -> c.Command:
         rng = self._rng
-        kind = rng.choices(range(9), (60, 8, 6, 2, 9, 9, 3, 2, 2))[0]
+        kind = rng.choices(range(11), (60, 8, 6, 2, 9, 9, 3, 2, 2, 9, 2))[0]
         instrument_id = rng.choice((7, 3))
         account_id = FIRST_TRADER + rng.randrange(ACCOUNTS)
         if kind == 0:
@@ -147,7 +147,43 @@ class Stream:
             return make(self._now_ns, account_id, asset_id, amount_q)
         if kind == 7:
             return c.SetLeverage(self._now_ns, account_id, instrument_id, rng.randint(1, 60))
+        if kind == 9:
+            return self._trigger(account_id, instrument_id)
+        if kind == 10 and self._ids:
+            amended = (*self._some_id(), rng.randint(1, 400), self._near(instrument_id))
+            return c.AmendTrigger(self._now_ns, *amended, trail_ticks=rng.choice((0, 0, 50)))
         return c.QueryAccount(self._now_ns, account_id)
+
+    def _trigger(self, account_id: int, instrument_id: int) -> c.Command:
+        """A stop, take profit or trailing order near the price."""
+        rng = self._rng
+        order_id = self._next_id
+        self._next_id += 1
+        self._ids.append((account_id, order_id))
+        hedged = (account_id - FIRST_TRADER) % 4 == 2
+        kind = rng.choice((c.STOP, c.TAKE_PROFIT, c.TRAILING))
+        trails = kind == c.TRAILING
+        closes = rng.random() < 0.3
+        is_limit = not closes and rng.random() < 0.4
+        return c.SubmitTrigger(
+            self._now_ns,
+            account_id,
+            instrument_id,
+            order_id,
+            rng.choice((c.BUY, c.SELL)),
+            0 if closes else rng.randint(1, 200) * (1 if instrument_id == 7 else 40),
+            kind,
+            0 if trails and rng.random() < 0.7 else self._near(instrument_id),
+            rng.choice((c.BY_LAST, c.BY_MARK, c.BY_INDEX)),
+            c.LIMIT if is_limit else c.MARKET,
+            self._near(instrument_id) if is_limit else 0,
+            reduce_only=rng.random() < 0.3,
+            close_position=closes,
+            leg=rng.choice((c.LEG_LONG, c.LEG_SHORT)) if hedged else c.LEG_NET,
+            trail_ticks=rng.randint(1, 300) if trails and order_id % 2 else 0,
+            trail_ppb=rng.randint(1, 30_000_000) if trails and not order_id % 2 else 0,
+            expire_ns=self._now_ns + 60 * SECOND_NS if rng.random() < 0.2 else 0,
+        )
 
     def _some_id(self) -> tuple[int, int]:
         return self._rng.choice(self._ids[-40:])
@@ -173,7 +209,7 @@ class Stream:
             rng.choices((c.GTC, c.IOC, c.FOK), (6, 1, 1))[0],
             rng.random() < 0.1,
             rng.random() < 0.15,
-            rng.randrange(4),
+            rng.randrange(5),
             rng.choice((c.LEG_LONG, c.LEG_SHORT)) if hedged else c.LEG_NET,
         )
 

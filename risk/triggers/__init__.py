@@ -1,0 +1,1 @@
+"""Orders that wait: for a price, or for the end of their time."""
