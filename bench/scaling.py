@@ -29,7 +29,9 @@ from engine.build_info import build_kind
 from engine.record.snapshot import pack, unpack
 from engine.routing.bus import Bus
 from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
-from engine.services.rounds import Batch, Hub, Leaf, Outputs, encode_frame
+from engine.services.hub import Hub
+from engine.services.leaf import Leaf
+from engine.services.rounds import Batch, Outputs, encode_frame
 from gateway.client import Client
 from gateway.host.parts import RiskHolder, leaf_of
 from risk.state import restore_risk, risk_state

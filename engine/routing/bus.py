@@ -41,7 +41,6 @@ MAX_MESSAGES_PER_COMMAND: Final[int] = 10_000_000
 ORACLE: Final[str] = "oracle"
 
 _NOBODY: Final[list[Component]] = []
-_CUT_AFTER: Final[int] = 1_000
 
 
 class Bus:
@@ -90,10 +89,7 @@ class Bus:
     def send(self, command: Command) -> None:
         """Run a command to its end (with latencies: up to its time, then put it on its way)."""
         if self._latency is None:
-            # An empty list takes room for four with the first message; a list of one must move.
-            said: list[Any] = []
-            said.append(command)
-            self._run(said)
+            self._run([command])
             return
         self.run_until(command.time_ns)
         sender = ORACLE if isinstance(command, IndexPrice | AssetPrice) else GATEWAY
@@ -110,37 +106,38 @@ class Bus:
         assert self._latency is None, "with latencies commands are sent one by one"
         self._run(list(commands))
 
-    def _run(self, said: list[Any]) -> None:
-        """Deliver commands and what follows from them in the order of arrival: every message to all
-        its receivers, every event to the sink as soon as its sender is done, which leaves None in
-        its place."""
+    def _run(self, messages: list[Any]) -> None:
+        """Deliver messages and what follows from them until nothing is left to say."""
+        left = MAX_MESSAGES_PER_COMMAND * len(messages)
+        while messages:
+            left -= len(messages)
+            if left < 0:
+                raise RuntimeError(f"{type(self.handling).__name__} did not come to rest")
+            messages = self.sweep(messages)
+
+    def sweep(self, messages: list[Any]) -> list[Any]:
+        """Handle one generation: every message in order, at all its receivers; returns the next
+        one, which is what they said to each other. Events go to the sink as soon as their sender
+        is done, and leave None in their places."""
         sink = self._sink
-        left = MAX_MESSAGES_PER_COMMAND * len(said)
-        place: i64 = 0
-        told: i64 = len(said)
-        while place < len(said):
-            message = said[place]
-            if message is not None:
-                self.handling = message
-                receivers = self._receivers_of(message)
-                if receivers is _NOBODY:
-                    raise TypeError(f"no component takes a {type(message).__name__}")
-                for component in receivers:
-                    component.handle(message, said)
-                    while told < len(said):
-                        news = said[told]
-                        if self._receivers_of(news) is _NOBODY:
-                            said[told] = None
-                            sink.publish(news)
-                        told += 1
-            place += 1
-            if place == _CUT_AFTER:
-                del said[:place]
-                left -= place
-                told -= place
-                place = 0
-                if left < 0:
-                    raise RuntimeError(f"{type(message).__name__} did not come to rest")
+        said: list[Any] = []
+        told: i64 = 0
+        for message in messages:
+            if message is None:
+                continue
+            self.handling = message
+            receivers = self._receivers_of(message)
+            if receivers is _NOBODY:
+                raise TypeError(f"no component takes a {type(message).__name__}")
+            for component in receivers:
+                component.handle(message, said)
+                while told < len(said):
+                    news = said[told]
+                    if self._receivers_of(news) is _NOBODY:
+                        said[told] = None
+                        sink.publish(news)
+                    told += 1
+        return said
 
     def _receivers_of(self, message: Any) -> list[Component]:
         """Who takes a message; `_NOBODY` an event. Compiled, the commonest are told by their

@@ -27,7 +27,7 @@ from engine.events import (
 )
 from engine.messages import EVENT_TYPES
 from engine.native_message import ready_for_wire
-from engine.routing.component import Sink
+from engine.services.asked import AnswerSink
 from gateway.door.frames import EndedRow, OpenedRow, SortedOutcome
 from gateway.protocol import DEPTH_TOPIC, FUNDING_TOPIC, MARK_TOPIC, SYSTEM_TOPIC, TRADE_TOPIC
 from risk.accounts import owner_of
@@ -77,7 +77,7 @@ def _kind_of(event_type: type) -> int:
 _KINDS: Final[dict[type, int]] = {found: _kind_of(found) for found in EVENT_TYPES}
 
 
-class Sorter(Sink):
+class Sorter(AnswerSink):
     """Collects the events of one batch until its `outcome` is taken.
 
     ``concerns`` has an entry per answer: the account whose events are in it, `NOBODY` or

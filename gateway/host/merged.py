@@ -1,6 +1,6 @@
 """Risk, matching and liquidation in one process: a hub whose leaves are around the corner.
 
-The same batches in the same order as `engine.services.rounds.Hub` with its leaves, therefore the
+The same batches in the same order as `engine.services.hub.Hub` with its leaves, therefore the
 same state and events; but a message from risk to matching is a call and not a frame. The whole
 batch is worked through at once, so nothing is ever half done between two inputs.
 """
@@ -14,7 +14,8 @@ from engine.connections.link import NotAFrame, read_frame
 from engine.native_message import from_wire
 from engine.routing.bus import Bus
 from engine.routing.component import Component, FunctionComponent, Handler
-from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK, ROUTES
+from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.asked import Asked
 from engine.services.rounds import Batch, Outputs, Unhandled, encode_frame
 from gateway.door.sorting import Sorter
 
@@ -36,43 +37,6 @@ class Member:
         self.taker = taker
         self.state = state
         self.restore = restore
-
-
-class Asked(Component):
-    """Risk, with what it says to a command at once kept for its sender.
-
-    The commands of a batch are the first messages that risk hears of it. ``answers`` has a list for
-    each; what risk says to anything else goes the way of all events.
-    """
-
-    __slots__ = ("_commands", "_risk", "_sorter", "answers")
-
-    def __init__(self, risk: Component, sorter: Sorter) -> None:
-        self.answers: list[list[Any]] = []
-        self._risk = risk
-        self._sorter = sorter
-        self._commands = 0
-
-    def begin(self, commands: int) -> None:
-        """A batch of so many commands comes."""
-        self.answers = []
-        self._commands = commands
-
-    def handle(self, message: Any, out: list[Any]) -> None:
-        """Let risk handle it."""
-        if len(self.answers) == self._commands:
-            self._risk.handle(message, out)
-            return
-        said: list[Any] = []
-        self._risk.handle(message, said)
-        answer: list[Any] = []
-        for each in said:
-            if type(each) in ROUTES:
-                out.append(each)
-            else:
-                answer.append(each)
-        self.answers.append(answer)
-        self._sorter.answer(answer)
 
 
 class MergedHub:

@@ -5,7 +5,8 @@ from typing import Any
 
 from engine.routing.component import Component, Handler
 from engine.routing.topology import LIQUIDATION, MATCHING, RISK
-from engine.services.rounds import Hub, Leaf
+from engine.services.hub import Hub
+from engine.services.leaf import Leaf
 from engine.services.shards import Shards, component_of
 from gateway.host.merged import Member, MergedHub
 from matching.matching_engine import MatchingEngine

@@ -11,10 +11,10 @@ from engine.events import Event
 from engine.record.snapshot import pack, unpack
 from engine.routing.bus import Bus
 from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
+from engine.services.hub import Hub
+from engine.services.leaf import Leaf
 from engine.services.rounds import (
     Batch,
-    Hub,
-    Leaf,
     Outcome,
     encode_frame,
     read_outcome,

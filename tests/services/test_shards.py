@@ -18,7 +18,9 @@ from engine.record.hashing import state_hash
 from engine.record.service_journal import ServiceJournal
 from engine.record.snapshot import pack, unpack
 from engine.routing.topology import BOOK_OF, GATEWAY, LIQUIDATION, MATCHING, RISK, ROUTES
-from engine.services.rounds import Answer, Batch, Hub, Leaf, Outputs, Round, encode_frame
+from engine.services.hub import Hub
+from engine.services.leaf import Leaf
+from engine.services.rounds import Answer, Batch, Outputs, Round, encode_frame
 from engine.services.service_config import ConfigError, parse_config
 from engine.services.shards import MAX_SHARDS, Shards, component_of
 from gateway.host.parts import risk_hub
