@@ -7,7 +7,7 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled coverage mutants site lint bench bench-long bench-peers bench-scenarios bench-services bench-instructions bench-check clean
+.PHONY: help demo test test-compiled coverage mutants course site lint bench bench-long bench-peers bench-scenarios bench-services bench-instructions bench-check clean
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
@@ -56,6 +56,9 @@ mutants: $(VENV)/.installed-dev ## Change rules of risk/ one by one and list wha
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[mutation]'
 	SEAWALL_PROFILE=brief $(BIN)/mutmut run
 	$(BIN)/mutmut results
+
+course: $(VENV)/.installed-dev ## Run the lessons; write the notebooks and their figures in docs/course
+	$(BIN)/python -m notebooks.tools.make
 
 site: $(VENV)/.installed-docs ## Build the documentation and API reference into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

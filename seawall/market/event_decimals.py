@@ -34,6 +34,16 @@ Row = dict[str, Any]
 IN_MARGIN_ASSET: Final[tuple[str, ...]] = ("value_q", "haircut_q")
 """Fields in the margin asset of an event that names a collateral asset too."""
 
+_UNITS: Final[tuple[str, ...]] = ("q", "ticks", "lots", "ppb")
+_NAMED: Final[tuple[str, ...]] = (
+    "account_id",
+    "taker_account_id",
+    "bankrupt_account_id",
+    "asset_id",
+    "margin_asset_id",
+)
+"""Fields with a number in the place of which there is a name, or an owner's account."""
+
 _LEG_NAMES: Final[dict[int, str]] = {number: name.lower() for name, number in LEG.items()}
 _DIGITS: Final[int] = 38
 """What a decimal column of Polars holds."""
@@ -46,44 +56,63 @@ def in_decimals(event: Event, listed: Listed, refused: Decimal | None = None) ->
     """
     row: Row = {"type": type(event).__name__}
     for field in msgspec.structs.fields(struct_form(type(event))):
-        value = getattr(event, field.name)
-        row.update(_written(event, field.name, value, listed, refused))
+        values = _written(event, field.name, getattr(event, field.name), listed, refused)
+        row.update(zip(columns_of(field.name), values, strict=True))
     return row
 
 
-def _written(event: Any, name: str, value: Any, listed: Listed, refused: Decimal | None) -> Row:
-    """The columns a field becomes."""
+def columns_of_event(event_type: type) -> list[str]:
+    """The columns of a row of `in_decimals`."""
+    fields = msgspec.structs.fields(struct_form(event_type))
+    return ["type", *(column for field in fields for column in columns_of(field.name))]
+
+
+def columns_of(name: str) -> list[str]:
+    """The columns a field of an event becomes."""
+    if name == "margin_account_id":
+        return ["account", "isolated"]
+    if name == "instrument_id":
+        return ["contract"]
+    stem, _, unit = name.rpartition("_")
+    if unit in _UNITS or name in _NAMED:
+        return [stem]
+    return [f"{stem}_s"] if unit == "ns" else [name]
+
+
+def _written(
+    event: Any, name: str, value: Any, listed: Listed, refused: Decimal | None
+) -> tuple[Any, ...]:
+    """The values of a field's columns."""
     match name:
         case "margin_account_id":
-            return {"account": owner_of(value), "isolated": pot_of(value)[0] < 0}
+            return owner_of(value), pot_of(value)[0] < 0
         case "account_id" | "taker_account_id" | "bankrupt_account_id":
-            return {name.removesuffix("_id"): owner_of(value)}
+            return (owner_of(value),)
         case "instrument_id":
             known = 0 <= value < len(listed.contracts)
-            return {"contract": listed.contract_of_id(value).symbol if known else None}
+            return (listed.contract_of_id(value).symbol if known else None,)
         case "asset_id" | "margin_asset_id":
-            return {name.removesuffix("_id"): listed.asset_of_id(value).symbol}
+            return (listed.asset_of_id(value).symbol,)
         case "side" | "taker_side":
-            return {name: "buy" if value == BUY else "sell"}
+            return ("buy" if value == BUY else "sell",)
         case "leg":
-            return {name: _LEG_NAMES[value]}
+            return (_LEG_NAMES[value],)
         case "reason":
-            return {name: in_words(value) if value != Reason.NONE else ""}
-    stem, _, unit = name.rpartition("_")
-    match unit:
+            return (in_words(value) if value != Reason.NONE else "",)
+    match name.rpartition("_")[2]:
         case "q":
             quantum = refused if refused is not None else _asset(event, name, listed).quantum
-            return {stem: value * quantum}
+            return (value * quantum,)
         case "ticks":
             tick = listed.contract_of_id(event.instrument_id).tick_size
-            return {stem: value * tick if value > 0 else None}
+            return (value * tick if value > 0 else None,)
         case "lots":
-            return {stem: value * listed.contract_of_id(event.instrument_id).lot_size}
+            return (value * listed.contract_of_id(event.instrument_id).lot_size,)
         case "ppb":
-            return {stem: Decimal(value) / PPB}
+            return (Decimal(value) / PPB,)
         case "ns":
-            return {f"{stem}_s": Decimal(value) / SECOND_NS if value >= 0 else None}
-    return {name: value}
+            return (Decimal(value) / SECOND_NS if value >= 0 else None,)
+    return (value,)
 
 
 def _asset(event: Any, name: str, listed: Listed) -> AssetSpec:
@@ -99,9 +128,10 @@ def _asset(event: Any, name: str, listed: Listed) -> AssetSpec:
     return listed.asset()
 
 
-def frame_of(rows: Iterable[Row]) -> pl.DataFrame:
-    """Rows as a data frame; decimals are exact columns with as many places as they need."""
-    columns: dict[str, list[Any]] = {}
+def frame_of(rows: Iterable[Row], columns_there: Iterable[str] = ()) -> pl.DataFrame:
+    """Rows as a data frame; decimals are exact columns with as many places as they need.
+    ``columns_there`` are there without a row too."""
+    columns: dict[str, list[Any]] = {name: [] for name in columns_there}
     count = 0
     for count, row in enumerate(rows, 1):
         for name in row:

@@ -32,7 +32,7 @@ from engine.settings import unknown
 from engine.units import from_grid
 from risk.accounts import BACKSTOP, FUND
 from risk.rulebook_file import load_rulebook
-from seawall.market.event_decimals import frame_of, in_decimals
+from seawall.market.event_decimals import columns_of_event, frame_of, in_decimals
 from seawall.market.exact import Amount, exact_rules, on_grid
 from seawall.market.venue import Venue
 from seawall.market.views import AccountView, CallView, ContractView, PositionView
@@ -366,16 +366,17 @@ class Market(Venue):
         Raises:
             ValueError: there is no such type of event.
         """
-        known = [each.__name__ for each in EVENT_TYPES]
+        known = {each.__name__: each for each in EVENT_TYPES}
         for name in types:
             if name not in known:
                 raise ValueError(f"event {name!r} {unknown(name, known)}")
-        wanted = types or known
-        return frame_of(
+        wanted = types or tuple(known)
+        rows = (
             in_decimals(event, self._listed, self._units_refused.get(number))
             for number, event in enumerate(self.events)
             if type(event).__name__ in wanted
         )
+        return frame_of(rows, (name for kind in types for name in columns_of_event(known[kind])))
 
     def events_frame(self) -> pl.DataFrame:
         """Everything that happened as it is kept: ticks, lots and quanta, as in a run's

@@ -372,7 +372,9 @@ def test_every_event_of_a_lively_market_has_decimals() -> None:
     inside = [name for name in frame.columns if name.endswith(("_q", "_ticks", "_lots", "_ppb"))]
     assert inside == []
     assert frame["type"].n_unique() > 12
-    assert market.history("HouseInsolvent").is_empty()
+    nothing = market.history("HouseInsolvent")
+    assert nothing.columns == ["type", "time_s", "account", "asset", "equity", "limit", "notional"]
+    assert nothing.is_empty()
 
 
 def test_a_column_has_as_many_places_as_its_figures_need() -> None:

@@ -1,0 +1,1 @@
+"""How the course is made: lessons are run, and leave a notebook and figures."""
