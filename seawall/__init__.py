@@ -1,8 +1,8 @@
 """Seawall: a margin engine simulator. What a notebook needs is here.
 
 `Market` builds a market and trades on it. `run_scenario` runs a scenario, `light_run` keeps only
-its figures, and `continue_run` finishes one that was stopped. `load_run` reads a run back as data
-frames, `replay` verifies one, `calculate` answers margin questions.
+its figures, and `continue_run` finishes one that was stopped. `load_prices` reads files of prices,
+`load_run` a run as data frames; `replay` verifies one, `calculate` answers margin questions.
 """
 
 from seawall.calc import Question, calculate
@@ -16,6 +16,7 @@ from seawall.market import (
     PositionView,
     Rejected,
 )
+from seawall.own_prices import load_prices
 from seawall.runs.light_run import LightRun, light_run
 from seawall.runs.replay import replay_journal as replay
 from seawall.runs.run import continue_run, run_scenario
@@ -39,6 +40,7 @@ __all__ = [
     "calculate",
     "continue_run",
     "light_run",
+    "load_prices",
     "load_run",
     "load_scenario",
     "replay",

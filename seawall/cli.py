@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from risk.rulebook_file import list_rulebooks, load_rulebook
+from seawall.data_command import add_data
 from seawall.interrupts import hear_interrupts
 from seawall.lab.lab_arguments import add_lab
 from seawall.operating.admin_arguments import add_admin, add_gateway
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_calc(commands)
     _add_lists(commands)
+    add_data(_add, commands)
     add_services(_add, commands)
     _add_watch(commands)
     add_admin(_add, commands)

@@ -16,9 +16,15 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from engine.setting_units import OneOf
 from engine.settings import Key, SettingFault, Unit
 from engine.units import SECOND_NS
-from seawall.index_csv import CANDLES_CSV, TRADES_CSV, read_prices
+from seawall.index_csv import CANDLES_CSV, FILE, ROWS_OF, TRADES_CSV, points_of
+from seawall.price_files.candles import Point, bridges, brownian_bridge
+from seawall.price_files.price_table import PriceTable, read_price_file
+from seawall.price_files.recognise import Reading
+from seawall.price_files.shapes import CANDLES, ROLES, TIME
+from seawall.price_files.times import UNITS, utc
 from seawall.scenario_fields import (
     A_MILLISECOND,
     Count,
@@ -40,8 +46,8 @@ YEAR_SECONDS: Final[int] = 365 * 86_400
 YEAR_2025_NS: Final[int] = 1_735_689_600 * SECOND_NS
 """Its beginning."""
 
-Point = tuple[int, int]
-"""Nanoseconds and price in ticks."""
+OF_FILES: Final[int] = -1
+"""In the place of a time: the one at which the files of prices begin, or how long they last."""
 
 
 class Jump(msgspec.Struct, frozen=True):
@@ -54,12 +60,18 @@ class Jump(msgspec.Struct, frozen=True):
 
 class SourcePlan(msgspec.Struct, frozen=True):
     """One source of an index. Which fields matter depends on ``kind``; ``volatility`` is per
-    square root of a year, times in ``anchors`` and ``silences`` are ns from the path's start."""
+    square root of a year, times in ``anchors`` and ``silences`` are ns from the path's start. A
+    ``frame`` is read in the place of its file."""
 
     name: str
     source_id: int
     kind: str
     file: Path | None = None
+    columns: tuple[tuple[str, str | int], ...] = ()
+    time_unit: str = ""
+    symbol: str = ""
+    bridge: bool = False
+    frame: PriceTable | None = None
     start_price: float = 0.0
     volatility: float = 0.0
     drift: float = 0.0
@@ -98,6 +110,25 @@ ANCHORS: Final[Pairs] = Pairs('[duration, price], such as [["0s", 100], ["10m", 
 SILENCES: Final[Pairs] = Pairs('[from, to], such as [["10m", "14m"]]', _silence)
 
 
+class Columns(Unit):
+    """Which columns of a file count: a table of names, or of numbers from 1, by role."""
+
+    def read(self, value: Any, place: str) -> tuple[tuple[str, str | int], ...]:
+        """Pairs of role and column."""
+        if not isinstance(value, dict) or not any(
+            set(value) == {TIME, *roles} for roles in ROLES.values()
+        ):
+            allowed = "; or ".join(", ".join((TIME, *roles)) for roles in ROLES.values())
+            raise SettingFault(place, f"{value!r:.200} must be a table of {allowed}")
+        for role, column in value.items():
+            is_number = type(column) is int and column >= 1
+            if not is_number and not (isinstance(column, str) and column):
+                raise SettingFault(
+                    f"{place}.{role}", f"{column!r} must be a column's name, or its number from 1"
+                )
+        return tuple(value.items())
+
+
 class SourceTable(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """What every kind has; without an id it is the source's place, from 1."""
 
@@ -105,16 +136,27 @@ class SourceTable(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     silences: Annotated[tuple[tuple[int, int], ...], SILENCES] = ()
 
 
+class FileTable(SourceTable, frozen=True, kw_only=True, tag=FILE):
+    """Prices of a file, whatever is recognised in it."""
+
+    file: Annotated[Path, File()]
+    columns: Annotated[tuple[tuple[str, str | int], ...], Columns()] = ()
+    time_unit: Annotated[str, OneOf(*UNITS)] = ""
+    symbol: Annotated[str, Filled()] = ""
+    bridge: bool = False
+
+
 class TradesTable(SourceTable, frozen=True, kw_only=True, tag=TRADES_CSV):
-    """Trades of a file."""
+    """Trades of a file, and of nothing else."""
 
     file: Annotated[Path, File()]
 
 
 class CandlesTable(SourceTable, frozen=True, kw_only=True, tag=CANDLES_CSV):
-    """Candles of a file."""
+    """Candles of a file, and of nothing else."""
 
     file: Annotated[Path, File()]
+    bridge: bool = False
 
 
 class FollowTable(SourceTable, frozen=True, kw_only=True, tag=FOLLOW):
@@ -146,7 +188,8 @@ class IndexTable(msgspec.Struct, frozen=True, kw_only=True):
     """An instrument's or a collateral asset's price as a scenario describes it."""
 
     sources: dict[
-        str, TradesTable | CandlesTable | JumpDiffusionTable | AnchoredTable | FollowTable
+        str,
+        FileTable | TradesTable | CandlesTable | JumpDiffusionTable | AnchoredTable | FollowTable,
     ] = {}
     warm_up_from: Annotated[float, Number(0.2, 5.0)] = 1.0
     warm_up_volatility: Annotated[float, Number(high=20.0)] = 0.5
@@ -160,17 +203,29 @@ class IndexPlan(msgspec.Struct, frozen=True):
     warm_up_volatility: float
 
 
+class OfFiles(Unit):
+    """A time, or the word ``file`` for that of the files."""
+
+    def __init__(self, other: Duration) -> None:
+        self._other = other
+
+    def key(self, field: str) -> str:
+        """As that of the time."""
+        return self._other.key(field)
+
+    def read(self, value: Any, place: str) -> int:
+        """Nanoseconds, or `OF_FILES`."""
+        time_ns: int = OF_FILES if value == FILE else self._other.read(value, place)
+        return time_ns
+
+
 class TimeTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario's table ``time``."""
+    """A scenario's table ``time``; `seawall.scenario_window` makes the plan of it."""
 
-    start_ns: Annotated[int, Instant()] = YEAR_2025_NS
+    start_ns: Annotated[int | None, OfFiles(Instant())] = None
     warm_up_ns: Annotated[int, Duration()] = 0
-    duration_ns: Annotated[int, Duration()]
+    duration_ns: Annotated[int | None, OfFiles(Duration())] = None
     tick_ns: Annotated[int, A_MILLISECOND] = SECOND_NS
-
-    def plan(self) -> "TimePlan":
-        """When the scenario begins and ends."""
-        return TimePlan(self.start_ns, self.warm_up_ns, self.duration_ns, self.tick_ns)
 
 
 class TimePlan(msgspec.Struct, frozen=True):
@@ -265,12 +320,15 @@ def index_path(
     ``look`` is shown what was read of each file.
 
     Raises:
-        ScenarioError: a CSV is wrong or holds nothing in the window.
+        ScenarioError: a file is wrong or holds nothing in the window.
     """
     paths: dict[str, list[Point]] = {}
     for source in plan.sources:
-        rng = random.Random(f"{seed}:{subject}:{subject_id}:{source.name}")
-        paths[source.name] = _source_path(source, paths, tick, time, rng, look)
+        chance = f"{seed}:{subject}:{subject_id}:{source.name}"
+        if source.file is not None:
+            paths[source.name] = _file_path(source, tick, time, chance, look)
+        else:
+            paths[source.name] = _made_path(source, paths, tick, time, random.Random(chance))
     bridge_rng = random.Random(f"{seed}:{subject}:{subject_id}:warm-up")
     bridge = _warm_up(plan, paths[plan.sources[0].name][0][1], time, bridge_rng)
     streams = []
@@ -286,19 +344,42 @@ def _silent(time_ns: int, quiet: list[tuple[int, int]]) -> bool:
     return any(start <= time_ns < end for start, end in quiet)
 
 
-def _source_path(
+def source_table(source: SourcePlan) -> PriceTable:
+    """The prices of a source that has a file.
+
+    Raises:
+        ScenarioError: the file is wrong.
+    """
+    if source.frame is not None:
+        return source.frame
+    reading = Reading(ROWS_OF[source.kind], source.columns, source.time_unit, source.symbol)
+    return read_price_file(str(source.file), reading)
+
+
+def _file_path(
+    source: SourcePlan, tick: Decimal, time: TimePlan, chance: str, look: Look | None
+) -> list[Point]:
+    table = source_table(source)
+    points = points_of(table, tick)
+    if look is not None:
+        kind = CANDLES_CSV if table.kind == CANDLES else TRADES_CSV
+        look(msgspec.structs.replace(source, kind=kind), points, time)
+    if source.bridge:
+        if table.kind != CANDLES:
+            raise ScenarioError(f"{table.where}: holds {table.kind}; a bridge goes inside candles")
+        window = (time.start_ns, time.end_ns)
+        steps = bridges(table.times_ns, table.ticks(tick), time.tick_ns, window, chance)
+        points = list(steps)
+    return resample(points, time, table.where)
+
+
+def _made_path(
     source: SourcePlan,
     paths: dict[str, list[Point]],
     tick: Decimal,
     time: TimePlan,
     rng: random.Random,
-    look: Look | None,
 ) -> list[Point]:
-    if source.file is not None:
-        points = read_prices(source.file, source.kind, tick)
-        if look is not None:
-            look(source, points, time)
-        return resample(points, time, str(source.file))
     if source.kind == FOLLOW:
         return [
             (t, max(1, round(price * math.exp(rng.gauss(0.0, source.noise)))))
@@ -329,8 +410,9 @@ def resample(points: list[Point], time: TimePlan, what: str) -> list[Point]:
             result.append((at, price))
     if not result or points[-1][0] < time.start_ns:
         raise ScenarioError(
-            f"{what}: no price between {time.start_ns} and {time.end_ns} ns; the file covers "
-            f"{points[0][0]} to {points[-1][0]} ns"
+            f"{what}: no price between {utc(time.start_ns)} and {utc(time.end_ns)}; the file "
+            f"covers {utc(points[0][0])} to {utc(points[-1][0])} (time.start = {FILE!r} begins "
+            "where it does)"
         )
     if result[0][0] > time.start_ns:
         result.insert(0, (time.start_ns, result[0][1]))
@@ -353,23 +435,13 @@ def _anchored(source: SourcePlan, tick: float, time: TimePlan, rng: random.Rando
         first = from_ns // time.tick_ns
         count = to_ns // time.tick_ns - first
         low, high = math.log(from_price), math.log(to_price)
-        for n, noise in enumerate(_bridge(count, step, rng), 1):
+        for n, noise in enumerate(brownian_bridge(count, step, rng), 1):
             at = time.start_ns + (first + n) * time.tick_ns
             if at > time.end_ns:
                 return points
             price = math.exp(low + (high - low) * n / count + noise)
             points.append((at, _ticks_of(price, tick)))
     return points
-
-
-def _bridge(count: int, step: float, rng: random.Random) -> list[float]:
-    """A Brownian bridge from 0 to 0 in ``count`` steps (the last value is 0)."""
-    walk: list[float] = []
-    level = 0.0
-    for _ in range(count):
-        level += rng.gauss(0.0, step)
-        walk.append(level)
-    return [value - level * n / count for n, value in enumerate(walk, 1)]
 
 
 def _jump_diffusion(
@@ -395,7 +467,7 @@ def _warm_up(plan: IndexPlan, first_ticks: int, time: TimePlan, rng: random.Rand
     count = time.warm_up_ns // time.tick_ns
     step = math.sqrt(time.tick_ns / SECOND_NS / YEAR_SECONDS) * plan.warm_up_volatility
     start = math.log(plan.warm_up_from)
-    noise = [0.0, *_bridge(count, step, rng)]
+    noise = [0.0, *brownian_bridge(count, step, rng)]
     begin = time.start_ns - count * time.tick_ns
     return [
         (

@@ -26,7 +26,9 @@ from risk.rulebook import Rulebook
 from risk.rulebook_file import RulebookFile
 from seawall.agents import AgentPlan, agent_plan
 from seawall.index_path import IndexPlan, IndexTable, TimePlan, index_plan
+from seawall.own_prices import NO_FRAMES, Prices, index_overrides, own_frames, with_frames
 from seawall.population import PopulationPlan, population_plan
+from seawall.price_files.price_table import PriceTable
 from seawall.scenario_fields import (
     MAX_TIME_NS,
     ScenarioError,
@@ -44,6 +46,7 @@ from seawall.scenario_tables import (
     ReferencePlan,
     ScenarioTables,
 )
+from seawall.scenario_window import time_plan
 from seawall.toml_writer import toml_value
 
 _QUOTE = AssetSpec(asset_id=0, symbol="quote", decimals=8)
@@ -88,9 +91,16 @@ class Scenario(msgspec.Struct, frozen=True):
 
 
 def load_scenario(
-    name_or_path: str | Path, overrides: Sequence[str] | Mapping[str, object] = ()
+    name_or_path: str | Path,
+    overrides: Sequence[str] | Mapping[str, object] = (),
+    *,
+    index: Prices | None = None,
 ) -> Scenario:
     """Read, merge and validate a scenario; ``overrides`` are ``key.path=value``, or values by key.
+
+    ``index`` is a file of prices or a data frame (Polars, pandas, Arrow) in the place of the first
+    instrument's index, or several by the instruments' names; the scenario then lasts as long as
+    they do, unless an override says otherwise.
 
     Raises:
         ScenarioError: anything is wrong with it; nothing has run.
@@ -98,13 +108,16 @@ def load_scenario(
     if isinstance(overrides, Mapping):
         overrides = [f"{key}={_written(value)}" for key, value in overrides.items()]
     path = find_scenario(name_or_path)
-    tables = apply_overrides(load_tables(path), overrides)
+    below = load_tables(path)
+    frames = own_frames(below, index)
+    overrides = [*index_overrides(below, index), *overrides]
+    tables = apply_overrides(below, overrides)
     rules = tables.get(RULES)
     tables = without_marks(tables)
     if rules is not None:
         tables[RULES] = rules  # its marks are for the rulebook that it is laid over
     try:
-        scenario = parse_scenario(tables, str(path), path.stem)
+        scenario = parse_scenario(tables, str(path), path.stem, frames)
     except ScenarioError as error:
         if not error.place:
             raise
@@ -118,20 +131,30 @@ def _written(value: object) -> str:
     return value if isinstance(value, str) else toml_value(value)
 
 
-def parse_scenario(tables: Mapping[str, object], file: str, name: str) -> Scenario:
-    """A scenario from tables (see `load_scenario`); ``file`` opens every message.
+def parse_scenario(
+    tables: Mapping[str, object], file: str, name: str, frames: Mapping[str, PriceTable] = NO_FRAMES
+) -> Scenario:
+    """A scenario from tables (see `load_scenario`); ``file`` opens every message, ``frames`` are
+    prices by instrument that come from no file.
 
     Raises:
         ScenarioError: a field is wrong, missing or unknown.
     """
     try:
-        return _checked(ScenarioReader().struct(ScenarioTables, dict(tables)), tables, file, name)
+        read = ScenarioReader().struct(ScenarioTables, dict(tables))
+        return _checked(read, tables, file, name, frames)
     except SettingFault as fault:
         problem = shortened(fault.problem)
         raise ScenarioError(told(file, "", fault.place, problem), fault.place, problem) from None
 
 
-def _checked(read: ScenarioTables, tables: Mapping[str, object], file: str, name: str) -> Scenario:
+def _checked(
+    read: ScenarioTables,
+    tables: Mapping[str, object],
+    file: str,
+    name: str,
+    frames: Mapping[str, PriceTable],
+) -> Scenario:
     """The scenario of tables of which each is right by itself."""
     rulebook, rulebook_text = read_rulebook(read.rulebook, read.rulebook_overrides, file)
     at_least_one(read.assets, "assets")
@@ -156,7 +179,10 @@ def _checked(read: ScenarioTables, tables: Mapping[str, object], file: str, name
         ]
         for key, spec in instruments.items()
     }
-    _check_time(read.time.plan())
+    indices = with_frames(_indices(read.index, names), frames)
+    asset_prices = _asset_prices(read.asset_prices, assets, collateral)
+    time = time_plan(read.time, [*indices.values(), *asset_prices.values()])
+    _check_time(time)
     return Scenario(
         name=read.name or name,
         title=read.title or name,
@@ -168,9 +194,9 @@ def _checked(read: ScenarioTables, tables: Mapping[str, object], file: str, name
         assets=assets,
         collateral=collateral,
         instruments=instruments,
-        indices=_indices(read.index, names),
-        asset_prices=_asset_prices(read.asset_prices, assets, collateral),
-        time=read.time.plan(),
+        indices=indices,
+        asset_prices=asset_prices,
+        time=time,
         latency=_latency(read.latency),
         fund=read.house.fund,
         backstop=read.house.backstop,

@@ -25,8 +25,11 @@ _WEIGHTS: Final[tuple[Place, ...]] = (
     ("population", "*", "leverage"),
     ("population", "*", "on_call"),
     (RULES, "index", "weights"),
+    ("index", "*", "sources", "*", "columns"),
+    ("asset_prices", "*", "sources", "*", "columns"),
 )
-"""Tables of weights: with a weight of the table below left in, the shares would be others."""
+"""Tables of weights: with a weight of the table below left in, the shares would be others. And the
+columns of a file, which go together."""
 
 _SHAPED: Final[tuple[tuple[Place, str, Place], ...]] = (
     (("index", "*", "sources", "*"), "kind", ()),

@@ -16,6 +16,8 @@ from typing import Final
 _GZIP: Final[bytes] = b"\x1f\x8b"
 _ZIP: Final[bytes] = b"PK\x03\x04"
 _EMPTY_ZIP: Final[bytes] = b"PK\x05\x06"
+_MAX_BYTES: Final[int] = 8_000_000_000
+"""What a zip may say that it unpacks to: twice a month of the busiest contract's trades."""
 _BESIDE: Final[str] = "__MACOSX/"
 """What one system packs beside every file."""
 
@@ -40,7 +42,8 @@ def unpacked(path: Path) -> Iterator[BufferedReader]:
 
     Raises:
         OSError: it cannot be read.
-        PackedError: it is damaged, encrypted, or holds not exactly one file; also while reading.
+        PackedError: it is damaged, encrypted, too large, or holds not exactly one file; also while
+            reading.
     """
     with ExitStack() as stack:
         plain = stack.enter_context(path.open("rb"))
@@ -72,6 +75,8 @@ def _only_member(stack: ExitStack, plain: BufferedReader) -> BufferedReader:
         ]
         if len(names) != 1:
             raise PackedError(f"a zip file with {len(names)} files in it; one is needed")
+        if archive.getinfo(names[0]).file_size > _MAX_BYTES:
+            raise PackedError(f"a zip file that unpacks to more than {_MAX_BYTES:,} bytes")
         return stack.enter_context(BufferedReader(archive.open(names[0])))  # type: ignore[arg-type]
     except RuntimeError as error:  # encrypted, or packed in a way unknown
         raise PackedError(f"a zip file that cannot be read: {error}") from None

@@ -19,6 +19,7 @@ examples:
   seawall run flash_crash --set rulebook_overrides.adl.ranking=pro_rata --out out/pro_rata
   seawall run flash_crash --out out/demo --save-every 5m
   seawall run flash_crash --light
+  seawall run flash_crash --index BTCUSDT-1m-2025-10-10.zip --set instruments.perp.lot=0.0001
   seawall run my_scenario.toml
 
 --set takes any key of a scenario file, dots between the tables; text needs no quotes. A wrong key
@@ -65,6 +66,13 @@ def _add_run(add: Any, commands: Any) -> Any:
         help="replace a value of the scenario, e.g. population.retail.accounts=500 (repeatable)",
     )
     run.add_argument(
+        "--index",
+        type=Path,
+        metavar="FILE",
+        help="prices in the place of the first contract's index; start and duration are the "
+        "file's unless set (seawall data FILE shows what would be read)",
+    )
+    run.add_argument(
         "--save-every",
         metavar="TIME",
         help="save everything each time that much of the scenario's time has passed, e.g. 5m",
@@ -98,7 +106,7 @@ def _run(args: argparse.Namespace) -> int:
 
     # The seed goes the way of every other value, so that it is checked like them.
     overrides = args.set if args.seed is None else [*args.set, f"seed={args.seed}"]
-    scenario = load_scenario(args.scenario, overrides)
+    scenario = load_scenario(args.scenario, overrides, index=args.index)
     if args.light or args.json:
         return _light(args, scenario)
     args.out = args.out or Path("out") / f"{scenario.name}-seed{scenario.seed}"

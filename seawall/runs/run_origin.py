@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from seawall.own_prices import made_of_frames, write_frames
 from seawall.scenario import Scenario
 from seawall.toml_writer import toml_text
 
@@ -18,6 +19,7 @@ def write_origin(directory: Path, scenario: Scenario, seed: int) -> None:
     over the other; the scenario runs again from there."""
     tables: dict[str, Any] = {"name": scenario.name, "seed": seed, "rulebook": RULEBOOK}
     given = with_whole_paths(scenario.tables)
+    write_frames(directory, given, scenario.indices)
     tables |= {key: value for key, value in given.items() if key not in tables}
     head = (
         f"# What this run ran: {scenario.source} with everything it extends and every override.\n"
@@ -38,7 +40,10 @@ def origin_block(scenario: Scenario, seed: int) -> dict[str, Any]:
 
 
 def command_again(scenario: Scenario, seed: int) -> str:
-    """The command line that makes the run once more."""
+    """The command line that makes the run once more; with prices that came from no file, in the
+    run directory, which keeps them."""
+    if made_of_frames(scenario.overrides):
+        return shlex.join(["seawall", "run", SCENARIO, "--seed", str(seed)])
     words = ["seawall", "run", scenario.source, "--seed", str(seed)]
     for override in scenario.overrides:
         if override.partition("=")[0].strip() != "seed":

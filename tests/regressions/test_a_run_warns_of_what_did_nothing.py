@@ -18,6 +18,7 @@ SCENARIO = """
 rulebook = "teaching-default"
 [time]
 warm_up = "20s"
+start = "2025-01-01T00:00:00Z"
 duration = "300s"
 [assets.usd]
 symbol = "USDT"

@@ -288,7 +288,7 @@ def test_a_scenario_that_is_not_toml_names_its_line(
 BROKEN_CSVS: list[tuple[str, str]] = [
     ("", "the file is empty"),
     ("timestamp_us,price\n", "no rows after the header"),
-    ("timestamp,price\n1,100\n", "line 1: column 'timestamp_us' is missing"),
+    ("at,price\n1,100\n", "line 1: column 'timestamp_us' is missing"),
     ("timestamp_us,price\n2,100\n1,100\n", "line 3: timestamp_us 1 is not after"),
     ("timestamp_us,price\n1,100\n2,nan\n", "line 3: price 'nan' must be a finite price above 0"),
     ("timestamp_us,price\n1,-3\n", "line 2: price '-3' must be a finite price above 0"),

@@ -217,11 +217,12 @@ def test_paths_are_relative_to_the_file_and_the_shared_folder_can_move(
         'kind = "trades_csv"\nfile = "../shared/a.csv"',
     )
     path = write(tmp_path, text)
+    start = ["time.start=2025-01-01T00:00:00Z"]  # or the file would say it
     monkeypatch.delenv("SEAWALL_SHARED", raising=False)
-    source = load_scenario(path).indices["perp"].sources[0]
+    source = load_scenario(path, start).indices["perp"].sources[0]
     assert source.file == tmp_path / "../shared/a.csv"
     monkeypatch.setenv("SEAWALL_SHARED", "/elsewhere")
-    assert load_scenario(path).indices["perp"].sources[0].file == Path("/elsewhere/a.csv")
+    assert load_scenario(path, start).indices["perp"].sources[0].file == Path("/elsewhere/a.csv")
 
 
 def test_rulebook_overrides_change_only_what_they_name(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""When a scenario begins and ends: as it says, or as long as its files of prices last."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from engine.settings import SettingFault
+from seawall.index_path import (
+    OF_FILES,
+    YEAR_2025_NS,
+    IndexPlan,
+    TimePlan,
+    TimeTable,
+    source_table,
+)
+from seawall.price_files.candles import widths_ns
+from seawall.price_files.price_table import PriceTable
+from seawall.price_files.shapes import CANDLES
+from seawall.price_files.times import utc
+
+_LEFT_OPEN: Final[tuple[int | None, ...]] = (None, OF_FILES)
+
+
+def time_plan(table: TimeTable, indices: Iterable[IndexPlan]) -> TimePlan:
+    """The plan of the table ``time``. What it leaves open is the stretch that all files of the
+    indices cover, in whole ticks: the first tick is the one in which the last file begins.
+
+    Raises:
+        SettingFault: a time is missing that no file gives, or the files have no stretch in common.
+        ScenarioError: a file is wrong.
+    """
+    start_ns, duration_ns, tick_ns = table.start_ns, table.duration_ns, table.tick_ns
+    files: list[PriceTable] = []
+    if start_ns in _LEFT_OPEN or duration_ns in _LEFT_OPEN:
+        sources = [source for index in indices for source in index.sources]
+        files = [source_table(source) for source in sources if source.file is not None]
+    if not files:
+        _check_without_files(start_ns, duration_ns)
+        start_ns = YEAR_2025_NS if start_ns is None else start_ns
+        return TimePlan(start_ns, table.warm_up_ns, duration_ns or 0, tick_ns)
+    if start_ns is None or start_ns == OF_FILES:
+        first_ns = max(file.times_ns[0] for file in files)
+        start_ns = first_ns - first_ns % tick_ns
+    if duration_ns is None or duration_ns == OF_FILES:
+        end_ns = min(map(_end_ns, files))
+        if end_ns < start_ns:
+            spans = ", ".join(map(_span, files))
+            problem = f"nothing is left from {utc(start_ns)} on that all files cover: {spans}"
+            raise SettingFault("time.start", problem)
+        duration_ns = max(1, (end_ns - start_ns) // tick_ns) * tick_ns
+    return TimePlan(start_ns, table.warm_up_ns, duration_ns, tick_ns)
+
+
+def _span(file: PriceTable) -> str:
+    return f"{file.where} from {utc(file.times_ns[0])} to {utc(_end_ns(file))}"
+
+
+def _check_without_files(start_ns: int | None, duration_ns: int | None) -> None:
+    if start_ns == OF_FILES:
+        raise SettingFault("time.start", "'file' has no meaning here: no source reads a file")
+    if duration_ns == OF_FILES:
+        raise SettingFault("time.duration", "'file' has no meaning here: no source reads a file")
+    if duration_ns is None:
+        raise SettingFault("time.duration", "is missing; it must be given")
+
+
+def _end_ns(file: PriceTable) -> int:
+    """The last price; of a candle, its end."""
+    last_ns = file.times_ns[-1]
+    return last_ns + widths_ns(file.times_ns)[-1] if file.kind == CANDLES else last_ns
