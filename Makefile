@@ -7,11 +7,11 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled coverage mutants course site lint bench bench-long bench-peers bench-scenarios bench-services bench-instructions bench-check clean
+.PHONY: help demo test clients test-compiled coverage mutants course site lint bench bench-long bench-peers bench-scenarios bench-services bench-instructions bench-check clean
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
-PACKAGES := engine gateway matching risk seawall
+PACKAGES := doors engine gateway matching risk seawall
 SOURCES := $(wildcard $(PACKAGES:%=%/*.py) $(PACKAGES:%=%/*/*.py) $(PACKAGES:%=%/*/*/*.py) $(PACKAGES:%=%/*/*.toml))
 TREE := build/tree
 ROUNDS ?= 5
@@ -27,6 +27,8 @@ demo: $(VENV)/.installed ## Run a flash crash and write a report to out/demo
 
 test: $(VENV)/.installed-dev ## Run all tests
 	$(BIN)/python -m pytest
+
+clients: $(VENV)/.installed-clients ## Install the trading libraries that tests drive against the door
 
 # A copy of everything with the compiled modules beside their sources, so that tests and the
 # programs they start find nothing else.
@@ -106,11 +108,15 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,doors]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+$(VENV)/.installed-clients: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[clients]'
 	@touch $@
 
 $(VENV)/.installed-peers: $(VENV)/.installed-dev

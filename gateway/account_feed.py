@@ -28,6 +28,11 @@ class AccountFeed:
         self.lost = 0
         self._behind: dict[int, int] = {}
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether events were asked for that have not come."""
+        return bool(self._behind)
+
     def follow(self, account_ids: list[int]) -> None:
         """A first greeting: learn how far these accounts are."""
         for account_id in account_ids[:MOST_ACCOUNTS]:

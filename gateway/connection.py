@@ -154,6 +154,13 @@ class Connection:
         self._outgoing += frames
         return [number for number, _ in numbered]
 
+    def listen_to(self, accounts: list[int]) -> None:
+        """Take the events of these accounts from now on, and learn how far those new among them
+        are."""
+        self._hello = msgspec.structs.replace(self._hello, accounts=accounts)
+        self.feed.follow([one for one in accounts if one not in self.feed.numbers])
+        self._outgoing.append(encode(self._hello))
+
     def no_welcome(self, timeout_s: float) -> str:
         """What to say when the gateway did not greet back."""
         refusal = f": {self.refusals[-1]}" if self.refusals else ""

@@ -16,6 +16,7 @@ from seawall.data_command import add_data
 from seawall.interrupts import hear_interrupts
 from seawall.lab.lab_arguments import add_lab
 from seawall.operating.admin_arguments import add_admin, add_gateway
+from seawall.operating.door_arguments import add_door
 from seawall.operating.services_arguments import add_services
 from seawall.runs.run_arguments import add_runs
 from seawall.version import __version__, build_words
@@ -91,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_lists(commands)
     add_data(_add, commands)
     add_services(_add, commands)
+    add_door(_add, commands)
     _add_watch(commands)
     add_admin(_add, commands)
     add_lab(_add, commands)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("engine", "matching", "risk", "gateway", "seawall")
+PACKAGES = ("engine", "matching", "risk", "gateway", "doors", "seawall")
 
 USER = """
 from engine.commands import BUY, SubmitOrder

@@ -34,6 +34,9 @@ PEERS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Which component has a link with which: `ServiceConfig.peers`."""
 
+DOOR: Final[str] = "door"
+"""The door for trading programs, a client of the gateway like the clock."""
+
 ONE: Final[str] = "one"
 SEPARATE: Final[str] = "separate"
 """The layouts: gateway, risk, matching and liquidation in one process, or each in its own."""
@@ -126,6 +129,40 @@ class MetricsConfig(msgspec.Struct):
         return self.base_port and self.base_port + order.index(service)
 
 
+class DemoKey(msgspec.Struct):
+    """An API key whose secret stands in the settings: for a first try on this machine, and refused
+    when the door can be reached from elsewhere."""
+
+    key: str
+    secret: str
+    account: int
+
+
+class DoorConfig(msgspec.Struct):
+    """The door for trading programs (`seawall door`), off with port 0.
+
+    ``keys`` is the file of API keys (`seawall keys`). It is a client of the gateway: with client
+    keys it needs one with the rights trade and read for all its accounts (``public`` and
+    ``secret``) and the gateway's public key, in Z85. ``certificate`` and ``certificate_key`` are
+    PEM files for https. Limits of weight are per address, of orders per account, as the venue's.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Whole(0, 65_535)] = 0
+    keys: str = ""
+    demo: list[DemoKey] = []
+    certificate: str = ""
+    certificate_key: str = ""
+    server_public: str = ""
+    public: str = ""
+    secret: str = ""
+    max_weight_per_minute: Annotated[int, Whole(1)] = 2_400
+    max_orders_per_minute: Annotated[int, Whole(1)] = 1_200
+    max_orders_per_10s: Annotated[int, Whole(1)] = 300
+    max_sockets: Annotated[int, Whole(1)] = 1_000
+    max_queued_messages: Annotated[int, Whole(1)] = 1_000
+
+
 class LogConfig(msgspec.Struct):
     """How the services log on stderr: `LOG_TEXT` for lines to read, else structured lines too."""
 
@@ -158,11 +195,12 @@ class ServiceConfig(msgspec.Struct):
     clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
     metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
     log: LogConfig = msgspec.field(default_factory=LogConfig)
+    door: DoorConfig = msgspec.field(default_factory=DoorConfig)
 
     @property
     def has_secrets(self) -> bool:
         """Whether these settings are for the owner's eyes only."""
-        return bool(self.link_keys.secret or self.clock.secret)
+        return bool(self.link_keys.secret or self.clock.secret or self.door.secret)
 
     def market(self) -> MarketConfig:
         """The market to open with."""

@@ -19,7 +19,7 @@ from typing import Final, TextIO
 from engine.events import CommandRejected, Event
 from engine.record.journal_head import JournalHead
 from engine.routing.topology import GATEWAY
-from engine.services.service_config import ALL, CLOCK, ConfigError, ServiceConfig
+from engine.services.service_config import ALL, CLOCK, DOOR, ConfigError, ServiceConfig
 from gateway.door.clock_notes import give_word
 from gateway.door.logs import ServiceLog
 from gateway.host.addresses import check_addresses, check_free, require_safe
@@ -41,6 +41,7 @@ from gateway.serve import (
 )
 from gateway.serve import serve as serve_one
 from seawall.exchange import Exchange
+from seawall.operating.door import require_aiohttp
 from seawall.operating.liveness import Liveness
 from seawall.operating.world_client import world_client
 
@@ -55,6 +56,7 @@ SAY_AGAIN_SECONDS: Final[float] = 60.0
 """Between two tries of a service whose disk is full, and between two lines that say so."""
 
 CLOCK_ONLY: Final[Mapping[str, Sequence[str]]] = {CLOCK: ("gateway.serve", CLOCK)}
+WITH_DOOR: Final[Mapping[str, Sequence[str]]] = {DOOR: ("doors.serve",)}
 
 PATIENCE: Final[int] = 10
 """Restarts of one service in a row, none of which got ready, before `up` gives up."""
@@ -246,6 +248,9 @@ def up(arguments: argparse.Namespace) -> int:
     """
     file = arguments.config or DEFAULTS
     clients = world_client(arguments, file) or CLOCK_ONLY
+    if read_config(arguments.config).door.port:
+        require_aiohttp()
+        clients = {**clients, **WITH_DOOR}
     supervisor = Supervisor(arguments.config, sys.stdout, clients)
     check(supervisor.config, file, opens_market=arguments.scenario is None)
     warning = open_run_directory(Path(supervisor.config.run_dir))

@@ -50,7 +50,7 @@ def _running(add: Any, commands: Any) -> list[Any]:
         metavar="KEY=VALUE",
         help="replace a value of the scenario, as in seawall run (repeatable)",
     )
-    up.set_defaults(action=_from("services", "up"))
+    up.set_defaults(action=action_of("services", "up"))
     serve = add(
         commands,
         "serve",
@@ -62,7 +62,7 @@ def _running(add: Any, commands: Any) -> list[Any]:
         help=f'{ALL}, {CLOCK}; with layout = "separate" {", ".join((*SERVICES, CLOCK))}, and with '
         "matching_shards matching-0, matching-1, ...",
     )
-    serve.set_defaults(action=_from("services", "serve"))
+    serve.set_defaults(action=action_of("services", "serve"))
     return [up, serve]
 
 
@@ -76,7 +76,7 @@ def _past_a_fault(add: Any, commands: Any) -> list[Any]:
     )
     skip.add_argument("--input", type=int, required=True, help="the input `seawall up` named")
     skip.add_argument("--reason", required=True, help="why; it is noted in the journal")
-    skip.set_defaults(action=_from("skip", "skip"))
+    skip.set_defaults(action=action_of("skip", "skip"))
     take_clock = add(
         commands,
         "take-clock",
@@ -84,7 +84,7 @@ def _past_a_fault(add: Any, commands: Any) -> list[Any]:
         "After a restart a wall clock that is far off from what it was is not believed: time goes\n"
         "on as if it had not jumped, and follows it slowly. This takes it as it is.",
     )
-    take_clock.set_defaults(action=_from("services", "take_clock"))
+    take_clock.set_defaults(action=action_of("services", "take_clock"))
     cut = add(
         commands,
         "cut",
@@ -95,7 +95,7 @@ def _past_a_fault(add: Any, commands: Any) -> list[Any]:
     )
     cut.add_argument("--input", type=int, help='the row that is damaged (layout = "one")')
     cut.add_argument("--service", help='the service to make anew (layout = "separate")')
-    cut.set_defaults(action=_from("backup", "cut"))
+    cut.set_defaults(action=action_of("backup", "cut"))
     return [skip, take_clock, cut]
 
 
@@ -108,7 +108,7 @@ def _files(add: Any, commands: Any) -> list[Any]:
         "on from it, put it in the place of the run directory.",
     )
     backup.add_argument("folder", type=Path, help="folder to make")
-    backup.set_defaults(action=_from("backup", "backup"))
+    backup.set_defaults(action=action_of("backup", "backup"))
     verify = add(
         commands,
         "verify",
@@ -121,12 +121,12 @@ def _files(add: Any, commands: Any) -> list[Any]:
     verify.add_argument(
         "folder", type=Path, nargs="?", help="folder to check (default: the run directory)"
     )
-    verify.set_defaults(action=_from("verify", "verify"))
+    verify.set_defaults(action=action_of("verify", "verify"))
     return [backup, verify]
 
 
-def _from(module: str, name: str) -> Callable[[argparse.Namespace], int]:
-    """The action of a command, whose module is imported when the command was given."""
+def action_of(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """The action of a command, whose module in this room is imported when it was given."""
 
     def act(args: argparse.Namespace) -> int:
         status: int = getattr(import_module(f"seawall.operating.{module}"), name)(args)

@@ -1,0 +1,1 @@
+"""What a door remembers: orders, fills, income, trades and candles, in one SQLite file."""

@@ -1,0 +1,418 @@
+"""The orders of the door's accounts, kept up to date from the exchange's events.
+
+Open orders and the last ones that ended are in memory; everything goes to the history file. What
+happened since the last look is a list of changes, from which user streams are told.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from doors.exchange.decimals import rounded
+from doors.history.file import HistoryFile
+from doors.history.records import (
+    ADL,
+    FILLED,
+    LIQUIDATION,
+    OPEN_STATES,
+    PARTLY_FILLED,
+    Amendment,
+    Change,
+    Fill,
+    Income,
+    Order,
+    Submission,
+    usual_submission,
+)
+from engine.commands import BUY, LEG_LONG, LEG_NET, LEG_SHORT, MAX_ORDER_ID, SELL
+from engine.events import (
+    AccountChanged,
+    BalanceChanged,
+    BorrowFeePaid,
+    Deleveraged,
+    Event,
+    FundingPaid,
+    LossSocialised,
+    OrderAccepted,
+    OrderAmended,
+    OrderClosed,
+    OrderFilled,
+    TakenOver,
+)
+from engine.reasons import Reason
+from gateway.protocol import Reply
+from risk.accounts import owner_of
+
+KEPT_ENDED: Final[int] = 10_000
+"""Orders that are over and still in memory."""
+
+FIRST_MADE_ID: Final[int] = 2**61
+"""Ids of orders the exchange has no order for (a takeover, a deleveraging) begin here."""
+
+_ON_ITS_WAY: Final[int] = -1
+"""In the place of the id of an order that has none yet."""
+
+_LATE_FAULTS: Final[tuple[int, ...]] = (
+    Reason.POST_ONLY_WOULD_CROSS,
+    Reason.FOK_NOT_FILLABLE,
+)
+"""Ends in the book that the venue answers with an error: there was no such order."""
+
+
+class Blotter:
+    """Orders by id, and the changes since the last `take_changes`. ``settled`` gives the asset an
+    instrument is settled in and what a lot moves at a tick, in quanta of it."""
+
+    def __init__(self, file: HistoryFile, settled: Callable[[int], tuple[int, int]]) -> None:
+        self._file = file
+        self._settled = settled
+        self._orders: dict[int, Order] = {}
+        self._ended: OrderedDict[int, None] = OrderedDict()
+        self._open: dict[int, dict[int, Order]] = {}
+        self._by_client: dict[tuple[int, str], int] = {}
+        self._expected: dict[int, tuple[int, Submission]] = {}
+        self._changes: list[Change] = []
+        self.settings: dict[tuple[int, int, str], int] = {}
+        self.unattributed: dict[int, None] = {}
+        self._next_made_id = FIRST_MADE_ID
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            OrderAccepted: self._accepted,
+            OrderFilled: self._filled,
+            OrderAmended: self._amended,
+            OrderClosed: self._closed,
+            FundingPaid: self._funding_paid,
+            BorrowFeePaid: self._borrow_fee_paid,
+            BalanceChanged: self._balance_changed,
+            LossSocialised: self._loss_socialised,
+            TakenOver: self._taken_over,
+            Deleveraged: self._deleveraged,
+            AccountChanged: self._account_changed,
+        }
+        self._restore()
+
+    def _restore(self) -> None:
+        states = ", ".join(f"'{state}'" for state in OPEN_STATES)
+        for order in self._file.orders(f"status IN ({states}) ORDER BY order_id", ()):
+            self._orders[order.order_id] = order
+            self._index(order)
+        for account_id, instrument_id, setting, value in self._file.rows("SELECT * FROM settings"):
+            self.settings[account_id, instrument_id, setting] = value
+        [(highest,)] = self._file.rows("SELECT max(order_id) FROM orders")
+        self._next_made_id = max(self._next_made_id, (highest or 0) + 1)
+
+    # looking at it
+
+    def open_orders(self, account_id: int) -> list[Order]:
+        """The open orders of an account, oldest first."""
+        return list(self._open.get(account_id, {}).values())
+
+    def order(self, order_id: int) -> Order | None:
+        """An order of any account that is in memory."""
+        return self._orders.get(order_id)
+
+    def find(self, account_id: int, order_id: int) -> Order | None:
+        """An order of an account, open or over."""
+        order = self._orders.get(order_id)
+        if order is None:
+            found = self._file.orders("order_id = ?", (order_id,))
+            order = found[0] if found else None
+        return order if order is not None and order.account_id == account_id else None
+
+    def find_client(self, account_id: int, client_id: str) -> Order | None:
+        """The last order of an account that a client gave this name."""
+        order_id = self._by_client.get((account_id, client_id), _ON_ITS_WAY)
+        if order_id != _ON_ITS_WAY:
+            return self._orders[order_id]
+        found = self._file.orders(
+            "account_id = ? AND client_id = ? ORDER BY order_id DESC LIMIT 1",
+            (account_id, client_id),
+        )
+        return found[0] if found else None
+
+    def is_open_name(self, account_id: int, client_id: str) -> bool:
+        """Whether an open order has this name, or one that is on its way."""
+        return (account_id, client_id) in self._by_client
+
+    def setting(self, account_id: int, instrument_id: int, name: str) -> int | None:
+        """What an account chose; None where it chose nothing."""
+        return self.settings.get((account_id, instrument_id, name))
+
+    def is_hedged(self, account_id: int) -> bool:
+        """Whether an account is in hedge mode."""
+        return bool(self.setting(account_id, -1, "hedge"))
+
+    # taking in
+
+    def expect(self, request_id: int, account_id: int, submission: Submission) -> None:
+        """A request with an order is about to be sent."""
+        self._expected[request_id] = (account_id, submission)
+        self._by_client.setdefault((account_id, submission.client_id), _ON_ITS_WAY)
+
+    def answered(self, request_id: int, reply: Reply) -> None:
+        """A request was answered; what is in the answer happened. The name of an order that was
+        refused is free again."""
+        account_id, submission = self._expected.pop(request_id, (0, None))
+        for event in reply.events:
+            if type(event) is OrderAccepted:
+                self._begin(event, submission)
+            else:
+                self._handle(event)
+        if submission is not None:
+            name = (account_id, submission.client_id)
+            if self._by_client.get(name) == _ON_ITS_WAY:
+                del self._by_client[name]
+
+    def happened(self, events: Sequence[Event]) -> None:
+        """Take in events of the accounts."""
+        for event in events:
+            self._handle(event)
+
+    def take_changes(self) -> list[Change]:
+        """What happened to orders since the last time. One that was refused in the book after all
+        is as if it had not been there."""
+        changes, self._changes = self._changes, []
+        refused = {
+            change.order.order_id
+            for change in changes
+            if change.order.reason in _LATE_FAULTS and not change.order.filled_lots
+        }
+        return [change for change in changes if change.order.order_id not in refused]
+
+    def attribute(self, order_id: int, submission: Submission) -> None:
+        """Say how a client put an order that was heard of without it."""
+        self.unattributed.pop(order_id, None)
+        order = self._orders.get(order_id)
+        if order is not None:
+            self._by_client.pop((order.account_id, order.client_id), None)
+            order.client_id, order.kind = submission.client_id, submission.kind
+            order.tif = submission.tif
+            order.leg, order.reduce_only = submission.leg, submission.reduce_only
+            order.stp, order.good_till_ns = submission.stp, submission.good_till_ns
+            if order.is_open:
+                self._by_client[order.account_id, order.client_id] = order_id
+            self._file.keep(order)
+
+    def _handle(self, event: Event) -> None:
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    def _accepted(self, event: OrderAccepted) -> None:
+        if event.order_id not in self._orders:
+            self.unattributed[event.order_id] = None
+            self._begin(event, None)
+
+    def _begin(self, event: OrderAccepted, submission: Submission | None) -> None:
+        if event.order_id in self._orders:
+            return
+        put = submission or usual_submission(event.order_id)
+        order = Order(
+            order_id=event.order_id,
+            account_id=event.account_id,
+            instrument_id=event.instrument_id,
+            client_id=put.client_id,
+            side=event.side,
+            kind=put.kind,
+            tif=put.tif,
+            qty_lots=event.qty_lots,
+            price_ticks=event.price_ticks,
+            leg=put.leg,
+            reduce_only=put.reduce_only,
+            stp=put.stp,
+            created_ns=event.time_ns,
+            updated_ns=event.time_ns,
+            good_till_ns=put.good_till_ns,
+        )
+        self._orders[order.order_id] = order
+        self._index(order)
+        self._note(Change("NEW", msgspec.structs.replace(order), event.time_ns))
+
+    def _index(self, order: Order) -> None:
+        self._open.setdefault(order.account_id, {})[order.order_id] = order
+        self._by_client[order.account_id, order.client_id] = order.order_id
+
+    def _note(self, change: Change) -> None:
+        self._changes.append(change)
+        self._file.keep(change.order)
+
+    def _order_of(self, event: OrderFilled | OrderAmended | OrderClosed) -> Order | None:
+        order = self._orders.get(event.order_id)
+        return order or self.find(event.account_id, event.order_id)
+
+    def _filled(self, event: OrderFilled) -> None:
+        order = self._order_of(event)
+        if order is None:
+            if event.order_id <= MAX_ORDER_ID:
+                return
+            order = self._forced(event, LIQUIDATION)
+        if event.trade_id and event.trade_id <= order.last_trade_id:
+            return
+        if order.forced:
+            order.qty_lots = max(order.qty_lots, order.filled_lots + event.qty_lots)
+        order.filled_lots += event.qty_lots
+        order.filled_value += event.qty_lots * event.price_ticks
+        order.last_trade_id = event.trade_id
+        order.updated_ns = event.time_ns
+        order.status = FILLED if order.filled_lots >= order.qty_lots else PARTLY_FILLED
+        fill = Fill(
+            *(event.account_id, event.instrument_id, event.trade_id, event.order_id, event.side),
+            *(event.leg, event.qty_lots, event.price_ticks, event.maker, event.fee_q),
+            *(event.realised_q, event.time_ns),
+        )
+        self._file.keep(fill)
+        self._earned(fill)
+        self._note(Change("TRADE", msgspec.structs.replace(order), event.time_ns, fill))
+        if not order.is_open:
+            self._leave(order)
+
+    def _forced(self, event: OrderFilled, cause: str) -> Order:
+        """An order of the liquidation engine: the first word of it is a fill."""
+        order = Order(
+            order_id=event.order_id,
+            account_id=event.account_id,
+            instrument_id=event.instrument_id,
+            client_id=f"autoclose-{event.order_id}",
+            side=event.side,
+            kind="LIMIT",
+            tif="IOC",
+            qty_lots=event.qty_lots,
+            price_ticks=event.price_ticks,
+            leg=event.leg,
+            reduce_only=True,
+            stp="EXPIRE_MAKER",
+            created_ns=event.time_ns,
+            updated_ns=event.time_ns,
+            forced=cause,
+        )
+        self._orders[order.order_id] = order
+        self._open.setdefault(order.account_id, {})[order.order_id] = order
+        return order
+
+    def _amended(self, event: OrderAmended) -> None:
+        order = self._order_of(event)
+        if order is None:
+            return
+        before = (order.price_ticks, order.qty_lots)
+        order.price_ticks = event.price_ticks
+        order.qty_lots = order.filled_lots + event.remaining_lots
+        order.updated_ns = event.time_ns
+        order.amendments += 1
+        amendment = Amendment(
+            *(order.account_id, order.instrument_id, order.order_id, event.time_ns),
+            *(before[0], order.price_ticks, before[1], order.qty_lots, order.amendments),
+        )
+        self._file.keep(amendment)
+        self._note(Change("AMENDMENT", msgspec.structs.replace(order), event.time_ns))
+
+    def _closed(self, event: OrderClosed) -> None:
+        order = self._order_of(event)
+        if order is None or not order.is_open:
+            return
+        order.end(event.reason, event.time_ns)
+        word = "CANCELED" if order.status == "CANCELED" else "EXPIRED"
+        self._leave(order)
+        self._note(Change(word, msgspec.structs.replace(order), event.time_ns))
+
+    def _leave(self, order: Order) -> None:
+        """It is over; the oldest of those that are leaves memory."""
+        self._open.get(order.account_id, {}).pop(order.order_id, None)
+        name = (order.account_id, order.client_id)
+        if self._by_client.get(name) == order.order_id:
+            del self._by_client[name]
+        self._ended[order.order_id] = None
+        if len(self._ended) > KEPT_ENDED:
+            oldest, _ = self._ended.popitem(last=False)
+            self._orders.pop(oldest, None)
+
+    def _earned(self, fill: Fill) -> None:
+        asset_id = self._settled(fill.instrument_id)[0]
+        for kind, amount_q in (("REALIZED_PNL", fill.realised_q), ("COMMISSION", -fill.fee_q)):
+            if amount_q:
+                self._income(
+                    *(fill.account_id, fill.instrument_id, kind, asset_id, amount_q),
+                    *(fill.time_ns, fill.trade_id),
+                )
+
+    def _income(self, *row: Any) -> None:
+        self._file.keep(Income(*row))
+
+    def _funding_paid(self, event: FundingPaid) -> None:
+        self._of_contract(event, "FUNDING_FEE", event.amount_q)
+
+    def _borrow_fee_paid(self, event: BorrowFeePaid) -> None:
+        self._of_contract(event, "COMMISSION", -event.amount_q)
+
+    def _of_contract(self, event: Any, kind: str, amount_q: int) -> None:
+        asset_id = self._settled(event.instrument_id)[0]
+        account_id = owner_of(event.margin_account_id)
+        self._income(account_id, event.instrument_id, kind, asset_id, amount_q, event.time_ns)
+
+    def _balance_changed(self, event: BalanceChanged) -> None:
+        if event.cause in ("deposit", "withdrawal"):
+            account_id = owner_of(event.margin_account_id)
+            row = (account_id, -1, "TRANSFER", event.asset_id, event.amount_q, event.time_ns)
+            self._income(*row)
+
+    def _loss_socialised(self, event: LossSocialised) -> None:
+        account_id = owner_of(event.margin_account_id)
+        row = (account_id, -1, "INSURANCE_CLEAR", event.asset_id, -event.amount_q, event.time_ns)
+        self._income(*row)
+
+    def _taken_over(self, event: TakenOver) -> None:
+        self._made(event, -event.qty_lots, LIQUIDATION, f"autoclose-{self._next_made_id}")
+
+    def _deleveraged(self, event: Deleveraged) -> None:
+        self._made(event, event.qty_lots, ADL, "adl_autoclose")
+
+    def _made(
+        self, event: TakenOver | Deleveraged, change_lots: int, cause: str, client_id: str
+    ) -> None:
+        """A position changed without an order: tell of it as of one that filled at the price it
+        changed hands for, to the nearest tick."""
+        lots = abs(change_lots)
+        if not lots:
+            return
+        account_id = owner_of(event.margin_account_id)
+        buys = change_lots > 0
+        leg = LEG_NET
+        if self.is_hedged(account_id):
+            leg = LEG_SHORT if buys else LEG_LONG
+        _, unit_q = self._settled(event.instrument_id)
+        value = rounded(abs(event.value_q), unit_q)
+        order_id = self._next_made_id
+        self._next_made_id += 1
+        side = BUY if buys else SELL
+        kind = "LIMIT" if cause == LIQUIDATION else "MARKET"
+        price_ticks = rounded(value, lots)
+        order = Order(
+            order_id=order_id,
+            account_id=account_id,
+            instrument_id=event.instrument_id,
+            client_id=client_id,
+            side=side,
+            kind=kind,
+            tif="IOC",
+            qty_lots=lots,
+            price_ticks=price_ticks,
+            leg=leg,
+            reduce_only=True,
+            stp="EXPIRE_MAKER",
+            created_ns=event.time_ns,
+            updated_ns=event.time_ns,
+            status=FILLED,
+            filled_lots=lots,
+            filled_value=value,
+            forced=cause,
+        )
+        fill = Fill(
+            *(account_id, event.instrument_id, 0, order_id, side, leg, lots, price_ticks),
+            *(False, 0, 0, event.time_ns),
+        )
+        self._note(Change("CALCULATED", order, event.time_ns, fill))
+
+    def _account_changed(self, event: AccountChanged) -> None:
+        key = (event.account_id, event.instrument_id, event.setting)
+        self.settings[key] = event.value
+        self._file.put("settings", (*key, event.value))

@@ -1,0 +1,218 @@
+"""The history file: one SQLite database beside the journals, written behind the events.
+
+Rows wait in memory and are written together, with the numbers of the last events they come from, so
+a door that died goes on behind what is in the file and nothing is counted twice. What can be lost
+can be made again from the journal (`doors.history.rebuild`), but for the texts clients named their
+orders with.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from doors.history.records import (
+    Amendment,
+    Fill,
+    FundingRate,
+    Income,
+    Order,
+    PublicTrade,
+    Submission,
+)
+
+Row = Order | Fill | Income | PublicTrade | FundingRate | Amendment
+
+VERSION: Final[int] = 1
+MOST_WAITING: Final[int] = 500
+"""Rows that wait at most; the next one writes all of them."""
+
+_TABLES: Final[dict[str, type[msgspec.Struct]]] = {
+    "orders": Order,
+    "fills": Fill,
+    "income": Income,
+    "trades": PublicTrade,
+    "funding": FundingRate,
+    "amendments": Amendment,
+}
+
+_KEYS: Final[dict[str, str]] = {
+    "orders": "PRIMARY KEY (order_id)",
+    "fills": "PRIMARY KEY (account_id, instrument_id, trade_id, order_id)",
+    "trades": "PRIMARY KEY (instrument_id, trade_id)",
+    "funding": "PRIMARY KEY (instrument_id, time_ns)",
+}
+
+_OTHERS: Final[tuple[str, ...]] = (
+    "CREATE TABLE candles (series TEXT, instrument_id INTEGER, minute INTEGER, open INTEGER,"
+    " high INTEGER, low INTEGER, close INTEGER, lots INTEGER, value INTEGER, trades INTEGER,"
+    " taker_lots INTEGER, taker_value INTEGER, PRIMARY KEY (series, instrument_id, minute))"
+    " WITHOUT ROWID",
+    "CREATE TABLE submissions (run INTEGER, request_id INTEGER, body BLOB,"
+    " PRIMARY KEY (run, request_id)) WITHOUT ROWID",
+    "CREATE TABLE numbers (account_id INTEGER PRIMARY KEY, last INTEGER)",
+    "CREATE TABLE settings (account_id INTEGER, instrument_id INTEGER, setting TEXT,"
+    " value INTEGER, PRIMARY KEY (account_id, instrument_id, setting)) WITHOUT ROWID",
+    "CREATE INDEX orders_of_account ON orders (account_id, order_id)",
+    "CREATE INDEX orders_of_client ON orders (account_id, client_id)",
+    "CREATE INDEX income_of_account ON income (account_id, time_ns)",
+)
+
+
+class HistoryError(RuntimeError):
+    """The history file cannot be used; the text says why."""
+
+
+class HistoryFile:
+    """`is_new` says that nothing is in it yet: it was not there, or was not a history file.
+
+    Raises:
+        HistoryError: it cannot be opened or made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._waiting: dict[str, list[Sequence[Any]]] = {}
+        self._count = 0
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self.is_new = not self._is_usable()
+            if self.is_new:
+                self.begin_anew()
+        except sqlite3.Error as error:
+            raise HistoryError(f"{path}: {error}") from None
+
+    def _is_usable(self) -> bool:
+        try:
+            [version] = self._database.execute("PRAGMA user_version").fetchone()
+            whole = self._database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        except sqlite3.DatabaseError:
+            return False
+        self._set_up()
+        return bool(version == VERSION) and whole
+
+    def _set_up(self) -> None:
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+
+    def begin_anew(self) -> None:
+        """Throw away what is there and begin with nothing."""
+        self._database.close()
+        for ending in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+        self._database = sqlite3.connect(self.path, isolation_level=None)
+        self._set_up()
+        self._waiting.clear()
+        for table, row in _TABLES.items():
+            columns = ", ".join(row.__struct_fields__)
+            key = f", {_KEYS[table]}" if table in _KEYS else ""
+            self._database.execute(f"CREATE TABLE {table} ({columns}{key})")
+        for statement in _OTHERS:
+            self._database.execute(statement)
+        self._database.execute(f"PRAGMA user_version = {VERSION}")
+
+    def close(self) -> None:
+        """Write what waits and let go."""
+        self.flush()
+        self._database.close()
+
+    # in
+
+    def keep(self, row: Row) -> None:
+        """Put a row in line; one of the same key takes the place of an older one."""
+        self.put(_TABLE_OF[type(row)], msgspec.structs.astuple(row))
+
+    def put(self, table: str, row: Sequence[Any]) -> None:
+        """The same with the columns of a table."""
+        self._waiting.setdefault(table, []).append(row)
+        self._count += 1
+
+    def keep_numbers(self, numbers: Iterable[tuple[int, int]]) -> None:
+        """The last event of each account that the rows in line come from."""
+        for row in numbers:
+            self.put("numbers", row)
+
+    def keep_submissions(self, run: int, rows: Iterable[tuple[int, Submission]]) -> None:
+        """Note at once what is about to be asked for: after a crash it says whose an order is."""
+        for request_id, submission in rows:
+            self.put("submissions", (run, request_id, msgspec.msgpack.encode(submission)))
+        self.flush()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that it should be written now."""
+        return self._count >= MOST_WAITING
+
+    def flush(self) -> None:
+        """Write what waits, as a whole or not at all."""
+        if not self._count:
+            return
+        waiting, self._waiting, self._count = self._waiting, {}, 0
+        self._database.execute("BEGIN")
+        try:
+            for table, rows in waiting.items():
+                marks = ", ".join("?" * len(rows[0]))
+                self._database.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    # out
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query, what waits included."""
+        self.flush()
+        return self._database.execute(statement, values).fetchall()
+
+    def orders(self, where: str, values: Sequence[Any]) -> list[Order]:
+        """Orders; ``where`` is the end of the query."""
+        return [_order(row) for row in self.rows(f"SELECT * FROM orders WHERE {where}", values)]
+
+    def fills(self, where: str, values: Sequence[Any]) -> list[Fill]:
+        """Fills; ``where`` is the end of the query."""
+        found = self.rows(f"SELECT * FROM fills WHERE {where}", values)
+        return [_fill(row) for row in found]
+
+    def income(self, where: str, values: Sequence[Any]) -> list[tuple[int, Income]]:
+        """Income with a number for each row; ``where`` is the end of the query."""
+        found = self.rows(f"SELECT rowid, * FROM income WHERE {where}", values)
+        return [(row[0], Income(*row[1:])) for row in found]
+
+    def amendments(self, where: str, values: Sequence[Any]) -> list[tuple[int, Amendment]]:
+        """Amendments with a number for each row; ``where`` is the end of the query."""
+        found = self.rows(f"SELECT rowid, * FROM amendments WHERE {where}", values)
+        return [(row[0], Amendment(*row[1:])) for row in found]
+
+    def trades(self, where: str, values: Sequence[Any]) -> list[PublicTrade]:
+        """Trade prints; ``where`` is the end of the query."""
+        found = self.rows(f"SELECT * FROM trades WHERE {where}", values)
+        return [PublicTrade(*row) for row in found]
+
+    def numbers(self) -> dict[int, int]:
+        """The last event of each account that is in the file."""
+        return dict(self.rows("SELECT account_id, last FROM numbers"))
+
+    def submission(self, run: int, request_id: int) -> Submission | None:
+        """What was noted of a request."""
+        found = self.rows(
+            "SELECT body FROM submissions WHERE run = ? AND request_id = ?", (run, request_id)
+        )
+        return msgspec.msgpack.decode(found[0][0], type=Submission) if found else None
+
+
+_TABLE_OF: Final = {row: table for table, row in _TABLES.items()}
+
+
+def _fill(row: Sequence[Any]) -> Fill:
+    values = list(row)
+    values[8] = bool(values[8])
+    return Fill(*values)
+
+
+def _order(row: Sequence[Any]) -> Order:
+    order = Order(*row)
+    order.reduce_only = bool(order.reduce_only)
+    return order

@@ -1,0 +1,103 @@
+"""The door as a process: ``python -m doors.serve --config FILE``. What `seawall door` runs."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from doors.app import build_app, tls_of
+from doors.history.file import HistoryError
+from doors.usdm.door import Door
+from engine.services.service_config import DOOR, ConfigError, ServiceConfig
+from gateway.client import NoAnswer
+from gateway.host.run_directory import open_run_directory
+from gateway.serve import READY, UNUSABLE, read_config, stop_with_parent
+
+NO_GATEWAY: Final[int] = 1
+"""Exit code when no gateway answers."""
+
+USUAL_PORT: Final[int] = 8080
+"""Where `seawall door` listens when the settings do not say."""
+
+SHUTDOWN_S: Final[float] = 2.0
+
+
+async def run_door(config: ServiceConfig) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: the keys, the certificate or the address cannot be used.
+        HistoryError: the history file cannot be used.
+        NoAnswer: no gateway answers.
+    """
+    settings = config.door
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    tls = tls_of(settings)
+    door = Door(config)
+    await door.start()
+    runner = web.AppRunner(build_app(door), access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(
+            runner, settings.host, settings.port, ssl_context=tls, shutdown_timeout=SHUTDOWN_S
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise ConfigError(f"door: {where}: {error.strerror}") from None
+        _announce(config, "http" if tls is None else "https")
+        await stopping.wait()
+    finally:
+        await runner.cleanup()
+        await door.close()
+
+
+def _announce(config: ServiceConfig, scheme: str) -> None:
+    settings = config.door
+    print(f"REST and streams at {scheme}://{settings.host}:{settings.port}", flush=True)
+    for demo in settings.demo:
+        text = f"for anyone on this machine: key {demo.key}, secret {demo.secret}, "
+        print(f"DEMONSTRATION KEY {text}account {demo.account}", flush=True)
+    print(f"{DOOR} {READY}", flush=True)
+
+
+def serve(config_path: str | None) -> int:
+    """Run the door until it is told to stop; returns the exit code."""
+    try:
+        config = read_config(config_path)
+        if not config.door.port:
+            config.door.port = USUAL_PORT
+        if not config.door.keys and not config.door.demo:
+            print("no API keys: market data only; seawall keys makes some", flush=True)
+        open_run_directory(Path(config.run_dir))
+        asyncio.run(run_door(config))
+    except (ConfigError, HistoryError, OSError) as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE
+    except NoAnswer as error:
+        print(f"{DOOR}: {error}", file=sys.stderr)
+        return NO_GATEWAY
+    return 0
+
+
+def main() -> int:
+    """Entry point of a child process."""
+    parser = argparse.ArgumentParser(prog="python -m doors.serve")
+    parser.add_argument("--config", help="TOML file with the services' settings")
+    parser.add_argument("--child", action="store_true", help="stop when standard input closes")
+    arguments = parser.parse_args()
+    if arguments.child:
+        stop_with_parent()
+    return serve(arguments.config)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The parameters of a request as text, read one by one with the venue's errors.
+
+They come in the query, in a form in the body, in both, or as JSON over WebSocket; what is not asked
+for is passed over, as at the venue.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from doors.exchange.contracts import Contract, OffGrid
+from doors.usdm.errors import TOO_PRECISE, VenueError, illegal, invalid, missing
+
+MOST_PARAMETERS: Final[int] = 100
+MAX_WHOLE: Final[int] = 2**63 - 1
+
+
+class Parameters:
+    """Text by name."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    @classmethod
+    def of_forms(cls, *forms: bytes) -> "Parameters":
+        """Of a query and a body as they were sent; the later one wins.
+
+        Raises:
+            VenueError: they are no forms, or have too many parameters.
+        """
+        values: dict[str, str] = {}
+        for form in forms:
+            if not form:
+                continue
+            try:
+                text = form.decode("ascii")
+                pairs = parse_qsl(
+                    text,
+                    keep_blank_values=True,
+                    errors="strict",
+                    max_num_fields=MOST_PARAMETERS,
+                )
+            except (UnicodeDecodeError, ValueError):
+                raise VenueError(-1101, "Too many or malformed parameters sent.") from None
+            values.update(pairs)
+        return cls(values)
+
+    def has(self, name: str) -> bool:
+        """Whether it was sent with a value."""
+        return bool(self._values.get(name))
+
+    def text(self, name: str, otherwise: str = "") -> str:
+        """A value, or what stands for it where it was not sent."""
+        return self._values.get(name) or otherwise
+
+    def required(self, name: str) -> str:
+        """A value that must be there.
+
+        Raises:
+            VenueError: it is not.
+        """
+        value = self._values.get(name)
+        if not value:
+            raise missing(name)
+        return value
+
+    def one_of(self, name: str, allowed: Sequence[str], otherwise: str, code: int = 0) -> str:
+        """A word, in upper case.
+
+        Raises:
+            VenueError: it is another one.
+        """
+        word = self.text(name, otherwise).upper()
+        if word not in allowed:
+            raise VenueError(code, f"Invalid {name}.") if code else invalid(name)
+        return word
+
+    def whole(self, name: str, otherwise: int, least: int = 0, most: int = MAX_WHOLE) -> int:
+        """A whole number.
+
+        Raises:
+            VenueError: it is none, or out of range.
+        """
+        text = self._values.get(name)
+        if not text:
+            return otherwise
+        digits = text.removeprefix("-")
+        if not digits.isascii() or not digits.isdigit() or len(digits) > 19:
+            raise illegal(name)
+        number = int(text)
+        if not least <= number <= most:
+            raise invalid(name)
+        return number
+
+    def yes(self, name: str, otherwise: bool = False) -> bool:
+        """True or false, in any case.
+
+        Raises:
+            VenueError: it is neither.
+        """
+        text = self.text(name).lower()
+        if not text:
+            return otherwise
+        if text not in ("true", "false"):
+            raise invalid(name)
+        return text == "true"
+
+    def price_ticks(self, name: str, contract: Contract) -> int:
+        """A price that must be there.
+
+        Raises:
+            VenueError: it is not, or is no price of the contract.
+        """
+        text = self.required(name)
+        try:
+            ticks = contract.ticks_of(text)
+        except OffGrid:
+            raise VenueError(-4014, "Price not increased by tick size.") from None
+        except ValueError:
+            raise illegal(name) from None
+        if ticks <= 0:
+            raise VenueError(-4001, "Price less than or equal to zero.")
+        return _within_wire(ticks, name)
+
+    def lots(self, name: str, contract: Contract) -> int:
+        """A size that must be there.
+
+        Raises:
+            VenueError: it is not, or is no size of the contract.
+        """
+        text = self.required(name)
+        try:
+            lots = contract.lots_of(text)
+        except OffGrid:
+            raise VenueError(*TOO_PRECISE) from None
+        except ValueError:
+            raise illegal(name) from None
+        if lots <= 0:
+            raise VenueError(-4003, "Quantity less than or equal to zero.")
+        return _within_wire(lots, name)
+
+    def amount_q(self, name: str, contract: Contract) -> int:
+        """An amount of the settlement asset that must be there.
+
+        Raises:
+            VenueError: it is not, or is no amount of the asset.
+        """
+        text = self.required(name)
+        try:
+            amount_q = contract.quanta_of(text)
+        except OffGrid:
+            raise VenueError(*TOO_PRECISE) from None
+        except ValueError:
+            raise illegal(name) from None
+        return _within_wire(amount_q, name)
+
+
+def _within_wire(number: int, name: str) -> int:
+    if abs(number) > MAX_WHOLE:
+        raise invalid(name)
+    return number

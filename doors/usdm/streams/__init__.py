@@ -1,0 +1,1 @@
+"""Streams: market data and the events of an account, to any number of subscribers."""
