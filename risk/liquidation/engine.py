@@ -35,7 +35,14 @@ from engine.units import PPB, apply_rate_down
 from risk.accounts import BACKSTOP, FUND
 from risk.liquidation.limits import house_limit_ticks, liquidation_limit_ticks
 from risk.liquidation.liquidation import Liquidation
-from risk.liquidation.policy import CLOSE_POLICIES, MarginedContract, fraction_lots, notional_q
+from risk.liquidation.policy import (
+    CLOSE_POLICIES,
+    Candidate,
+    MarginedContract,
+    fraction_lots,
+    largest_requirement,
+    notional_q,
+)
 from risk.liquidation.ranking import ADL_RANKINGS
 from risk.margin import build_margin_model
 from risk.rulebook import NO_RULES, Rulebook, rulebook_from_json
@@ -249,18 +256,21 @@ class LiquidationEngine(Component):
         rule = self.rulebook.liquidation
         if not facts.positions:
             return False
-        step = self._policy.next_step(self._contracts, facts, self.rulebook, liquidation.target_ppb)
-        lots = step.lots
+        position = self._policy.position(facts)
+        contract = self._contracts[position.instrument_id]
+        lots = self._policy.lots(
+            Candidate(position, contract, facts, self.rulebook, liquidation.target_ppb)
+        )
         if self._policy.paced and rule.cooldown_ns:
             last_ns = self._fraction_ns.get(facts.margin_account_id, -rule.cooldown_ns)
             if self._now_ns < last_ns + rule.cooldown_ns:
                 if rule.after_fraction == "wait":
                     liquidation.wait_until_ns = last_ns + rule.cooldown_ns
                     return True
-                lots = abs(step.position.qty_lots)
-            elif lots < abs(step.position.qty_lots):
+                lots = abs(position.qty_lots)
+            elif lots < abs(position.qty_lots):
                 self._fraction_ns[facts.margin_account_id] = self._now_ns
-        self._send_order(liquidation, step.position, lots)
+        self._send_order(liquidation, position, lots)
         return True
 
     def _close(self, liquidation: Liquidation) -> bool:
@@ -272,7 +282,7 @@ class LiquidationEngine(Component):
         ]
         if not waiting:
             return False
-        position = min(waiting, key=lambda p: (-p.maintenance_q, p.instrument_id, p.leg))
+        position = largest_requirement(waiting)
         liquidation.tried.append((position.instrument_id, position.leg))
         self._send_order(liquidation, position, abs(position.qty_lots))
         return True

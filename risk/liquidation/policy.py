@@ -1,6 +1,6 @@
 """Close policies: which position a liquidation reduces next, and by how much.
 
-Pure functions from the account's facts to one step; each policy is one file in
+Pure functions from the account's facts to a position and its lots; each policy is one file in
 ``risk/liquidation/policies``.
 """
 
@@ -29,14 +29,25 @@ class MarginedContract:
         self.requirement: Requirement = SUM_OF_POSITIONS
 
 
-class Reduction:
-    """Close ``lots`` (positive) of a position."""
+class Candidate:
+    """The position to reduce, with what decides by how much: its contract, its account, the rules,
+    and the equity the account is to reach, in parts per billion of maintenance."""
 
-    __slots__ = ("lots", "position")
+    __slots__ = ("account", "contract", "position", "rulebook", "target_ppb")
 
-    def __init__(self, position: PositionFacts, lots: int) -> None:
+    def __init__(
+        self,
+        position: PositionFacts,
+        contract: MarginedContract,
+        account: AccountFacts,
+        rulebook: Rulebook,
+        target_ppb: int,
+    ) -> None:
         self.position = position
-        self.lots = lots
+        self.contract = contract
+        self.account = account
+        self.rulebook = rulebook
+        self.target_ppb = target_ppb
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -53,14 +64,12 @@ class ClosePolicy(Mechanism):
         self.needs_tiers: Final[bool] = needs_tiers
         self.paced: Final[bool] = paced
 
-    def next_step(
-        self,
-        contracts: dict[int, MarginedContract],
-        facts: AccountFacts,
-        rulebook: Rulebook,
-        target_ppb: int,
-    ) -> Reduction:
-        """The reduction to make now; the account has a position."""
+    def position(self, account: AccountFacts) -> PositionFacts:
+        """Which position is reduced: the one that frees the most margin."""
+        return largest_requirement(account.positions)
+
+    def lots(self, candidate: Candidate) -> int:
+        """How many lots of it are closed now, at least one."""
         raise NotImplementedError
 
 
@@ -74,9 +83,8 @@ def notional_q(contract: MarginedContract, position: PositionFacts) -> int:
     return contract.instrument.notional_q(position.qty_lots, position.mark_ticks)
 
 
-def largest_requirement(facts: AccountFacts) -> PositionFacts:
-    """The position that frees the most margin: highest maintenance, then lowest id."""
-    positions = facts.positions
+def largest_requirement(positions: list[PositionFacts]) -> PositionFacts:
+    """The position with the highest maintenance; of equal ones the lowest id."""
     if len(positions) == 1:
         return positions[0]
     return min(positions, key=lambda p: (-p.maintenance_q, p.instrument_id, p.leg))

@@ -1,14 +1,6 @@
 """Close positions whole, the largest requirement first."""
 
-from engine.internal import AccountFacts
-from risk.liquidation.policy import (
-    CLOSE_POLICIES,
-    ClosePolicy,
-    MarginedContract,
-    Reduction,
-    largest_requirement,
-)
-from risk.rulebook import Rulebook
+from risk.liquidation.policy import CLOSE_POLICIES, Candidate, ClosePolicy
 
 
 class All(ClosePolicy):
@@ -16,16 +8,9 @@ class All(ClosePolicy):
 
     __slots__ = ()
 
-    def next_step(
-        self,
-        contracts: dict[int, MarginedContract],
-        facts: AccountFacts,
-        rulebook: Rulebook,
-        target_ppb: int,
-    ) -> Reduction:
+    def lots(self, candidate: Candidate) -> int:
         """The whole position."""
-        position = largest_requirement(facts)
-        return Reduction(position, abs(position.qty_lots))
+        return abs(candidate.position.qty_lots)
 
 
 CLOSE_POLICIES.add(All("all", words="everything"))

@@ -1,8 +1,7 @@
 """First in, first out: the oldest position is closed whole (Kraken spot)."""
 
-from engine.internal import AccountFacts
-from risk.liquidation.policy import CLOSE_POLICIES, ClosePolicy, MarginedContract, Reduction
-from risk.rulebook import Rulebook
+from engine.internal import AccountFacts, PositionFacts
+from risk.liquidation.policy import CLOSE_POLICIES, Candidate, ClosePolicy
 
 
 class Fifo(ClosePolicy):
@@ -10,16 +9,13 @@ class Fifo(ClosePolicy):
 
     __slots__ = ()
 
-    def next_step(
-        self,
-        contracts: dict[int, MarginedContract],
-        facts: AccountFacts,
-        rulebook: Rulebook,
-        target_ppb: int,
-    ) -> Reduction:
+    def position(self, account: AccountFacts) -> PositionFacts:
         """The oldest position; of equal age the lowest id."""
-        position = min(facts.positions, key=lambda p: (p.opened_ns, p.instrument_id, p.leg))
-        return Reduction(position, abs(position.qty_lots))
+        return min(account.positions, key=lambda p: (p.opened_ns, p.instrument_id, p.leg))
+
+    def lots(self, candidate: Candidate) -> int:
+        """The whole position."""
+        return abs(candidate.position.qty_lots)
 
 
 CLOSE_POLICIES.add(Fifo("fifo", words="the oldest position"))

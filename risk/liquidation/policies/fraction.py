@@ -1,16 +1,12 @@
 """Close a fraction of a position at a time (Hyperliquid, Deribit)."""
 
-from engine.internal import AccountFacts
 from risk.liquidation.policy import (
     CLOSE_POLICIES,
+    Candidate,
     ClosePolicy,
-    MarginedContract,
-    Reduction,
     fraction_lots,
-    largest_requirement,
     notional_q,
 )
-from risk.rulebook import Rulebook
 
 
 class Fraction(ClosePolicy):
@@ -19,20 +15,14 @@ class Fraction(ClosePolicy):
 
     __slots__ = ()
 
-    def next_step(
-        self,
-        contracts: dict[int, MarginedContract],
-        facts: AccountFacts,
-        rulebook: Rulebook,
-        target_ppb: int,
-    ) -> Reduction:
+    def lots(self, candidate: Candidate) -> int:
         """The fraction, rounded up to a lot, or the whole position."""
-        rule = rulebook.liquidation
-        position = largest_requirement(facts)
-        value_q = notional_q(contracts[position.instrument_id], position)
-        if value_q >= rule.fraction_min_notional * facts.asset_unit_q:
-            return Reduction(position, fraction_lots(position, rule.fraction_ppb))
-        return Reduction(position, abs(position.qty_lots))
+        rule = candidate.rulebook.liquidation
+        position = candidate.position
+        value_q = notional_q(candidate.contract, position)
+        if value_q >= rule.fraction_min_notional * candidate.account.asset_unit_q:
+            return fraction_lots(position, rule.fraction_ppb)
+        return abs(position.qty_lots)
 
 
 CLOSE_POLICIES.add(Fraction("fraction", paced=True, words="a share of the position"))

@@ -4,12 +4,10 @@ from engine.internal import AccountFacts, PositionFacts
 from engine.units import Rate, apply_rate_up, magnitude
 from risk.liquidation.policy import (
     CLOSE_POLICIES,
+    Candidate,
     ClosePolicy,
     MarginedContract,
-    Reduction,
-    largest_requirement,
 )
-from risk.rulebook import Rulebook
 
 
 class _Effect:
@@ -73,18 +71,13 @@ class Restore(ClosePolicy):
 
     __slots__ = ()
 
-    def next_step(
-        self,
-        contracts: dict[int, MarginedContract],
-        facts: AccountFacts,
-        rulebook: Rulebook,
-        target_ppb: int,
-    ) -> Reduction:
+    def lots(self, candidate: Candidate) -> int:
         """The fewest lots; the liquidation fee is expected to be lost on them."""
-        position = largest_requirement(facts)
-        contract = contracts[position.instrument_id]
-        _, _, cost_ppb = rulebook.fees.rates_of(contract.symbol)
-        return Reduction(position, restoring_lots(contract, facts, position, target_ppb, cost_ppb))
+        contract = candidate.contract
+        _, _, cost_ppb = candidate.rulebook.fees.rates_of(contract.symbol)
+        return restoring_lots(
+            contract, candidate.account, candidate.position, candidate.target_ppb, cost_ppb
+        )
 
 
 CLOSE_POLICIES.add(Restore("restore", words="just enough to bring the account back"))

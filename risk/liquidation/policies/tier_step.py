@@ -1,15 +1,13 @@
 """Close down to the next lower tier of the margin table (Binance, Bybit)."""
 
-from engine.internal import AccountFacts, PositionFacts
+from engine.internal import PositionFacts
 from risk.liquidation.policy import (
     CLOSE_POLICIES,
+    Candidate,
     ClosePolicy,
     MarginedContract,
-    Reduction,
-    largest_requirement,
     notional_q,
 )
-from risk.rulebook import Rulebook
 
 
 def tier_step_lots(contract: MarginedContract, position: PositionFacts) -> int:
@@ -29,16 +27,9 @@ class TierStep(ClosePolicy):
 
     __slots__ = ()
 
-    def next_step(
-        self,
-        contracts: dict[int, MarginedContract],
-        facts: AccountFacts,
-        rulebook: Rulebook,
-        target_ppb: int,
-    ) -> Reduction:
+    def lots(self, candidate: Candidate) -> int:
         """What lies in the highest tier the position reaches."""
-        position = largest_requirement(facts)
-        return Reduction(position, tier_step_lots(contracts[position.instrument_id], position))
+        return tier_step_lots(candidate.contract, candidate.position)
 
 
 CLOSE_POLICIES.add(TierStep("tier_step", needs_tiers=True, words="down to the next lower tier"))
