@@ -13,6 +13,7 @@ from seawall.market import (
     CollateralView,
     ContractView,
     Market,
+    OrderView,
     PositionView,
     Rejected,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Exchange",
     "LightRun",
     "Market",
+    "OrderView",
     "PositionView",
     "Question",
     "Rejected",

@@ -16,4 +16,5 @@ from seawall.market.views import AccountView as AccountView
 from seawall.market.views import CallView as CallView
 from seawall.market.views import CollateralView as CollateralView
 from seawall.market.views import ContractView as ContractView
+from seawall.market.views import OrderView as OrderView
 from seawall.market.views import PositionView as PositionView

@@ -9,17 +9,16 @@
 | ``deadline_ns`` | ``deadline_s`` seconds from the market's start; None without one |
 | ``instrument_id``, ``asset_id`` | ``contract``, ``asset``: their symbols |
 | ``margin_account_id`` | ``account`` the owner, ``isolated`` whether it is an isolated pot |
-| ``side``, ``leg``, ``reason`` | words |
+| ``side``, ``leg``, ``trigger``, ``reason`` | words |
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 import polars as pl
 
-from engine.commands import BUY
 from engine.events import Event
 from engine.forms import struct_form
 from engine.instruments import AssetSpec
@@ -27,7 +26,7 @@ from engine.reasons import Reason, in_words
 from engine.units import PPB, SECOND_NS
 from risk.accounts import owner_of, pot_of
 from seawall.market.listed import Listed
-from seawall.order_flags import LEG
+from seawall.order_flags import LEG, ORDER_TYPE, SIDE, STP, TIF, TRIGGER, TRIGGER_BY, name_of
 
 Row = dict[str, Any]
 
@@ -44,7 +43,24 @@ _NAMED: Final[tuple[str, ...]] = (
 )
 """Fields with a number in the place of which there is a name, or an owner's account."""
 
-_LEG_NAMES: Final[dict[int, str]] = {number: name.lower() for name, number in LEG.items()}
+_OTHERWISE: Final[dict[str, str]] = {
+    "instrument_id": "contract",
+    "trigger_ticks": "trigger_price",  # ``trigger`` is what an order waits for
+}
+"""Fields whose column has a name of its own."""
+
+_WORDS: Final[dict[str, Mapping[str, int]]] = {
+    "side": SIDE,
+    "taker_side": SIDE,
+    "leg": LEG,
+    "tif": TIF,
+    "stp": STP,
+    "trigger": TRIGGER,
+    "trigger_by": TRIGGER_BY,
+    "order_type": ORDER_TYPE,
+}
+"""Fields that are words."""
+
 _DIGITS: Final[int] = 38
 """What a decimal column of Polars holds."""
 
@@ -71,8 +87,8 @@ def columns_of(name: str) -> list[str]:
     """The columns a field of an event becomes."""
     if name == "margin_account_id":
         return ["account", "isolated"]
-    if name == "instrument_id":
-        return ["contract"]
+    if name in _OTHERWISE:
+        return [_OTHERWISE[name]]
     stem, _, unit = name.rpartition("_")
     if unit in _UNITS or name in _NAMED:
         return [stem]
@@ -83,6 +99,8 @@ def _written(
     event: Any, name: str, value: Any, listed: Listed, refused: Decimal | None
 ) -> tuple[Any, ...]:
     """The values of a field's columns."""
+    if name in _WORDS:
+        return (name_of(value, _WORDS[name]),)
     match name:
         case "margin_account_id":
             return owner_of(value), pot_of(value)[0] < 0
@@ -93,10 +111,6 @@ def _written(
             return (listed.contract_of_id(value).symbol if known else None,)
         case "asset_id" | "margin_asset_id":
             return (listed.asset_of_id(value).symbol,)
-        case "side" | "taker_side":
-            return ("buy" if value == BUY else "sell",)
-        case "leg":
-            return (_LEG_NAMES[value],)
         case "reason":
             return (in_words(value) if value != Reason.NONE else "",)
     match name.rpartition("_")[2]:
@@ -111,7 +125,8 @@ def _written(
         case "ppb":
             return (Decimal(value) / PPB,)
         case "ns":
-            return (Decimal(value) / SECOND_NS if value >= 0 else None,)
+            none = value < 0 or (name == "expire_ns" and value == 0)
+            return (None if none else Decimal(value) / SECOND_NS,)
     return (value,)
 
 

@@ -6,27 +6,17 @@ from typing import Any
 import polars as pl
 
 from engine.commands import (
-    ALL_INSTRUMENTS,
-    BUY,
-    LIMIT,
-    MARKET,
-    MAX_ORDER_ID,
-    SELL,
     AdjustIsolatedMargin,
-    AmendOrder,
-    CancelAll,
-    CancelOrder,
     Deposit,
     OpenAccount,
     SetLeverage,
     SetMarginMode,
     SetPositionMode,
     SetRulebook,
-    SubmitOrder,
     Withdraw,
 )
 from engine.events import Event
-from engine.instruments import AssetSpec, InstrumentSpec
+from engine.instruments import AssetSpec
 from engine.messages import EVENT_TYPES
 from engine.settings import unknown
 from engine.units import from_grid
@@ -34,13 +24,13 @@ from risk.accounts import BACKSTOP, FUND
 from risk.rulebook_file import load_rulebook
 from seawall.market.event_decimals import columns_of_event, frame_of, in_decimals
 from seawall.market.exact import Amount, exact_rules, on_grid
-from seawall.market.venue import Venue
+from seawall.market.trading import Trading
 from seawall.market.views import AccountView, CallView, ContractView, PositionView
-from seawall.order_flags import LEG, STP, TIF, read_choice, read_switch
+from seawall.order_flags import LEG, read_choice, read_switch
 from seawall.scenario_rulebook import read_rulebook
 
 
-class Market(Venue):
+class Market(Trading):
     """Perpetual contracts on a fresh exchange, driven by plain calls.
 
     A market begins with one contract and the asset it settles in; `add_contract` and `add_asset`
@@ -177,114 +167,6 @@ class Market(Venue):
         return self.send(
             AdjustIsolatedMargin(self.time_ns, account_id, instrument_id, leg_number, amount_q)
         )
-
-    def _id(self, contract: str | None) -> int:
-        return self._listed.contract(contract).instrument_id
-
-    # orders
-
-    def buy(
-        self,
-        account_id: int,
-        qty: Amount,
-        price: Amount | None = None,
-        *,
-        contract: str | None = None,
-        tif: str | int = "GTC",
-        post_only: bool = False,
-        reduce_only: bool = False,
-        stp: str | int = "cancel_newest",
-        leg: str | int = "net",
-    ) -> int:
-        """Buy at a limit, or at market without a price; returns the order id.
-
-        ``tif`` is GTC (rests until cancelled), IOC (what does not fill at once is dropped) or FOK
-        (all at once or nothing); ``post_only`` orders never take, ``reduce_only`` ones only close;
-        ``stp``, for orders that meet one of the same account, is cancel_newest, cancel_oldest,
-        cancel_both or decrement; ``leg``, in hedge mode, long or short. The numbers of
-        `engine.commands` are taken as well.
-
-        Raises:
-            ValueError: a figure is no decimal or off its grid, or a flag is none of these.
-            Rejected: the exchange refused the order.
-        """
-        flags = (tif, post_only, reduce_only, stp, leg)
-        return self._order(account_id, BUY, qty, price, contract, *flags)
-
-    def sell(
-        self,
-        account_id: int,
-        qty: Amount,
-        price: Amount | None = None,
-        *,
-        contract: str | None = None,
-        tif: str | int = "GTC",
-        post_only: bool = False,
-        reduce_only: bool = False,
-        stp: str | int = "cancel_newest",
-        leg: str | int = "net",
-    ) -> int:
-        """Sell; see `buy`."""
-        flags = (tif, post_only, reduce_only, stp, leg)
-        return self._order(account_id, SELL, qty, price, contract, *flags)
-
-    def _order(
-        self,
-        account_id: int,
-        side: int,
-        qty: Amount,
-        price: Amount | None,
-        contract: str | None,
-        tif: str | int,
-        post_only: bool,
-        reduce_only: bool,
-        stp: str | int,
-        leg: str | int,
-    ) -> int:
-        spec = self._listed.contract(contract)
-        order = SubmitOrder(
-            self.time_ns,
-            account_id,
-            spec.instrument_id,
-            self.exchange.last_order_id + 1,
-            side,
-            on_grid(qty, spec.lot_size, "qty"),
-            0 if price is None else on_grid(price, spec.tick_size, "price"),
-            order_type=MARKET if price is None else LIMIT,
-            tif=read_choice("tif", tif, TIF),
-            post_only=read_switch("post_only", post_only),
-            reduce_only=read_switch("reduce_only", reduce_only),
-            stp=read_choice("stp", stp, STP),
-            leg=read_choice("leg", leg, LEG),
-        )
-        order_id = self.exchange.next_order_id()
-        self.send(order)
-        return order_id
-
-    def cancel(self, account_id: int, order_id: int) -> list[Event]:
-        """Cancel an order."""
-        return self.send(CancelOrder(self.time_ns, account_id, order_id))
-
-    def cancel_all(self, account_id: int, contract: str | None = None) -> list[Event]:
-        """Cancel every order of an account, in one contract or in all."""
-        instrument_id = ALL_INSTRUMENTS if contract is None else self._id(contract)
-        return self.send(CancelAll(self.time_ns, account_id, instrument_id))
-
-    def amend(self, account_id: int, order_id: int, qty: Amount, price: Amount) -> list[Event]:
-        """Change price and remaining size; only a smaller size alone keeps the place in the row."""
-        spec = self._order_contract(account_id, order_id)
-        lots = on_grid(qty, spec.lot_size, "qty")
-        ticks = on_grid(price, spec.tick_size, "price")
-        return self.send(AmendOrder(self.time_ns, account_id, order_id, ticks, lots))
-
-    def _order_contract(self, account_id: int, order_id: int) -> InstrumentSpec:
-        """The contract of an open order of the account; another's order and none are answered
-        alike, on the grid of the first contract."""
-        if isinstance(order_id, int) and 0 < order_id <= MAX_ORDER_ID:
-            order = self.exchange.risk.core.orders.get(order_id)
-            if order is not None and order.position.account.trader.account_id == account_id:
-                return self._listed.contract_of_id(order.position.listing.instrument_id)
-        return self.instrument
 
     # looking at it
 

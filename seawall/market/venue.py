@@ -10,12 +10,13 @@ from engine.commands import (
     AddInstrument,
     AdvanceTime,
     AmendOrder,
+    AmendTrigger,
     AssetPrice,
     Command,
     Deposit,
     IndexPrice,
 )
-from engine.events import CommandRejected, Event
+from engine.events import CommandRejected, Event, TriggerRefused
 from engine.instruments import INVERSE, LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
 from engine.units import SECOND_NS, to_ppb
 from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
@@ -63,19 +64,20 @@ class Venue:
         self._commands.append(command)
 
     def _record(self, event: Event) -> None:
-        if isinstance(event, CommandRejected):
+        if isinstance(event, CommandRejected | TriggerRefused):
             self._units_refused[len(self.events)] = self._unit_refused(event)
         self.events.append(event)
         self._table.add(event, self.exchange.commands)
 
-    def _unit_refused(self, event: CommandRejected) -> Decimal:
+    def _unit_refused(self, event: CommandRejected | TriggerRefused) -> Decimal:
         """What one of a refusal's figures is worth: of a size a lot, of money a quantum."""
         command = self._commands[-1]
         instrument_id: int = getattr(command, "instrument_id", ALL_INSTRUMENTS)
-        if isinstance(command, AmendOrder):
-            order = self.exchange.risk.core.orders.get(command.order_id)
-            if order is not None:
-                instrument_id = order.position.listing.instrument_id
+        if isinstance(command, AmendOrder | AmendTrigger):
+            spec = self._order_contract(command.account_id, command.order_id)
+            instrument_id = spec.instrument_id
+        if isinstance(event, TriggerRefused):
+            instrument_id = event.instrument_id
         if instrument_id in range(len(self._listed.contracts)):
             if event.reason in IN_LOTS:
                 return self._listed.contract_of_id(instrument_id).lot_size
@@ -83,6 +85,20 @@ class Venue:
         asset_id = getattr(command, "asset_id", 0)
         known = asset_id in range(len(self._listed.assets))
         return self._listed.asset_of_id(asset_id if known else 0).quantum
+
+    def _order_contract(self, account_id: int, order_id: int) -> InstrumentSpec:
+        """The contract of an open order of the account; another's order and none are answered
+        alike, on the grid of the first contract."""
+        trader = self.exchange.risk.core.ledger.traders.get(account_id)
+        if trader is not None:
+            report = self.exchange.risk.reports.orders(trader)
+            for order in report.orders:
+                if order.order_id == order_id:
+                    return self._listed.contract_of_id(order.instrument_id)
+            for waiting in report.triggers:
+                if waiting.order_id == order_id:
+                    return self._listed.contract_of_id(waiting.instrument_id)
+        return self.instrument
 
     # copying: a market is its commands, and a copy has run them again
 

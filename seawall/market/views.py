@@ -62,6 +62,31 @@ class PositionView:
 
 
 @dataclass(frozen=True)
+class OrderView:
+    """An open order, or one that waits for its price.
+
+    ``qty`` is None where it closes the whole position, ``price`` where it will be a market order;
+    ``waits_for`` is stop, take_profit or trailing, with ``by`` the price it looks at and
+    ``fires_at`` where (None: a trailing order that is not active yet); all three are None of an
+    order in the book. ``expires_s`` is in seconds from the market's start, None without an end.
+    """
+
+    order_id: int
+    contract: str
+    leg: str
+    side: str
+    qty: str | None
+    remaining: str | None
+    price: str | None
+    reduce_only: bool
+    state: str
+    expires_s: str | None
+    waits_for: str | None = None
+    by: str | None = None
+    fires_at: str | None = None
+
+
+@dataclass(frozen=True)
 class CallView:
     """A margin call and what came of it; times in seconds from the market's start.
 

@@ -15,6 +15,7 @@ from engine.events import (
     PositionReport,
 )
 from engine.instruments import INVERSE, AssetSpec
+from engine.reports import OrderReport, TriggerReport
 from engine.units import PPB, from_grid, from_ppb
 from risk.accounts import cross_account_id, owner_of
 from seawall.exchange import Exchange
@@ -24,17 +25,16 @@ from seawall.market.views import (
     CallView,
     CollateralView,
     ContractView,
+    OrderView,
     PositionView,
 )
-from seawall.order_flags import LEG
+from seawall.order_flags import LEG, SIDE, TRIGGER, TRIGGER_BY, name_of
 
 _HEALTHY: Final[str] = "healthy"
 _OPEN: Final[str] = "open"
 _NS: Final[Decimal] = Decimal("1e-9")
 _MORE_PLACES: Final[int] = 8
 """Digits of an average entry price beyond the tick's."""
-
-_LEG_NAMES: Final[dict[int, str]] = {number: name.lower() for name, number in LEG.items()}
 
 
 class Window:
@@ -116,7 +116,7 @@ class Window:
 
         return PositionView(
             contract=contract.symbol,
-            leg=_LEG_NAMES[position.leg],
+            leg=name_of(position.leg, LEG),
             isolated=position.isolated,
             leverage=position.leverage,
             qty=from_grid(position.qty_lots, contract.lot_size),
@@ -138,6 +138,52 @@ class Window:
             ticks = -1 / ticks
         step = Decimal(1).scaleb(-_MORE_PLACES)
         return from_grid(round(ticks / Fraction(step)), step * contract.tick_size)
+
+    # orders
+
+    def orders(self, account_id: int) -> list[OrderView]:
+        """The open orders of a trader, then those that wait for their price."""
+        trader = self._exchange.risk.core.ledger.traders[account_id]
+        report = self._exchange.risk.reports.orders(trader)
+        return [*map(self._open_order, report.orders), *map(self._waiting, report.triggers)]
+
+    def _open_order(self, order: OrderReport) -> OrderView:
+        contract = self._listed.contract_of_id(order.instrument_id)
+        return OrderView(
+            order_id=order.order_id,
+            contract=contract.symbol,
+            leg=name_of(order.leg, LEG),
+            side=name_of(order.side, SIDE),
+            qty=from_grid(order.qty_lots, contract.lot_size),
+            remaining=from_grid(order.remaining_lots, contract.lot_size),
+            price=from_grid(order.price_ticks, contract.tick_size),
+            reduce_only=order.reduce_only,
+            state=order.state,
+            expires_s=seconds(order.expire_ns) if order.expire_ns else None,
+        )
+
+    def _waiting(self, order: TriggerReport) -> OrderView:
+        contract = self._listed.contract_of_id(order.instrument_id)
+        qty = None if order.close_position else from_grid(order.qty_lots, contract.lot_size)
+
+        def price(ticks: int) -> str | None:
+            return from_grid(ticks, contract.tick_size) if ticks > 0 else None
+
+        return OrderView(
+            order_id=order.order_id,
+            contract=contract.symbol,
+            leg=name_of(order.leg, LEG),
+            side=name_of(order.side, SIDE),
+            qty=qty,
+            remaining=qty,
+            price=price(order.price_ticks),
+            reduce_only=order.reduce_only or order.close_position,
+            state=order.state,
+            expires_s=seconds(order.expire_ns) if order.expire_ns else None,
+            waits_for=name_of(order.trigger, TRIGGER),
+            by=name_of(order.trigger_by, TRIGGER_BY),
+            fires_at=price(order.fires_ticks),
+        )
 
     # calls
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
+from engine.commands import BY_MARK
 from engine.reasons import Reason
 from seawall import Market, Rejected
 from seawall.market.event_decimals import frame_of
@@ -182,6 +183,108 @@ def test_a_contract_settles_in_another_asset() -> None:
     assert held.entry_price == "42857.14285714"
     assert market.account(trader, asset="BTC").wallet < "1"
     assert (market.account(trader).wallet, market.fund("BTC").wallet) == ("0", "2")
+
+
+# orders that wait, and flags
+
+
+def quoted() -> tuple[Market, int, int]:
+    """A long of two at 100 and a bid for it; the mark is the index."""
+    market = Market(price="100", band="0.3", rules={"mark": {"method": "index"}})
+    maker, trader = market.open_account("100000"), market.open_account("1000")
+    market.sell(maker, "10", "100")
+    market.buy(trader, "2", "100")
+    market.buy(maker, "10", "95")
+    return market, maker, trader
+
+
+@pytest.mark.parametrize("by", ["mark", "INDEX", BY_MARK])
+def test_a_stop_waits_for_its_price_and_closes(by: str | int) -> None:
+    market, _, trader = quoted()
+    order = market.trigger(trader, "sell", None, "97", by=by)
+    (waiting,) = market.orders(trader)
+    assert (waiting.order_id, waiting.waits_for, waiting.fires_at) == (order, "stop", "97")
+    assert (waiting.qty, waiting.price, waiting.side, waiting.state) == (
+        None,
+        None,
+        "sell",
+        "waiting",
+    )
+    market.set_index("96.5")
+    assert market.position(trader) is None
+    fired = market.history("TriggerFired").row(0, named=True)
+    assert (fired["price"], fired["trigger_price"]) == (Decimal("96.5"), 97)
+    accepted = market.history("TriggerAccepted").row(0, named=True)
+    assert (accepted["trigger"], accepted["trigger_price"], accepted["order_type"]) == (
+        "stop",
+        97,
+        "market",
+    )
+
+
+def test_a_trailing_order_follows_the_best_price() -> None:
+    market, _, trader = quoted()
+    market.trigger(trader, "sell", "1", kind="trailing", by="mark", trail_rate="0.05")
+    market.set_index("110")
+    assert market.orders(trader)[0].fires_at == "104.5"
+    market.trigger(trader, "sell", "1", kind="trailing", by="mark", trail="2", price="94")
+    assert market.orders(trader)[1].fires_at == "108"
+
+
+def test_an_order_is_good_for_a_while() -> None:
+    market, _, trader = quoted()
+    market.tick(5)
+    market.buy(trader, "1", "90", good_for="10.5")
+    (resting,) = market.orders(trader)
+    assert (resting.expires_s, resting.price, resting.remaining, resting.waits_for) == (
+        "15.5",
+        "90",
+        "1",
+        None,
+    )
+    market.tick(11)
+    assert market.orders(trader) == []
+    for wrong in ("0", "-1", "1e30"):
+        with pytest.raises(ValueError, match=r"good_for .*: allowed are seconds above 0"):
+            market.buy(trader, "1", "90", good_for=wrong)
+
+
+def test_an_account_trades_with_itself_where_it_wants_to() -> None:
+    market = Market()
+    trader = market.open_account("1000")
+    market.sell(trader, "1", "100")
+    market.buy(trader, "1", "100", stp="none")
+    assert market.history("Trade").height == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        ({"side": "up"}, "side 'up': allowed are 'BUY', 'SELL'"),
+        ({"kind": "limit"}, "kind 'limit': allowed are 'STOP', 'TAKE_PROFIT', 'TRAILING'"),
+        ({"by": "bid"}, "by 'bid': allowed are 'LAST', 'MARK', 'INDEX'"),
+        ({"at": "97.001"}, "at: 97.001 is not a multiple of 0.01"),
+        ({"trail": 0.5}, "trail: 0.5 is a float"),
+    ],
+)
+def test_a_trigger_that_is_none_says_what_is_allowed(
+    flags: dict[str, object], problem: str
+) -> None:
+    market, _, trader = quoted()
+    asked = {"side": "sell", "qty": "1", "at": "97"} | flags
+    with pytest.raises(ValueError, match=problem):
+        market.trigger(trader, **asked)  # type: ignore[arg-type]
+    assert market.orders(trader) == []
+
+
+def test_a_trigger_that_margin_does_not_carry_is_told_in_money() -> None:
+    market, _, trader = quoted()
+    market.trigger(trader, "buy", "300", "101", by="mark")
+    market.set_index("102")
+    refused = market.history("TriggerRefused").row(0, named=True)
+    assert refused["reason"] == "200 insufficient margin"
+    assert refused["required"] > refused["free"] > 900
+    assert market.orders(trader) == []
 
 
 # rules laid over a rulebook
