@@ -108,6 +108,7 @@ COMPILED = [
     "risk/losses/socialisation.py",
     "risk/margin/family.py",
     "risk/margin/model.py",
+    "risk/margin/volatility.py",
     "risk/nearest.py",
     "risk/prices/funding.py",
     "risk/prices/index_price.py",

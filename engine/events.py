@@ -222,6 +222,13 @@ class IndexStale(_Event, frozen=True, array_like=True, tag=True):
     stale: bool
 
 
+class MarginRateChanged(_Event, frozen=True, array_like=True, tag=True):
+    """The initial margin rate of a contract whose margin follows its index's volatility."""
+
+    instrument_id: int
+    rate_ppb: int
+
+
 class FundingSettled(_Event, frozen=True, array_like=True, tag=True):
     """Funding moved between longs and shorts; the residue of rounding went to its account.
 
@@ -496,6 +503,7 @@ Event = (
     | BookLevel
     | MarkUpdated
     | IndexStale
+    | MarginRateChanged
     | FundingSettled
     | BorrowFeePaid
     | FundingPaid

@@ -246,6 +246,13 @@ class HouseInventory(_Internal, frozen=True, array_like=True, tag=True):
     facts: AccountFacts
 
 
+class MarginRate(_Internal, frozen=True, array_like=True, tag=True):
+    """The initial margin rate of a contract whose model follows the index is another one now."""
+
+    instrument_id: int
+    rate_ppb: int
+
+
 # liquidation -> risk
 
 
@@ -327,6 +334,7 @@ Internal = (
     | LiquidationRequired
     | LiquidationReport
     | HouseInventory
+    | MarginRate
     | LiquidateCancel
     | LiquidateOrder
     | LiquidateTakeover

@@ -1,7 +1,7 @@
 """A listed contract as risk sees it: its prices, margin model, holders and frontier."""
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.commands import BY_LAST, BY_MARK, MAX_AMOUNT_Q
 from engine.instruments import Instrument, InstrumentSpec
@@ -68,7 +68,8 @@ class Listing:
     the present one while `keeps_previous_mark`, `rolled_ns` the last time positions were looked at
     for rollover fees, 0 without any. `impact_amount` is the size of the impact prices (0: best
     prices), by the `decimals` of the asset it settles in; `allowance` is what may be borrowed.
-    `triggers` are the trigger orders that wait in it, None while there are none.
+    `triggers` are the trigger orders that wait in it, None while there are none. `meter` renews the
+    rate of a `model` that follows the index.
     """
 
     __slots__ = (
@@ -97,6 +98,7 @@ class Listing:
         "mark_version",
         "max_open_lots",
         "max_ticks",
+        "meter",
         "model",
         "next_funding_ns",
         "open_buy_lots",
@@ -118,6 +120,7 @@ class Listing:
         self.band_low = Rate(PPB - spec.band_ppb)
         self.band_high = Rate(PPB + spec.band_ppb)
         self.model = build_margin_model(spec.margin)
+        self.meter = self.model.new_meter()
         self.default_leverage = min(DEFAULT_LEVERAGE, self.model.max_leverage(1))
         self._spec = spec
         self._decimals = decimals
@@ -191,6 +194,21 @@ class Listing:
             self.previous_mark_ticks = 0
         if not rulebook.borrow.rollover_ns:
             self.rolled_ns = 0
+
+    def sample_index(self, time_ns: int) -> bool:
+        """Take the index for the margin rate if it follows it and a sample is due; whether the
+        model is another one now."""
+        meter = self.meter
+        if meter is None or self.stale or not meter.sample(time_ns, self.index_ticks):
+            return False
+        self.model = self.model.at_rate(meter.rate_ppb)
+        return True
+
+    def restore_meter(self, state: list[Any]) -> None:
+        """Take over a meter's state, and the model at its rate."""
+        assert self.meter is not None
+        self.meter.restore(state)
+        self.model = self.model.at_rate(self.meter.rate_ppb)
 
     def limit_prices(self, max_ticks: int) -> None:
         """Set the highest price, and with it the open interest whose value stays an amount at every

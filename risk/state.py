@@ -170,10 +170,12 @@ def _listing(listing: Listing) -> list[Any]:
 
 def _beyond(listing: Listing) -> list[Any]:
     """What only some rulebooks ask a contract to keep."""
-    if listing.others is None and not listing.keeps_previous_mark and not listing.rolled_ns:
+    meter = [] if listing.meter is None else [listing.meter.state()]
+    kept = listing.keeps_previous_mark or listing.rolled_ns
+    if listing.others is None and not kept and not meter:
         return []
     others = listing.others.state() if listing.others is not None else []
-    return [listing.previous_mark_ticks, others, listing.rolled_ns]
+    return [listing.previous_mark_ticks, others, listing.rolled_ns, *meter]
 
 
 def _trader(trader: Trader) -> list[Any]:
@@ -346,6 +348,8 @@ def _restore_listing(core: RiskCore, row: list[Any]) -> None:
         listing.rolled_ns = row[16]
         if listing.others is not None:
             listing.others.restore(row[15])
+        if listing.meter is not None:
+            listing.restore_meter(row[17])
     core.listings[listing.instrument_id] = listing
 
 

@@ -66,6 +66,7 @@ ROUTES: Final[dict[type, tuple[str, ...]]] = {
     k.LiquidationRequired: (LIQUIDATION,),
     k.LiquidationReport: (LIQUIDATION,),
     k.HouseInventory: (LIQUIDATION,),
+    k.MarginRate: (LIQUIDATION,),
     # liquidation -> risk
     k.LiquidateCancel: (RISK,),
     k.LiquidateOrder: (RISK,),
@@ -100,6 +101,7 @@ SENDERS: Final[dict[type, str]] = {
     k.LiquidationRequired: RISK,
     k.LiquidationReport: RISK,
     k.HouseInventory: RISK,
+    k.MarginRate: RISK,
     k.Fill: MATCHING,
     k.OrderGone: MATCHING,
     k.OrderChanged: MATCHING,

@@ -15,6 +15,7 @@ from engine.events import (
     FundChanged,
     FundingSettled,
     IndexStale,
+    MarginRateChanged,
     MarketReport,
     MarkUpdated,
     OrderAccepted,
@@ -43,6 +44,7 @@ _TOPICS: Final[dict[type, str]] = {
     BookLevel: DEPTH_TOPIC.decode(),
     MarkUpdated: MARK_TOPIC.decode(),
     IndexStale: MARK_TOPIC.decode(),
+    MarginRateChanged: MARK_TOPIC.decode(),
     FundingSettled: FUNDING_TOPIC.decode(),
 }
 _SYSTEM: Final[tuple[type, ...]] = (

@@ -27,6 +27,7 @@ from engine.internal import (
     LiquidateTakeover,
     LiquidationReport,
     LiquidationRequired,
+    MarginRate,
     PositionFacts,
     RulesInForce,
 )
@@ -86,6 +87,7 @@ class LiquidationEngine(Component):
         self._takeovers: deque[int] = deque()
         self._adls: deque[int] = deque()
         self._joined: list[int] = []
+        self._rates: dict[int, int] = {}
         self._busy = 0
         self._running = -1
         self._next_order_id = FIRST_ORDER_ID
@@ -100,6 +102,7 @@ class LiquidationEngine(Component):
             LiquidationRequired: self._start,
             LiquidationReport: self._report,
             HouseInventory: self._dispose,
+            MarginRate: self._set_margin_rate,
         }
 
     def handle(self, message: Any, out: list[Any]) -> None:
@@ -122,6 +125,14 @@ class LiquidationEngine(Component):
         self._contracts[spec.instrument_id] = MarginedContract(
             Instrument(spec), build_margin_model(spec.margin), spec.symbol
         )
+
+    def _set_margin_rate(self, message: MarginRate) -> None:
+        self._take_rate(message.instrument_id, message.rate_ppb)
+
+    def _take_rate(self, instrument_id: int, rate_ppb: int) -> None:
+        contract = self._contracts[instrument_id]
+        contract.model = contract.model.at_rate(rate_ppb)
+        self._rates[instrument_id] = rate_ppb
 
     def _set_rules(self, message: RulesInForce) -> None:
         self._obey(rulebook_from_json(message.rulebook))
@@ -460,8 +471,14 @@ class LiquidationEngine(Component):
                 for key in sorted(self._contracts)
             ],
             self.rulebook.to_json(),
-            *([list(self._joined)] if self._joined else []),
+            *self._beyond(),
         ]
+
+    def _beyond(self) -> list[Any]:
+        """What only some rules leave: who waits to be shared out, margin rates that changed."""
+        if not self._joined and not self._rates:
+            return []
+        return [list(self._joined), sorted([key, rate] for key, rate in self._rates.items())]
 
     def restore(self, state: list[Any]) -> None:
         """Take over what `state` returned."""
@@ -476,4 +493,7 @@ class LiquidationEngine(Component):
         for row in state[10]:
             self._add_contract(msgspec.convert(row, InstrumentSpec))
         self._obey(rulebook_from_json(state[11]))
-        self._joined = list(state[12]) if len(state) > 12 else []
+        if len(state) > 12:
+            self._joined = list(state[12])
+            for instrument_id, rate_ppb in state[13]:
+                self._take_rate(instrument_id, rate_ppb)

@@ -1,8 +1,11 @@
 """The interface of margin models. Models hold a table and no state."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.commands import MAX_AMOUNT_Q
+
+if TYPE_CHECKING:
+    from risk.margin.volatility import VolatilityMeter
 
 
 class MarginModel:
@@ -29,6 +32,14 @@ class MarginModel:
 
     jumps: bool = False
     """Whether `maintenance_q` jumps up at the floor of a tier (`tier_floor_q`)."""
+
+    def new_meter(self) -> "VolatilityMeter | None":
+        """What renews the model's rate from the index; None where nothing does."""
+        return None
+
+    def at_rate(self, rate_ppb: int) -> "MarginModel":
+        """The model at another rate of its meter."""
+        return self
 
     def maintenance_q(
         self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int

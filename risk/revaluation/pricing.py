@@ -7,8 +7,8 @@ the frontier asked who was passed, and when funding falls due.
 from typing import Final
 
 from engine.commands import BY_INDEX, BY_MARK, MAX_AMOUNT_Q, MAX_TICKS, AssetPrice, IndexPrice
-from engine.events import CollateralPriceChanged, IndexStale, MarkUpdated
-from engine.internal import AskImpact, BookTop, HouseInventory, ImpactPrices
+from engine.events import CollateralPriceChanged, IndexStale, MarginRateChanged, MarkUpdated
+from engine.internal import AskImpact, BookTop, HouseInventory, ImpactPrices, MarginRate
 from engine.reasons import Reason
 from risk.accounts import BACKSTOP, FUND, MarginAccount
 from risk.borrowing import Borrowing
@@ -136,6 +136,23 @@ class Pricing:
         self._renew_mark(listing, index_ticks)
         if listing.stale and not listing.index.stale(core.now_ns):
             self._index_is_back(listing)
+        if listing.sample_index(core.now_ns):
+            self._margin_rate_changed(listing)
+
+    def _margin_rate_changed(self, listing: Listing) -> None:
+        """Whoever has a position or an order is looked at again at the new rate."""
+        core = self._core
+        meter = listing.meter
+        assert meter is not None
+        rate_ppb = meter.rate_ppb
+        core.emit(MarginRate(core.now_ns, listing.instrument_id, rate_ppb))
+        core.emit(MarginRateChanged(core.now_ns, listing.instrument_id, rate_ppb))
+        accounts = core.ledger.accounts
+        for account_id in sorted(accounts):
+            account = accounts[account_id]
+            if account.first_position is not None or account.trader.oldest_order is not None:
+                self._watch.refresh(account, widen=True)
+        self._house.check(listing.instrument.settle_asset_id)
 
     def impact_prices(self, message: ImpactPrices) -> None:
         """The book's answer: sample the premium of the impact prices."""

@@ -15,6 +15,7 @@ examples:
   seawall lab adl out/demo                                    every policy on the run's ADL batches
   seawall lab adl out/demo --policies pro_rata,min_max --loop each in a run of its own
   seawall lab waves waves.csv.gz                              policies on a table of waves
+  seawall lab margin BTCUSDT_5m.csv.gz                        tools against procyclical margin
 
 docs/lab.md explains the figures. --json prints them for programs.
 """
@@ -25,13 +26,14 @@ def add_lab(add: Callable[..., Any], commands: Any) -> None:
     lab = add(
         commands,
         "lab",
-        "studies: ADL policies on a run or a table of waves",
+        "studies: ADL policies, tools against procyclical margin",
         "Questions of research, put to runs and tables.",
         _EPILOG,
     )
     what = lab.add_subparsers(dest="what", required=True, metavar="WHAT")
     _add_adl(what)
     _add_waves(what)
+    _add_margin(what)
 
 
 def _add_adl(what: Any) -> None:
@@ -61,6 +63,15 @@ def _add_waves(what: Any) -> None:
     waves.add_argument("file", type=Path, help="CSV file, gzipped or not")
     waves.add_argument("--json", action="store_true", help="as JSON")
     waves.set_defaults(action=_waves)
+
+
+def _add_margin(what: Any) -> None:
+    margin = what.add_parser("margin", help="compare tools against procyclical margin on prices")
+    margin.add_argument(
+        "file", type=Path, help="CSV file of candles with open_time_ms and close, gzipped or not"
+    )
+    margin.add_argument("--json", action="store_true", help="as JSON, with the margin by hour")
+    margin.set_defaults(action=_margin)
 
 
 def _adl(args: argparse.Namespace) -> int:
@@ -118,6 +129,17 @@ def _waves(args: argparse.Namespace) -> int:
         print(msgspec.json.format(msgspec.json.encode(scores), indent=2).decode())
         return 0
     _print_lines(waves_in_words(scores))
+    return 0
+
+
+def _margin(args: argparse.Namespace) -> int:
+    from seawall.lab.margin_tools import hourly_closes, margin_paths, paths_in_words
+
+    paths = margin_paths(hourly_closes(args.file))
+    if args.json:
+        print(msgspec.json.format(msgspec.json.encode(paths), indent=2).decode())
+        return 0
+    _print_lines(paths_in_words(paths))
     return 0
 
 

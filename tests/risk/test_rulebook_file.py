@@ -532,7 +532,7 @@ MISTAKES = {
     "unknown margin model": (
         '[margin]\nmodel = "brackets"',
         '[margin]\nmodel = "span"',
-        ["margin.model (line 51)", "'span' is unknown; allowed are brackets, flat"],
+        ["margin.model (line 51)", "'span' is unknown; allowed are brackets, by_volatility, flat"],
     ),
     "tier without leverage": (
         'tiers = [{ max_leverage = 5, maintenance = "0.1" }]',

@@ -446,10 +446,10 @@ def test_the_backstop_and_the_price_of_collateral_are_shown() -> None:
 
 NO_METRIC = {
     *("OrderAmended", "Trade", "BookLevel", "AccountChanged", "BalanceChanged"),
-    *("FundingPaid", "BorrowFeePaid"),
+    *("FundingPaid", "BorrowFeePaid", "MarginRateChanged"),
     *("AccountReport", "OrdersReport", "MarketReport", "RiskReport"),
 }
-"""Events of one account or order whose sums other metrics show, and answers."""
+"""Events of one account or order whose sums other metrics show, a rate, and answers."""
 
 
 def test_every_kind_of_event_has_a_metric_or_needs_none() -> None:
