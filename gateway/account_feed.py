@@ -8,7 +8,7 @@ what is delivered of that account is left out, because the answer has it too.
 from typing import Final
 
 from engine.events import Event
-from gateway.door.sorting import account_of
+from gateway.door.addressing import account_of
 from gateway.protocol import AccountEvents, EventsRequest
 
 MOST_ACCOUNTS: Final[int] = 200

@@ -16,7 +16,7 @@ from engine.native_message import from_wire
 from engine.routing.bus import Bus
 from engine.routing.component import FunctionComponent, Handler
 from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
-from engine.services.asked import AnswerSink, Asked
+from engine.services.answering import AnsweringRisk, AnswerSink
 from engine.services.away import Away, Gap, closed
 from engine.services.rounds import Answer, Batch, Outcome, Outputs, Round, Unhandled, encode_frame
 from engine.services.shards import Shards, by_instrument
@@ -69,7 +69,7 @@ class Hub:
 
     def _connect(self, handler: Handler) -> None:
         self._later = Later()
-        self._risk = Asked(FunctionComponent(handler), self._later)
+        self._risk = AnsweringRisk(FunctionComponent(handler), self._later)
         away = {
             MATCHING: Away(self._shards.receivers, self._gaps),
             LIQUIDATION: Away(lambda _: (LIQUIDATION,), self._gaps),

@@ -87,7 +87,7 @@ class Budgets:
             self.count("too_many_accounts")
             return f"{named} accounts named; allowed: {MAX_NAMED_ACCOUNTS}, or all"
         if hello.cancel_after_ms > 0 and not may_be_watched:
-            self.count("too_many_watches")
+            self.count("too_many_heartbeats")
             return "too many runs of this client are watched"
         return ""
 

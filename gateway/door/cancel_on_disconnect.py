@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Final
 
-from gateway.door.frames import Watch
+from gateway.door.frames import Heartbeat
 
 MAX_INTERVAL_NS: Final[int] = 86_400_000_000_000
 """Longest interval a client can ask for, one day; more is taken as this."""
@@ -48,10 +48,12 @@ class Heartbeats:
         self._due: list[tuple[int, str]] = []
         self._changed: dict[str, None] = {}
 
-    def restore(self, watches: Iterable[Watch], now_ns: int) -> None:
+    def restore(self, heartbeats: Iterable[Heartbeat], now_ns: int) -> None:
         """After a restart: each watched run counts as heard of just now."""
-        for watch in watches:
-            self._begin(watch.requester, _Watched(watch.interval_ns, now_ns, watch.accounts))
+        for heartbeat in heartbeats:
+            self._begin(
+                heartbeat.requester, _Watched(heartbeat.interval_ns, now_ns, heartbeat.accounts)
+            )
 
     def has_room(self, requester: str) -> bool:
         """Whether a run may be watched, as one more of its client's."""
@@ -60,7 +62,7 @@ class Heartbeats:
         return self._of_client.get(_client_of(requester), 0) < MAX_WATCHES
 
     def greeted(self, requester: str, interval_ns: int, now_ns: int) -> None:
-        """A run greets again, perhaps with another interval; 0 ends its watch."""
+        """A run greets again, perhaps with another interval; 0 ends that."""
         run = self._runs.get(requester)
         if run is None:
             return
@@ -126,14 +128,14 @@ class Heartbeats:
         else:
             del self._of_client[client]
 
-    def take_changes(self) -> list[Watch]:
+    def take_changes(self) -> list[Heartbeat]:
         """What has to be journaled since the last call."""
-        watches: list[Watch] = []
+        heartbeats: list[Heartbeat] = []
         for requester in self._changed:
             run = self._runs.get(requester)
             if run is None:
-                watches.append(Watch(requester, 0, []))
+                heartbeats.append(Heartbeat(requester, 0, []))
             else:
-                watches.append(Watch(requester, run.interval_ns, list(run.accounts)))
+                heartbeats.append(Heartbeat(requester, run.interval_ns, list(run.accounts)))
         self._changed.clear()
-        return watches
+        return heartbeats

@@ -12,10 +12,10 @@ import msgspec
 from engine.events import Event
 from engine.native_message import from_wire, to_wire
 from engine.services.rounds import encode_frame
+from gateway.door.addressing import NOBODY, SEVERAL, Addressing, account_of
 from gateway.door.frames import RawDelivery, RawReplies, decode_answers
 from gateway.door.intake import Done, GatewayPart
 from gateway.door.sessions import Session
-from gateway.door.sorting import NOBODY, SEVERAL, Sorter, account_of
 from gateway.protocol import SEQUENCE_TOPIC, DepthSequence
 
 MAX_ASKERS: Final[int] = 2_000
@@ -127,10 +127,10 @@ class Deliveries:
 
     def public(self, events: list[Event]) -> None:
         """Publish events of matching."""
-        sorter = Sorter()
+        addressing = Addressing()
         for event in events:
-            sorter.publish(event)
-        for topic, happened in sorter.public():
+            addressing.publish(event)
+        for topic, happened in addressing.public():
             self._publish(topic.encode(), encode_frame(happened))
 
     def sequences(self) -> None:

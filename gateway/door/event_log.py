@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from engine.native_message import from_wire
+from gateway.door.addressing import account_of, is_numbered
 from gateway.door.frames import RawOutcome, decode_answers, decode_events
 from gateway.door.kept_aside import EACH, KeptAside
-from gateway.door.sorting import account_of, is_numbered
 
 Span = tuple[int, int]
 """Numbers of the first and the last of some events of an account."""

@@ -18,7 +18,7 @@ EndedRow = tuple[int, int, int, int, int]
 """Account, order id, instrument, remaining size and reason of an order that is over."""
 
 
-class Watch(msgspec.Struct, frozen=True, array_like=True):
+class Heartbeat(msgspec.Struct, frozen=True, array_like=True):
     """What one run of requests asked for: cancel the orders of ``accounts`` after ``interval_ns``
     of silence.
 
@@ -34,7 +34,7 @@ class Intake(msgspec.Struct, frozen=True, array_like=True):
     """One batch with who asked for what, in the order of its commands; ``batch`` is the frame for
     risk.
 
-    ``watches`` are the changes of who is watched for cancel on disconnect.
+    ``heartbeats`` are the changes of who is watched for cancel on disconnect.
     """
 
     number: int
@@ -42,13 +42,13 @@ class Intake(msgspec.Struct, frozen=True, array_like=True):
     next_order_id: int
     parcels: list[ParcelRow]
     batch: bytes
-    watches: list[Watch] = []
+    heartbeats: list[Heartbeat] = []
 
 
-class SortedOutcome(msgspec.Struct, frozen=True, array_like=True):
+class AddressedOutcome(msgspec.Struct, frozen=True, array_like=True):
     """A batch is done. ``direct`` has one list per parcel of the batch and in it one per command:
     what risk said to it at once; ``concerns`` the accounts in each parcel's answers
-    (`gateway.door.sorting`). ``private`` and ``public`` are the events by account and by topic,
+    (`gateway.door.addressing`). ``private`` and ``public`` are the events by account and by topic,
     public ones from an answer too. ``counts`` says how many numbered events each account has in
     answers and ``private`` (`gateway.door.event_log`). ``opened`` and ``ended`` are the orders that
     were accepted and that are over."""
@@ -64,8 +64,8 @@ class SortedOutcome(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RawOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """`SortedOutcome` with its events left in bytes: the answers of a parcel as one, the events of
-    an account or topic as one."""
+    """`AddressedOutcome` with its events left in bytes: the answers of a parcel as one, the events
+    of an account or topic as one."""
 
     number: int
     direct: list[msgspec.Raw]

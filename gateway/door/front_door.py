@@ -153,7 +153,7 @@ class FrontDoor:
         notes = self._clock_notes
         first_ns = max(wall_ns, last_ns) if notes is None else notes.first_ns(last_ns, wall_ns)
         self._time = SteadyClock(self._clock, self._wall_clock, first_ns)
-        self._heartbeats.restore(self._part.watches.values(), self._clock())
+        self._heartbeats.restore(self._part.heartbeats.values(), self._clock())
         waited: list[zmq.Socket[bytes]] = []
         self._porter: Porter | None = None
         if self._keys is not None:
@@ -226,14 +226,14 @@ class FrontDoor:
         self._take_pending(now_ns)
         if drained and not self._pending:
             self._cancel_for_silent(now_ns)
-        watches = self._heartbeats.take_changes()
-        if not self._commands and not watches:
+        heartbeats = self._heartbeats.take_changes()
+        if not self._commands and not heartbeats:
             return []
         number = part.batches + 1
         parcels = self._parcels
         sizes = [len(request_ids) for _, request_ids, _ in parcels]
         batch = encode_frame(Batch(number, self._commands, sizes))
-        intake = Intake(number, self._time_ns, self._next_order_id, parcels, batch, watches)
+        intake = Intake(number, self._time_ns, self._next_order_id, parcels, batch, heartbeats)
         self._commands = []
         self._parcels = []
         return [encode_frame(intake)]

@@ -14,12 +14,13 @@ from engine.native_message import from_wire, ready_for_wire
 from engine.record.service_journal import OUTSIDE
 from engine.routing.topology import RISK
 from engine.services.rounds import Outputs, encode_frame, read_outcome, read_published
+from gateway.door.addressing import address_outcome
 from gateway.door.event_log import EventLog, Span
 from gateway.door.frames import (
+    Heartbeat,
     Intake,
     LevelRow,
     RawOutcome,
-    Watch,
     decode_answers,
     decode_levels,
     intake_decoder,
@@ -28,7 +29,6 @@ from gateway.door.frames import (
 from gateway.door.order_notes import OrderNotes
 from gateway.door.parcels import QUERY, Memory, Parcel
 from gateway.door.runs import Runs, client_and_run
-from gateway.door.sorting import sort_outcome
 from gateway.protocol import DEPTH_TOPIC
 from matching.market_data import DepthBook, DepthSnapshot
 
@@ -67,7 +67,7 @@ class GatewayPart:
         self.clients: dict[str, Runs] = {}
         self.in_flight: dict[int, list[Parcel]] = {}
         self.depth: dict[int, DepthBook] = {}
-        self.watches: dict[str, Watch] = {}
+        self.heartbeats: dict[str, Heartbeat] = {}
         self.events = EventLog(event_bytes)
         self.orders = OrderNotes()
         self._keep = remembered_requests
@@ -111,11 +111,11 @@ class GatewayPart:
             parcel = Parcel(name, request_ids, order_ids)
             parcels.append(parcel)
             self._used(name).begin(parcel)
-        for watch in intake.watches:
-            if watch.accounts:
-                self.watches[watch.requester] = watch
+        for heartbeat in intake.heartbeats:
+            if heartbeat.accounts:
+                self.heartbeats[heartbeat.requester] = heartbeat
             else:
-                self.watches.pop(watch.requester, None)
+                self.heartbeats.pop(heartbeat.requester, None)
         self.in_flight[intake.number] = parcels
         out.append((RISK, intake.batch))
 
@@ -137,7 +137,9 @@ class GatewayPart:
                     f"the outcome of batch {outcome.number} has {len(outcome.direct)} answers "
                     f"to {sum(sizes)} requests"
                 )
-            body = encode_frame(sort_outcome(outcome.number, outcome.direct, outcome.later, sizes))
+            body = encode_frame(
+                address_outcome(outcome.number, outcome.direct, outcome.later, sizes)
+            )
         found: RawOutcome = read_frame(raw_outcome_decoder, body)
         return found
 
@@ -215,8 +217,8 @@ class GatewayPart:
                 for key, book in sorted(self.depth.items())
             ],
             [
-                [watch.requester, watch.interval_ns, watch.accounts]
-                for watch in self.watches.values()
+                [heartbeat.requester, heartbeat.interval_ns, heartbeat.accounts]
+                for heartbeat in self.heartbeats.values()
             ],
             self.events.state(),
             self.orders.state(),
@@ -240,6 +242,6 @@ class GatewayPart:
             key: DepthBook(DepthSnapshot(key, sequence, bids, asks))
             for key, sequence, bids, asks in state[5]
         }
-        self.watches = {row[0]: Watch(*row) for row in state[6]}
+        self.heartbeats = {row[0]: Heartbeat(*row) for row in state[6]}
         self.events.restore(state[7])
         self.orders.restore(state[8])

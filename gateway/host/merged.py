@@ -15,9 +15,9 @@ from engine.native_message import from_wire
 from engine.routing.bus import Bus
 from engine.routing.component import Component, FunctionComponent, Handler
 from engine.routing.topology import GATEWAY, LIQUIDATION, MATCHING, RISK
-from engine.services.asked import Asked
+from engine.services.answering import AnsweringRisk
 from engine.services.rounds import Batch, Outputs, Unhandled, encode_frame
-from gateway.door.sorting import Sorter
+from gateway.door.addressing import Addressing
 
 _batch = msgspec.msgpack.Decoder(Batch)
 
@@ -45,15 +45,15 @@ class MergedHub:
     def __init__(self, members: dict[str, Member]) -> None:
         self.batches_done = 0
         self._members = members
-        self._sorter = Sorter()
+        self._addressing = Addressing()
         self._connect({name: member.taker for name, member in members.items()})
 
     def _connect(self, takers: dict[str, Component | Handler]) -> None:
         risk = takers[RISK]
-        self._risk = Asked(
-            risk if isinstance(risk, Component) else FunctionComponent(risk), self._sorter
+        self._risk = AnsweringRisk(
+            risk if isinstance(risk, Component) else FunctionComponent(risk), self._addressing
         )
-        self._bus = Bus({**takers, RISK: self._risk}, self._sorter)
+        self._bus = Bus({**takers, RISK: self._risk}, self._addressing)
 
     def state(self) -> list[Any]:
         """The number of batches done, and the states of risk, matching and liquidation."""
@@ -87,6 +87,6 @@ class MergedHub:
         except Exception as error:
             raise Unhandled("the engine", self._bus.handling, error) from error
         parcels = batch.parcels or [len(batch.commands)]
-        outcome = self._sorter.outcome(batch.number, self._risk.answers, parcels)
+        outcome = self._addressing.outcome(batch.number, self._risk.answers, parcels)
         self.batches_done = batch.number
         out.append((GATEWAY, encode_frame(outcome)))

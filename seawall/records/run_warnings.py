@@ -29,7 +29,7 @@ _DEFAULT_STALE_NS: Final[int] = 60 * SECOND_NS
 _PRICES_OF_A_CANDLE: Final[int] = 4
 
 
-class SourceWatch:
+class SourceCount:
     """Counts at how many ticks of the path each source of an index was part of it."""
 
     def __init__(self, place: str, plan: IndexPlan, counting: Callable[[int], list[int]]) -> None:

@@ -24,7 +24,7 @@ from seawall.agents.market_maker import MarketMaker
 from seawall.agents.view import Desk, MarketView
 from seawall.interrupts import Interrupts
 from seawall.profiles import draw_population
-from seawall.records.run_warnings import Coverage, Entrants, SourceWatch
+from seawall.records.run_warnings import Coverage, Entrants, SourceCount
 from seawall.records.series import SeriesRecorder
 from seawall.scenario import Scenario
 from seawall.simulating.agenda import Agenda
@@ -172,7 +172,7 @@ class Simulation:
         self._streams = index_streams(self.scenario, self.seed, self._coverage.look)
         self._prices = price_streams(self.scenario, self.seed, self._coverage.look)
         self._open_market(self._streams, self._prices)
-        self._sources = self._source_watches()
+        self._sources = self._source_counts()
         if self._on_ready is not None:
             self._on_ready()
         for stream in (*self._streams.values(), *self._prices.values()):
@@ -234,7 +234,7 @@ class Simulation:
 
     def snapshot(self) -> bytes:
         """Everything but the exchange: who knows, waits for and wants what, and the series."""
-        watches = [watch.state() for watch in self._sources]
+        counts = [count.state() for count in self._sources]
         places = [stream.place for stream in (*self._streams.values(), *self._prices.values())]
         waiting = [
             (at, rank, number, action.row()) for at, rank, number, action in self._agenda.entries()
@@ -247,7 +247,7 @@ class Simulation:
             self._crowd.state(),
             [view.state() for view in self.views.values()],
             self._recorder.state(),
-            watches,
+            counts,
             places,
         ]
         return msgspec.msgpack.encode(state)
@@ -258,7 +258,7 @@ class Simulation:
         Raises:
             ValueError: it is one of another scenario or seed.
         """
-        run, clock, agenda, owners, crowd, views, series, watches, places = msgspec.msgpack.decode(
+        run, clock, agenda, owners, crowd, views, series, counts, places = msgspec.msgpack.decode(
             snapshot
         )
         if run != [self.scenario.name, self.seed]:
@@ -277,8 +277,8 @@ class Simulation:
         for view, row in zip(self.views.values(), views, strict=True):
             view.restore(row)
         self._recorder.restore(series)
-        for watch, row in zip(self._sources, watches, strict=True):
-            watch.restore(row)
+        for count, row in zip(self._sources, counts, strict=True):
+            count.restore(row)
         points = self._restore_streams(places)
         added, waiting = agenda
         entries = [
@@ -320,7 +320,7 @@ class Simulation:
             for account_id, owner in enumerate(self._owners.all, FIRST_TRADER)
             if (not owner.entered if isinstance(owner, MarginTrader) else self._is_idle(owner))
         )
-        counted = [text for watch in self._sources for text in watch.warnings()]
+        counted = [text for count in self._sources for text in count.warnings()]
         return [*self._coverage.warnings, *counted, *self._entrants.warnings()]
 
     def _is_idle(self, agent: Agent) -> bool:
@@ -464,8 +464,8 @@ class Simulation:
             view.on_tick(self.now_ns)
         self._crowd.on_tick()
         if self.now_ns > plan.start_ns:
-            for watch in self._sources:
-                watch.look(self.now_ns)
+            for count in self._sources:
+                count.look(self.now_ns)
         if self._samples and self._ticks % max(1, output.sample_ns // plan.tick_ns) == 0:
             self._recorder.sample(self.now_ns)
         if self._samples and self._ticks % max(1, output.ratio_sample_ns // plan.tick_ns) == 0:
@@ -473,16 +473,16 @@ class Simulation:
         self._ticks += 1
         self.schedule(self.now_ns + plan.tick_ns, ticking, RANK_CLOCK)
 
-    def _source_watches(self) -> list[SourceWatch]:
+    def _source_counts(self) -> list[SourceCount]:
         scenario, market = self.scenario, self.market
-        watches = []
+        counts = []
         for name, plan in scenario.indices.items():
             counting = partial(market.index_sources, scenario.instruments[name].instrument_id)
-            watches.append(SourceWatch(f"index.{name}", plan, counting))
+            counts.append(SourceCount(f"index.{name}", plan, counting))
         for name, plan in scenario.asset_prices.items():
             counting = partial(market.price_sources, scenario.assets[name].asset_id)
-            watches.append(SourceWatch(f"asset_prices.{name}", plan, counting))
-        return watches
+            counts.append(SourceCount(f"asset_prices.{name}", plan, counting))
+        return counts
 
 
 def simulate(

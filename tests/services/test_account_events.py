@@ -26,9 +26,9 @@ from engine.services.rounds import encode_frame
 from gateway.account_feed import AccountFeed
 from gateway.async_client import AsyncClient
 from gateway.client import Client, fresh_run
+from gateway.door.addressing import account_of, address_outcome, is_numbered
 from gateway.door.event_log import MAX_EVENTS, EventLog
 from gateway.door.frames import RawOutcome, raw_outcome_decoder
-from gateway.door.sorting import account_of, is_numbered, sort_outcome
 from gateway.protocol import AccountEvents, EventsRequest
 from tests.services.processes import PATIENCE_SECONDS, Processes
 from tests.services.streams import RULEBOOKS, START_NS, Stream, opening
@@ -61,7 +61,7 @@ def outcomes(seed: int) -> list[tuple[RawOutcome, dict[int, list[Event]]]]:
             if account_of(event) >= 0 and is_numbered(event):
                 told.setdefault(account_of(event), []).append(event)
         sizes = [len(outcome.direct)]
-        body = encode_frame(sort_outcome(outcome.number, outcome.direct, outcome.later, sizes))
+        body = encode_frame(address_outcome(outcome.number, outcome.direct, outcome.later, sizes))
         found.append((raw_outcome_decoder.decode(body), told))
     return found
 
@@ -95,7 +95,7 @@ def test_the_numbers_are_without_a_gap_and_the_last_events_are_kept(seed: int, k
 
 def told(number: int, *events: Event) -> RawOutcome:
     """The outcome of a batch of one command that was answered with some events."""
-    body = encode_frame(sort_outcome(number, [list(events)], [], [1]))
+    body = encode_frame(address_outcome(number, [list(events)], [], [1]))
     found: RawOutcome = raw_outcome_decoder.decode(body)
     return found
 

@@ -11,7 +11,7 @@ from engine.reasons import Reason
 from engine.routing.topology import GATEWAY
 from gateway.client import Client
 from gateway.door.cancel_on_disconnect import Heartbeats
-from gateway.door.frames import Watch
+from gateway.door.frames import Heartbeat
 from tests.services.processes import Processes, replayed_hash
 from tests.services.streams import RULEBOOKS, START_NS, opening
 
@@ -101,23 +101,23 @@ def test_an_account_is_journaled_once_and_forgotten_when_its_run_is_silent() -> 
     beats.traded("ann/1", 50, 100, now_ns=10)
     beats.traded("ann/1", 50, 101, now_ns=20)
     beats.traded("ann/1", 50, 100, now_ns=30)
-    assert beats.take_changes() == [Watch("ann/1", 50, [100, 101])]
+    assert beats.take_changes() == [Heartbeat("ann/1", 50, [100, 101])]
     beats.traded("ann/1", 50, 100, now_ns=30)
     assert beats.take_changes() == []
     beats.heard("ann/1", 40)
     assert beats.take_silent(90) == {}
     assert beats.take_silent(91) == {"ann/1": [100, 101]}
-    assert beats.take_changes() == [Watch("ann/1", 0, [])]
+    assert beats.take_changes() == [Heartbeat("ann/1", 0, [])]
     assert beats.take_silent(1_000) == {}
 
 
 def test_a_restored_run_has_its_whole_interval_to_come_back() -> None:
     beats = Heartbeats()
-    beats.restore([Watch("ann/1", 50, [100]), Watch("bob/2", 50, [102])], now_ns=1_000)
+    beats.restore([Heartbeat("ann/1", 50, [100]), Heartbeat("bob/2", 50, [102])], now_ns=1_000)
     assert beats.take_silent(1_050) == {}
     beats.greeted("bob/2", 500, 1_050)
     assert beats.take_silent(1_051) == {"ann/1": [100]}
-    assert beats.take_changes() == [Watch("bob/2", 500, [102]), Watch("ann/1", 0, [])]
+    assert beats.take_changes() == [Heartbeat("bob/2", 500, [102]), Heartbeat("ann/1", 0, [])]
     beats.greeted("bob/2", 0, 1_060)
     assert beats.take_silent(10_000) == {}
-    assert beats.take_changes() == [Watch("bob/2", 0, [])]
+    assert beats.take_changes() == [Heartbeat("bob/2", 0, [])]

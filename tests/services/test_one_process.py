@@ -17,8 +17,8 @@ from engine.routing.topology import GATEWAY, MATCHING
 from engine.services.rounds import Batch, Unhandled, encode_frame
 from engine.services.service_config import ALL, ONE, SEPARATE, SERVICES, ConfigError, parse_config
 from gateway.client import Client
-from gateway.door.frames import SortedOutcome
-from gateway.door.sorting import NOBODY, account_of
+from gateway.door.addressing import NOBODY, account_of
+from gateway.door.frames import AddressedOutcome
 from gateway.host.merged import MergedHub
 from gateway.host.parts import RiskHolder
 from seawall.exchange import Exchange
@@ -34,12 +34,12 @@ def merged_hub() -> MergedHub:
     return RiskHolder().merged_hub(publish_depth=True)
 
 
-def hand_in(hub: MergedHub, number: int, commands: list[c.Command]) -> SortedOutcome:
+def hand_in(hub: MergedHub, number: int, commands: list[c.Command]) -> AddressedOutcome:
     out: list[tuple[str, Any]] = []
     hub.handle(GATEWAY, encode_frame(Batch(number, commands)), out)
     [(receiver, body)] = out
     assert receiver == GATEWAY
-    outcome = msgspec.msgpack.decode(body, type=SortedOutcome)
+    outcome = msgspec.msgpack.decode(body, type=AddressedOutcome)
     assert outcome.number == number
     assert [len(answers) for answers in outcome.direct] == ([len(commands)] if commands else [0])
     return outcome
@@ -57,7 +57,7 @@ def test_a_merged_hub_equals_the_bus(seed: int) -> None:
     rng = random.Random(seed)
     batches = cut(Stream(seed, RULEBOOKS[seed % 3]).take(500), rng, (1, 3, 20, 200)[seed % 4])
     hub = merged_hub()
-    outcomes: list[SortedOutcome] = []
+    outcomes: list[AddressedOutcome] = []
     for number, batch in enumerate(batches, start=1):
         outcomes.append(hand_in(hub, number, batch))
         if rng.random() < 0.05:

@@ -28,8 +28,8 @@ from engine.events import (
 )
 from engine.messages import EVENT_TYPES
 from engine.native_message import ready_for_wire
-from engine.services.asked import AnswerSink
-from gateway.door.frames import EndedRow, OpenedRow, SortedOutcome
+from engine.services.answering import AnswerSink
+from gateway.door.frames import AddressedOutcome, EndedRow, OpenedRow
 from gateway.protocol import DEPTH_TOPIC, FUNDING_TOPIC, MARK_TOPIC, SYSTEM_TOPIC, TRADE_TOPIC
 from risk.accounts import owner_of
 
@@ -79,7 +79,7 @@ def _kind_of(event_type: type) -> int:
 _KINDS: Final[dict[type, int]] = {found: _kind_of(found) for found in EVENT_TYPES}
 
 
-class Sorter(AnswerSink):
+class Addressing(AnswerSink):
     """Collects the events of one batch until its `outcome` is taken.
 
     ``concerns`` has an entry per answer: the account whose events are in it, `NOBODY` or
@@ -157,7 +157,7 @@ class Sorter(AnswerSink):
 
     def outcome(
         self, number: int, direct: list[list[Any]], parcels: Sequence[int]
-    ) -> SortedOutcome:
+    ) -> AddressedOutcome:
         """All of it, ready for the wire, as the outcome of a batch with these answers, of so many
         to each parcel; begins anew."""
         answers: list[list[list[Any]]] = []
@@ -171,7 +171,7 @@ class Sorter(AnswerSink):
         private = [(who, ready_for_wire(events)) for who, events in self.private.items()]
         public = [(topic, ready_for_wire(events)) for topic, events in self.public()]
         counts = list(self._counts.items())
-        outcome = SortedOutcome(
+        outcome = AddressedOutcome(
             *(number, answers, concerns, private, public, counts),
             *(self._opened, self._ended),
         )
@@ -223,13 +223,13 @@ def account_of(event: Any) -> int:
     return _owner(event) if kind == _OF_MARGIN_ACCOUNT else NOBODY
 
 
-def sort_outcome(
+def address_outcome(
     number: int, direct: list[list[Any]], later: list[Any], parcels: Sequence[int]
-) -> SortedOutcome:
+) -> AddressedOutcome:
     """The outcome of a batch with its events by receiver."""
-    sorter = Sorter()
+    addressing = Addressing()
     for events in direct:
-        sorter.answer(events)
+        addressing.answer(events)
     for event in later:
-        sorter.publish(event)
-    return sorter.outcome(number, direct, parcels)
+        addressing.publish(event)
+    return addressing.outcome(number, direct, parcels)

@@ -14,7 +14,7 @@ class AnswerSink(Sink):
         raise NotImplementedError
 
 
-class Asked(Component):
+class AnsweringRisk(Component):
     """Risk, with what it says to a command at once kept for its sender.
 
     The commands of a batch are the first messages that risk hears of it. ``answers`` has a list for

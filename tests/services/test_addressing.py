@@ -11,8 +11,8 @@ from engine.commands import Command
 from engine.native_message import from_wire
 from engine.routing.topology import GATEWAY
 from engine.services.rounds import Batch, encode_frame
-from gateway.door.frames import SortedOutcome
-from gateway.door.sorting import NOBODY, SEVERAL, account_of, sort_outcome
+from gateway.door.addressing import NOBODY, SEVERAL, account_of, address_outcome
+from gateway.door.frames import AddressedOutcome
 from gateway.host.parts import RiskHolder
 from tests.services.streams import RULEBOOKS, Stream
 from tests.services.test_rounds import cut
@@ -26,10 +26,12 @@ def sizes_of(count: int, rng: random.Random) -> list[int]:
     return sizes
 
 
-def outcome_of(hub: Any, number: int, commands: list[Command], sizes: list[int]) -> SortedOutcome:
+def outcome_of(
+    hub: Any, number: int, commands: list[Command], sizes: list[int]
+) -> AddressedOutcome:
     out: list[tuple[str, bytes]] = []
     hub.handle(GATEWAY, encode_frame(Batch(number, commands, sizes)), out)
-    return msgspec.msgpack.decode(out[0][1], type=SortedOutcome)
+    return msgspec.msgpack.decode(out[0][1], type=AddressedOutcome)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -46,7 +48,7 @@ def test_answers_are_put_together_by_parcel(seed: int) -> None:
         assert list(chain.from_iterable(found.direct)) == whole.direct[0]
         assert (found.private, found.public) == (whole.private, whole.public)
         assert (
-            sort_outcome(
+            address_outcome(
                 number, [from_wire(events) for events in whole.direct[0]], [], sizes
             ).concerns
             == found.concerns
