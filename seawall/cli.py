@@ -18,6 +18,7 @@ from seawall.lab.lab_arguments import add_lab
 from seawall.operating.admin_arguments import add_admin, add_gateway
 from seawall.operating.door_arguments import add_door
 from seawall.operating.services_arguments import add_services
+from seawall.results_command import add_results
 from seawall.runs.run_arguments import add_runs
 from seawall.version import __version__, build_words
 
@@ -90,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_calc(commands)
     _add_lists(commands)
+    add_results(_add, commands)
     add_data(_add, commands)
     add_services(_add, commands)
     add_door(_add, commands)

@@ -71,7 +71,7 @@ def test_every_command_line_of_the_readme_runs(
     assert load_run("out/demo").summary["accounts"] == 54
     commands = [words[1] for words in lines]
     assert sorted(dict.fromkeys(commands)) == sorted(
-        ["run", "replay", "report", "calc", "rulebooks", "scenarios"]
+        ["run", "replay", "report", "results", "data", "calc", "rulebooks", "scenarios"]
     )
 
 

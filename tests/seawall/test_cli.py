@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,7 @@ def test_overwrite_replaces_a_run_and_nothing_else(
 
 
 BAD_RUNS: list[tuple[list[str], list[str]]] = [
-    (["run", "nosuch"], ["nosuch: no such scenario file", "built in: flash_crash"]),
+    (["run", "nosuch"], ["nosuch: no such scenario file", "built in: collateral_crash, flash"]),
     (["run", "flash_crsh"], ["did you mean 'flash_crash'?"]),
     (["run", "no/such/file.toml"], ["no/such/file.toml: no such scenario file"]),
     (
@@ -465,3 +466,18 @@ def test_a_run_does_not_load_what_only_services_need() -> None:
     """ZeroMQ takes longer to load than the rest of the command line."""
     loads = "import sys, seawall.cli, seawall.runs.run; sys.exit('zmq' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
+
+
+def test_results_are_a_table_that_adds_up(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["results", str(run_dir)]) == EXIT_OK
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["USDT", "accounts", "liquidated", "deleveraged", "paid", "in", "result"]
+    results = {line[:18].strip(): Decimal(line.split()[-1].replace(",", "")) for line in lines}
+    assert {"retail", "makers", "insurance fund", "bad debt", "total"} <= set(results)
+    assert results.pop("total") == 0
+    assert abs(sum(results.values())) < Decimal("0.1")  # each is rounded to cents
+    assert main(["results", str(run_dir), "--json"]) == EXIT_OK
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows][-1] == "total"
