@@ -119,7 +119,7 @@ def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_run_leaves_the_files_and_nothing_else_beside_it(run_dir: Path) -> None:
     names = sorted(path.name for path in run_dir.iterdir())
-    tables = [EVENTS, "series.parquet", "margin_ratio.parquet"]
+    tables = [EVENTS, "accounts.parquet", "series.parquet", "margin_ratio.parquet"]
     rules = ["scenario.toml", "rulebook.toml"]
     assert names == sorted([SUMMARY, JOURNAL, REPORT, *tables, *rules])
     assert [path.name for path in run_dir.parent.iterdir()] == [run_dir.name]
