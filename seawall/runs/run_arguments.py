@@ -30,8 +30,7 @@ A run that fails or is interrupted leaves nothing behind, unless it is saved on 
 
 _CONTINUE_EPILOG: Final[str] = """\
 DIR is what --out was; the unfinished run is kept beside it, in DIR.unfinished. The run ends with
-the state hash, commands and events with which it would have ended. Files of prices that the
-scenario reads must be what they were.
+the state hash, commands and events with which it would have ended.
 
 example:
   seawall run flash_crash --out out/demo --save-every 5m     killed on the way, or interrupted

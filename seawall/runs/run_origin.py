@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from seawall.toml_writer import toml_text
 
 SCENARIO: Final[str] = "scenario.toml"
 RULEBOOK: Final[str] = "rulebook.toml"
+_FILE_KEYS: Final[tuple[str, ...]] = ("file", "ccxt_file")
+"""Keys of a scenario whose values are paths."""
 
 
 def write_origin(directory: Path, scenario: Scenario, seed: int) -> None:
@@ -57,8 +60,25 @@ def with_whole_paths(tables: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in tables.items():
         if isinstance(value, Mapping):
             result[key] = with_whole_paths(value)
-        elif key in ("file", "ccxt_file") and isinstance(value, str):
+        elif key in _FILE_KEYS and isinstance(value, str):
             result[key] = str(Path(value).resolve())
         else:
             result[key] = value
     return result
+
+
+def file_hashes(tables: Mapping[str, Any]) -> dict[str, str]:
+    """The hash of every file that the tables name, by its whole path.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    found: dict[str, str] = {}
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            found |= file_hashes(value)
+        elif key in _FILE_KEYS and isinstance(value, str):
+            path = Path(value).resolve()
+            with path.open("rb") as file:
+                found[str(path)] = file_digest(file, "blake2b").hexdigest()
+    return found

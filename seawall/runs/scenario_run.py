@@ -21,7 +21,7 @@ from seawall.records.recorder import Recorder
 from seawall.records.series import PERCENTILES
 from seawall.report import rebuild_report, save_series
 from seawall.runs.run_directory import RunDirectory
-from seawall.runs.run_origin import SCENARIO, origin_block
+from seawall.runs.run_origin import SCENARIO, file_hashes, origin_block
 from seawall.scenario import Scenario, load_scenario
 from seawall.simulating.simulation import Simulation
 from seawall.simulating.simulation_result import SimulationResult
@@ -36,6 +36,7 @@ AT_REST_NS: Final[int] = 2**63 - 1
 SOURCE: Final[str] = "source"
 OVERRIDES: Final[str] = "overrides"
 SAVE_EVERY: Final[str] = "save_every_ns"
+FILES: Final[str] = "files"
 """Names in the journal's header."""
 
 
@@ -167,6 +168,7 @@ def journal_header(scenario: Scenario, save_every_ns: int = 0) -> dict[str, str]
         SOURCE: scenario.source,
         OVERRIDES: msgspec.json.encode(scenario.overrides).decode(),
         SAVE_EVERY: str(save_every_ns),
+        FILES: msgspec.json.encode(file_hashes(scenario.tables) if save_every_ns else {}).decode(),
         "publish_depth": str(int(scenario.output.publish_depth)),
         "latency": "" if latency is None else msgspec.json.encode(latency).decode(),
     }
@@ -176,8 +178,8 @@ def saved_scenario(directory: Path, header: Mapping[str, str]) -> Scenario:
     """The scenario of a run that was saved, as it was asked for.
 
     Raises:
-        ValueError: another version saved it.
-        ScenarioError: a file it reads is not what it was.
+        ValueError: another version saved it, or a file it reads is not what it was.
+        ScenarioError: such a file is missing.
     """
     version = header["seawall_version"]
     if version != __version__:
@@ -186,6 +188,10 @@ def saved_scenario(directory: Path, header: Mapping[str, str]) -> Scenario:
             f"it; this is {__version__}"
         )
     scenario = load_scenario(directory / SCENARIO)
+    hashes = file_hashes(scenario.tables)
+    for file, before in msgspec.json.decode(header[FILES], type=dict[str, str]).items():
+        if hashes.get(file) != before:
+            raise ValueError(f"{file}: is not what it was when the run began")
     overrides = msgspec.json.decode(header[OVERRIDES], type=tuple[str, ...])
     return msgspec.structs.replace(scenario, source=header[SOURCE], overrides=overrides)
 

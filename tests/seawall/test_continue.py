@@ -230,6 +230,23 @@ def test_what_cannot_be_gone_on_with_is_told(
         assert told in refused(go_on, capsys)
 
 
+def test_prices_that_changed_are_not_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, prices = tmp_path / "run", tmp_path / "prices.csv"
+    start_ms = 1_735_689_600_000
+    rows = [f"{start_ms + 1_000 * second},{100 - second / 20}" for second in range(180)]
+    prices.write_text("\n".join(["time_ms,price", *rows]))
+    source = f"index.perp.sources.beta={{kind='trades_csv', file='{prices}'}}"
+    arguments = ["run", SMALL, "--out", str(out), *SAVED, "--set", source]
+    killed(SAVING, 3, *arguments)
+    prices.write_text("\n".join(["time_ms,price", *rows[:-1]]))
+    told = f"{prices}: is not what it was when the run began"
+    assert told in refused(["continue", str(out)], capsys)
+    prices.write_text("\n".join(["time_ms,price", *rows]))
+    assert main(["continue", str(out)]) == EXIT_OK
+
+
 @pytest.mark.parametrize(
     ("every", "told"),
     [
