@@ -1,13 +1,15 @@
 """The web application of the door: who answers which path, and how it is bound."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from aiohttp import web
 
 from doors.usdm.door import Door
 from doors.usdm.rest import Rest
+from doors.usdm.streams.socket import Sockets, StreamDoor, names_in
+from doors.usdm.websocket_api import PATH, ApiDoor
 from engine.services.service_config import ConfigError, DoorConfig
 
 MAX_BODY_BYTES: Final[int] = 65_536
@@ -18,7 +20,6 @@ Mount = Callable[[web.Application, Door], None]
 MOUNTS: Final[list[Mount]] = []
 """What else is served at the same address."""
 
-
 DOOR: Final = web.AppKey("door", Door)
 
 
@@ -28,7 +29,26 @@ def build_app(door: Door) -> web.Application:
     app[DOOR] = door
     for mount in MOUNTS:
         mount(app, door)
-    app.router.add_route("*", "/{path:.*}", Rest(door).answer)
+    sockets = Sockets(door.config.door.max_sockets)
+    rest, streams, api = Rest(door), StreamDoor(door, sockets), ApiDoor(door, sockets)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return await rest.answer(request)
+        if request.path.startswith(PATH):
+            return await api.serve(request)
+        named = names_in(request)
+        if named is None:
+            return web.Response(status=404, text="no stream at this address")
+        return await streams.serve(request, *named)
+
+    async def running(_: web.Application) -> AsyncIterator[None]:
+        streams.start()
+        yield
+        await streams.stop()
+
+    app.router.add_route("*", "/{path:.*}", answer)
+    app.cleanup_ctx.append(running)
     return app
 
 

@@ -79,6 +79,10 @@ class DepthBook:
         best_first = reversed(lots) if side == BUY else iter(lots)
         return [(price, lots[price]) for price in islice(best_first, levels or None)]
 
+    def lots_at(self, side: int, price_ticks: int) -> int:
+        """Lots at a price, 0 if there are none."""
+        return self._lots[side].get(price_ticks, 0)
+
     def best_bid_ticks(self) -> int:
         """Highest bid, 0 if there is none."""
         bids = self._lots[BUY]

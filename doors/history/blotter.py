@@ -6,12 +6,13 @@ happened since the last look is a list of changes, from which user streams are t
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from doors.exchange.decimals import rounded
 from doors.history.file import HistoryFile
+from doors.history.positions import Positions
 from doors.history.records import (
     ADL,
     FILLED,
@@ -24,6 +25,7 @@ from doors.history.records import (
     Income,
     Order,
     Submission,
+    forced_submission,
     usual_submission,
 )
 from engine.commands import BUY, LEG_LONG, LEG_NET, LEG_SHORT, MAX_ORDER_ID, SELL
@@ -34,6 +36,7 @@ from engine.events import (
     Deleveraged,
     Event,
     FundingPaid,
+    LiquidationEnded,
     LossSocialised,
     OrderAccepted,
     OrderAmended,
@@ -43,7 +46,7 @@ from engine.events import (
 )
 from engine.reasons import Reason
 from gateway.protocol import Reply
-from risk.accounts import owner_of
+from risk.accounts import cross_account_id, isolated_account_id, owner_of
 
 KEPT_ENDED: Final[int] = 10_000
 """Orders that are over and still in memory."""
@@ -61,13 +64,23 @@ _LATE_FAULTS: Final[tuple[int, ...]] = (
 """Ends in the book that the venue answers with an error: there was no such order."""
 
 
-class Blotter:
-    """Orders by id, and the changes since the last `take_changes`. ``settled`` gives the asset an
-    instrument is settled in and what a lot moves at a tick, in quanta of it."""
+class Terms(NamedTuple):
+    """What has to be known of an instrument: the asset it is settled in, what a lot moves at a tick
+    in quanta of it, and its mark."""
 
-    def __init__(self, file: HistoryFile, settled: Callable[[int], tuple[int, int]]) -> None:
+    asset_id: int
+    unit_q: int
+    mark_ticks: int
+
+
+class Blotter:
+    """Orders by id, and the changes since the last `take_changes`. ``terms`` has what has to be
+    known of an instrument."""
+
+    def __init__(self, file: HistoryFile, terms: Callable[[int], Terms]) -> None:
         self._file = file
-        self._settled = settled
+        self._terms = terms
+        self.positions: Final = Positions(file)
         self._orders: dict[int, Order] = {}
         self._ended: OrderedDict[int, None] = OrderedDict()
         self._open: dict[int, dict[int, Order]] = {}
@@ -88,6 +101,7 @@ class Blotter:
             LossSocialised: self._loss_socialised,
             TakenOver: self._taken_over,
             Deleveraged: self._deleveraged,
+            LiquidationEnded: self._liquidation_ended,
             AccountChanged: self._account_changed,
         }
         self._restore()
@@ -201,13 +215,17 @@ class Blotter:
 
     def _accepted(self, event: OrderAccepted) -> None:
         if event.order_id not in self._orders:
-            self.unattributed[event.order_id] = None
+            if event.order_id <= MAX_ORDER_ID:
+                self.unattributed[event.order_id] = None
             self._begin(event, None)
 
     def _begin(self, event: OrderAccepted, submission: Submission | None) -> None:
         if event.order_id in self._orders:
             return
         put = submission or usual_submission(event.order_id)
+        forced = ""
+        if event.order_id > MAX_ORDER_ID:
+            put, forced = forced_submission(event.order_id), LIQUIDATION
         order = Order(
             order_id=event.order_id,
             account_id=event.account_id,
@@ -224,6 +242,7 @@ class Blotter:
             created_ns=event.time_ns,
             updated_ns=event.time_ns,
             good_till_ns=put.good_till_ns,
+            forced=forced,
         )
         self._orders[order.order_id] = order
         self._index(order)
@@ -243,14 +262,8 @@ class Blotter:
 
     def _filled(self, event: OrderFilled) -> None:
         order = self._order_of(event)
-        if order is None:
-            if event.order_id <= MAX_ORDER_ID:
-                return
-            order = self._forced(event, LIQUIDATION)
-        if event.trade_id and event.trade_id <= order.last_trade_id:
+        if order is None or (event.trade_id and event.trade_id <= order.last_trade_id):
             return
-        if order.forced:
-            order.qty_lots = max(order.qty_lots, order.filled_lots + event.qty_lots)
         order.filled_lots += event.qty_lots
         order.filled_value += event.qty_lots * event.price_ticks
         order.last_trade_id = event.trade_id
@@ -262,33 +275,12 @@ class Blotter:
             *(event.realised_q, event.time_ns),
         )
         self._file.keep(fill)
+        lots = event.position_lots
+        self.positions.set(event.account_id, event.instrument_id, event.leg, lots)
         self._earned(fill)
         self._note(Change("TRADE", msgspec.structs.replace(order), event.time_ns, fill))
         if not order.is_open:
             self._leave(order)
-
-    def _forced(self, event: OrderFilled, cause: str) -> Order:
-        """An order of the liquidation engine: the first word of it is a fill."""
-        order = Order(
-            order_id=event.order_id,
-            account_id=event.account_id,
-            instrument_id=event.instrument_id,
-            client_id=f"autoclose-{event.order_id}",
-            side=event.side,
-            kind="LIMIT",
-            tif="IOC",
-            qty_lots=event.qty_lots,
-            price_ticks=event.price_ticks,
-            leg=event.leg,
-            reduce_only=True,
-            stp="EXPIRE_MAKER",
-            created_ns=event.time_ns,
-            updated_ns=event.time_ns,
-            forced=cause,
-        )
-        self._orders[order.order_id] = order
-        self._open.setdefault(order.account_id, {})[order.order_id] = order
-        return order
 
     def _amended(self, event: OrderAmended) -> None:
         order = self._order_of(event)
@@ -327,7 +319,7 @@ class Blotter:
             self._orders.pop(oldest, None)
 
     def _earned(self, fill: Fill) -> None:
-        asset_id = self._settled(fill.instrument_id)[0]
+        asset_id = self._terms(fill.instrument_id).asset_id
         for kind, amount_q in (("REALIZED_PNL", fill.realised_q), ("COMMISSION", -fill.fee_q)):
             if amount_q:
                 self._income(
@@ -345,7 +337,7 @@ class Blotter:
         self._of_contract(event, "COMMISSION", -event.amount_q)
 
     def _of_contract(self, event: Any, kind: str, amount_q: int) -> None:
-        asset_id = self._settled(event.instrument_id)[0]
+        asset_id = self._terms(event.instrument_id).asset_id
         account_id = owner_of(event.margin_account_id)
         self._income(account_id, event.instrument_id, kind, asset_id, amount_q, event.time_ns)
 
@@ -361,44 +353,79 @@ class Blotter:
         self._income(*row)
 
     def _taken_over(self, event: TakenOver) -> None:
-        self._made(event, -event.qty_lots, LIQUIDATION, f"autoclose-{self._next_made_id}")
+        account_id = owner_of(event.margin_account_id)
+        client_id = f"autoclose-{self._next_made_id}"
+        self._made(event, account_id, -event.qty_lots, event.value_q, LIQUIDATION, client_id)
 
     def _deleveraged(self, event: Deleveraged) -> None:
-        self._made(event, event.qty_lots, ADL, "adl_autoclose")
+        account_id = owner_of(event.margin_account_id)
+        self._made(event, account_id, event.qty_lots, event.value_q, ADL, "adl_autoclose")
+
+    def _liquidation_ended(self, event: LiquidationEnded) -> None:
+        """What a bankrupt account still held was closed against others: only they were told. It is
+        told here as closed at the mark, less each position's share of what the account gave up."""
+        if event.partial:
+            return
+        account_id = owner_of(event.margin_account_id)
+        left = [
+            (instrument_id, leg, lots, lots * terms.mark_ticks * terms.unit_q)
+            for instrument_id, leg, lots in self.positions.held(account_id)
+            if lots and self._is_in(event.margin_account_id, instrument_id, leg)
+            for terms in (self._terms(instrument_id),)
+        ]
+        whole_q = sum(abs(value_q) for *_, value_q in left)
+        for instrument_id, leg, lots, value_q in left:
+            given_q = rounded(event.adl_q * abs(value_q), whole_q) if whole_q else 0
+            client_id = f"autoclose-{self._next_made_id}"
+            closed = _Closed(event.time_ns, instrument_id, leg)
+            self._made(closed, account_id, -lots, value_q + given_q, LIQUIDATION, client_id)
+
+    def _is_in(self, margin_account_id: int, instrument_id: int, leg: int) -> bool:
+        """Whether a position is in a pot."""
+        account_id = owner_of(margin_account_id)
+        if self.setting(account_id, instrument_id, "isolated"):
+            return margin_account_id == isolated_account_id(account_id, instrument_id, leg)
+        asset_id = self._terms(instrument_id).asset_id
+        return margin_account_id == cross_account_id(account_id, asset_id)
 
     def _made(
-        self, event: TakenOver | Deleveraged, change_lots: int, cause: str, client_id: str
+        self,
+        event: "TakenOver | Deleveraged | _Closed",
+        account_id: int,
+        change_lots: int,
+        value_q: int,
+        cause: str,
+        client_id: str,
     ) -> None:
         """A position changed without an order: tell of it as of one that filled at the price it
         changed hands for, to the nearest tick."""
         lots = abs(change_lots)
         if not lots:
             return
-        account_id = owner_of(event.margin_account_id)
         buys = change_lots > 0
         leg = LEG_NET
         if self.is_hedged(account_id):
             leg = LEG_SHORT if buys else LEG_LONG
-        _, unit_q = self._settled(event.instrument_id)
-        value = rounded(abs(event.value_q), unit_q)
+        terms = self._terms(event.instrument_id)
+        value = rounded(abs(value_q), terms.unit_q)
+        self.positions.add(account_id, event.instrument_id, leg, change_lots)
         order_id = self._next_made_id
         self._next_made_id += 1
-        side = BUY if buys else SELL
-        kind = "LIMIT" if cause == LIQUIDATION else "MARKET"
+        put = forced_submission(order_id)
         price_ticks = rounded(value, lots)
         order = Order(
             order_id=order_id,
             account_id=account_id,
             instrument_id=event.instrument_id,
             client_id=client_id,
-            side=side,
-            kind=kind,
-            tif="IOC",
+            side=BUY if buys else SELL,
+            kind=put.kind if cause == LIQUIDATION else "MARKET",
+            tif=put.tif,
             qty_lots=lots,
             price_ticks=price_ticks,
             leg=leg,
             reduce_only=True,
-            stp="EXPIRE_MAKER",
+            stp=put.stp,
             created_ns=event.time_ns,
             updated_ns=event.time_ns,
             status=FILLED,
@@ -407,7 +434,7 @@ class Blotter:
             forced=cause,
         )
         fill = Fill(
-            *(account_id, event.instrument_id, 0, order_id, side, leg, lots, price_ticks),
+            *(account_id, event.instrument_id, 0, order_id, order.side, leg, lots, price_ticks),
             *(False, 0, 0, event.time_ns),
         )
         self._note(Change("CALCULATED", order, event.time_ns, fill))
@@ -416,3 +443,11 @@ class Blotter:
         key = (event.account_id, event.instrument_id, event.setting)
         self.settings[key] = event.value
         self._file.put("settings", (*key, event.value))
+
+
+class _Closed(NamedTuple):
+    """A position that is no more, without an event of its own."""
+
+    time_ns: int
+    instrument_id: int
+    leg: int

@@ -52,6 +52,8 @@ _OTHERS: Final[tuple[str, ...]] = (
     " WITHOUT ROWID",
     "CREATE TABLE submissions (run INTEGER, request_id INTEGER, body BLOB,"
     " PRIMARY KEY (run, request_id)) WITHOUT ROWID",
+    "CREATE TABLE positions (account_id INTEGER, instrument_id INTEGER, leg INTEGER,"
+    " lots INTEGER, PRIMARY KEY (account_id, instrument_id, leg)) WITHOUT ROWID",
     "CREATE TABLE numbers (account_id INTEGER PRIMARY KEY, last INTEGER)",
     "CREATE TABLE settings (account_id INTEGER, instrument_id INTEGER, setting TEXT,"
     " value INTEGER, PRIMARY KEY (account_id, instrument_id, setting)) WITHOUT ROWID",

@@ -165,6 +165,11 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     fill: Fill | None = None
 
 
+def forced_submission(order_id: int) -> Submission:
+    """What to say of an order of the liquidation engine."""
+    return Submission(f"autoclose-{order_id}", "LIMIT", "IOC", LEG_NET, True, "EXPIRE_MAKER")
+
+
 def usual_submission(order_id: int) -> Submission:
     """What to say of an order that did not come through a door."""
     return Submission(f"web_{order_id}", "LIMIT", "GTC", LEG_NET, False, "EXPIRE_MAKER")

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from doors.exchange.contracts import Contract, Listed
 from doors.exchange.decimals import plain
 from doors.exchange.link import Link
-from doors.history.blotter import Blotter
+from doors.history.blotter import Blotter, Terms
 from doors.history.candles import INDEX, MARK, Candles
 from doors.history.file import HistoryFile
 from doors.history.records import Change, FundingRate, Order, PublicTrade, Submission
@@ -83,6 +83,9 @@ class Audience(Protocol):
     def listed(self, instrument_ids: list[int]) -> None:
         """These are new."""
 
+    def unheard(self, listen_key: str) -> None:
+        """A listen key is over."""
+
 
 class Door:
     """The state of a door. ``clock`` is the wall clock in nanoseconds.
@@ -99,7 +102,7 @@ class Door:
         self.limits: Final = Limits(config.door, clock)
         self.listed: Final = Listed(self._rulebook)
         self.file: Final = HistoryFile(Path(config.run_dir) / HISTORY)
-        self.blotter: Final = Blotter(self.file, self._settled)
+        self.blotter: Final = Blotter(self.file, self._terms)
         self.candles: Final = Candles(self.file)
         self.tapes: Final[dict[int, Tape]] = {}
         self.audiences: Final[list[Audience]] = []
@@ -312,6 +315,13 @@ class Door:
         assert isinstance(report, AccountReport)
         return report
 
+    def end_listening(self, account_id: int) -> None:
+        """End the listen key of an account, if it has one."""
+        key = self.listen_keys.close(account_id)
+        if key is not None:
+            for audience in self.audiences:
+                audience.unheard(key)
+
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait a moment for what follows an answer; with matching in another process it may come
         after it."""
@@ -338,12 +348,12 @@ class Door:
             raise VenueError(-1121, "Invalid symbol.")
         return found
 
-    def _settled(self, instrument_id: int) -> tuple[int, int]:
-        contract = self.listed.by_id.get(instrument_id)
-        if contract is not None:
-            return contract.asset.asset_id, contract.spec.unit_q
+    def _terms(self, instrument_id: int) -> Terms:
         report = self.listed.reports.get(instrument_id)
-        return (report.spec.settle_asset_id, report.spec.unit_q) if report is not None else (0, 1)
+        if report is None:
+            return Terms(0, 1, 0)
+        mark_ticks = self.tape(instrument_id).mark_ticks
+        return Terms(report.spec.settle_asset_id, report.spec.unit_q, mark_ticks)
 
     def _rulebook(self, name: str) -> Rulebook | None:
         given = self.config.rulebook

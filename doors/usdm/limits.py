@@ -124,6 +124,12 @@ class Limits:
             _stated("ORDERS", "SECOND", 10, self.orders_per_10s),
         ]
 
+    def stated_for(self, address: str) -> list[dict[str, object]]:
+        """The limit of weight with what an address used of it, for answers over WebSocket."""
+        found = self._addresses.get(address)
+        count = 0 if found is None else found.weight.add(0, self._clock())
+        return [_stated("REQUEST_WEIGHT", "MINUTE", 1, self.weight_per_minute) | {"count": count}]
+
 
 def _stated(kind: str, interval: str, number: int, limit: int) -> dict[str, object]:
     return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}

@@ -21,5 +21,5 @@ async def renew_key(call: Call) -> Any:
 
 async def close_key(call: Call) -> Any:
     """End it."""
-    call.door.listen_keys.close(call.account_id)
+    call.door.end_listening(call.account_id)
     return {}
