@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.instruments import AssetSpec, MarginSpec
+from engine.setting_layers import MergeError
 from engine.setting_units import exact_decimal, nine_decimals
 from engine.settings import (
     Reader,
@@ -24,7 +25,7 @@ from engine.settings import (
     told,
     unknown,
 )
-from engine.toml_text import TomlError, parse_toml
+from engine.toml_text import BYTE_ORDER_MARK, TomlError, parse_toml
 from risk.choices import CHOICES
 from risk.liquidation.policy import CLOSE_POLICIES
 from risk.margin.family import MARGIN_FAMILIES
@@ -34,10 +35,16 @@ from risk.rulebook import LEVEL_CALL, Rulebook
 from risk.rules.citations import Citations, take_citations
 from risk.rules.margin_table import TIER_FIGURES, MarginTable, check_margin_table
 from risk.rules.rulebook_check import check_rulebook
+from risk.rules.rulebook_layers import lay_rules
 
 SHIPPED: Final[Path] = Path(__file__).parent / "rulebooks"
 ALSO: Final[str] = "also"
 """Other symbols with the same margin table."""
+
+EXTENDS: Final[str] = "extends"
+"""The rulebook that a file changes: a shipped one by name, or a file beside it."""
+
+MAX_EXTENDS: Final[int] = 8
 
 AT: Final[str] = "@"
 """Between a symbol and the date of its margin table."""
@@ -106,40 +113,101 @@ def load_rulebook(name_or_path: str) -> RulebookFile:
     Raises:
         RulebookError: no such rulebook, or it breaks a rule.
     """
+    path = _path_of(name_or_path)
+    return parse_rulebook(_text_of(path), path.name, path.parent)
+
+
+def _path_of(name_or_path: str, home: Path | None = None) -> Path:
+    """The file of a rulebook that is asked for by name, or by its path from ``home``."""
     if "/" in name_or_path or name_or_path.endswith(".toml"):
-        path = Path(name_or_path)
-    else:
-        names = list_rulebooks()
-        if name_or_path not in names:
-            raise RulebookError(f"rulebook {name_or_path!r} {unknown(name_or_path, names)}")
-        path = SHIPPED / f"{name_or_path}.toml"
+        return (home or Path()) / name_or_path
+    names = list_rulebooks()
+    if name_or_path not in names:
+        raise RulebookError(f"rulebook {name_or_path!r} {unknown(name_or_path, names)}")
+    return SHIPPED / f"{name_or_path}.toml"
+
+
+def _text_of(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise RulebookError(f"{path.name}: is larger than {MAX_FILE_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise RulebookError(f"{path.name}: is not UTF-8 text; a rulebook is a TOML file") from None
     except OSError as error:
         raise RulebookError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_rulebook(text, path.name)
 
 
-def parse_rulebook(text: str, file: str) -> RulebookFile:
-    """A rulebook from TOML text; ``file`` is the name errors give.
+def parse_rulebook(text: str, file: str, home: Path | None = None) -> RulebookFile:
+    """A rulebook from TOML text; ``file`` is the name errors give, ``home`` the folder in which
+    what it extends is looked for, unless it is a shipped one.
 
     Raises:
         RulebookError: it is not TOML, or breaks a rule; nothing was half read.
     """
+    data = _extended(_tables(text, file), file, home, 0)
+    try:
+        return _read_file(data, file)
+    except SettingFault as fault:
+        raise RulebookError(told(file, text, fault.place, fault.problem)) from None
+
+
+def rulebook_tables(name_or_path: str) -> dict[str, Any]:
+    """The tables of a rulebook's file, with everything that it extends.
+
+    Raises:
+        RulebookError: no such rulebook, it is not TOML, or what it extends does not fit.
+    """
+    path = _path_of(name_or_path)
+    return _extended(_tables(_text_of(path), path.name), path.name, path.parent, 0)
+
+
+def rulebook_text(name_or_path: str) -> str:
+    """The text of a rulebook's file; empty where it extends another, so that it is not all.
+
+    Raises:
+        RulebookError: no such rulebook, or it is not TOML.
+    """
+    path = _path_of(name_or_path)
+    text = _text_of(path).removeprefix(BYTE_ORDER_MARK)
+    return "" if EXTENDS in _tables(text, path.name) else text
+
+
+def _tables(text: str, file: str) -> dict[str, Any]:
     try:
         data = parse_toml(text)
     except TomlError as error:
         raise RulebookError(f"{file}: is not TOML: {error}") from None
     if not data:
         raise RulebookError(f"{file}: is empty; a rulebook needs name, title, sources, levels, ...")
+    return data
+
+
+def _extended(data: dict[str, Any], file: str, home: Path | None, depth: int) -> dict[str, Any]:
+    """Tables laid over those of the rulebook they extend. Without a name and a title of its own a
+    file is called like itself."""
+    if EXTENDS not in data:
+        return data
+    parent = data[EXTENDS]
+    if not isinstance(parent, str):
+        raise RulebookError(f"{file}: {EXTENDS}: {parent!r} must be the name or path of a rulebook")
+    if depth == MAX_EXTENDS:
+        raise RulebookError(
+            f"{file}: {EXTENDS}: more than {MAX_EXTENDS} files deep; is it circular?"
+        )
     try:
-        return _read_file(data, file)
+        path = _path_of(parent, home)
+        base = _extended(_tables(_text_of(path), path.name), path.name, path.parent, depth + 1)
+    except RulebookError as error:
+        raise RulebookError(f"{file}: {EXTENDS}: {error}") from None
+    own = {key: value for key, value in data.items() if key != EXTENDS}
+    named = {"name": Path(file).stem, "title": f"{base.get('title')}, changed"}
+    try:
+        return lay_rules(base, named | own, f"set by {file}")
+    except MergeError as error:
+        raise RulebookError(f"{file}: {error}") from None
     except SettingFault as fault:
-        raise RulebookError(told(file, text, fault.place, fault.problem)) from None
+        raise RulebookError(f"{file}: {fault.place}: {fault.problem}") from None
 
 
 def _read_file(cited: dict[str, Any], file: str) -> RulebookFile:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from risk.rulebook_file import list_rulebooks, load_rulebook
+from risk.rulebook_file import RulebookError, list_rulebooks, load_rulebook
 from seawall.data_command import add_data
 from seawall.interrupts import hear_interrupts
 from seawall.lab.lab_arguments import add_lab
@@ -169,7 +169,11 @@ def _add_lists(commands: Any) -> None:
         "and date, and where the engine does something else than the venue.",
     )
     rulebooks.add_argument("name", nargs="?", help="name or path of a rulebook")
-    rulebooks.add_argument(
+    form = rulebooks.add_mutually_exclusive_group()
+    form.add_argument(
+        "--toml", action="store_true", help="as the file it is, to save, edit and use by its path"
+    )
+    form.add_argument(
         "--json",
         action="store_true",
         help="as JSON, in parts per billion and nanoseconds, without the margin tables",
@@ -273,6 +277,14 @@ def _watch(args: argparse.Namespace) -> int:
 
 
 def _rulebooks(args: argparse.Namespace) -> int:
+    if not args.name and (args.toml or args.json):
+        raise RulebookError("rulebooks: --toml and --json need the name of a rulebook")
+    if args.name and args.toml:
+        from seawall.scenario_rulebook import whole_text
+
+        load_rulebook(args.name)  # refused before it is shown
+        print(whole_text(args.name), end="")
+        return EXIT_OK
     if args.name and args.json:
         text = load_rulebook(args.name).rulebook.to_json()
         print(msgspec.json.format(text.encode(), indent=2).decode())

@@ -18,6 +18,7 @@ from engine.instruments import (
     build_instrument_spec,
 )
 from engine.routing.bus import Latency
+from engine.setting_layers import without_marks
 from engine.settings import SettingFault, choice, refuse_unknown, told
 from engine.units import to_ppb
 from risk.collateral import CollateralAsset, collateral_assets
@@ -37,7 +38,7 @@ from seawall.scenario_fields import (
     shortened,
 )
 from seawall.scenario_file import apply_overrides, find_scenario, load_tables, told_where
-from seawall.scenario_merge import RULES, without_marks
+from seawall.scenario_merge import RULES
 from seawall.scenario_rulebook import read_rulebook
 from seawall.scenario_tables import (
     KINDS,

@@ -11,9 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Final, get_origin
 
+from engine.setting_layers import REMOVED
 from engine.settings import Reader, SettingFault, Unit
 from engine.units import MAX_DIGITS, SECOND_NS, parse_decimal
-from seawall.scenario_merge import REMOVED
 
 _DURATION_UNITS: tuple[tuple[str, int], ...] = (
     ("ns", 1),

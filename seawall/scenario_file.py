@@ -8,11 +8,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.setting_layers import MergeError, Table
 from engine.settings import nearest, told
 from engine.toml_lines import nearest_place
 from engine.toml_text import MAX_DEPTH, TomlError, parse_toml
 from seawall.scenario_fields import ScenarioError, WrittenFloat, shortened
-from seawall.scenario_merge import MergeError, Table, gives_shape, merge, merge_key
+from seawall.scenario_merge import gives_shape, merge, merge_key
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 _MAX_EXTENDS = 8

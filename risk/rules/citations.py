@@ -101,19 +101,36 @@ def figures(plain: dict[str, Any]) -> list[str]:
     ]
 
 
-def cite_overrides(merged: dict[str, Any], overrides: Mapping[str, Any], by: str) -> None:
-    """Cite what was laid over a rulebook as ``assumed: by``, in the place of what was cited."""
+def cite_layer(merged: dict[str, Any], over: Mapping[str, Any], by: str) -> None:
+    """Cite what ``over`` has changed in tables that were merged without its citations: as it says
+    itself, else as ``assumed: by``, in the place of what was cited."""
     given = merged.get(FROM)
-    if given is not None:
-        cited = dict(_by_key(given, merged, FROM, strict=False))
+    own = dict(_by_key(over[FROM], dict(over), FROM)) if FROM in over else {}
+    if given is not None or own:
+        cited = {} if given is None else dict(_by_key(given, merged, FROM, strict=False))
         for key in list(cited):
-            if key.partition(".")[0] in overrides:
+            if key.partition(".")[0] in over:
                 del cited[key]
-        changed = [key for key in overrides if key in merged and not _is_inner(key, merged[key])]
-        merged[FROM] = cited | dict.fromkeys(changed, f"{ASSUMED}: {by}")
-    for key, value in overrides.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), dict):
-            cite_overrides(merged[key], value, by)
+        figures = [key for key in over if key in merged and key not in (*_UNCITED, FROM)]
+        changed = [key for key in figures if not _is_inner(key, merged[key])]
+        merged[FROM] = cited | dict.fromkeys(changed, f"{ASSUMED}: {by}") | own
+    for key, value in over.items():
+        below = merged.get(key)
+        if not isinstance(value, Mapping) or key == FROM:
+            continue
+        if isinstance(below, dict):
+            cite_layer(below, value, by)
+        elif isinstance(below, list):
+            _cite_named(below, value, by)
+
+
+def _cite_named(entries: list[dict[str, Any]], changes: Mapping[str, Any], by: str) -> None:
+    """Cite what was changed in a list of tables that have names."""
+    for entry in entries:
+        change = changes.get(str(entry.get("name")))
+        if isinstance(change, Mapping):
+            entry.setdefault(FROM, {})
+            cite_layer(entry, change, by)
 
 
 def _tables(table: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from risk.rulebook_file import list_rulebooks
+from risk.rulebook_file import list_rulebooks, load_rulebook
 from seawall import cli
 from seawall.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, build_parser, main
 from seawall.runs import run_arguments
@@ -481,3 +481,28 @@ def test_results_are_a_table_that_adds_up(
     assert main(["results", str(run_dir), "--json"]) == EXIT_OK
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows][-1] == "total"
+
+
+@pytest.mark.parametrize("name", ["teaching-default", "binance-usdm", "hyperliquid"])
+def test_a_rulebook_is_printed_saved_edited_and_used(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["rulebooks", name, "--toml"]) == EXIT_OK
+    Path("mine.toml").write_text(capsys.readouterr().out)
+    mine = load_rulebook("mine.toml")
+    assert mine.rulebook == load_rulebook(name).rulebook
+    assert mine.symbol_margins == load_rulebook(name).symbol_margins
+    Path("other.toml").write_text('extends = "mine.toml"\n[fees]\ntaker = "0.001"\n')
+    assert main(["rulebooks", "other.toml", "--toml"]) == EXIT_OK
+    Path("whole.toml").write_text(capsys.readouterr().out)
+    whole = load_rulebook("whole.toml").rulebook
+    assert whole == load_rulebook("other.toml").rulebook
+    assert (whole.name, whole.fees.taker_ppb) == ("other", 1_000_000)
+    calc = ["--side", "long", "--qty", "1", "--entry", "100", "--leverage", "2"]
+    assert main(["calc", "--rulebook", "other.toml", *calc]) == EXIT_OK
+    assert "liquidation price" in capsys.readouterr().out
+
+
+def test_forms_of_a_rulebook_need_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "need the name of a rulebook" in refused(["rulebooks", "--toml"], capsys)
