@@ -9,7 +9,7 @@ import pytest
 from engine import commands as c
 from engine.commands import Command
 from engine.events import AccountReport, CommandRejected, Event, OrderClosed, RiskReport
-from engine.forms import struct_form
+from engine.forms import Word, struct_form
 from engine.instruments import LINEAR, AssetSpec, InstrumentSpec, MarginSpec, build_instrument_spec
 from engine.messages import EVENT_TYPES, INTERNAL_TYPES, decode_message
 from engine.reasons import Reason
@@ -163,7 +163,10 @@ def test_every_figure_of_every_event_can_be_told(kind: type, figure: int) -> Non
 
 
 def filled(kind: Any, figure: int) -> Any:
-    """A value of a type with every number in it set to a figure."""
+    """A value of a type with every number in it set to a figure, or to the nearest machine word
+    where it is one."""
+    if kind == Word:
+        return on_wire(figure)
     origin, inside = get_origin(kind), get_args(kind)
     if origin is list:
         return [filled(inside[0], figure)]
@@ -172,7 +175,7 @@ def filled(kind: Any, figure: int) -> Any:
     if kind in (int, bool, str):
         return {int: figure, bool: True, str: "text"}[kind]
     form = struct_form(kind)
-    types = get_type_hints(form)
+    types = get_type_hints(form, include_extras=True)
     return kind(*(filled(types[name], figure) for name in form.__struct_fields__))
 
 

@@ -129,7 +129,7 @@ def test_the_streams_reach_every_shard_with_several_messages_at_once() -> None:
     _, _, public = on_the_bus(batches)
     counts = {number: len(own) for number, own in of_each_instrument(public).items()}
     assert sorted(counts) == sorted((3, 7, *FAR_IDS))
-    assert min(counts.values()) > 10, counts
+    assert min(counts.values()) > 4, counts
 
 
 # routing
