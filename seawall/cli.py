@@ -58,6 +58,14 @@ examples:
 """
 
 
+_REPORT_EPILOG: Final[str] = """\
+examples:
+  seawall report out/demo
+  seawall run flash_crash --set house.fund=0 --out out/no-fund
+  seawall report out/demo --beside out/no-fund
+"""
+
+
 _WATCH_EPILOG: Final[str] = """\
 On a terminal the picture is drawn over and over until q or Ctrl-C; n and p change the instrument.
 Without a terminal every frame is printed as plain text. --once prints one frame as soon as it is
@@ -129,9 +137,14 @@ def _add_report(commands: Any) -> None:
         commands,
         "report",
         "write report.html of a run directory anew",
-        "Build report.html again from the other files of a run directory, and print its path.",
+        "Build report.html again from the other files of a run directory, and print its path.\n"
+        "With another run beside it the page ends with what was different, and what came of it.",
+        _REPORT_EPILOG,
     )
     report.add_argument("directory", type=Path, help="run directory")
+    report.add_argument(
+        "--beside", type=Path, metavar="DIR", help="run directory of a run to compare it with"
+    )
     report.set_defaults(action=_report)
 
 
@@ -228,7 +241,7 @@ def _replay(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     from seawall.report import rebuild_report
 
-    print(rebuild_report(args.directory))
+    print(rebuild_report(args.directory, beside=args.beside))
     return EXIT_OK
 
 

@@ -1,23 +1,32 @@
 """The data of a report, and its files in a run directory.
 
-A run directory holds ``summary.json`` (with the block of `scenario_block` under ``scenario``),
-``events.parquet``, ``series.parquet``, ``margin_ratio.parquet`` and, when a real market was set
-beside the simulated one, ``real_trades.parquet``.
+A run directory holds ``summary.json`` (with a `ScenarioBlock` under ``scenario``),
+``events.parquet``, ``accounts.parquet``, ``series.parquet``, ``margin_ratio.parquet``, the rules in
+``rulebook.toml`` and, when a real market was set beside the simulated one, ``real_trades.parquet``.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import polars as pl
 
-from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
+from engine.toml_text import parse_toml
+from risk.rulebook_file import load_rulebook
+from seawall.records.account_table import SCHEMA as ACCOUNT_SCHEMA
+from seawall.records.frames import Units, accounts_frame
+from seawall.records.listed import ListedInstrument, ScenarioBlock
 from seawall.report.facts import REPORT_EVENTS, fund_series
+from seawall.rulebook_words import rulebook_in_words
 
 SUMMARY_FILE: Final[str] = "summary.json"
 EVENTS_FILE: Final[str] = "events.parquet"
 SERIES_FILE: Final[str] = "series.parquet"
 MARGIN_RATIO_FILE: Final[str] = "margin_ratio.parquet"
+ACCOUNTS_FILE: Final[str] = "accounts.parquet"
+SCENARIO_FILE: Final[str] = "scenario.toml"
+RULEBOOK_FILE: Final[str] = "rulebook.toml"
 REAL_TRADES_FILE: Final[str] = "real_trades.parquet"
 
 SERIES_COLUMNS: Final[tuple[str, ...]] = (
@@ -58,22 +67,35 @@ class ReportData(msgspec.Struct, kw_only=True):
     ``depth_bid_<bps>`` and ``depth_ask_<bps>``: lots resting within that many basis points of the
     mid. A price of zero or less means there was none. ``fund`` has ``time_ns``, ``asset_id`` and
     ``wallet_q``; ``margin_ratio`` holds percentiles of equity over position value, as fractions;
-    ``events`` is the table of `seawall.records.event_table`. ``real_trades`` (by instrument id:
-    ``time_ns`` and ``price`` in the quote currency) are the prints of the real market, if there are
-    any.
+    ``events`` is the table of `seawall.records.event_table`, ``accounts`` the frame of
+    `seawall.records.frames.accounts_frame`. ``real_trades`` (by instrument id: ``time_ns`` and
+    ``price`` in the quote currency) are the prints of the real market, if there are any.
+    ``rules`` is the rulebook in words, a line each, ``settings`` every setting of scenario and
+    rulebook by its place, as text.
     """
 
-    title: str
-    description: str
-    notes: list[str]
     summary: dict[str, Any]
-    assets: list[ListedAsset]
-    instruments: list[ListedInstrument]
+    scenario: ScenarioBlock
     series: dict[int, pl.DataFrame]
     fund: pl.DataFrame
     margin_ratio: pl.DataFrame
     events: pl.DataFrame
+    accounts: pl.DataFrame
     real_trades: dict[int, pl.DataFrame] = {}
+    rules: list[str] = []
+    settings: dict[str, str] = {}
+
+    @property
+    def instruments(self) -> list[ListedInstrument]:
+        """The contracts, in the scenario's order."""
+        return self.scenario.instruments
+
+    def asset_of(self, asset_id: int) -> tuple[str, int]:
+        """Symbol and decimals of an asset; an unknown one is shown in quanta."""
+        for asset in self.scenario.assets:
+            if asset.asset_id == asset_id:
+                return asset.symbol, asset.decimals
+        return f"quanta of asset {asset_id}", 0
 
 
 def save_series(
@@ -109,22 +131,23 @@ def load_report_data(run_dir: Path | str, events: pl.DataFrame | None = None) ->
     summary, scenario = _read_summary(directory / SUMMARY_FILE)
     events = _read_events(directory / EVENTS_FILE) if events is None else events.filter(_WANTED)
     series = _read_parquet(directory / SERIES_FILE, ("instrument_id", *SERIES_COLUMNS))
+    accounts = _read_parquet(directory / ACCOUNTS_FILE, tuple(ACCOUNT_SCHEMA))
     real_path = directory / REAL_TRADES_FILE
     real_trades: dict[int, pl.DataFrame] = {}
     if real_path.exists():
         real_trades = _unstack(_read_parquet(real_path, ("instrument_id", *REAL_TRADES_COLUMNS)))
+    rulebook = directory / RULEBOOK_FILE
     return ReportData(
-        title=scenario.title,
-        description=scenario.description,
-        notes=scenario.notes,
         summary=summary,
-        assets=scenario.assets,
-        instruments=scenario.instruments,
+        scenario=scenario,
         series=_unstack(series),
         fund=fund_series(events),
         margin_ratio=_read_parquet(directory / MARGIN_RATIO_FILE, MARGIN_RATIO_COLUMNS),
         events=events,
+        accounts=accounts_frame(accounts, Units(scenario)),
         real_trades=real_trades,
+        rules=list(rulebook_in_words(load_rulebook(str(rulebook)))) if rulebook.is_file() else [],
+        settings=_settings(directory / SCENARIO_FILE, "") | _settings(rulebook, "rulebook."),
     )
 
 
@@ -140,6 +163,21 @@ def _read_summary(path: Path) -> tuple[dict[str, Any], ScenarioBlock]:
     except msgspec.ValidationError as error:
         raise ReportDataError(f"{path}: key 'scenario': {error}") from None
     return summary, scenario
+
+
+def _settings(path: Path, prefix: str) -> dict[str, str]:
+    """Every setting of a TOML file by its place, as text; none of a file that is not there."""
+    if not path.is_file():
+        return {}
+    return dict(_places(parse_toml(path.read_text(encoding="utf-8")), prefix))
+
+
+def _places(tables: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            yield from _places(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, str(value)
 
 
 def _read_events(path: Path) -> pl.DataFrame:

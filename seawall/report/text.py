@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from html import escape
 from typing import Any, Final
 
@@ -40,6 +41,41 @@ def duration(time_ns: int) -> str:
     return f"{time_ns} ns" if time_ns else "0 s"
 
 
+def clock(time_ns: int) -> str:
+    """The time of day in UTC, to the second, rounded down."""
+    return utc(time_ns)[11:19]
+
+
+def at(time_ns: int) -> str:
+    """Month, day and time of day in UTC, to the second, rounded down."""
+    return utc(time_ns)[5:19]
+
+
+def short(value: float) -> str:
+    """An amount to three or four figures, with k, M or B."""
+    for scale, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= scale:
+            return f"{value / scale:,.1f}{suffix}"
+    return f"{value:,.4g}"
+
+
+def rounded(value: Decimal | float | str) -> str:
+    """An amount for a sentence: whole from a thousand on, two decimals from one on, else three
+    figures."""
+    number = Decimal(value) if not isinstance(value, float) else Decimal(repr(value))
+    size = abs(number)
+    if size >= 1_000:
+        return f"{number:,.0f}"
+    if size >= 1 or not size:
+        return f"{number:,.2f}".removesuffix(".00")
+    return f"{number:.3g}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A count with its noun: ``1 account``, ``2,000 accounts``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def plain(value: Any) -> str:
     """Any value of the summary as readable text (not escaped)."""
     match value:
@@ -71,12 +107,18 @@ def _grouped(text: str) -> str:
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the first column is text, the others are aligned as numbers."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    """A table that scrolls sideways where it is too wide; the first column is text, the others are
+    aligned as numbers."""
+    first, *others = header
+    corner = f'<th scope="col">{escape(first)}</th>' if first else "<td></td>"
+    head = corner + "".join(f'<th scope="col">{escape(cell)}</th>' for cell in others)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        + "</tr>"
+        for name, *cells in rows
     )
     return (
-        f'<div class="table"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        '<div class="table" tabindex="0" role="group"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -22,8 +22,8 @@ from typing import Any, Final, Self
 import msgspec
 import polars as pl
 
+from seawall.records import frames
 from seawall.records.listed import ScenarioBlock
-from seawall.runs import frames
 
 RUN_FORMAT: Final[int] = 1
 """Version of the directory's layout, kept in the summary."""
@@ -210,37 +210,37 @@ class Run:
 
     @cached_property
     def trades(self) -> pl.DataFrame:
-        """Every trade in the book, see `seawall.runs.frames.trades_frame`."""
+        """Every trade in the book, see `seawall.records.frames.trades_frame`."""
         return frames.trades_frame(self.events, self._units)
 
     @cached_property
     def series(self) -> pl.DataFrame:
-        """Prices, open interest and depth, sampled: `seawall.runs.frames.series_frame`."""
+        """Prices, open interest and depth, sampled: `seawall.records.frames.series_frame`."""
         return frames.series_frame(self._table(SERIES), self._units)
 
     @cached_property
     def accounts(self) -> pl.DataFrame:
-        """Every owner with deposit, end, result and fate: `seawall.runs.frames.accounts_frame`."""
+        """Every owner with what became of it: `seawall.records.frames.accounts_frame`."""
         return frames.accounts_frame(self._table(ACCOUNTS), self._units)
 
     @cached_property
     def calls(self) -> pl.DataFrame:
-        """Every margin call and how it ended: `seawall.runs.frames.calls_frame`."""
+        """Every margin call and how it ended: `seawall.records.frames.calls_frame`."""
         return frames.calls_frame(self.events, self._units, self.accounts)
 
     @cached_property
     def liquidations(self) -> pl.DataFrame:
-        """Every liquidation and what it cost: `seawall.runs.frames.liquidations_frame`."""
+        """Every liquidation and what it cost: `seawall.records.frames.liquidations_frame`."""
         return frames.liquidations_frame(self.events, self._units, self.accounts)
 
     @cached_property
     def adl(self) -> pl.DataFrame:
-        """Every auto-deleveraged position: `seawall.runs.frames.adl_frame`."""
+        """Every auto-deleveraged position: `seawall.records.frames.adl_frame`."""
         return frames.adl_frame(self.events, self._units, self.accounts)
 
     @cached_property
     def fund(self) -> pl.DataFrame:
-        """Every change of the insurance fund: `seawall.runs.frames.fund_frame`."""
+        """Every change of the insurance fund: `seawall.records.frames.fund_frame`."""
         return frames.fund_frame(self.events, self._units)
 
     @cached_property

@@ -19,8 +19,10 @@ from engine.events import (
     TakenOver,
     Trade,
 )
+from seawall.records.account_table import SCHEMA as ACCOUNTS
 from seawall.records.event_table import SCHEMA, EventTable
-from seawall.records.listed import ListedAsset, ListedInstrument
+from seawall.records.frames import Units, accounts_frame
+from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
 from seawall.report import ReportData, fund_series
 from seawall.report.facts import LOSS_FIELDS
 
@@ -215,25 +217,6 @@ FUND_USDT = {
 FUND_AVAX = {"start": "1000000", "solvency": "-87989.888", "end": "912010.112"}
 
 
-def result_row(
-    kind: str, name: str, accounts: int, result: str, asset: str = "USDT"
-) -> dict[str, Any]:
-    """A row of the results: a third of the accounts liquidated, none deleveraged."""
-    return {
-        "asset": asset,
-        "kind": kind,
-        "name": name,
-        "accounts": accounts,
-        "accounts_liquidated": accounts // 3,
-        "accounts_deleveraged": 0,
-        "paid_in": "5000",
-        "liquidated": "0",
-        "deleveraged": "0",
-        "other": result,
-        "result": result,
-    }
-
-
 def synthetic_summary(liquidations: int) -> dict[str, Any]:
     """The keys every run's summary has."""
     return {
@@ -264,13 +247,6 @@ def synthetic_summary(liquidations: int) -> dict[str, Any]:
             "insurance_fund": {"USDT": FUND_USDT, "AVAX": FUND_AVAX},
             "backstop": {"USDT": {"start": "0", "end": "0"}, "AVAX": {"start": "0", "end": "0"}},
         },
-        "results": [
-            result_row("group", "retail", 19_990, "-900.5"),
-            result_row("agent", "makers", 10, "1000"),
-            result_row("house", "insurance fund", 1, "-99.5"),
-            result_row("total", "total", 20_001, "0"),
-            result_row("house", "residue", 1, "0", "AVAX"),
-        ],
         "adl": {"fills": 1_044, "notional": {"USDT": "8123456.10", "AVAX": "122334.5"}},
         "bad_debt": {"USDT": "0", "AVAX": "0"},
         "socialised": {"USDT": "0", "AVAX": "0"},
@@ -278,6 +254,40 @@ def synthetic_summary(liquidations: int) -> dict[str, Any]:
         "wall_seconds": 48.2,
         "commands_per_second": 8_555.5,
     }
+
+
+def raw_accounts() -> pl.DataFrame:
+    """Three traders, an agent and the fund: what some lost, the others won."""
+    rows = [
+        (1, "house", "insurance fund", None, None, None, None, None, 1, 100, 60, None),
+        (100, "group", "retail", 1, "long", 20, True, "add", 1, 900, 0, "liquidated"),
+        (101, "group", "retail", 1, "short", 5, False, "ignore", 1, 500, 1_100, "deleveraged"),
+        (102, "group", "funds", 1, "long", 5, False, "cut", 1, 700, 790, "held"),
+        (103, "agent", "makers", 1, None, 1, False, None, 1, 1_000, 1_250, "held"),
+    ]
+    raw = [
+        (*row[:9], *(amount * 10**6 for amount in row[9:11]), row[11])  # type: ignore[operator]
+        for row in rows
+    ]
+    return pl.DataFrame(raw, schema=ACCOUNTS, orient="row")
+
+
+def synthetic_accounts() -> pl.DataFrame:
+    """The same for people."""
+    return accounts_frame(raw_accounts(), Units(block([LINEAR, INVERSE])))
+
+
+def block(instruments: list[ListedInstrument], **changes: Any) -> ScenarioBlock:
+    """What the summary says of a scenario."""
+    fields: dict[str, Any] = {
+        "title": "A crash on AVAX, 10 October 2025",
+        "description": "Real spot prices drive the index; the accounts are simulated.\n\n"
+        "The crash window is 20:45 to 22:15 UTC.",
+        "notes": ["Brackets of the coin-margined contract are an approximation."],
+        "assets": ASSETS,
+        "instruments": instruments,
+    }
+    return ScenarioBlock(**(fields | changes))
 
 
 def synthetic_report(liquidations: int = 300, seconds: int = 600, **changes: Any) -> ReportData:
@@ -289,17 +299,13 @@ def synthetic_report(liquidations: int = 300, seconds: int = 600, **changes: Any
     }
     events = synthetic_events(series, instruments, liquidations)
     fields: dict[str, Any] = {
-        "title": "A crash on AVAX, 10 October 2025",
-        "description": "Real spot prices drive the index; the accounts are simulated.\n\n"
-        "The crash window is 20:45 to 22:15 UTC.",
-        "notes": ["Brackets of the coin-margined contract are an approximation."],
         "summary": synthetic_summary(liquidations),
-        "assets": ASSETS,
-        "instruments": instruments,
+        "scenario": block(instruments),
         "series": series,
         "fund": fund_series(events),
         "margin_ratio": synthetic_margin_ratio(seconds),
         "events": events,
+        "accounts": synthetic_accounts(),
         "real_trades": {2: synthetic_real_trades(seconds)},
     }
     return ReportData(**(fields | changes))
@@ -308,14 +314,11 @@ def synthetic_report(liquidations: int = 300, seconds: int = 600, **changes: Any
 def empty_report() -> ReportData:
     """A run in which nothing happened."""
     return ReportData(
-        title="Nothing",
-        description="A quiet day.",
-        notes=[],
         summary={},
-        assets=ASSETS,
-        instruments=[LINEAR],
+        scenario=block([LINEAR], title="Nothing", description="A quiet day.", notes=[]),
         series={},
         fund=pl.DataFrame(schema={"time_ns": pl.Int64, "asset_id": pl.Int64, "wallet_q": pl.Int64}),
         margin_ratio=pl.DataFrame(schema={"time_ns": pl.Int64, "p01": pl.Float64}),
         events=pl.DataFrame(schema=SCHEMA),
+        accounts=synthetic_accounts().clear(),
     )

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 def help_examples() -> list[str]:
     runs = (run_arguments._RUN_EPILOG, run_arguments._CONTINUE_EPILOG)
-    epilogs = (cli._EPILOG, *runs, cli._REPLAY_EPILOG, cli._CALC_EPILOG)
+    epilogs = (cli._EPILOG, *runs, cli._REPLAY_EPILOG, cli._REPORT_EPILOG, cli._CALC_EPILOG)
     text = re.sub(r"\\\n\s*", "", "\n".join(epilogs))
     lines = [line.strip().split("    ")[0] for line in text.splitlines()]
     return [line for line in lines if re.match(r"seawall [a-z]", line)]
@@ -419,6 +420,31 @@ def test_report_rebuilds_the_page(run_dir: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.strip() == str(page)
     assert page.read_text() == first
     assert load_run(run_dir).summary["state_hash"] in first
+
+
+def test_report_sets_another_run_beside_it(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, other = tmp_path / "here", tmp_path / "other"
+    shutil.copytree(run_dir, here)
+    seed = load_run(run_dir).summary["seed"]
+    assert main(["run", SMALL, "--seed", str(seed + 1), "--out", str(other)]) == EXIT_OK
+    capsys.readouterr()
+    assert main(["report", str(here), "--beside", str(other)]) == EXIT_OK
+    assert capsys.readouterr().out.strip() == str(here / REPORT)
+    page = (here / REPORT).read_text()
+    row = f'<th scope="row">seed</th><td>{seed}</td><td>{seed + 1}</td>'
+    assert row in page
+    assert '<th scope="row">Margin calls</th>' in page
+    assert main(["report", str(here), "--beside", str(here)]) == EXIT_OK
+    assert "Nothing: both ran the same scenario" in (here / REPORT).read_text()
+
+
+def test_report_names_the_file_that_is_missing_beside(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(["report", str(run_dir), "--beside", str(tmp_path)], capsys)
+    assert str(tmp_path / SUMMARY) in said
 
 
 def test_report_names_the_file_that_is_missing(

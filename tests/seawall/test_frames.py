@@ -13,9 +13,7 @@ from risk.accounts import cross_account_id, isolated_account_id
 from seawall.records.account_table import SCHEMA as ACCOUNTS
 from seawall.records.event_table import SCHEMA as EVENTS
 from seawall.records.event_table import EventTable
-from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
-from seawall.report.run_card import FRAMES
-from seawall.runs.frames import (
+from seawall.records.frames import (
     Units,
     accounts_frame,
     adl_frame,
@@ -25,6 +23,8 @@ from seawall.runs.frames import (
     series_frame,
     trades_frame,
 )
+from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
+from seawall.report.run_card import FRAMES
 from seawall.runs.run import run_scenario
 from seawall.runs.run_directory import Run, RunDirectoryError, load_run
 
