@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from doors.exchange.decimals import rounded
+from doors.history.algos import Algos
+from doors.history.earnings import Earnings, Terms
 from doors.history.file import HistoryFile
 from doors.history.positions import Positions
 from doors.history.records import (
@@ -19,10 +21,11 @@ from doors.history.records import (
     LIQUIDATION,
     OPEN_STATES,
     PARTLY_FILLED,
+    Algo,
+    AlgoChange,
     Amendment,
     Change,
     Fill,
-    Income,
     Order,
     Submission,
     forced_submission,
@@ -31,18 +34,15 @@ from doors.history.records import (
 from engine.commands import BUY, LEG_LONG, LEG_NET, LEG_SHORT, MAX_ORDER_ID, SELL
 from engine.events import (
     AccountChanged,
-    BalanceChanged,
-    BorrowFeePaid,
     Deleveraged,
     Event,
-    FundingPaid,
     LiquidationEnded,
-    LossSocialised,
     OrderAccepted,
     OrderAmended,
     OrderClosed,
     OrderFilled,
     TakenOver,
+    TriggerAccepted,
 )
 from engine.reasons import Reason
 from gateway.protocol import Reply
@@ -64,15 +64,6 @@ _LATE_FAULTS: Final[tuple[int, ...]] = (
 """Ends in the book that the venue answers with an error: there was no such order."""
 
 
-class Terms(NamedTuple):
-    """What has to be known of an instrument: the asset it is settled in, what a lot moves at a tick
-    in quanta of it, and its mark."""
-
-    asset_id: int
-    unit_q: int
-    mark_ticks: int
-
-
 class Blotter:
     """Orders by id, and the changes since the last `take_changes`. ``terms`` has what has to be
     known of an instrument."""
@@ -86,19 +77,20 @@ class Blotter:
         self._open: dict[int, dict[int, Order]] = {}
         self._by_client: dict[tuple[int, str], int] = {}
         self._expected: dict[int, tuple[int, Submission]] = {}
-        self._changes: list[Change] = []
+        self._changes: list[Change | AlgoChange] = []
+        self._earnings = Earnings(file, terms)
+        self.algos: Final = Algos(file, lambda change: self._changes.append(change))
         self.settings: dict[tuple[int, int, str], int] = {}
         self.unattributed: dict[int, None] = {}
         self._next_made_id = FIRST_MADE_ID
         self._handlers: dict[type, Callable[[Any], None]] = {
+            **self._earnings.handlers,
+            **self.algos.handlers,
             OrderAccepted: self._accepted,
+            TriggerAccepted: self._waits,
             OrderFilled: self._filled,
             OrderAmended: self._amended,
             OrderClosed: self._closed,
-            FundingPaid: self._funding_paid,
-            BorrowFeePaid: self._borrow_fee_paid,
-            BalanceChanged: self._balance_changed,
-            LossSocialised: self._loss_socialised,
             TakenOver: self._taken_over,
             Deleveraged: self._deleveraged,
             LiquidationEnded: self._liquidation_ended,
@@ -146,8 +138,10 @@ class Blotter:
         return found[0] if found else None
 
     def is_open_name(self, account_id: int, client_id: str) -> bool:
-        """Whether an open order has this name, or one that is on its way."""
-        return (account_id, client_id) in self._by_client
+        """Whether an open order has this name, one that waits, or one that is on its way."""
+        if (account_id, client_id) in self._by_client:
+            return True
+        return any(algo.client_id == client_id for algo in self.algos.waiting(account_id))
 
     def setting(self, account_id: int, instrument_id: int, name: str) -> int | None:
         """What an account chose; None where it chose nothing."""
@@ -171,6 +165,8 @@ class Blotter:
         for event in reply.events:
             if type(event) is OrderAccepted:
                 self._begin(event, submission)
+            elif isinstance(event, TriggerAccepted):
+                self.algos.accepted(event, submission)
             else:
                 self._handle(event)
         if submission is not None:
@@ -183,20 +179,27 @@ class Blotter:
         for event in events:
             self._handle(event)
 
-    def take_changes(self) -> list[Change]:
+    def take_changes(self) -> list[Change | AlgoChange]:
         """What happened to orders since the last time. One that was refused in the book after all
         is as if it had not been there."""
         changes, self._changes = self._changes, []
         refused = {
             change.order.order_id
             for change in changes
-            if change.order.reason in _LATE_FAULTS and not change.order.filled_lots
+            if isinstance(change, Change)
+            and change.order.reason in _LATE_FAULTS
+            and not change.order.filled_lots
         }
-        return [change for change in changes if change.order.order_id not in refused]
+        return [
+            change
+            for change in changes
+            if isinstance(change, AlgoChange) or change.order.order_id not in refused
+        ]
 
     def attribute(self, order_id: int, submission: Submission) -> None:
         """Say how a client put an order that was heard of without it."""
         self.unattributed.pop(order_id, None)
+        self.algos.attribute(order_id, submission)
         order = self._orders.get(order_id)
         if order is not None:
             self._by_client.pop((order.account_id, order.client_id), None)
@@ -213,13 +216,22 @@ class Blotter:
         if handler is not None:
             handler(event)
 
+    def _waits(self, event: TriggerAccepted) -> None:
+        self.unattributed[event.order_id] = None
+        self.algos.accepted(event, None)
+
     def _accepted(self, event: OrderAccepted) -> None:
-        if event.order_id not in self._orders:
+        algo = self.algos.became_order(event)
+        if algo is not None:
+            self._begin(event, _submission_of(algo), algo)
+        elif event.order_id not in self._orders:
             if event.order_id <= MAX_ORDER_ID:
                 self.unattributed[event.order_id] = None
             self._begin(event, None)
 
-    def _begin(self, event: OrderAccepted, submission: Submission | None) -> None:
+    def _begin(
+        self, event: OrderAccepted, submission: Submission | None, algo: Algo | None = None
+    ) -> None:
         if event.order_id in self._orders:
             return
         put = submission or usual_submission(event.order_id)
@@ -243,6 +255,8 @@ class Blotter:
             updated_ns=event.time_ns,
             good_till_ns=put.good_till_ns,
             forced=forced,
+            orig_kind="" if algo is None else algo.kind,
+            stop_ticks=0 if algo is None else algo.trigger_ticks,
         )
         self._orders[order.order_id] = order
         self._index(order)
@@ -277,7 +291,7 @@ class Blotter:
         self._file.keep(fill)
         lots = event.position_lots
         self.positions.set(event.account_id, event.instrument_id, event.leg, lots)
-        self._earned(fill)
+        self._earnings.filled(fill)
         self._note(Change("TRADE", msgspec.structs.replace(order), event.time_ns, fill))
         if not order.is_open:
             self._leave(order)
@@ -299,7 +313,13 @@ class Blotter:
         self._note(Change("AMENDMENT", msgspec.structs.replace(order), event.time_ns))
 
     def _closed(self, event: OrderClosed) -> None:
-        order = self._order_of(event)
+        order = self._orders.get(event.order_id)
+        if order is None and self.algos.get(event.order_id) is None:
+            order = self.find(event.account_id, event.order_id)
+        self._end(order, event)
+        self.algos.closed(event)
+
+    def _end(self, order: Order | None, event: OrderClosed) -> None:
         if order is None or not order.is_open:
             return
         order.end(event.reason, event.time_ns)
@@ -317,40 +337,6 @@ class Blotter:
         if len(self._ended) > KEPT_ENDED:
             oldest, _ = self._ended.popitem(last=False)
             self._orders.pop(oldest, None)
-
-    def _earned(self, fill: Fill) -> None:
-        asset_id = self._terms(fill.instrument_id).asset_id
-        for kind, amount_q in (("REALIZED_PNL", fill.realised_q), ("COMMISSION", -fill.fee_q)):
-            if amount_q:
-                self._income(
-                    *(fill.account_id, fill.instrument_id, kind, asset_id, amount_q),
-                    *(fill.time_ns, fill.trade_id),
-                )
-
-    def _income(self, *row: Any) -> None:
-        self._file.keep(Income(*row))
-
-    def _funding_paid(self, event: FundingPaid) -> None:
-        self._of_contract(event, "FUNDING_FEE", event.amount_q)
-
-    def _borrow_fee_paid(self, event: BorrowFeePaid) -> None:
-        self._of_contract(event, "COMMISSION", -event.amount_q)
-
-    def _of_contract(self, event: Any, kind: str, amount_q: int) -> None:
-        asset_id = self._terms(event.instrument_id).asset_id
-        account_id = owner_of(event.margin_account_id)
-        self._income(account_id, event.instrument_id, kind, asset_id, amount_q, event.time_ns)
-
-    def _balance_changed(self, event: BalanceChanged) -> None:
-        if event.cause in ("deposit", "withdrawal"):
-            account_id = owner_of(event.margin_account_id)
-            row = (account_id, -1, "TRANSFER", event.asset_id, event.amount_q, event.time_ns)
-            self._income(*row)
-
-    def _loss_socialised(self, event: LossSocialised) -> None:
-        account_id = owner_of(event.margin_account_id)
-        row = (account_id, -1, "INSURANCE_CLEAR", event.asset_id, -event.amount_q, event.time_ns)
-        self._income(*row)
 
     def _taken_over(self, event: TakenOver) -> None:
         account_id = owner_of(event.margin_account_id)
@@ -443,6 +429,14 @@ class Blotter:
         key = (event.account_id, event.instrument_id, event.setting)
         self.settings[key] = event.value
         self._file.put("settings", (*key, event.value))
+
+
+def _submission_of(algo: Algo) -> Submission:
+    """How the order that a conditional one became was put."""
+    kind = "LIMIT" if algo.kind in ("STOP", "TAKE_PROFIT") else "MARKET"
+    return Submission(
+        *(algo.client_id, kind, algo.tif, algo.leg, algo.reduce_only, algo.stp, algo.good_till_ns)
+    )
 
 
 class _Closed(NamedTuple):

@@ -7,13 +7,14 @@ orders with.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from doors.history.records import (
+    Algo,
     Amendment,
     Fill,
     FundingRate,
@@ -23,7 +24,9 @@ from doors.history.records import (
     Submission,
 )
 
-Row = Order | Fill | Income | PublicTrade | FundingRate | Amendment
+Row = Order | Algo | Fill | Income | PublicTrade | FundingRate | Amendment
+
+Kept = TypeVar("Kept")
 
 VERSION: Final[int] = 1
 MOST_WAITING: Final[int] = 500
@@ -36,10 +39,12 @@ _TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "trades": PublicTrade,
     "funding": FundingRate,
     "amendments": Amendment,
+    "algos": Algo,
 }
 
 _KEYS: Final[dict[str, str]] = {
     "orders": "PRIMARY KEY (order_id)",
+    "algos": "PRIMARY KEY (order_id)",
     "fills": "PRIMARY KEY (account_id, instrument_id, trade_id, order_id)",
     "trades": "PRIMARY KEY (instrument_id, trade_id)",
     "funding": "PRIMARY KEY (instrument_id, time_ns)",
@@ -59,6 +64,7 @@ _OTHERS: Final[tuple[str, ...]] = (
     " value INTEGER, PRIMARY KEY (account_id, instrument_id, setting)) WITHOUT ROWID",
     "CREATE INDEX orders_of_account ON orders (account_id, order_id)",
     "CREATE INDEX orders_of_client ON orders (account_id, client_id)",
+    "CREATE INDEX algos_of_client ON algos (account_id, client_id)",
     "CREATE INDEX income_of_account ON income (account_id, time_ns)",
 )
 
@@ -171,12 +177,18 @@ class HistoryFile:
 
     def orders(self, where: str, values: Sequence[Any]) -> list[Order]:
         """Orders; ``where`` is the end of the query."""
-        return [_order(row) for row in self.rows(f"SELECT * FROM orders WHERE {where}", values)]
+        found = self.rows(f"SELECT * FROM orders WHERE {where}", values)
+        return [_with_truths(Order, row) for row in found]
+
+    def algos(self, where: str, values: Sequence[Any]) -> list[Algo]:
+        """Conditional orders; ``where`` is the end of the query."""
+        found = self.rows(f"SELECT * FROM algos WHERE {where}", values)
+        return [_with_truths(Algo, row) for row in found]
 
     def fills(self, where: str, values: Sequence[Any]) -> list[Fill]:
         """Fills; ``where`` is the end of the query."""
         found = self.rows(f"SELECT * FROM fills WHERE {where}", values)
-        return [_fill(row) for row in found]
+        return [_with_truths(Fill, row) for row in found]
 
     def income(self, where: str, values: Sequence[Any]) -> list[tuple[int, Income]]:
         """Income with a number for each row; ``where`` is the end of the query."""
@@ -205,16 +217,17 @@ class HistoryFile:
         return msgspec.msgpack.decode(found[0][0], type=Submission) if found else None
 
 
+_TRUTHS: Final[dict[Any, frozenset[str]]] = {
+    kind: frozenset(one.name for one in msgspec.structs.fields(kind) if one.type is bool)
+    for kind in (Order, Fill, Algo)
+}
 _TABLE_OF: Final = {row: table for table, row in _TABLES.items()}
 
 
-def _fill(row: Sequence[Any]) -> Fill:
-    values = list(row)
-    values[8] = bool(values[8])
-    return Fill(*values)
-
-
-def _order(row: Sequence[Any]) -> Order:
-    order = Order(*row)
-    order.reduce_only = bool(order.reduce_only)
-    return order
+def _with_truths(kind: Callable[..., Kept], row: Sequence[Any]) -> Kept:
+    """A record from its columns; SQLite has no truth values of its own."""
+    names = kind.__struct_fields__  # type: ignore[attr-defined]
+    truths = _TRUTHS[kind]
+    return kind(
+        *(bool(value) if name in truths else value for name, value in zip(names, row, strict=True))
+    )

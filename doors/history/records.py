@@ -37,11 +37,13 @@ class Submission(msgspec.Struct, gc=False):
     reduce_only: bool
     stp: str
     good_till_ns: int = 0
+    old_form: bool = False
 
 
 class Order(msgspec.Struct, gc=False):
     """An order as it stands. `filled_value` is the sum of ticks times lots of its fills;
-    ``forced`` says that the house placed it (`LIQUIDATION`, `ADL`)."""
+    ``forced`` says that the house placed it (`LIQUIDATION`, `ADL`). One that waited for a price was
+    an ``orig_kind`` with its trigger at ``stop_ticks``."""
 
     order_id: int
     account_id: int
@@ -65,6 +67,8 @@ class Order(msgspec.Struct, gc=False):
     forced: str = ""
     good_till_ns: int = 0
     amendments: int = 0
+    orig_kind: str = ""
+    stop_ticks: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -153,6 +157,57 @@ class FundingRate(msgspec.Struct, frozen=True, gc=False):
     time_ns: int
     rate_ppb: int
     mark_ticks: int
+
+
+ALGO_NEW: Final[str] = "NEW"
+ALGO_TRIGGERING: Final[str] = "TRIGGERING"
+ALGO_TRIGGERED: Final[str] = "TRIGGERED"
+ALGO_FINISHED: Final[str] = "FINISHED"
+ALGO_CANCELED: Final[str] = "CANCELED"
+ALGO_EXPIRED: Final[str] = "EXPIRED"
+ALGO_REJECTED: Final[str] = "REJECTED"
+ALGO_OPEN: Final[tuple[str, ...]] = (ALGO_NEW, ALGO_TRIGGERING)
+
+
+class Algo(msgspec.Struct, gc=False):
+    """A conditional order. ``old_form`` says that it came, and is shown, as an order with a stop
+    price; ``refusal`` why it did not become an order."""
+
+    order_id: int
+    account_id: int
+    instrument_id: int
+    client_id: str
+    side: int
+    kind: str
+    tif: str
+    qty_lots: int
+    price_ticks: int
+    trigger_ticks: int
+    trigger_by: int
+    trail_ppb: int
+    leg: int
+    reduce_only: bool
+    close_position: bool
+    stp: str
+    good_till_ns: int
+    created_ns: int
+    updated_ns: int
+    old_form: bool = False
+    status: str = ALGO_NEW
+    triggered_ns: int = 0
+    refusal: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is neither an order yet nor over."""
+        return self.status in ALGO_OPEN
+
+
+class AlgoChange(msgspec.Struct, frozen=True, gc=False):
+    """Something happened to a conditional order: ``algo`` is how it stood just then."""
+
+    algo: Algo
+    time_ns: int
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):

@@ -15,17 +15,25 @@ from typing import Final, Protocol
 from doors.exchange.contracts import Contract, Listed
 from doors.exchange.decimals import plain
 from doors.exchange.link import Link
-from doors.history.blotter import Blotter, Terms
+from doors.history.blotter import Blotter
 from doors.history.candles import INDEX, MARK, Candles
+from doors.history.earnings import Terms
 from doors.history.file import HistoryFile
-from doors.history.records import Change, FundingRate, Order, PublicTrade, Submission
+from doors.history.records import AlgoChange, Change, FundingRate, PublicTrade, Submission
 from doors.history.tape import Tape
 from doors.keys.keyring import Keyring
 from doors.usdm.countdowns import Countdowns
 from doors.usdm.errors import VenueError, of_rejection, outside_band, unavailable
 from doors.usdm.limits import Limits
 from doors.usdm.listen_keys import ListenKeys
-from engine.commands import Command, QueryAccount, QueryMarket, QueryOrders, SubmitOrder
+from engine.commands import (
+    Command,
+    QueryAccount,
+    QueryMarket,
+    QueryOrders,
+    SubmitOrder,
+    SubmitTrigger,
+)
 from engine.events import (
     AccountReport,
     CommandRejected,
@@ -40,7 +48,7 @@ from engine.events import (
     Trade,
 )
 from engine.reasons import Reason
-from engine.reports import EndedOrder
+from engine.reports import EndedOrder, TriggerReport
 from engine.services.service_config import ServiceConfig
 from gateway.client import NoAnswer
 from gateway.connection import Address
@@ -65,7 +73,7 @@ PATIENCE_S: Final[float] = 0.01
 class Audience(Protocol):
     """Who is told of what happens."""
 
-    def orders_changed(self, changes: list[Change]) -> None:
+    def orders_changed(self, changes: list[Change | AlgoChange]) -> None:
         """Orders changed."""
 
     def happened(self, events: Sequence[Event]) -> None:
@@ -161,8 +169,8 @@ class Door:
             await self._attribute(account_id)
 
     def _owner(self, order_id: int) -> int:
-        order = self.blotter.order(order_id)
-        return 0 if order is None else order.account_id
+        found = self.blotter.order(order_id) or self.blotter.algos.get(order_id)
+        return 0 if found is None else found.account_id
 
     async def _attribute(self, account_id: int) -> None:
         """Ask which request placed the orders of an account that were heard of without theirs."""
@@ -170,7 +178,11 @@ class Door:
         report = reply.events[0] if reply.events else None
         if not isinstance(report, OrdersReport):
             return
-        named: list[OrderReport | EndedOrder] = [*report.orders, *report.ended]
+        named: list[OrderReport | EndedOrder | TriggerReport] = [
+            *report.orders,
+            *report.triggers,
+            *report.ended,
+        ]
         for one in named:
             if one.order_id in self.blotter.unattributed:
                 submission = self.file.submission(one.run, one.request_id)
@@ -270,8 +282,8 @@ class Door:
         except NoAnswer:
             raise unavailable() from None
 
-    async def submit(self, command: SubmitOrder, submission: Submission) -> tuple[Reply, Order]:
-        """Place an order; returns the answer and the order as it stands then.
+    async def submit(self, command: SubmitOrder | SubmitTrigger, submission: Submission) -> int:
+        """Place an order, conditional or not; returns its id.
 
         Raises:
             VenueError: it was refused, or the exchange does not answer.
@@ -285,12 +297,11 @@ class Door:
             raise unavailable() from None
         if reply.rejection is not None:
             raise self._refusal(command, reply.rejection)
-        order = self.blotter.find(command.account_id, reply.order_id)
-        if order is None:
-            raise unavailable()
-        return reply, order
+        return reply.order_id
 
-    def _refusal(self, command: SubmitOrder, rejection: CommandRejected) -> VenueError:
+    def _refusal(
+        self, command: SubmitOrder | SubmitTrigger, rejection: CommandRejected
+    ) -> VenueError:
         """The error for a refused order, with the figures the exchange decided by."""
         if rejection.reason == Reason.PRICE_OUTSIDE_BAND:
             return outside_band(command.side, rejection.detail)

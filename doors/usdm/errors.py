@@ -101,6 +101,7 @@ OF_REASON: Final[dict[int, Row]] = {
         -2027, "Exceeded the maximum allowable position at current leverage."
     ),
     Reason.NUMBER_TOO_LARGE: Row(-4005, "Quantity greater than max quantity."),
+    Reason.WOULD_TRIGGER_AT_ONCE: Row(-2021, "Order would immediately trigger."),
     Reason.INSUFFICIENT_MARGIN: Row(-2019, "Margin is insufficient.", True),
     Reason.INSUFFICIENT_FREE_COLLATERAL: Row(-2018, "Balance is insufficient.", True),
     Reason.LEVERAGE_ABOVE_MAXIMUM: Row(

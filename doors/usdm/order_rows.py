@@ -2,13 +2,41 @@
 
 from typing import Any, Final
 
-from doors.history.records import NEW, Fill, Order
+from doors.exchange.decimals import plain
+from doors.history.records import (
+    ALGO_CANCELED,
+    ALGO_EXPIRED,
+    ALGO_NEW,
+    ALGO_REJECTED,
+    CANCELED,
+    EXPIRED,
+    NEW,
+    Algo,
+    Fill,
+    Order,
+)
 from doors.usdm.call import ms
 from doors.usdm.door import Door
 from doors.usdm.pots import SIDE_OF_LEG
-from engine.commands import BUY
+from engine.commands import BUY, BY_INDEX, BY_LAST, BY_MARK
 
 MARKET: Final[str] = "MARKET"
+BY_NAME: Final[dict[str, int]] = {
+    "CONTRACT_PRICE": BY_LAST,
+    "MARK_PRICE": BY_MARK,
+    "INDEX_PRICE": BY_INDEX,
+}
+"""Which price a conditional order looks at; the last of them the venue does not have."""
+
+OLD_STATES: Final[dict[str, str]] = {
+    ALGO_NEW: NEW,
+    ALGO_CANCELED: CANCELED,
+    ALGO_EXPIRED: EXPIRED,
+    ALGO_REJECTED: EXPIRED,
+}
+"""States of a conditional order that became none, in the words of the old place."""
+
+NAME_BY: Final[dict[int, str]] = {by: name for name, by in BY_NAME.items()}
 
 
 def side_name(side: int) -> str:
@@ -38,16 +66,100 @@ def order_row(door: Door, order: Order, *, as_accepted: bool = False) -> dict[st
         "closePosition": False,
         "side": side_name(order.side),
         "positionSide": SIDE_OF_LEG[order.leg],
-        "stopPrice": "0",
+        "stopPrice": contract.price(order.stop_ticks) if order.stop_ticks else "0",
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,
-        "origType": order.kind,
+        "origType": order.orig_kind or order.kind,
         "priceMatch": "NONE",
         "selfTradePreventionMode": order.stp,
         "goodTillDate": ms(order.good_till_ns),
         "time": ms(order.created_ns),
         "updateTime": ms(order.created_ns if as_accepted else order.updated_ns),
     }
+
+
+def algo_row(door: Door, algo: Algo) -> dict[str, Any]:
+    """A conditional order."""
+    contract = door.listed.by_id[algo.instrument_id]
+    trailing = bool(algo.trail_ppb)
+    trigger = contract.price(algo.trigger_ticks) if algo.trigger_ticks else "0"
+    became = door.blotter.find(algo.account_id, algo.order_id) if not algo.waits else None
+    return {
+        "algoId": algo.order_id,
+        "clientAlgoId": algo.client_id,
+        "algoType": "CONDITIONAL",
+        "orderType": algo.kind,
+        "symbol": contract.symbol,
+        "side": side_name(algo.side),
+        "positionSide": SIDE_OF_LEG[algo.leg],
+        "timeInForce": algo.tif,
+        "quantity": contract.qty(algo.qty_lots),
+        "algoStatus": algo.status,
+        "actualOrderId": "" if became is None else str(became.order_id),
+        "actualPrice": contract.average(
+            *((became.filled_value, became.filled_lots) if became is not None else (0, 0))
+        ),
+        "triggerPrice": "0" if trailing else trigger,
+        "price": contract.price(algo.price_ticks) if algo.price_ticks else "0",
+        "icebergQuantity": None,
+        "tpTriggerPrice": "0",
+        "tpPrice": "0",
+        "slTriggerPrice": "0",
+        "slPrice": "0",
+        "tpOrderType": "",
+        "selfTradePreventionMode": algo.stp,
+        "workingType": NAME_BY[algo.trigger_by],
+        "priceMatch": "NONE",
+        "closePosition": algo.close_position,
+        "priceProtect": False,
+        "reduceOnly": algo.reduce_only,
+        "activatePrice": trigger if trailing else "",
+        "callbackRate": _percent(algo.trail_ppb) if trailing else "",
+        "createTime": ms(algo.created_ns),
+        "updateTime": ms(algo.updated_ns),
+        "triggerTime": ms(algo.triggered_ns),
+        "goodTillDate": ms(algo.good_till_ns),
+    }
+
+
+def _percent(ppb: int) -> str:
+    return plain(ppb, 7)
+
+
+def as_order(algo: Algo, status: str) -> Order:
+    """A conditional order as the order with a stop price that it is in the old place."""
+    return Order(
+        order_id=algo.order_id,
+        account_id=algo.account_id,
+        instrument_id=algo.instrument_id,
+        client_id=algo.client_id,
+        side=algo.side,
+        kind=algo.kind,
+        tif=algo.tif,
+        qty_lots=algo.qty_lots,
+        price_ticks=algo.price_ticks,
+        leg=algo.leg,
+        reduce_only=algo.reduce_only,
+        stp=algo.stp,
+        created_ns=algo.created_ns,
+        updated_ns=algo.updated_ns,
+        status=status,
+        good_till_ns=algo.good_till_ns,
+        stop_ticks=algo.trigger_ticks,
+    )
+
+
+def waiting_row(door: Door, algo: Algo) -> dict[str, Any]:
+    """A conditional order as an order with a stop price, as it was shown in the old place."""
+    row = order_row(door, as_order(algo, OLD_STATES.get(algo.status, NEW)))
+    row["workingType"] = NAME_BY[algo.trigger_by]
+    row["closePosition"] = algo.close_position
+    if algo.trail_ppb:
+        row["activatePrice"] = row["stopPrice"]
+        row["priceRate"] = _percent(algo.trail_ppb)
+    if not algo.price_ticks:
+        row["price"] = "0"
+    return row
 
 
 def fill_row(door: Door, fill: Fill) -> dict[str, Any]:

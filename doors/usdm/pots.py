@@ -8,8 +8,8 @@ from doors.usdm.door import Door
 from engine.commands import LEG_LONG, LEG_NET, LEG_SHORT
 from engine.events import AccountReport, MarginAccountReport, PositionReport
 from engine.instruments import AssetSpec
+from engine.reports import InstrumentSetting
 from risk.accounts import pot_of
-from risk.listing import DEFAULT_LEVERAGE
 
 SIDE_OF_LEG: Final[dict[int, str]] = {LEG_NET: "BOTH", LEG_LONG: "LONG", LEG_SHORT: "SHORT"}
 LEG_OF_SIDE: Final[dict[str, int]] = {side: leg for leg, side in SIDE_OF_LEG.items()}
@@ -29,6 +29,7 @@ class AssetSums:
         self.maintenance_q = 0
         self.initial_q = 0
         self.position_initial_q = 0
+        self.order_initial_q = 0
         self.cross_wallet_q = 0
         self.cross_unrealised_q = 0
         self.available_q = 0
@@ -42,17 +43,13 @@ class AssetSums:
         self.equity_q += pot.equity_q
         self.maintenance_q += pot.maintenance_q
         self.initial_q += pot.initial_q
-        self.position_initial_q += sum(position.initial_q for position in pot.positions)
+        self.position_initial_q += pot.position_initial_q
+        self.order_initial_q += pot.order_initial_q
         if pot_of(pot.margin_account_id)[1] < 0:
             self.cross_wallet_q += pot.wallet_q
             self.cross_unrealised_q += unrealised_q
             self.available_q += max(0, pot.free_q)
             self.withdrawable_q += max(0, pot.withdrawable_q)
-
-    @property
-    def order_initial_q(self) -> int:
-        """What open orders ask for beyond the positions."""
-        return max(0, self.initial_q - self.position_initial_q)
 
     def text(self, amount_q: int) -> str:
         """An amount of the asset."""
@@ -76,14 +73,14 @@ class Place:
     def __init__(
         self,
         door: Door,
-        account_id: int,
+        setting: InstrumentSetting,
         contract: Contract,
         leg: int,
         position: PositionReport | None,
         pot: MarginAccountReport | None,
     ) -> None:
         self._door = door
-        self._account_id = account_id
+        self._setting = setting
         self.contract: Final = contract
         self.leg: Final = leg
         self.position: Final = position
@@ -102,16 +99,12 @@ class Place:
     @property
     def isolated(self) -> bool:
         """Whether it has a pot of its own, or would have."""
-        if self.position is not None:
-            return self.position.isolated
-        return is_isolated(self._door, self._account_id, self.contract)
+        return self._setting.isolated
 
     @property
     def leverage(self) -> int:
         """What it is margined with, or would be."""
-        if self.position is not None:
-            return self.position.leverage
-        return leverage_of(self._door, self._account_id, self.contract)
+        return self._setting.leverage
 
     @property
     def entry_price(self) -> str:
@@ -142,6 +135,16 @@ class Place:
     def initial_q(self) -> int:
         """Its initial margin."""
         return 0 if self.position is None else self.position.initial_q
+
+    @property
+    def position_initial_q(self) -> int:
+        """What the position alone asks for."""
+        return 0 if self.position is None else self.position.position_initial_q
+
+    @property
+    def order_initial_q(self) -> int:
+        """What its open orders ask for beyond that."""
+        return self.initial_q - self.position_initial_q
 
     @property
     def maintenance_q(self) -> int:
@@ -180,22 +183,26 @@ def places_of(door: Door, report: AccountReport, contracts: list[Contract]) -> l
             held[position.instrument_id, position.leg] = (position, pot)
     legs = (LEG_LONG, LEG_SHORT) if report.hedge else (LEG_NET,)
     found: list[Place] = []
-    for contract in contracts:
+    settings = settings_of(door, report, contracts)
+    for contract, setting in zip(contracts, settings, strict=True):
         for leg in legs:
             pair = held.get((contract.instrument_id, leg), (None, None))
-            found.append(Place(door, report.account_id, contract, leg, *pair))
+            found.append(Place(door, setting, contract, leg, *pair))
     return found
 
 
-def is_isolated(door: Door, account_id: int, contract: Contract) -> bool:
-    """Whether an account holds a contract in pots of their own."""
-    return bool(door.blotter.setting(account_id, contract.instrument_id, "isolated"))
-
-
-def leverage_of(door: Door, account_id: int, contract: Contract) -> int:
-    """The leverage an account chose for a contract, or has without choosing."""
-    chosen = door.blotter.setting(account_id, contract.instrument_id, "leverage")
-    return chosen or min(DEFAULT_LEVERAGE, contract.max_leverage)
+def settings_of(
+    door: Door, report: AccountReport, contracts: list[Contract]
+) -> list[InstrumentSetting]:
+    """Leverage and margin mode of an account in these contracts, chosen or not."""
+    chosen = {one.instrument_id: one for one in report.settings}
+    found: list[InstrumentSetting] = []
+    for contract in contracts:
+        instrument_id = contract.instrument_id
+        usual = door.listed.reports[instrument_id].default_leverage
+        setting = InstrumentSetting(instrument_id, usual, isolated=False)
+        found.append(chosen.get(instrument_id, setting))
+    return found
 
 
 def largest_notional_q(contract: Contract, leverage: int) -> int:

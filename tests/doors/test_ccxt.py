@@ -142,3 +142,20 @@ def test_several_orders_at_once(exchange: Any) -> None:
     exchange.create_orders([row, row])
     exchange.cancel_all_orders(SYMBOL)
     assert exchange.fetch_open_orders(SYMBOL) == []
+
+
+def test_stops_of_every_kind(exchange: Any) -> None:
+    exchange.create_order(SYMBOL, "market", "buy", 0.02)
+    stop = exchange.create_order(
+        SYMBOL, "market", "sell", 0.01, None, {"stopLossPrice": 59_000, "reduceOnly": True}
+    )
+    exchange.create_order(SYMBOL, "limit", "sell", 0.01, 61_900, {"takeProfitPrice": 62_000})
+    trailing = {"trailingPercent": 1.5, "reduceOnly": True}
+    exchange.create_order(SYMBOL, "market", "sell", 0.01, None, trailing)
+    found = exchange.fetch_open_orders(SYMBOL, params={"trigger": True})
+    assert sorted(order["type"] for order in found) == ["limit", "market", "market"]
+    again = exchange.fetch_order(stop["id"], SYMBOL, {"trigger": True})
+    assert again["stopPrice"] == 59_000 or again["triggerPrice"] == 59_000
+    exchange.cancel_order(stop["id"], SYMBOL, {"trigger": True})
+    exchange.cancel_all_orders(SYMBOL, {"trigger": True})
+    assert exchange.fetch_open_orders(SYMBOL, params={"trigger": True}) == []

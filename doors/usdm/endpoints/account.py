@@ -8,10 +8,9 @@ from doors.usdm.call import Call
 from doors.usdm.pots import (
     AssetSums,
     Place,
-    is_isolated,
     largest_notional_q,
-    leverage_of,
     places_of,
+    settings_of,
     sums_of,
 )
 
@@ -94,8 +93,8 @@ def _position_v2(place: Place, now_ms: int) -> dict[str, Any]:
         "initialMargin": money(place.initial_q),
         "maintMargin": money(place.maintenance_q),
         "unrealizedProfit": money(place.unrealised_q),
-        "positionInitialMargin": money(place.initial_q),
-        "openOrderInitialMargin": money(0),
+        "positionInitialMargin": money(place.position_initial_q),
+        "openOrderInitialMargin": money(place.order_initial_q),
         "leverage": str(place.leverage),
         "isolated": place.isolated,
         "entryPrice": place.entry_price,
@@ -208,8 +207,8 @@ def _risk_v3(place: Place, now_ms: int) -> dict[str, Any]:
         "isolatedWallet": money(place.isolated_wallet_q),
         "initialMargin": money(place.initial_q),
         "maintMargin": money(place.maintenance_q),
-        "positionInitialMargin": money(place.initial_q),
-        "openOrderInitialMargin": money(0),
+        "positionInitialMargin": money(place.position_initial_q),
+        "openOrderInitialMargin": money(place.order_initial_q),
         "adl": place.adl_quantile,
         "bidNotional": "0",
         "askNotional": "0",
@@ -230,32 +229,32 @@ async def adl_quantile(call: Call) -> Any:
 
 async def symbol_config(call: Call) -> Any:
     """Leverage and margin type of each contract."""
-    door = call.door
-    rows: list[dict[str, Any]] = []
-    for contract in call.contracts():
-        leverage = leverage_of(door, call.account_id, contract)
-        cap_q = largest_notional_q(contract, leverage)
-        isolated = is_isolated(door, call.account_id, contract)
-        rows.append(
-            {
-                "symbol": contract.symbol,
-                "marginType": "ISOLATED" if isolated else "CROSSED",
-                "isAutoAddMargin": False,
-                "leverage": leverage,
-                "maxNotionalValue": plain(cap_q, contract.asset.decimals),
-            }
-        )
-    return rows
+    contracts = call.contracts()
+    report = await call.door.account(call.account_id)
+    settings = settings_of(call.door, report, contracts)
+    return [
+        {
+            "symbol": contract.symbol,
+            "marginType": "ISOLATED" if setting.isolated else "CROSSED",
+            "isAutoAddMargin": False,
+            "leverage": setting.leverage,
+            "maxNotionalValue": plain(
+                largest_notional_q(contract, setting.leverage), contract.asset.decimals
+            ),
+        }
+        for contract, setting in zip(contracts, settings, strict=True)
+    ]
 
 
 async def account_config(call: Call) -> Any:
     """Settings of the whole account."""
+    report = await call.door.account(call.account_id)
     return {
         "feeTier": 0,
         "canTrade": True,
         "canDeposit": True,
         "canWithdraw": True,
-        "dualSidePosition": call.door.blotter.is_hedged(call.account_id),
+        "dualSidePosition": report.hedge,
         "updateTime": 0,
         "multiAssetsMargin": False,
         "tradeGroupId": -1,

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from doors.usdm.call import Call
-from doors.usdm.endpoints.entry import new_order
+from doors.usdm.endpoints.conditional import new_order_or_conditional
 from doors.usdm.endpoints.standing import amend_order, cancel_order
 from doors.usdm.errors import VenueError, invalid, missing
 from doors.usdm.parameters import Parameters
@@ -48,7 +48,7 @@ def decode_values(text: str | bytes) -> Any:
 
 async def place_batch(call: Call) -> Any:
     """Place up to five orders."""
-    return await _each(call, _orders(call), new_order)
+    return await _each(call, _orders(call), new_order_or_conditional)
 
 
 async def amend_batch(call: Call) -> Any:

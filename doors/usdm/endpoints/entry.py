@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from doors.exchange.contracts import Contract
 from doors.history.records import Order, Submission
-from doors.usdm.call import Call
+from doors.usdm.call import NS_PER_MS, Call
 from doors.usdm.endpoints.general import CONDITIONAL, LIMIT_ORDER, MARKET_ORDER, ORDER_TYPES
 from doors.usdm.errors import TWICE, USE_ALGO, VenueError, invalid, of_reason
 from doors.usdm.order_rows import order_row
@@ -24,6 +24,7 @@ from engine.commands import (
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
     STP_CANCEL_OLDEST,
+    STP_NONE,
     SubmitOrder,
 )
 from engine.reasons import Reason
@@ -31,13 +32,24 @@ from engine.reasons import Reason
 CLIENT_ID: Final = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}", re.ASCII)
 SIDES: Final[dict[str, int]] = {"BUY": BUY, "SELL": SELL}
 POST_ONLY: Final[str] = "GTX"
-TIMES: Final[dict[str, int]] = {"GTC": GTC, "IOC": IOC, "FOK": FOK, POST_ONLY: GTC}
+GOOD_TILL_DATE: Final[str] = "GTD"
+TIMES: Final[dict[str, int]] = {
+    "GTC": GTC,
+    "IOC": IOC,
+    "FOK": FOK,
+    POST_ONLY: GTC,
+    GOOD_TILL_DATE: GTC,
+}
 USUAL_STP: Final[str] = "EXPIRE_MAKER"
 STP_MODES: Final[dict[str, int]] = {
     "EXPIRE_TAKER": STP_CANCEL_NEWEST,
     USUAL_STP: STP_CANCEL_OLDEST,
     "EXPIRE_BOTH": STP_CANCEL_BOTH,
+    "NONE": STP_NONE,
 }
+LATEST_MS: Final[int] = 9_223_372_036_854
+"""The latest end of an order: nanoseconds have 63 bits."""
+
 ACK: Final[str] = "ACK"
 RESULT: Final[str] = "RESULT"
 _NOT_THERE_AFTER_ALL: Final[tuple[int, ...]] = (
@@ -77,7 +89,9 @@ async def place(call: Call, command: SubmitOrder, submission: Submission) -> Ord
     door = call.door
     if door.blotter.is_open_name(call.account_id, submission.client_id):
         raise VenueError(*TWICE)
-    _, order = await door.submit(command, submission)
+    order_id = await door.submit(command, submission)
+    order = door.blotter.find(call.account_id, order_id)
+    assert order is not None, "what was accepted is known"
     if order.reason in _NOT_THERE_AFTER_ALL and not order.filled_lots:
         raise of_reason(order.reason)
     return order
@@ -91,13 +105,16 @@ def read_order(call: Call) -> tuple[SubmitOrder, Submission]:
     """
     parameters = call.parameters
     contract = call.contract()
-    side = SIDES[_word(parameters, "side", tuple(SIDES), -1117)]
-    kind = _word(parameters, "type", ORDER_TYPES, -1116)
+    side = SIDES[read_word(parameters, "side", tuple(SIDES), -1117)]
+    kind = read_word(parameters, "type", ORDER_TYPES, -1116)
     if kind in CONDITIONAL:
         raise VenueError(*USE_ALGO)
+    if parameters.yes("closePosition"):
+        raise VenueError(-4136, "Target strategy invalid: closePosition is for stops.")
     tif = read_tif(parameters, kind)
     price_ticks = parameters.price_ticks("price", contract) if kind == LIMIT_ORDER else 0
-    _refuse_unsupported(parameters)
+    refuse_unsupported(parameters)
+    good_till_ns = read_good_till_ns(call, tif)
     leg = read_leg(call)
     reduce_only = read_reduce_only(call, leg)
     stp = parameters.one_of("selfTradePreventionMode", tuple(STP_MODES), USUAL_STP)
@@ -115,12 +132,18 @@ def read_order(call: Call) -> tuple[SubmitOrder, Submission]:
         reduce_only=reduce_only,
         stp=STP_MODES[stp],
         leg=leg,
+        expire_ns=good_till_ns,
     )
     client_id = read_client_id(parameters, "newClientOrderId")
-    return command, Submission(client_id, kind, tif, leg, reduce_only, stp)
+    return command, Submission(client_id, kind, tif, leg, reduce_only, stp, good_till_ns)
 
 
-def _word(parameters: Parameters, name: str, allowed: tuple[str, ...], code: int) -> str:
+def read_word(parameters: Parameters, name: str, allowed: tuple[str, ...], code: int) -> str:
+    """A word that must be there.
+
+    Raises:
+        VenueError: it is not, or is another one.
+    """
     parameters.required(name)
     return parameters.one_of(name, allowed, "", code)
 
@@ -133,20 +156,37 @@ def read_tif(parameters: Parameters, kind: str) -> str:
     """
     if kind == MARKET_ORDER:
         return "GTC"
-    return _word(parameters, "timeInForce", tuple(TIMES), -1115)
+    return read_word(parameters, "timeInForce", tuple(TIMES), -1115)
 
 
 def _quantity(parameters: Parameters, contract: Contract) -> int:
     return parameters.lots("quantity", contract)
 
 
-def _refuse_unsupported(parameters: Parameters) -> None:
+def refuse_unsupported(parameters: Parameters) -> None:
     """What the exchange has no such thing as is refused, not passed over: the order would be
-    another one."""
+    another one.
+
+    Raises:
+        VenueError: there is such a parameter.
+    """
     if parameters.text("priceMatch", "NONE").upper() != "NONE":
         raise invalid("priceMatch")
-    if parameters.yes("closePosition"):
-        raise VenueError(-4120, USE_ALGO[1])
+
+
+def read_good_till_ns(call: Call, tif: str) -> int:
+    """When an order ends by itself, 0 never.
+
+    Raises:
+        VenueError: a good-till-date order has no date, or one that is over.
+    """
+    if tif != GOOD_TILL_DATE:
+        return 0
+    call.parameters.required("goodTillDate")
+    until_ms = call.parameters.whole("goodTillDate", 0, 0, LATEST_MS)
+    if until_ms <= call.now_ms():
+        raise invalid("goodTillDate")
+    return until_ms * NS_PER_MS
 
 
 def read_leg(call: Call) -> int:

@@ -14,7 +14,7 @@ from doors.usdm.errors import (
     missing,
     of_rejection,
 )
-from doors.usdm.pots import LEG_OF_SIDE, is_isolated, largest_notional_q
+from doors.usdm.pots import LEG_OF_SIDE, largest_notional_q, settings_of
 from engine.commands import (
     AdjustIsolatedMargin,
     SetLeverage,
@@ -64,7 +64,9 @@ async def set_margin_type(call: Call) -> Any:
     if word not in ("ISOLATED", "CROSSED", "CROSS"):
         raise invalid("marginType")
     isolated = word == "ISOLATED"
-    if isolated == is_isolated(call.door, call.account_id, contract):
+    report = await call.door.account(call.account_id)
+    [setting] = settings_of(call.door, report, [contract])
+    if isolated == setting.isolated:
         raise VenueError(*NO_NEED_MARGIN_TYPE)
     command = SetMarginMode(0, call.account_id, contract.instrument_id, isolated)
     rejection = (await call.door.call(command)).rejection
@@ -79,7 +81,9 @@ async def set_margin_type(call: Call) -> Any:
 
 def _has_orders(call: Call, instrument_id: int = -1) -> bool:
     orders = call.door.blotter.open_orders(call.account_id)
-    return any(instrument_id in (-1, order.instrument_id) for order in orders)
+    waiting = call.door.blotter.algos.waiting(call.account_id)
+    ids = [order.instrument_id for order in orders] + [algo.instrument_id for algo in waiting]
+    return bool(ids) if instrument_id < 0 else instrument_id in ids
 
 
 async def set_position_mode(call: Call) -> Any:

@@ -1,10 +1,12 @@
 """Standing orders: found, cancelled and amended."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any, Final
 
-from doors.history.records import Order
+from doors.history.records import ALGO_FINISHED, ALGO_TRIGGERED, Algo, Order
 from doors.usdm.call import Call
+from doors.usdm.endpoints.conditional import cancel_waiting
 from doors.usdm.endpoints.entry import SIDES
 from doors.usdm.errors import (
     NO_SUCH_ORDER,
@@ -16,7 +18,7 @@ from doors.usdm.errors import (
     of_rejection,
     outside_band,
 )
-from doors.usdm.order_rows import order_row
+from doors.usdm.order_rows import order_row, waiting_row
 from engine.commands import AmendOrder, CancelAll, CancelOrder
 from engine.reasons import Reason
 
@@ -49,13 +51,34 @@ def find_order(call: Call, error: tuple[int, str], *, only_open: bool = True) ->
     return found
 
 
+def find_waiting(call: Call, *, only_open: bool = True) -> Algo | None:
+    """The conditional order from the old place that the ids name and that is no order yet; None
+    where there is none."""
+    contract = call.contract()
+    parameters, algos = call.parameters, call.door.blotter.algos
+    if parameters.has("orderId"):
+        found = algos.find(call.account_id, parameters.whole("orderId", 0))
+    else:
+        found = algos.find_client(call.account_id, parameters.text("origClientOrderId"))
+    if found is None or not found.old_form or found.instrument_id != contract.instrument_id:
+        return None
+    became = found.status in (ALGO_TRIGGERED, ALGO_FINISHED)
+    return None if became or (only_open and not found.waits) else found
+
+
 async def query_order(call: Call) -> Any:
     """An order, open or over."""
+    waiting = find_waiting(call, only_open=False)
+    if waiting is not None:
+        return waiting_row(call.door, waiting)
     return order_row(call.door, find_order(call, NO_SUCH_ORDER, only_open=False))
 
 
 async def query_open_order(call: Call) -> Any:
     """An open order."""
+    waiting = find_waiting(call)
+    if waiting is not None:
+        return waiting_row(call.door, waiting)
     return order_row(call.door, find_order(call, NO_SUCH_ORDER))
 
 
@@ -63,15 +86,24 @@ async def open_orders(call: Call) -> Any:
     """The open orders, oldest first."""
     ids = {contract.instrument_id for contract in call.contracts()}
     orders = call.door.blotter.open_orders(call.account_id)
+    waiting = call.door.blotter.algos.waiting(call.account_id)
     return [
         order_row(call.door, order)
         for order in orders
         if order.instrument_id in ids and not order.forced
+    ] + [
+        waiting_row(call.door, algo)
+        for algo in waiting
+        if algo.instrument_id in ids and algo.old_form
     ]
 
 
 async def cancel_order(call: Call) -> Any:
     """Cancel an order."""
+    waiting = find_waiting(call)
+    if waiting is not None:
+        await cancel_waiting(call, waiting)
+        return waiting_row(call.door, waiting)
     order = find_order(call, UNKNOWN_ORDER)
     return order_row(call.door, await cancel(call, order))
 
@@ -102,11 +134,23 @@ async def cancel_all(call: Call) -> Any:
 
 
 async def _cancel_all(call: Call, instrument_id: int) -> None:
-    reply = await call.door.call(CancelAll(0, call.account_id, instrument_id))
-    if reply.rejection is not None:
-        raise of_rejection(reply.rejection)
     blotter = call.door.blotter
     before = [one for one in blotter.open_orders(call.account_id) if _counts(one, instrument_id)]
+    waiting = [
+        algo
+        for algo in blotter.algos.waiting(call.account_id)
+        if algo.instrument_id == instrument_id
+    ]
+    if all(algo.old_form for algo in waiting):
+        reply = await call.door.call(CancelAll(0, call.account_id, instrument_id))
+        if reply.rejection is not None:
+            raise of_rejection(reply.rejection)
+    else:
+        # Those of the new place stay.
+        old = [algo.order_id for algo in waiting if algo.old_form]
+        ids = [*(order.order_id for order in before), *old]
+        commands = [CancelOrder(0, call.account_id, order_id) for order_id in ids]
+        await asyncio.gather(*map(call.door.call, commands))
     await call.door.until(lambda: not any(one.is_open for one in before))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from doors.exchange.contracts import Contract
-from doors.history.records import Change, PublicTrade
+from doors.history.records import AlgoChange, Change, PublicTrade
 from doors.usdm.call import Call, ms
 from doors.usdm.door import Door
 from doors.usdm.endpoints.market import day_row, premium_row
@@ -80,7 +80,7 @@ class MarketStream:
 
     # an audience of the door
 
-    def orders_changed(self, changes: list[Change]) -> None:
+    def orders_changed(self, changes: list[Change | AlgoChange]) -> None:
         """Not public."""
 
     def happened(self, events: Sequence[Event]) -> None:

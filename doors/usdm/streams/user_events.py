@@ -3,10 +3,22 @@
 from typing import Any, Final
 
 from doors.exchange.contracts import Contract
-from doors.history.records import Change, Fill, Order
+from doors.history.records import (
+    AlgoChange,
+    Change,
+    Fill,
+    Order,
+)
 from doors.usdm.call import ms
 from doors.usdm.door import Door
-from doors.usdm.order_rows import MARKET, side_name
+from doors.usdm.order_rows import (
+    MARKET,
+    OLD_STATES,
+    algo_row,
+    as_order,
+    side_name,
+    waiting_row,
+)
 from doors.usdm.pots import SIDE_OF_LEG, AssetSums, Place, places_of, sums_of
 from engine.events import AccountReport, MarginCallIssued
 from risk.accounts import pot_of
@@ -40,7 +52,7 @@ def _order(contract: Contract, order: Order, time_ns: int) -> dict[str, Any]:
         "q": contract.qty(order.qty_lots),
         "p": "0" if order.kind == MARKET else contract.price(order.price_ticks),
         "ap": contract.average(order.filled_value, order.filled_lots),
-        "sp": "0",
+        "sp": contract.price(order.stop_ticks) if order.stop_ticks else "0",
         "X": order.status,
         "i": order.order_id,
         "z": contract.qty(order.filled_lots),
@@ -49,7 +61,7 @@ def _order(contract: Contract, order: Order, time_ns: int) -> dict[str, Any]:
         "a": "0",
         "R": order.reduce_only,
         "wt": "CONTRACT_PRICE",
-        "ot": order.kind,
+        "ot": order.orig_kind or order.kind,
         "ps": SIDE_OF_LEG[order.leg],
         "cp": False,
         "pP": False,
@@ -74,6 +86,46 @@ def _fill(contract: Contract, fill: Fill | None) -> dict[str, Any]:
         "n": contract.money(fill.fee_q),
         "N": contract.asset.symbol,
     }
+
+
+def algo_event(door: Door, change: AlgoChange, now_ms: int) -> dict[str, Any]:
+    """ALGO_UPDATE: something happened to a conditional order."""
+    row = algo_row(door, change.algo)
+    names = {
+        **{"caid": "clientAlgoId", "aid": "algoId", "at": "algoType", "o": "orderType"},
+        **{"s": "symbol", "S": "side", "ps": "positionSide", "f": "timeInForce", "q": "quantity"},
+        **{"X": "algoStatus", "ai": "actualOrderId", "ap": "actualPrice", "tp": "triggerPrice"},
+        **{"p": "price", "V": "selfTradePreventionMode", "wt": "workingType", "pm": "priceMatch"},
+        **{"cp": "closePosition", "pP": "priceProtect", "R": "reduceOnly", "tt": "triggerTime"},
+        **{"gtd": "goodTillDate"},
+    }
+    order = {short: row[name] for short, name in names.items()}
+    became = door.blotter.order(change.algo.order_id)
+    contract = door.listed.by_id[change.algo.instrument_id]
+    order["aq"] = contract.qty(0 if became is None else became.filled_lots)
+    order["act"] = "0" if became is None else became.kind
+    order["rm"] = change.algo.refusal
+    if change.algo.trail_ppb:
+        order["cr"] = row["callbackRate"]
+        order["AP"] = row["activatePrice"]
+    return {"e": "ALGO_UPDATE", "T": ms(change.time_ns), "E": now_ms, "o": order}
+
+
+def waiting_event(door: Door, change: AlgoChange, now_ms: int) -> dict[str, Any] | None:
+    """ORDER_TRADE_UPDATE of a conditional order from the old place; None for what it tells as the
+    order that it became."""
+    algo = change.algo
+    word = OLD_STATES.get(algo.status)
+    if word is None:
+        return None
+    row = waiting_row(door, algo)
+    contract = door.listed.by_id[algo.instrument_id]
+    order = as_order(algo, word)
+    told = _order(contract, order, change.time_ns) | {"x": word, **_fill(contract, None)}
+    told |= {"wt": row["workingType"], "cp": algo.close_position, "p": row["price"]}
+    if algo.trail_ppb:
+        told |= {"AP": row["activatePrice"], "cr": row["priceRate"]}
+    return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": ms(change.time_ns), "o": told}
 
 
 def trade_lite(door: Door, change: Change, fill: Fill, now_ms: int) -> dict[str, Any]:

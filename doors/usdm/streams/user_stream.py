@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from doors.history.records import Change, PublicTrade
+from doors.history.records import AlgoChange, Change, PublicTrade
 from doors.usdm.call import ms
 from doors.usdm.door import Door
 from doors.usdm.errors import VenueError
@@ -16,11 +16,13 @@ from doors.usdm.streams.names import Spec
 from doors.usdm.streams.subscribers import Hub, Subscriber, Topic, encode
 from doors.usdm.streams.user_events import (
     AccountNews,
+    algo_event,
     expired_event,
     leverage_event,
     margin_call,
     order_event,
     trade_lite,
+    waiting_event,
 )
 from engine.events import (
     AccountChanged,
@@ -99,9 +101,12 @@ class UserStream:
     def listed(self, instrument_ids: list[int]) -> None:
         """Public."""
 
-    def orders_changed(self, changes: list[Change]) -> None:
+    def orders_changed(self, changes: list[Change | AlgoChange]) -> None:
         """Orders changed."""
         for change in changes:
+            if isinstance(change, AlgoChange):
+                self._algo_changed(change)
+                continue
             account_id = change.order.account_id
             if not self._hears(account_id):
                 continue
@@ -111,6 +116,18 @@ class UserStream:
                     event = trade_lite(self._door, change, change.fill, self._now_ms())
                     self._tell(account_id, event)
                 self._note(account_id, "ORDER", change.time_ns, change.order.instrument_id)
+
+    def _algo_changed(self, change: AlgoChange) -> None:
+        account_id = change.algo.account_id
+        if not self._hears(account_id):
+            return
+        now_ms = self._now_ms()
+        if change.algo.old_form:
+            told = waiting_event(self._door, change, now_ms)
+            if told is not None:
+                self._tell(account_id, told)
+        else:
+            self._tell(account_id, algo_event(self._door, change, now_ms))
 
     def happened(self, events: Sequence[Event]) -> None:
         """Something else happened to accounts."""
