@@ -19,7 +19,13 @@ from engine.instruments import (
 )
 from engine.units import PPB, from_grid, from_ppb, parse_decimal, to_grid
 from risk.margin import build_margin_model
-from risk.margin.ccxt_tiers import inverse_tiers, load_ccxt_tiers
+from risk.margin.ccxt_tiers import (
+    CONTRACTS_AS_MONEY,
+    counts_contracts,
+    inverse_tiers,
+    load_ccxt_tiers,
+    read_ccxt_table,
+)
 from risk.rulebook import LEVEL_LIQUIDATE
 from risk.rulebook_file import RulebookFile, load_rulebook
 from risk.solve import bankruptcy_price_ticks, liquidation_price_ticks
@@ -37,7 +43,8 @@ class Question:
     """What is asked, in decimals.
 
     ``mark`` None means the entry price, ``wallet`` None the initial margin there, ``tick`` None two
-    decimals more than the prices given.
+    decimals more than the prices given. ``contract_value`` is what one contract is worth where the
+    tiers file counts contracts.
     """
 
     rulebook: str
@@ -52,6 +59,7 @@ class Question:
     tick: str | None = None
     tiers_file: str | None = None
     symbol: str | None = None
+    contract_value: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class MarginFigures:
     margin_ratio: str
     levels: list[tuple[str, str | None]]
     bankruptcy_price: str | None
+    warnings: list[str]
 
 
 def calculate(question: Question) -> MarginFigures:
@@ -151,6 +160,7 @@ def calculate(question: Question) -> MarginFigures:
         bankruptcy_price=price(
             bankruptcy_price_ticks(instrument, sign * lots, entry_value_q, wallet_q)
         ),
+        warnings=_warnings(question),
     )
 
 
@@ -182,6 +192,8 @@ def _contract(question: Question, loaded: RulebookFile) -> tuple[InstrumentSpec,
 
 def _margin(question: Question, loaded: RulebookFile, asset: AssetSpec, lot: str) -> MarginSpec:
     if question.tiers_file is None:
+        if question.contract_value:
+            raise ValueError("contract value: has no effect without a tiers file")
         if question.symbol is not None and question.symbol not in loaded.symbol_margins:
             names = ", ".join(loaded.symbol_margins) or "none"
             raise ValueError(
@@ -192,10 +204,18 @@ def _margin(question: Question, loaded: RulebookFile, asset: AssetSpec, lot: str
     if question.symbol is None:
         raise ValueError("a tiers file needs a symbol, the table's name in it (--symbol)")
     quote = AssetSpec(1, "quote", LINEAR_DECIMALS) if question.inverse else asset
-    tiers = load_ccxt_tiers(Path(question.tiers_file), question.symbol, quote)
+    worth = parse_decimal(question.contract_value or "1", "contract value")
+    tiers = load_ccxt_tiers(Path(question.tiers_file), question.symbol, quote, worth)
     if question.inverse:
         tiers = inverse_tiers(tiers, quote, asset, parse_decimal(question.entry, "entry"))
     return MarginSpec("brackets", tiers)
+
+
+def _warnings(question: Question) -> list[str]:
+    if question.tiers_file is None or question.symbol is None or question.contract_value:
+        return []
+    rows = read_ccxt_table(question.tiers_file, question.symbol)
+    return [f"{question.tiers_file}: {CONTRACTS_AS_MONEY}"] if counts_contracts(rows) else []
 
 
 def _places(what: str, *texts: str) -> int:

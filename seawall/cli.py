@@ -169,6 +169,9 @@ def _add_calc(commands: Any) -> None:
     calc.add_argument("--tick", help="step of the prices (default: two decimals finer than given)")
     calc.add_argument("--tiers", help="leverage tiers in ccxt's JSON form, needs --symbol")
     calc.add_argument("--symbol", help="symbol whose margin table to use")
+    calc.add_argument(
+        "--contract-value", default="", help="what one contract is worth, for tiers in contracts"
+    )
     calc.add_argument("--json", action="store_true", help="answer as JSON")
     calc.set_defaults(action=_calc)
 
@@ -262,8 +265,11 @@ def _calc(args: argparse.Namespace) -> int:
             tick=args.tick,
             tiers_file=args.tiers,
             symbol=args.symbol,
+            contract_value=args.contract_value,
         )
     )
+    for warning in answer.warnings:
+        print(f"seawall: warning: {warning}", file=sys.stderr)
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
         return EXIT_OK

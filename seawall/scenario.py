@@ -4,7 +4,7 @@
 whatever is wrong is a `ScenarioError` that names file, key, value and what is allowed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,7 +22,13 @@ from engine.setting_layers import without_marks
 from engine.settings import SettingFault, choice, refuse_unknown, told
 from engine.units import to_ppb
 from risk.collateral import CollateralAsset, collateral_assets
-from risk.margin.ccxt_tiers import inverse_tiers, load_ccxt_tiers
+from risk.margin.ccxt_tiers import (
+    CONTRACTS_AS_MONEY,
+    counts_contracts,
+    inverse_tiers,
+    load_ccxt_tiers,
+    read_ccxt_table,
+)
 from risk.rulebook import Rulebook
 from risk.rulebook_file import RulebookFile
 from seawall.agents import AgentPlan, agent_plan
@@ -58,7 +64,8 @@ class Scenario(msgspec.Struct, frozen=True):
     fund and backstop seeds are in the quote currency, like the population's wealth. ``collateral``
     are the assets that count in another one, by id, at no price yet. ``source`` is the name or path
     it was asked for by; ``tables`` are all its values with the overrides laid on top, and
-    ``rulebook_text`` is the TOML of its rules, so that it can be written down and run again."""
+    ``rulebook_text`` is the TOML of its rules, so that it can be written down and run again.
+    ``warnings`` are for whoever runs it."""
 
     name: str
     title: str
@@ -84,6 +91,7 @@ class Scenario(msgspec.Struct, frozen=True):
     overrides: tuple[str, ...]
     tables: Mapping[str, object]
     rulebook_text: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def accounts(self) -> int:
@@ -211,6 +219,7 @@ def _checked(
         overrides=(),
         tables={key: value for key, value in tables.items() if key != RULES},
         rulebook_text=rulebook_text,
+        warnings=tuple(_contracts_as_money(read.instruments)),
     )
 
 
@@ -252,7 +261,7 @@ def _margin(
     tiers = table.margin
     path, symbol = tiers.ccxt_file, tiers.ccxt_symbol
     if path is None:
-        for key in ("ccxt_symbol", "convert_at"):
+        for key in ("ccxt_symbol", "convert_at", "contract_value"):
             if getattr(tiers, key):
                 raise SettingFault(f"{place}.{key}", "has no effect without ccxt_file")
         return rulebook.margin_spec(asset, tiers.symbol or table.symbol, table.lot)
@@ -260,15 +269,25 @@ def _margin(
         raise SettingFault(f"{place}.ccxt_symbol", "is missing; it must be given with ccxt_file")
     if tiers.symbol:
         raise SettingFault(f"{place}.symbol", "has no effect beside ccxt_file; give ccxt_symbol")
-    price = Decimal(tiers.convert_at or 0)
+    price, worth = Decimal(tiers.convert_at or 0), Decimal(tiers.contract_value or 1)
+    inverse = KINDS[table.kind] == INVERSE
     try:
-        if KINDS[table.kind] == INVERSE:
-            found = inverse_tiers(load_ccxt_tiers(path, symbol, _QUOTE), _QUOTE, asset, price)
-        else:
-            found = load_ccxt_tiers(path, symbol, asset)
+        found = load_ccxt_tiers(path, symbol, _QUOTE if inverse else asset, worth)
+        if inverse:
+            found = inverse_tiers(found, _QUOTE, asset, price)
     except (OSError, ValueError) as error:
         raise SettingFault(f"{place}.ccxt_file", f"{path}: {error}") from None
     return MarginSpec(model="brackets", tiers=found)
+
+
+def _contracts_as_money(instruments: Mapping[str, InstrumentTable]) -> Iterator[str]:
+    """Margin tables that count contracts, without what a contract is worth."""
+    for key, table in instruments.items():
+        tiers = table.margin
+        if tiers.ccxt_file is None or tiers.contract_value:
+            continue
+        if counts_contracts(read_ccxt_table(tiers.ccxt_file, tiers.ccxt_symbol)):
+            yield f"instruments.{key}.margin: {tiers.ccxt_file}: {CONTRACTS_AS_MONEY}"
 
 
 def _indices(tables: Mapping[str, IndexTable], names: list[str]) -> dict[str, IndexPlan]:

@@ -51,12 +51,14 @@ class AssetTable(msgspec.Struct, frozen=True):
 
 class TiersTable(msgspec.Struct, frozen=True):
     """Where margin tiers come from: the rulebook's table of a symbol (none: the instrument's), or
-    a file of ccxt, converted at a price for an inverse contract."""
+    a file of ccxt, converted at a price for an inverse contract, and at a contract's value where
+    it counts contracts."""
 
     symbol: Annotated[str, Filled()] = ""
     ccxt_file: Annotated[Path | None, File()] = None
     ccxt_symbol: Annotated[str, Filled()] = ""
     convert_at: Annotated[str, Exact()] = ""
+    contract_value: Annotated[str, Exact()] = ""
 
 
 class InstrumentTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,25 +1,41 @@
 """A door: margin tables from files in the form of ccxt's ``fetch_leverage_tiers``.
 
 The file maps a symbol to rows ``{tier, minNotional, maxNotional, maintenanceMarginRate,
-maxLeverage, info: {cum}}`` in the quote currency. Numbers are read as decimals, never as floats.
+maxLeverage, info: {cum}}`` in the quote currency, or is one table, a list of rows, as ccxt answers
+for one market (``fetch_market_leverage_tiers``). Numbers are read as decimals, never as floats.
 
 Venues write the same table in different ways, and all of these mean it: a whole leverage or a
 broken one (rounded down, as accounts choose whole ones); a floor equal to the cap before it, a unit
 beside it (OKX), or none; a last cap, none, or a number no amount reaches ("no limit").
+
+OKX, and KuCoin for unified accounts, count contracts where ccxt says notional; what one contract is
+worth is not in the file.
 """
 
 import json
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
 from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
 from engine.record.packed_file import unpacked
-from engine.units import parse_decimal, to_grid, to_ppb
+from engine.units import MAX_DIGITS, parse_decimal, to_grid, to_ppb
 from risk.margin.tiers import next_deduction_q, validate_tiers, with_deductions
 
+_FEW: Final[int] = 9
+"""So many symbols are listed where another was asked for."""
+
 TierRows = list[dict[str, Any]]
+
+ONE: Final[Decimal] = Decimal(1)
+
+CONTRACTS_AS_MONEY: Final[str] = (
+    "the venue counts contracts in this table, and they are taken as money; "
+    "contract_value says what one is worth"
+)
+
+_EXACT: Final[Context] = Context(prec=2 * MAX_DIGITS)
 
 MAX_FILE_BYTES: Final[int] = 100_000_000
 """Unpacked; the tables of all the contracts of the largest venue are three of them."""
@@ -46,27 +62,58 @@ def read_ccxt_tables(path: str | Path) -> dict[str, TierRows]:
         raise ValueError(f"{source.name}: not a readable JSON file: {error}") from None
     except RecursionError:
         raise ValueError(f"{source.name}: not a readable JSON file: nested too deeply") from None
+    if isinstance(tables, list) and tables and all(isinstance(row, dict) for row in tables):
+        return {str(tables[0].get("symbol")): tables}
     if not isinstance(tables, dict) or not all(isinstance(rows, list) for rows in tables.values()):
-        raise ValueError(f"{source.name}: must be an object of symbols, each with a list of tiers")
+        raise ValueError(
+            f"{source.name}: must be an object of symbols, each with a list of tiers, or the list "
+            "of tiers of one"
+        )
     return tables
 
 
-def load_ccxt_tiers(path: str | Path, symbol: str, asset: AssetSpec) -> list[MarginTier]:
+def read_ccxt_table(path: str | Path, symbol: str) -> TierRows:
+    """The rows of one symbol.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no file of tiers, or the symbol is missing.
+    """
+    tables = read_ccxt_tables(path)
+    if symbol not in tables:
+        few = f": {', '.join(tables)}" if len(tables) <= _FEW else ""
+        problem = f"no tiers for {symbol!r} among its {len(tables)} symbols{few}"
+        raise ValueError(f"{Path(path).name}: {problem}")
+    return tables[symbol]
+
+
+def counts_contracts(rows: TierRows) -> bool:
+    """Whether the sizes of a table are contracts, by what the venue calls them (OKX, KuCoin)."""
+    infos = [row.get("info") for row in rows if isinstance(row, dict)]
+    return any(
+        isinstance(info, dict) and ("maxSize" in info or ("maxSz" in info and "uly" in info))
+        for info in infos
+    )
+
+
+def load_ccxt_tiers(
+    path: str | Path, symbol: str, asset: AssetSpec, contract_value: Decimal = ONE
+) -> list[MarginTier]:
     """The valid margin table of one symbol, notionals in quanta of ``asset``.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: the symbol is missing or its table is wrong; file, symbol, tier and value named.
     """
-    tables = read_ccxt_tables(path)
-    name = Path(path).name
-    if symbol not in tables:
-        raise ValueError(f"{name}: no tiers for {symbol!r} among its {len(tables)} symbols")
-    return ccxt_tiers(tables[symbol], asset, f"{name}: {symbol}")
+    rows = read_ccxt_table(path, symbol)
+    return ccxt_tiers(rows, asset, f"{Path(path).name}: {symbol}", contract_value)
 
 
-def ccxt_tiers(rows: TierRows, asset: AssetSpec, where: str) -> list[MarginTier]:
-    """One table's rows as tiers, validated; ``where`` opens every error message.
+def ccxt_tiers(
+    rows: TierRows, asset: AssetSpec, where: str, contract_value: Decimal = ONE
+) -> list[MarginTier]:
+    """One table's rows as tiers, validated; ``where`` opens every error message. Sizes in contracts
+    become money at ``contract_value`` each.
 
     ``info.cum`` is the deduction where present; where it is not, the continuous one is computed.
     The last tier's cap is inclusive: a notional equal to it is still inside the table. The module
@@ -77,6 +124,8 @@ def ccxt_tiers(rows: TierRows, asset: AssetSpec, where: str) -> list[MarginTier]
             breaks a rule of `risk.margin.tiers.validate_tiers`.
     """
     tiers: list[MarginTier] = []
+    if contract_value != ONE:
+        rows = _in_money(rows, contract_value, where)
     for index, row in enumerate(rows):
         last = index + 1 == len(rows)
         tiers.append(_tier(row, tiers, asset, f"{where}: tier {index + 1}", last))
@@ -126,6 +175,21 @@ def inverse_tiers(
 def _coin_cap_q(cap_q: int, up: int, down: int) -> int:
     """A cap in coin, rounded down; no end stays none."""
     return MAX_AMOUNT_Q if cap_q == MAX_AMOUNT_Q else min(cap_q * up // down, MAX_AMOUNT_Q)
+
+
+def _in_money(rows: TierRows, contract_value: Decimal, where: str) -> TierRows:
+    """Rows of contracts as rows of money: a tier begins where the one before it ends."""
+    if contract_value <= 0:
+        raise ValueError(f"{where}: contract_value {contract_value} must be above 0")
+    result: TierRows = []
+    for number, row in enumerate(rows, 1):
+        place = f"{where}: tier {number}"
+        changed = {**row, "minNotional": None, "info": {}} if isinstance(row, dict) else row
+        if isinstance(row, dict) and row.get("maxNotional") is not None:
+            contracts = parse_decimal(_text(row, "maxNotional", place), f"{place}: maxNotional")
+            changed["maxNotional"] = _EXACT.multiply(contracts, contract_value)
+        result.append(changed)
+    return result
 
 
 def _tier(

@@ -58,7 +58,7 @@ def described(table: PriceTable) -> Description:
         time_unit=WORDS[table.unit],
         lowest=f"{min(map(min, table.prices)):f}",
         highest=f"{max(map(max, table.prices)):f}",
-        warnings=[*table.warnings, *_holes(table), *_leaps(table)],
+        warnings=[*table.warnings, *_holes(table), *_leaps(table), *_stands_still(table)],
     )
 
 
@@ -92,6 +92,17 @@ def _holes(table: PriceTable) -> list[str]:
     return [
         *short,
         f"{what} {places}; the longest stretch is {duration(end - begin)}, from {utc(begin)}",
+    ]
+
+
+def _stands_still(table: PriceTable) -> list[str]:
+    """Candles so wide that their four prices are further apart than most rulebooks wait."""
+    print_ns = widths_ns(table.times_ns)[-1] // 4 if table.kind == CANDLES else 0
+    if print_ns <= _HOLE_NS:
+        return []
+    return [
+        f"a candle prints every {duration(print_ns)}, and many rulebooks call a price stale after "
+        f"{duration(_HOLE_NS)}; bridge = true prints at every tick of the clock"
     ]
 
 

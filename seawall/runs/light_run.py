@@ -68,6 +68,6 @@ def light_run(
             state_hash=exchange.state_hash(),
             commands=exchange.commands,
             figures=collector.row(exchange, result.owners),
-            warnings=result.warnings,
+            warnings=[*scenario.warnings, *result.warnings],
             wall_seconds=result.wall_seconds,
         )

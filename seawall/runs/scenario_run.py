@@ -151,7 +151,7 @@ class ScenarioRun:
             "seawall_version": __version__,
             **figures,
             "entered": result.entered,
-            "warnings": result.warnings,
+            "warnings": [*scenario.warnings, *result.warnings],
             "run": origin_block(scenario, scenario.seed),
             "scenario": _scenario_block(scenario),
         }

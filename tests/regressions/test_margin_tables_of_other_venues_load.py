@@ -19,8 +19,10 @@ from engine.commands import MAX_AMOUNT_Q
 from engine.instruments import AssetSpec, MarginTier
 from risk.margin import BracketMargin
 from risk.margin.ccxt_tiers import inverse_tiers, load_ccxt_tiers, read_ccxt_tables
+from seawall.cli import EXIT_BAD_INPUT, EXIT_OK, main
 from seawall.runs.run import run_scenario
 from seawall.scenario import load_scenario
+from seawall.scenario_fields import ScenarioError
 
 USDT = AssetSpec(1, "USDT", 6)
 QUOTE = AssetSpec(0, "quote", 8)
@@ -227,3 +229,50 @@ def test_a_number_without_end_in_a_tier_is_refused_at_once(tmp_path: Path) -> No
     file.write_text(text)
     with pytest.raises(ValueError, match=r"maintenanceMarginRate: .* more than 60 digits"):
         load_ccxt_tiers(file, "X", USDT)
+
+
+# whole files, as ccxt answers for each venue
+
+
+TIERS = Path(__file__).parents[2] / "examples" / "tiers"
+WAVE = "WAVE/USDT:USDT"
+EXPECTED = [(50_000, 5_000_000, 100), (400_000, 10_000_000, 50), (2_000_000, 20_000_000, 20)]
+
+
+@pytest.mark.parametrize("venue", ["binance", "bybit", "okx", "gate", "kucoin", "bitget"])
+def test_a_file_of_every_venue_loads_as_it_comes(venue: str) -> None:
+    """OKX counts contracts of 100 USDT each, and Bybit and Gate have a broken leverage."""
+    worth = Decimal(100 if venue == "okx" else 1)
+    tiers = load_ccxt_tiers(TIERS / f"{venue}.json", WAVE, USDT, worth)
+    found = [(tier.cap_q // 10**6, tier.maintenance_ppb, tier.max_leverage) for tier in tiers]
+    last = 16 if venue in ("bybit", "gate") else 20
+    assert found == [*EXPECTED[:2], (*EXPECTED[2][:2], last)]
+    assert [tier.deduction_q // 10**6 for tier in tiers] == [0, 250, 4_250]
+
+
+def test_the_table_of_one_market_has_its_symbol() -> None:
+    with pytest.raises(ValueError, match=r"no tiers for 'X' among its 1 symbols: WAVE/USDT:USDT"):
+        load_ccxt_tiers(TIERS / "bitget.json", "X", USDT)
+
+
+def test_contracts_taken_as_money_are_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = ["calc", "--rulebook", "teaching-default", "--side", "long", "--qty", "1"]
+    question += ["--entry", "100", "--leverage", "5", "--symbol", WAVE, "--tiers"]
+    assert main([*question, str(TIERS / "okx.json")]) == EXIT_OK
+    assert "the venue counts contracts in this table" in capsys.readouterr().err
+    assert main([*question, str(TIERS / "okx.json"), "--contract-value", "100"]) == EXIT_OK
+    assert capsys.readouterr().err == ""
+    assert main([*question, str(TIERS / "bybit.json")]) == EXIT_OK
+    assert capsys.readouterr().err == ""
+    assert main([*question[:-3], "--contract-value", "2"]) == EXIT_BAD_INPUT
+    assert "no effect without a tiers file" in capsys.readouterr().err
+    margin = {"ccxt_file": str(TIERS / "okx.json"), "ccxt_symbol": WAVE}
+    scenario = load_scenario("small_crash", {"instruments.perp.margin": margin})
+    (warning,) = scenario.warnings
+    assert warning.startswith("instruments.perp.margin: ")
+    worth = {"instruments.perp.margin": margin | {"contract_value": "100"}}
+    assert load_scenario("small_crash", worth).warnings == ()
+    with pytest.raises(ScenarioError, match="contract_value -1 must be above 0"):
+        load_scenario("small_crash", {"instruments.perp.margin": margin | {"contract_value": -1}})

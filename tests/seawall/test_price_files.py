@@ -371,6 +371,15 @@ def test_data_tells_of_holes_and_leaps(capsys: pytest.CaptureFixture[str], tmp_p
     assert "more than doubles or halves from one row to the next at 1 place" in said
 
 
+def test_data_tells_of_candles_that_stand_still_for_long(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [f"{START_NS // 10**6 + number * 300_000},5,5,5,5" for number in range(3)]
+    file = write(tmp_path, "\n".join(["open_time_ms,open,high,low,close", *rows]))
+    assert main(["data", str(file)]) == EXIT_OK
+    assert "a candle prints every 75 s, and many rulebooks" in capsys.readouterr().out
+
+
 def test_a_downloaded_file_is_the_index_of_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
