@@ -11,7 +11,7 @@ OUT ?= out/demo
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
-PACKAGES := doors engine gateway matching risk seawall
+PACKAGES := dashboard doors engine gateway matching risk seawall
 SOURCES := $(wildcard $(PACKAGES:%=%/*.py) $(PACKAGES:%=%/*/*.py) $(PACKAGES:%=%/*/*/*.py) $(PACKAGES:%=%/*/*.toml))
 TREE := build/tree
 ROUNDS ?= 5

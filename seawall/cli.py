@@ -17,7 +17,7 @@ from seawall.interrupts import hear_interrupts
 from seawall.lab.lab_arguments import add_lab
 from seawall.operating.admin_arguments import add_admin, add_gateway
 from seawall.operating.door_arguments import add_door
-from seawall.operating.services_arguments import add_services
+from seawall.operating.services_arguments import add_services, add_show
 from seawall.results_command import add_results
 from seawall.runs.run_arguments import add_runs
 from seawall.version import __version__, build_words
@@ -102,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_results(_add, commands)
     add_data(_add, commands)
     add_services(_add, commands)
+    add_show(_add, commands)
     add_door(_add, commands)
     _add_watch(commands)
     add_admin(_add, commands)

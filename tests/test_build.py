@@ -14,7 +14,7 @@ from seawall.version import build_words
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_FILES = ("setup.py", "setup_messages.py", "pyproject.toml")
-PACKAGES = ("engine", "matching", "risk", "gateway", "doors", "seawall")
+PACKAGES = ("engine", "matching", "risk", "gateway", "doors", "seawall", "dashboard")
 NO_COMPILER = "there is no C compiler 'no-such-compiler'"
 
 

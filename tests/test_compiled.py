@@ -16,7 +16,7 @@ from engine.build_info import build_kind
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_FILES = ("setup.py", "setup_messages.py", "pyproject.toml")
-PACKAGES = ("engine", "matching", "risk", "gateway", "doors", "seawall")
+PACKAGES = ("engine", "matching", "risk", "gateway", "doors", "seawall", "dashboard")
 COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
 
 SCENARIO = """

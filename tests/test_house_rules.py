@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "gateway": ("engine", "matching", "risk"),
     "doors": ("engine", "matching", "risk", "gateway"),
     "seawall": ("engine", "matching", "risk", "gateway", "doors"),
+    "dashboard": ("engine", "matching", "risk", "gateway", "seawall"),
 }
 """The packages each package may import besides itself."""
 

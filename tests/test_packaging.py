@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("engine", "matching", "risk", "gateway", "doors", "seawall")
+PACKAGES = ("engine", "matching", "risk", "gateway", "doors", "seawall", "dashboard")
 
 USER = """
 from engine.commands import BUY, SubmitOrder
@@ -42,6 +42,14 @@ def test_the_packages_come_with_their_types(installed: Path) -> None:
     for package in PACKAGES:
         assert (libraries / package / "__init__.py").exists()
         assert (libraries / package / "py.typed").exists(), package
+
+
+def test_the_page_comes_with_all_its_files(installed: Path) -> None:
+    (libraries,) = installed.glob("lib/python*/site-packages")
+    static = Path("dashboard", "static")
+    wanted = {path.relative_to(ROOT) for path in (ROOT / static).rglob("*") if path.is_file()}
+    found = {path.relative_to(libraries) for path in (libraries / static).rglob("*")}
+    assert len(wanted) > 10 and wanted <= found, wanted - found
 
 
 def test_a_users_script_is_checked_against_the_types(installed: Path, tmp_path: Path) -> None:

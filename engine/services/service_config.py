@@ -19,6 +19,7 @@ from engine.settings import Reader, SettingFault, refuse_unknown, told
 from engine.toml_text import TomlError, parse_toml
 
 CLOCK: Final[str] = "clock"
+DASHBOARD: Final[str] = "dashboard"
 SERVICES: Final[tuple[str, ...]] = (RISK, MATCHING, LIQUIDATION, GATEWAY)
 """The components that run as services with a journal, as they are started; the clock is a client of
 the gateway. With several shards matching stands for all of them: `ServiceConfig.services`."""
@@ -163,6 +164,21 @@ class DoorConfig(msgspec.Struct):
     max_queued_messages: Annotated[int, Whole(1)] = 1_000
 
 
+class DashboardConfig(msgspec.Struct):
+    """The page in the browser, off with port 0. Whoever reaches it sees every account its key sees,
+    so it opens on this machine only.
+
+    It is a client of the gateway: with client keys it needs one with the right ``read``
+    (``public`` and ``secret``) and the gateway's public key, in Z85.
+    """
+
+    host: Annotated[str, OneOf("127.0.0.1", "localhost", "::1")] = "127.0.0.1"
+    port: Annotated[int, Whole(0, 65_535)] = 0
+    server_public: str = ""
+    public: str = ""
+    secret: str = ""
+
+
 class LogConfig(msgspec.Struct):
     """How the services log on stderr: `LOG_TEXT` for lines to read, else structured lines too."""
 
@@ -196,11 +212,14 @@ class ServiceConfig(msgspec.Struct):
     metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
     log: LogConfig = msgspec.field(default_factory=LogConfig)
     door: DoorConfig = msgspec.field(default_factory=DoorConfig)
+    dashboard: DashboardConfig = msgspec.field(default_factory=DashboardConfig)
 
     @property
     def has_secrets(self) -> bool:
         """Whether these settings are for the owner's eyes only."""
-        return bool(self.link_keys.secret or self.clock.secret or self.door.secret)
+        return bool(
+            self.link_keys.secret or self.clock.secret or self.door.secret or self.dashboard.secret
+        )
 
     def market(self) -> MarketConfig:
         """The market to open with."""

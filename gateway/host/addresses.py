@@ -25,6 +25,8 @@ def addresses_of(config: ServiceConfig) -> dict[str, str]:
         for service in config.services():
             port = config.metrics.port(service, config.shards())
             found[f"metrics of {service}"] = f"tcp://{config.metrics.host}:{port}"
+    if config.dashboard.port:
+        found["dashboard.port"] = f"tcp://{config.dashboard.host}:{config.dashboard.port}"
     return found
 
 

@@ -41,6 +41,7 @@ from gateway.serve import (
 )
 from gateway.serve import serve as serve_one
 from seawall.exchange import Exchange
+from seawall.operating.dashboard_client import dashboard_client
 from seawall.operating.door import require_aiohttp
 from seawall.operating.liveness import Liveness
 from seawall.operating.world_client import world_client
@@ -248,9 +249,11 @@ def up(arguments: argparse.Namespace) -> int:
     """
     file = arguments.config or DEFAULTS
     clients = world_client(arguments, file) or CLOCK_ONLY
-    if read_config(arguments.config).door.port:
+    config = read_config(arguments.config)
+    if config.door.port:
         require_aiohttp()
         clients = {**clients, **WITH_DOOR}
+    clients = {**clients, **dashboard_client(config, arguments.dashboard, clients)}
     supervisor = Supervisor(arguments.config, sys.stdout, clients)
     check(supervisor.config, file, opens_market=arguments.scenario is None)
     warning = open_run_directory(Path(supervisor.config.run_dir))

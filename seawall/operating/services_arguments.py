@@ -8,12 +8,31 @@ from typing import Any, Final
 
 from engine.services.service_config import ALL, CLOCK, SERVICES
 
+USUAL_PORT: Final[int] = 7480
+"""Where the page is, unless somewhere else is asked for."""
+
 _UP_EPILOG: Final[str] = """\
 examples:
   seawall up --config examples/market.toml
-  seawall up --scenario flash_crash
+  seawall up --scenario flash_crash --dashboard
   seawall up --scenario flash_crash --speed 4 --set population.retail.accounts=2000
 """
+
+
+def add_show(add: Any, commands: Any) -> None:
+    """Add `seawall show`."""
+    shown = add(
+        commands,
+        "show",
+        "play a finished run back in the browser",
+        "Serves the page of the running exchange for a run directory, with a slider for its time,\n"
+        "on this machine and until Ctrl-C.",
+    )
+    shown.add_argument("directory", type=Path, help="run directory")
+    shown.add_argument(
+        "--port", type=int, default=USUAL_PORT, help=f"port of the page (default {USUAL_PORT})"
+    )
+    shown.set_defaults(action=action_of("dashboard_client", "show"))
 
 
 def add_services(add: Any, commands: Any) -> None:
@@ -49,6 +68,14 @@ def _running(add: Any, commands: Any) -> list[Any]:
         default=[],
         metavar="KEY=VALUE",
         help="replace a value of the scenario, as in seawall run (repeatable)",
+    )
+    up.add_argument(
+        "--dashboard",
+        type=int,
+        nargs="?",
+        const=USUAL_PORT,
+        metavar="PORT",
+        help=f"a page in the browser at this port (default {USUAL_PORT}): docs/dashboard.md",
     )
     up.set_defaults(action=action_of("services", "up"))
     serve = add(

@@ -31,7 +31,7 @@ CHUNK_ROWS: Final[int] = 200_000
 """Events kept before they become columns, some 60 MB of them: every chunk costs some sixty calls of
 Polars, whatever is in it."""
 
-_COLUMN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
+COLUMN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "account_id": ("account_id", "margin_account_id"),
     "instrument_id": ("instrument_id",),
     "order_id": ("order_id",),
@@ -51,7 +51,7 @@ SCHEMA: Final[pl.Schema] = pl.Schema(
         "command_seq": pl.Int64(),
         "time_ns": pl.Int64(),
         "type": pl.Enum(_TYPE_NAMES),
-        **dict.fromkeys(_COLUMN_FIELDS, pl.Int64()),
+        **dict.fromkeys(COLUMN_FIELDS, pl.Int64()),
         "detail": pl.String(),
     }
 )
@@ -81,7 +81,7 @@ class _Rows:
         self._events: list[Any] = []
         names = [field.name for field in msgspec.structs.fields(struct_form(event_type))]
         columns = {"time_ns": "time_ns"}
-        for column, candidates in _COLUMN_FIELDS.items():
+        for column, candidates in COLUMN_FIELDS.items():
             field = next((name for name in candidates if name in names), None)
             if field is not None:
                 columns[column] = field

@@ -75,11 +75,11 @@ class Asked(msgspec.Struct):
 
 
 class Watcher:
-    """A client that keeps a `WatchModel` up to date."""
+    """A client that keeps a model up to date, by default a `WatchModel` of its own."""
 
-    def __init__(self, client: Client, options: Options) -> None:
+    def __init__(self, client: Client, options: Options, model: WatchModel | None = None) -> None:
         self.client = client
-        self.model = WatchModel()
+        self.model = WatchModel() if model is None else model
         self.instrument_id: int | None = None
         self._options = options
         self._asked: dict[str, Asked] = {}
@@ -110,10 +110,11 @@ class Watcher:
             return False
         return self.instrument_id is None or self.client.depth(self.instrument_id) is not None
 
-    def view(self, hint: str = "") -> View:
-        """What to draw now."""
+    def view(self, hint: str = "", instrument_id: int | None = None) -> View:
+        """What to draw now, of the instrument that is followed unless another one is named."""
         connection = self.client.connection
-        book = None if self.instrument_id is None else self.client.depth(self.instrument_id)
+        shown = self.instrument_id if instrument_id is None else instrument_id
+        book = None if shown is None else self.client.depth(shown)
         status = Status(
             self._options.address.commands,
             self._trouble(),
@@ -125,7 +126,7 @@ class Watcher:
         return View(
             self.model,
             status,
-            self.instrument_id,
+            shown,
             book,
             self._now_ns(),
             self._options.accounts,
@@ -137,7 +138,7 @@ class Watcher:
         """Show the next instrument, or the one before."""
         listed = sorted(self.model.instruments)
         if self.instrument_id in listed:
-            self._follow(listed[(listed.index(self.instrument_id) + by) % len(listed)])
+            self.follow(listed[(listed.index(self.instrument_id) + by) % len(listed)])
 
     def _now_ns(self) -> int:
         """The exchange's time: as last heard, and what has passed since."""
@@ -223,12 +224,13 @@ class Watcher:
         for key, symbol in listed.items():
             if wanted in ("", symbol, str(key)):
                 self.missing = ""
-                self._follow(key)
+                self.follow(key)
                 return
         names = ", ".join(f"{printable(symbol)} ({key})" for key, symbol in listed.items())
         self.missing = f"--instrument {wanted}: not listed; listed are {names}"
 
-    def _follow(self, instrument_id: int) -> None:
+    def follow(self, instrument_id: int) -> None:
+        """Show an instrument from now on; those followed before are kept up to date, too."""
         self.instrument_id = instrument_id
         if self.client.depth(instrument_id) is None:
             self.client.subscribe(instrument_id)

@@ -291,7 +291,7 @@ def _accounts(view: View, units: Units, rows: int, width: int | None, *, whole: 
         return [[*title, (f"  {view.status.denied}", WARN)]]
     nearest = model.nearest(min(rows, view.accounts))
     cells = [[(head, DIM) for head in ACCOUNT_HEADS]]
-    cells += [_account(row, model.market, view.now_ns, units) for row in nearest]
+    cells += [account_cells(row, model.market, view.now_ns, units) for row in nearest]
     table = banded(cells, ACCOUNT_SIDES, width)
     if not whole:
         # Behind the heads; a row of several lines takes the place of others.
@@ -300,9 +300,10 @@ def _accounts(view: View, units: Units, rows: int, width: int | None, *, whole: 
     return [title, *(spans for lines in table for spans in lines)]
 
 
-def _account(
+def account_cells(
     row: AccountRisk, market: MarketReport | None, now_ns: int, units: Units
 ) -> list[Span]:
+    """An account under `ACCOUNT_HEADS`, each cell with its style."""
     levels = [] if market is None else market.levels
     style = _style_of(row, len(levels))
     name = f"{owner_of(row.margin_account_id)}{' isolated' if row.isolated else ''}"

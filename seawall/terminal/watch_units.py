@@ -88,6 +88,21 @@ class Units:
             return f"{ticks} ticks"
         return f"{spec.tick_size * ticks:,.{_decimals(spec.tick_size)}f}"
 
+    def drawn_price(self, instrument_id: int, ticks: int) -> float:
+        """A price as a number to be drawn; ticks where the instrument is unknown."""
+        spec = self.instruments.get(instrument_id)
+        return float(ticks) if spec is None else float(spec.tick_size * ticks)
+
+    def drawn_quantity(self, instrument_id: int, lots: int) -> float:
+        """A size in contracts as a number to be drawn; lots where the instrument is unknown."""
+        spec = self.instruments.get(instrument_id)
+        return float(lots) if spec is None else float(spec.lot_size * lots)
+
+    def drawn_amount(self, asset_id: int, amount_q: int) -> float:
+        """Money in whole units as a number to be drawn; quanta where the asset is unknown."""
+        spec = self._assets.get(asset_id)
+        return float(amount_q) if spec is None else float(spec.quantum * amount_q)
+
     def quantity(self, instrument_id: int, lots: int) -> str:
         """A size in contracts, with its sign if it is negative."""
         spec = self.instruments.get(instrument_id)
