@@ -287,11 +287,9 @@ class Reports:
 
 def _trigger(trigger: Trigger) -> TriggerReport:
     terms = trigger.terms
-    trail = trigger.trail
     fires_ticks: int = 0 if terms.trigger == TRAILING else terms.trigger_ticks
-    best_ticks = 0
-    if trail is not None:
-        best_ticks = trail.best_ticks()
+    best_ticks = trigger.best_ticks()
+    if best_ticks:
         fires_ticks = trail_level_ticks(terms, best_ticks)
     return TriggerReport(
         trigger.order_id,

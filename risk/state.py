@@ -141,7 +141,7 @@ def _waiting(core: RiskCore) -> list[Any]:
     if not core.triggers.numbers and not core.expiries.count:
         return []
     bests = [
-        [trigger.order_id, trigger.trail.best_ticks()]
+        [trigger.order_id, trigger.best_ticks()]
         for trigger in core.triggers.values()
         if trigger.trail is not None
     ]

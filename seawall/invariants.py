@@ -170,7 +170,7 @@ def _check_trigger(trigger: Trigger, listing: Listing) -> None:
     price_ticks = listing.price_ticks(terms.trigger_by)
     direction, level_ticks = trigger.direction(), trigger.level_ticks()
     if trigger.trail is not None:
-        direction, level_ticks = terms.side, trail_level_ticks(terms, trigger.trail.best_ticks())
+        direction, level_ticks = terms.side, trail_level_ticks(terms, trigger.best_ticks())
     reached = price_ticks and level_ticks and direction * (price_ticks - level_ticks) >= 0
     if trigger.fired_ticks or reached:
         figures = f"order {trigger.order_id} at {level_ticks}, the price is {price_ticks}"

@@ -78,7 +78,7 @@ def garbage(kind: type) -> st.SearchStrategy[Any]:
     return st.builds(kind, st.just(0), *fields)
 
 
-BOOLEANS = ("isolated", "hedge", "post_only", "reduce_only")
+BOOLEANS = ("isolated", "hedge", "post_only", "reduce_only", "close_position")
 GARBAGE = st.one_of([garbage(kind) for kind in c.Command.__args__])
 
 
@@ -117,7 +117,7 @@ class Driver(RuleBasedStateMachine):
         kind=st.sampled_from([c.LIMIT, c.LIMIT, c.LIMIT, c.MARKET]),
         tif=st.sampled_from([c.GTC, c.GTC, c.GTC, c.IOC, c.FOK]),
         flags=st.integers(0, 40),
-        stp=st.integers(0, 3),
+        stp=st.integers(0, 4),
         leg=st.integers(1, 2),
     )
     def submit(
@@ -158,8 +158,101 @@ class Driver(RuleBasedStateMachine):
                 flags in (2, 5, 6),
                 stp,
                 leg if hedge else 0,
+                self.now + flags * SECOND if flags > 36 else 0,
             )
         )
+
+    @rule(
+        account=ACCOUNTS,
+        instrument=INSTRUMENTS,
+        side=SIDES,
+        lots=st.one_of(st.just(0), LOTS),
+        offset=OFFSETS,
+        kind=st.integers(0, 2),
+        by=st.integers(0, 2),
+        flags=st.integers(0, 40),
+        trail=st.integers(1, 80),
+    )
+    def trigger(
+        self,
+        account: int,
+        instrument: int,
+        side: int,
+        lots: int,
+        offset: int,
+        kind: int,
+        by: int,
+        flags: int,
+        trail: int,
+    ) -> None:
+        """An order that waits: near the mark, so that it fires soon, or is refused at once."""
+        self.order_id += 1
+        mark = self.mark(instrument)
+        level = 0 if kind == c.TRAILING and flags % 3 else max(1, mark * (100 + offset) // 100)
+        is_limit = lots > 0 and flags % 4 == 0
+        trails = kind == c.TRAILING
+        hedge = self.world.exchange.risk.core.ledger.traders[account].hedge
+        self.send(
+            c.SubmitTrigger(
+                self.now,
+                account,
+                instrument,
+                self.order_id,
+                side,
+                lots,
+                kind,
+                level,
+                by,
+                c.LIMIT if is_limit else c.MARKET,
+                max(1, level + side * flags) if is_limit else 0,
+                reduce_only=flags % 5 == 0,
+                close_position=lots == 0,
+                stp=flags % 5,
+                leg=1 + flags % 2 if hedge else 0,
+                trail_ticks=trail if trails and flags % 2 else 0,
+                trail_ppb=trail * 1_000_000 if trails and not flags % 2 else 0,
+                expire_ns=self.now + flags * SECOND if flags > 36 else 0,
+            )
+        )
+
+    @rule(which=st.integers(0, 500), offset=OFFSETS, lots=LOTS, wrong=st.integers(0, 9))
+    def amend_trigger(self, which: int, offset: int, lots: int, wrong: int) -> None:
+        waiting = self.world.exchange.risk.core.triggers.values()
+        if not waiting:
+            return
+        terms = waiting[which % len(waiting)].terms
+        level = max(1, self.mark(terms.instrument_id) * (100 + offset) // 100)
+        fields = (
+            0 if terms.close_position else lots,
+            0 if terms.trigger == c.TRAILING else level,
+            level if terms.order_type == c.LIMIT else 0,
+        )
+        order = (terms.account_id + (wrong == 1), terms.order_id)
+        match wrong:
+            case 2:
+                self.send(c.CancelOrder(self.now, *order))
+            case 3:
+                self.send(c.AmendOrder(self.now, *order, level, lots))
+            case _:
+                trail = (terms.trail_ticks and terms.trail_ticks + 1, terms.trail_ppb)
+                self.send(c.AmendTrigger(self.now, *order, *fields, *trail))
+
+    @rule(seed=SEEDS, size=st.integers(1, 8))
+    def triggers(self, seed: int, size: int) -> None:
+        """Orders that wait on both sides of the marks."""
+        rng = Random(seed)
+        for _ in range(size):
+            self.trigger(
+                rng.choice(TRADERS),
+                rng.randrange(len(START_TICKS)),
+                rng.choice((1, -1)),
+                rng.choice((0, rng.randint(1, 300))),
+                rng.choice((-12, -3, -1, 1, 3, 12)),
+                rng.randint(0, 2),
+                rng.randint(0, 2),
+                rng.randint(0, 40),
+                rng.randint(1, 80),
+            )
 
     def open_positions(self, rng: Random) -> None:
         """Positions near the limit of what the accounts can carry, so that prices matter."""
@@ -213,8 +306,8 @@ class Driver(RuleBasedStateMachine):
                 rng.randint(-12, 12),
                 int(rng.random() < 0.1),
                 rng.choice((0, 0, 0, 0, 1, 2)),
-                rng.randint(0, 12),
-                rng.randint(0, 3),
+                rng.randint(0, 40),
+                rng.randint(0, 4),
                 rng.randint(1, 2),
             )
 
@@ -397,7 +490,7 @@ class ExchangeMachine(Driver):
         rng = Random(seed)
         self.batch = []
         for _ in range(size):
-            kind = rng.choice((self.session, self.quotes, self.housekeeping))
+            kind = rng.choice((self.session, self.quotes, self.triggers, self.housekeeping))
             kind(rng.randrange(2**32), rng.randint(1, 4))
         commands, self.batch = self.batch, None
         if commands:

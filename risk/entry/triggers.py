@@ -73,9 +73,7 @@ class Triggers:
         if verdict.reason != OK:
             core.reject(command.account_id, command.order_id, verdict)
             return
-        best_ticks = 0
-        if command.trigger == TRAILING and not command.trigger_ticks:
-            best_ticks = listing.price_ticks(command.trigger_by)
+        best_ticks = _first_best_ticks(command, listing)
         core.apply()
         core.triggers.add(command, trader, listing, best_ticks)
         if command.expire_ns:
@@ -145,8 +143,9 @@ class Triggers:
         if verdict.reason != OK:
             core.reject(command.account_id, command.order_id, verdict)
             return
+        best_ticks = trigger.best_ticks() or _first_best_ticks(terms, listing)
         core.apply()
-        core.triggers.change(trigger, terms, listing)
+        core.triggers.change(trigger, terms, listing, best_ticks)
         core.emit(
             TriggerAmended(
                 core.now_ns,
@@ -168,8 +167,7 @@ class Triggers:
         if verdict.reason == OK:
             verdict = _check_size(terms, listing)
         if verdict.reason == OK:
-            best_ticks = 0 if trigger.trail is None else trigger.trail.best_ticks()
-            verdict = _check_waits(terms, listing, best_ticks)
+            verdict = _check_waits(terms, listing, trigger.best_ticks())
         return verdict
 
     def fire(self, message: FireTrigger) -> None:
@@ -238,6 +236,14 @@ class Triggers:
                 core.end_trigger(trigger, _EXPIRED)
             else:
                 core.pull(core.orders[order_id], _EXPIRED)
+
+
+def _first_best_ticks(terms: SubmitTrigger, listing: Listing) -> int:
+    """The price that a trailing order without a start of its own follows from; 0 for any other, and
+    while no price is known."""
+    if terms.trigger != TRAILING or terms.trigger_ticks:
+        return 0
+    return listing.price_ticks(terms.trigger_by)
 
 
 def _order_of(terms: SubmitTrigger, time_ns: int, qty_lots: int) -> SubmitOrder:

@@ -56,9 +56,11 @@ class TriggerStore:
             book = listing.triggers = TriggerBook()
         book.add(trigger, best_ticks)
 
-    def change(self, trigger: Trigger, terms: SubmitTrigger, listing: Listing) -> None:
-        """Give a waiting one new terms; an active trailing one keeps its best price."""
-        best_ticks = 0 if trigger.trail is None else trigger.trail.best_ticks()
+    def change(
+        self, trigger: Trigger, terms: SubmitTrigger, listing: Listing, best_ticks: int
+    ) -> None:
+        """Give a waiting one new terms; a trailing one is active from its best price on (0: not
+        yet)."""
         self._leave(trigger, listing)
         trigger.terms = terms
         trigger.number = self._next_number()

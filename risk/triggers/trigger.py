@@ -28,6 +28,10 @@ class Trigger:
         self.trail: Trail | None = None
         self.fired_ticks = 0
 
+    def best_ticks(self) -> int:
+        """The best price that an active trailing order follows; 0 for any other."""
+        return 0 if self.trail is None else self.trail.best_ticks()
+
     def trails(self) -> bool:
         """Whether it follows a price."""
         return int(self.terms.trigger) == TRAILING

@@ -4,7 +4,6 @@ What a trader does was drawn beforehand (`seawall.profiles.TraderProfile`); here
 market. A trader hears only the events of its own account.
 """
 
-import heapq
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -21,6 +20,7 @@ from engine.events import (
     OrderClosed,
     OrderFilled,
     TakenOver,
+    TriggerFired,
 )
 from engine.messages import decode_message, encode
 from engine.reasons import Reason
@@ -36,6 +36,7 @@ Schedule = Callable[[int, Action], None]
 
 ENTER: Final[str] = "enter"
 ANSWER: Final[str] = "answer"
+PROTECT: Final[str] = "protect"
 STOP: Final[str] = "stop"
 
 ENTRY_SLIPPAGE: Final[float] = 0.003
@@ -49,44 +50,12 @@ LATE_FACTOR: Final[int] = 5
 
 
 class Crowd:
-    """What all traders share: the desk, the views, the schedule and the queue of stops."""
+    """What all traders share: the desk, the views and the schedule."""
 
     def __init__(self, desk: Desk, views: Mapping[str, MarketView], schedule: Schedule) -> None:
         self.desk = desk
         self.views = views
         self.schedule = schedule
-        self._stops: dict[tuple[str, int], list[tuple[float, int, MarginTrader]]] = {
-            (name, side): [] for name in views for side in (BUY, SELL)
-        }
-
-    def watch_stop(self, trader: "MarginTrader", trigger_ticks: float) -> None:
-        """Tell the trader when the last price reaches its trigger."""
-        profile = trader.profile
-        side = SELL if profile.is_long else BUY
-        # a heap of the triggers nearest to the price: longs the highest, shorts the lowest
-        key = -trigger_ticks if profile.is_long else trigger_ticks
-        heapq.heappush(self._stops[profile.instrument, side], (key, profile.account_id, trader))
-
-    def state(self) -> list[Any]:
-        """The stops that wait, by market and side."""
-        return [
-            [name, side, [[key, account_id] for key, account_id, _ in sorted(stops, key=_key_of)]]
-            for (name, side), stops in self._stops.items()
-        ]
-
-    def restore(self, state: list[Any], traders: "Mapping[int, MarginTrader]") -> None:
-        """Take over what `state` returned; ``traders`` by account id."""
-        for name, side, stops in state:
-            self._stops[name, side] = [(key, each, traders[each]) for key, each in stops]
-
-    def on_tick(self) -> None:
-        """The clock ticked: fire the stops the last price has passed."""
-        for (name, side), stops in self._stops.items():
-            last = self.views[name].last_ticks
-            # the key grows away from the price, so one comparison serves both sides
-            while stops and last and stops[0][0] <= last * side:
-                _, _, trader = heapq.heappop(stops)
-                trader.stop_reached()
 
 
 class Dice:
@@ -132,7 +101,8 @@ class Dice:
 
 
 class Errand(Action):
-    """What a trader will do at a time: `ENTER`, `STOP`, or `ANSWER` a call."""
+    """What a trader will do at a time: `ENTER`, `PROTECT` its position with a stop, `STOP`, or
+    `ANSWER` a call."""
 
     __slots__ = ("_call", "_kind", "_trader")
 
@@ -147,6 +117,8 @@ class Errand(Action):
         """Let the trader do it."""
         if self._kind == ENTER:
             self._trader.enter()
+        elif self._kind == PROTECT:
+            self._trader.protect()
         elif self._call is not None:
             self._trader.answer(self._call)
         else:
@@ -167,16 +139,14 @@ def errand(row: list[Any], trader: "MarginTrader") -> Errand:
     return Errand(row[0], trader, call)
 
 
-def _key_of(stop: "tuple[float, int, MarginTrader]") -> tuple[float, int]:
-    return stop[0], stop[1]
-
-
 class MarginTrader:
     """One margined account and its owner."""
 
     __slots__ = (
         "_crowd",
         "_entry_order",
+        "_stop_order",
+        "_stop_ticks",
         "_tries",
         "_view",
         "asset_id",
@@ -213,6 +183,8 @@ class MarginTrader:
         self._crowd = crowd
         self._view = crowd.views[profile.instrument]
         self._entry_order = 0
+        self._stop_order = 0
+        self._stop_ticks = 0
         self._tries = 0
 
     @property
@@ -234,6 +206,8 @@ class MarginTrader:
             self._closed(event)
         elif kind is OrderAccepted:
             return  # what counts is its fills
+        elif kind is TriggerFired:
+            self._give_up_entry()
         elif kind is MarginCallIssued:
             self._called(event)
         elif kind is MarginCallEnded:
@@ -241,17 +215,25 @@ class MarginTrader:
         elif kind is CommandRejected:
             if self.entering and event.reason == Reason.INSUFFICIENT_MARGIN:
                 self.target_lots -= self.target_lots // 10 + 1
+            elif event.reason == Reason.WOULD_TRIGGER_AT_ONCE:
+                self._give_up_entry()
+                self._close_after(1)
         elif kind is LiquidationStarted:
             self.locked = True
             self.entering = False
         elif kind is LiquidationEnded:
             self.locked = False
+            self._protect_soon()
         elif kind is Deleveraged or kind is TakenOver:
             self.position_lots = shrink(self.position_lots, event.qty_lots)
 
     def _closed(self, event: OrderClosed) -> None:
         if event.order_id == self._entry_order:
             self._entry_order = 0
+        elif event.order_id == self._stop_order:
+            self._stop_order = 0
+            if event.reason != Reason.CANCELLED_BY_LIQUIDATION:
+                self._close_after(RETRY_NS)
 
     def _filled(self, event: OrderFilled) -> None:
         opening = not self.entered
@@ -259,7 +241,36 @@ class MarginTrader:
         self.position_lots = event.position_lots
         if opening and self.profile.stop_distance:
             away = self.profile.stop_distance * self.side
-            self._crowd.watch_stop(self, event.price_ticks * (1.0 - away))
+            self._stop_ticks = max(1, round(event.price_ticks * (1.0 - away)))
+            self._protect_soon()
+
+    def _protect_soon(self) -> None:
+        """Have the stop sent, if there is to be one: nothing is sent while events are told."""
+        if self._stop_ticks and self.position_lots:
+            self._crowd.schedule(self._crowd.desk.now_ns + 1, Errand(PROTECT, self))
+
+    def protect(self) -> None:
+        """Send the stop: it closes the whole position at the market once the last price is there.
+
+        If the price is there already, it is refused, and the position is closed at once.
+        """
+        if self.locked or self.position_lots == 0 or self._stop_order:
+            return
+        side = SELL if self.position_lots > 0 else BUY
+        self._stop_order = self._crowd.desk.submit_stop(
+            self.profile.account_id, self._view.instrument_id, side, self._stop_ticks
+        )
+
+    def _give_up_entry(self) -> None:
+        """The price went the wrong way: nothing more is bought."""
+        self._tries = 0
+        self.entering = False
+        self.dice.rest()
+
+    def _close_after(self, wait_ns: int) -> None:
+        """Close what a stop left over, or could not wait for."""
+        if self.position_lots:
+            self._crowd.schedule(self._crowd.desk.now_ns + wait_ns, Errand(STOP, self))
 
     def enter(self) -> None:
         """Send the next part of the entry: resting at the touch, or taking from the book."""
@@ -359,16 +370,8 @@ class MarginTrader:
             self.entered = True
             self.entering = False
 
-    def stop_reached(self) -> None:
-        """The stop fired: close after a moment, and try again if the book was too thin."""
-        self._tries = 0
-        self.entering = False
-        at_ns = self._crowd.desk.now_ns + 1 + self.dice.below(SECOND_NS)
-        self.dice.rest()
-        self._crowd.schedule(at_ns, Errand(STOP, self))
-
     def stop(self) -> None:
-        """Close what is left of the position, and look again."""
+        """Close what a stop has left of the position, and look again if the book was too thin."""
         if self.locked or self.position_lots == 0 or self._tries >= STOP_TRIES:
             return
         self._tries += 1
@@ -387,6 +390,8 @@ class MarginTrader:
             self.locked,
             self.call_id,
             self._entry_order,
+            self._stop_order,
+            self._stop_ticks,
             self._tries,
             self.dice.bounds,
         ]
@@ -402,6 +407,8 @@ class MarginTrader:
             self.locked,
             self.call_id,
             self._entry_order,
+            self._stop_order,
+            self._stop_ticks,
             self._tries,
             bounds,
         ) = state

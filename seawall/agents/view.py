@@ -13,6 +13,7 @@ from engine.commands import (
     BUY,
     GTC,
     LIMIT,
+    STOP,
     AdjustIsolatedMargin,
     AmendOrder,
     CancelAll,
@@ -20,6 +21,7 @@ from engine.commands import (
     Command,
     Deposit,
     SubmitOrder,
+    SubmitTrigger,
 )
 from engine.instruments import INVERSE, AssetSpec, InstrumentSpec
 
@@ -228,6 +230,26 @@ class Desk:
                 tif,
                 post_only,
                 reduce_only,
+            )
+        )
+        return order_id
+
+    def submit_stop(
+        self, account_id: int, instrument_id: int, side: int, trigger_ticks: int
+    ) -> int:
+        """Send a stop that closes the whole position at the market; returns its id."""
+        order_id = self.venue.next_order_id()
+        self.venue.send(
+            SubmitTrigger(
+                self.now_ns,
+                account_id,
+                instrument_id,
+                order_id,
+                side,
+                0,
+                STOP,
+                trigger_ticks,
+                close_position=True,
             )
         )
         return order_id

@@ -18,6 +18,7 @@ from engine.events import (
     OrderFilled,
     TakenOver,
     Trade,
+    TriggerFired,
 )
 from risk.accounts import FIRST_TRADER, owner_of
 from seawall.agents.base import Agent
@@ -68,7 +69,7 @@ class Owners:
             Deleveraged: self._on_deleveraged,
         }
         routes[OrderAccepted] = self._on_accepted
-        for kind in (OrderAmended, OrderClosed, OrderFilled):
+        for kind in (OrderAmended, OrderClosed, OrderFilled, TriggerFired):
             routes[kind] = self._to_owner
         routes[CommandRejected] = self._on_rejected
         for margin_kind in (

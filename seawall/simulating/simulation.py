@@ -244,7 +244,6 @@ class Simulation:
             [self.now_ns, self._desk.now_ns, self.commands, self._ticks, self._wall_seconds],
             [self._agenda.added, waiting],
             self._owners.state(),
-            self._crowd.state(),
             [view.state() for view in self.views.values()],
             self._recorder.state(),
             counts,
@@ -258,9 +257,7 @@ class Simulation:
         Raises:
             ValueError: it is one of another scenario or seed.
         """
-        run, clock, agenda, owners, crowd, views, series, counts, places = msgspec.msgpack.decode(
-            snapshot
-        )
+        run, clock, agenda, owners, views, series, counts, places = msgspec.msgpack.decode(snapshot)
         if run != [self.scenario.name, self.seed]:
             raise ValueError(
                 f"a snapshot of scenario {run[0]}, seed {run[1]}, is no place to go on for "
@@ -273,7 +270,6 @@ class Simulation:
         market.subscribe(self._owners.on_event)
         self.now_ns, self._desk.now_ns, self.commands, self._ticks, self._wall_seconds = clock
         self._owners.restore(owners)
-        self._crowd.restore(crowd, self._owners.traders())
         for view, row in zip(self.views.values(), views, strict=True):
             view.restore(row)
         self._recorder.restore(series)
@@ -334,10 +330,11 @@ class Simulation:
         agenda = self._agenda
         while (action := agenda.take(end_ns)) is not None:
             time_ns = agenda.time_ns
-            if latency:
-                self.market.run_until(time_ns)
+            # What arrives meanwhile may ask for something, but not for a time that has passed.
             self.now_ns = time_ns
             self._desk.now_ns = time_ns
+            if latency:
+                self.market.run_until(time_ns)
             action()
             if self._progress and agenda.rank == RANK_CLOCK:
                 now = time.perf_counter()
@@ -462,7 +459,6 @@ class Simulation:
         self.send(AdvanceTime(self.now_ns))
         for view in self.views.values():
             view.on_tick(self.now_ns)
-        self._crowd.on_tick()
         if self.now_ns > plan.start_ns:
             for count in self._sources:
                 count.look(self.now_ns)

@@ -13,6 +13,7 @@ from engine.commands import (
     Command,
     IndexPrice,
     SubmitOrder,
+    SubmitTrigger,
 )
 from engine.events import Event, MarginCallIssued
 from engine.messages import at_time, fields_of
@@ -165,7 +166,8 @@ class GatewayMarket:
         orders: list[int] = []
         while self._waiting and len(frame) < FRAME:
             command: Any = self._waiting[0]
-            order_id = command.order_id if isinstance(command, SubmitOrder) else NO_ORDER
+            is_new = isinstance(command, SubmitOrder | SubmitTrigger)
+            order_id = command.order_id if is_new else NO_ORDER
             if type(command) in ABOUT_AN_ORDER:
                 if command.order_id in orders:
                     break  # the gateway's id of it comes with the answer to this frame

@@ -8,11 +8,23 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from engine.commands import AmendOrder, CancelOrder
-from engine.events import OrderAccepted, OrderAmended, OrderClosed, OrderFilled
+from engine.events import (
+    OrderAccepted,
+    OrderAmended,
+    OrderClosed,
+    OrderFilled,
+    TriggerFired,
+)
 from engine.messages import fields_of
 
 ABOUT_AN_ORDER: Final[tuple[type, ...]] = (AmendOrder, CancelOrder)
-OF_AN_ORDER: Final[tuple[type, ...]] = (OrderAccepted, OrderAmended, OrderClosed, OrderFilled)
+OF_AN_ORDER: Final[tuple[type, ...]] = (
+    OrderAccepted,
+    OrderAmended,
+    OrderClosed,
+    OrderFilled,
+    TriggerFired,
+)
 
 NO_ORDER: Final[int] = 0
 """The id of an order that was refused, or that is no agent's."""

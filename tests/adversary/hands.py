@@ -6,15 +6,18 @@ from typing import Any
 
 from engine.commands import (
     BUY,
+    BY_LAST,
     GTC,
     LEG_LONG,
     LEG_NET,
     LEG_SHORT,
     LIMIT,
     MARKET,
+    STOP,
     AdjustIsolatedMargin,
     AdvanceTime,
     AmendOrder,
+    AmendTrigger,
     AssetPrice,
     CancelAll,
     CancelOrder,
@@ -22,6 +25,7 @@ from engine.commands import (
     IndexPrice,
     SetLeverage,
     SubmitOrder,
+    SubmitTrigger,
     Withdraw,
 )
 from engine.units import SECOND_NS
@@ -195,6 +199,7 @@ class Hands:
         reduce_only: bool = False,
         post_only: bool = False,
         stp: int = 0,
+        expire_ns: int = 0,
     ) -> SubmitOrder:
         """An order; a market order without a price. In hedge mode ``closing`` chooses the leg."""
         leg = LEG_NET
@@ -214,7 +219,58 @@ class Hands:
             reduce_only,
             stp,
             leg,
+            expire_ns,
         )
+
+    def trigger(
+        self,
+        account: int,
+        key: int,
+        side: int,
+        lots: int,
+        level: int,
+        price: int | None = None,
+        *,
+        kind: int = STOP,
+        by: int = BY_LAST,
+        closing: bool = False,
+        reduce_only: bool = False,
+        trail_ticks: int = 0,
+        stp: int = 0,
+        expire_ns: int = 0,
+    ) -> SubmitTrigger:
+        """A trigger order; of no lots one that closes the position, without a price a market
+        order. In hedge mode ``closing`` chooses the leg."""
+        leg = LEG_NET
+        if self.trader(account).hedge:
+            leg = LEG_LONG if (side == BUY) != (closing or not lots) else LEG_SHORT
+        is_limit = price is not None and lots > 0
+        return SubmitTrigger(
+            self.arena.now_ns,
+            account,
+            key,
+            self.arena.next_order_id(),
+            side,
+            lots,
+            kind,
+            max(0, level),
+            by,
+            LIMIT if is_limit else MARKET,
+            max(1, price or 0) if is_limit else 0,
+            reduce_only=reduce_only,
+            close_position=not lots,
+            stp=stp,
+            leg=leg,
+            trail_ticks=trail_ticks,
+            expire_ns=expire_ns,
+        )
+
+    def amend_trigger(
+        self, account: int, order_id: int, lots: int, level: int, price: int, trail_ticks: int = 0
+    ) -> AmendTrigger:
+        """Change an order that waits for its trigger."""
+        now_ns = self.arena.now_ns
+        return AmendTrigger(now_ns, account, order_id, lots, level, price, trail_ticks)
 
     def amend(self, account: int, order_id: int, price: int, lots: int) -> AmendOrder:
         """Change an order."""

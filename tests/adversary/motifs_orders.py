@@ -3,7 +3,7 @@
 A motif is a generator: every command it yields is made from the state as it is then.
 """
 
-from engine.commands import IOC, STP_DECREMENT, CancelAll
+from engine.commands import IOC, STP_NONE, CancelAll
 from tests.adversary.hands import Commands, Hands
 
 
@@ -270,7 +270,7 @@ def own_orders_meet(h: Hands) -> Commands:
     price = h.far(key, side) if h.rng.random() < 0.5 else h.mark(key)
     lots = h.share(h.capacity(loser, key, side, price))
     yield h.order(loser, key, -side, lots, price)
-    yield h.order(loser, key, side, lots // 2 + 1, price, stp=h.rng.randint(0, STP_DECREMENT))
+    yield h.order(loser, key, side, lots // 2 + 1, price, stp=h.rng.randint(0, STP_NONE))
     yield from h.withdraw(loser)
     yield h.take(friend, key, side, lots, price, closing=False)
     yield h.take(friend, key, -side, lots, price, closing=False)

@@ -9,26 +9,29 @@ from dataclasses import dataclass
 from random import Random
 from types import FunctionType
 
-from engine.commands import Command, SubmitOrder
+from engine.commands import Command, SubmitOrder, SubmitTrigger
 from engine.messages import fields_of
 from engine.routing.bus import Latency
 from engine.units import SECOND_NS
-from tests.adversary import motifs_margin, motifs_orders
+from tests.adversary import motifs_margin, motifs_orders, motifs_triggers
 from tests.adversary.arena import Arena, Setting, Step, later
 from tests.adversary.hands import Commands, Hands
 from tests.adversary.watch import Finding
 
 MOTIFS = {
     name: value
-    for module in (motifs_orders, motifs_margin)
+    for module in (motifs_orders, motifs_margin, motifs_triggers)
     for name, value in vars(module).items()
-    if isinstance(value, FunctionType) and value.__module__ == module.__name__
+    if isinstance(value, FunctionType)
+    and value.__module__ == module.__name__
+    and not name.startswith("_")
 }
 
 SINGLE, BATCH, SWAPPED, LATENCY = "single", "batch", "swapped", "latency"
 WAYS = (BATCH, SWAPPED, LATENCY)
 DELAYS_NS = (0, 1, SECOND_NS // 100, SECOND_NS, 7 * SECOND_NS)
 MOST_COMMANDS = 120
+NEW_ORDERS = (SubmitOrder, SubmitTrigger)
 
 
 class Broken(AssertionError):
@@ -135,9 +138,9 @@ def _disturb(commands: list[Command], rng: Random) -> None:
             del commands[place]
         else:
             again = commands[place]
-            if isinstance(again, SubmitOrder):
-                used = [c.order_id for c in commands if isinstance(c, SubmitOrder)]
-                again = SubmitOrder(**{**fields_of(again), "order_id": max(used) + 1})
+            if isinstance(again, NEW_ORDERS):
+                used = [c.order_id for c in commands if isinstance(c, NEW_ORDERS)]
+                again = type(again)(**{**fields_of(again), "order_id": max(used) + 1})
             commands.insert(place + rng.randint(1, 3), again)
 
 

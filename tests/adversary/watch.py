@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engine.commands import AmendOrder, Command, SubmitOrder
+from engine.commands import AmendOrder, Command, SubmitOrder, SubmitTrigger
 from engine.events import (
     CollateralPriceChanged,
     CommandRejected,
@@ -84,6 +84,9 @@ class Watch:
         """A command is about to be sent."""
         if isinstance(command, SubmitOrder) and command.reduce_only:
             self._reduce_only.add(command.order_id)
+        elif isinstance(command, SubmitTrigger):
+            if command.reduce_only or command.close_position:
+                self._reduce_only.add(command.order_id)
         elif isinstance(command, AmendOrder):
             self._amended_at[command.order_id] = self._values()
 

@@ -408,6 +408,13 @@ def test_an_amended_trail_keeps_its_best_price() -> None:
     assert (row.best_ticks, row.fires_ticks) == (px("110"), px("102"))
 
 
+def test_a_trail_without_a_start_any_more_begins_at_once() -> None:
+    m = market()
+    order = m.trigger(ALICE, SELL, "1", "110", trigger=c.TRAILING, trail_ticks=px("5"))
+    m.send(c.AmendTrigger(0, ALICE, order, size("1"), 0, trail_ticks=px("5")))
+    assert state_of(m, order).best_ticks == px("100")
+
+
 def test_cancel_all_ends_them_in_one_contract_or_in_all() -> None:
     m = market()
     m.add("OTHER")

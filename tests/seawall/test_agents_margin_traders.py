@@ -6,14 +6,27 @@ from typing import Any
 
 import pytest
 
-from engine.commands import BUY, IOC, SELL, AdjustIsolatedMargin, Deposit, SubmitOrder
+from engine.commands import (
+    BUY,
+    BY_LAST,
+    IOC,
+    SELL,
+    STOP,
+    AdjustIsolatedMargin,
+    Deposit,
+    SubmitOrder,
+    SubmitTrigger,
+)
 from engine.events import (
     CommandRejected,
     Deleveraged,
+    LiquidationEnded,
     LiquidationStarted,
     MarginCallEnded,
     MarginCallIssued,
+    OrderClosed,
     OrderFilled,
+    TriggerFired,
 )
 from engine.reasons import Reason
 from seawall.agents.margin_traders import ENTRY_TRIES, LATE_FACTOR, Crowd, Dice, MarginTrader
@@ -215,34 +228,71 @@ def test_nothing_is_sent_while_locked_or_flat() -> None:
         assert world.venue.commands == []
 
 
-@pytest.mark.parametrize(
-    ("is_long", "spared", "fired", "side"),
-    [(True, 9_501, 9_500, SELL), (False, 10_499, 10_500, BUY)],
-)
-def test_a_stop_fires_at_its_distance_from_the_entry(
-    is_long: bool, spared: int, fired: int, side: int
+@pytest.mark.parametrize(("is_long", "level", "side"), [(True, 9_500, SELL), (False, 10_500, BUY)])
+def test_a_stop_is_sent_at_its_distance_from_the_first_fill(
+    is_long: bool, level: int, side: int
 ) -> None:
     world = World(liquid_view(), is_long=is_long, stop_distance=0.05)
     opening = BUY if is_long else SELL
-    world.fill(opening, 25, 10_000, 25 * opening)
-    world.view.last_ticks = spared
-    world.crowd.on_tick()
+    world.fill(opening, 20, 10_000, 20 * opening)
+    world.fill(opening, 5, 9_000, 25 * opening)
+    assert world.run_next() == S + 1
     assert world.asked == []
-    world.view.last_ticks = fired
-    world.crowd.on_tick()
+    (stop,) = world.venue.commands
+    assert isinstance(stop, SubmitTrigger)
+    assert (stop.side, stop.trigger, stop.trigger_ticks) == (side, STOP, level)
+    assert (stop.close_position, stop.qty_lots, stop.trigger_by) == (True, 0, BY_LAST)
+
+
+def stopped_world() -> tuple[World, int]:
+    """A long of 25 with its stop; and the id of that."""
+    world = World(liquid_view(), stop_distance=0.05)
+    world.trader.enter()
+    world.asked.clear()
+    world.fill(BUY, 25, 10_000, 25)
+    world.run_next()
+    (stop,) = (each for each in world.venue.commands if isinstance(each, SubmitTrigger))
+    world.venue.commands.clear()
+    return world, stop.order_id
+
+
+def test_what_a_stop_leaves_over_is_closed_by_hand() -> None:
+    world, stop = stopped_world()
+    world.trader.on_event(TriggerFired(2 * S, 100, stop, 0, 9_400, 9_500))
+    assert not world.trader.entering
+    world.fill(SELL, 15, 9_400, 10)
+    world.trader.on_event(OrderClosed(2 * S, 100, stop, 0, 10, Reason.IOC_REMAINDER))
     world.run_next()
     (order,) = world.venue.orders()
-    assert (order.side, order.qty_lots, order.reduce_only) == (side, 25, True)
+    assert (order.side, order.qty_lots, order.reduce_only) == (SELL, 10, True)
 
 
-def test_stops_fire_in_the_order_the_price_meets_them() -> None:
-    world = World(liquid_view(), stop_distance=0.05)
-    far = World(liquid_view(), stop_distance=0.05, account_id=101).trader
-    world.crowd.watch_stop(far, 9_000)
-    world.crowd.watch_stop(world.trader, 9_500)
-    world.view.last_ticks = 9_400
-    world.crowd.on_tick()
-    assert len(world.asked) == 1
+def test_a_stop_that_closed_everything_needs_nothing_more() -> None:
+    world, stop = stopped_world()
+    world.trader.on_event(TriggerFired(2 * S, 100, stop, 0, 9_400, 9_500))
+    world.fill(SELL, 25, 9_400, 0)
+    world.trader.on_event(OrderClosed(2 * S, 100, stop, 0, 0, Reason.FILLED))
+    assert world.asked == [] and world.venue.commands == []
+
+
+def test_a_stop_whose_price_was_there_already_is_a_close() -> None:
+    world, stop = stopped_world()
+    world.trader.on_event(CommandRejected(2 * S, 100, stop, Reason.WOULD_TRIGGER_AT_ONCE))
+    world.run_next()
+    (order,) = world.venue.orders()
+    assert (order.side, order.qty_lots, order.reduce_only) == (SELL, 25, True)
+
+
+def test_a_partial_liquidation_takes_the_stop_and_leaves_a_new_one() -> None:
+    world, stop = stopped_world()
+    world.trader.on_event(LiquidationStarted(2 * S, 100, 1, 0, 0, 1, 1, False))
+    world.trader.on_event(OrderClosed(2 * S, 100, stop, 0, 0, Reason.CANCELLED_BY_LIQUIDATION))
+    assert world.asked == []
+    world.fill(SELL, 20, 9_600, 5)
+    world.trader.on_event(LiquidationEnded(3 * S, 100, 1, 0, "restored", True, *[0] * 10))
+    world.run_next()
+    (again,) = world.venue.commands
+    assert isinstance(again, SubmitTrigger) and again.trigger_ticks == 9_500
 
 
 def test_dice_give_the_draws_of_one_generator_seen_or_not() -> None:

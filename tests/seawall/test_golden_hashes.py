@@ -13,15 +13,15 @@ from seawall import load_scenario, run_scenario
 ROOT = Path(__file__).parents[2]
 
 SMALL_CRASH = {
-    "teaching-default": "8bf84cea281564d8b24b8c790c04f936",
-    "binance-usdm": "6a720e2309046cde8cea7d5eaf2e75fd",
-    "deribit-linear": "19de9abaa2a28b9172acddfc2a146dd3",
-    "hyperliquid": "2f843a11b9b556acba4c02237f84de59",
-    "kraken-spot": "9f13101be600daf8f7133df379c297ca",
+    "teaching-default": "84a9be21a4c831120209f4b453696054",
+    "binance-usdm": "d6a87936f0d36bba4475e6a5c825be34",
+    "deribit-linear": "1488ebd84c8d9e2e7fd6a88483116e75",
+    "hyperliquid": "7743e3ed3daec24d618fdfe5ca38bea4",
+    "kraken-spot": "489ab23344eae4cb48ae660d01a425af",
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
 
-FLASH_CRASH = "f27574cd88398c82f4aac1b96ff349ff"
+FLASH_CRASH = "4c3ed2e3912817a18cc8886fd70b0f31"
 
 
 @pytest.mark.parametrize("rulebook", SMALL_CRASH)

@@ -59,7 +59,7 @@ def wide_stream(seed: int, rulebook: str, count: int) -> list[Command]:
 
 def moved(command: Command, rng: random.Random) -> Command:
     """A command for the linear contract, perhaps for another one like it."""
-    if not isinstance(command, c.SubmitOrder | c.IndexPrice | c.SetLeverage):
+    if not isinstance(command, c.SubmitOrder | c.SubmitTrigger | c.IndexPrice | c.SetLeverage):
         return command
     if command.instrument_id != 7 or rng.random() < 0.3:
         return command
@@ -125,7 +125,7 @@ def test_shards_equal_the_bus(
 
 def test_the_streams_reach_every_shard_with_several_messages_at_once() -> None:
     """What the property test compares would prove little if one shard had everything."""
-    batches = cut(wide_stream(1, RULEBOOKS[0], 400), random.Random(1), 20)
+    batches = cut(wide_stream(5, RULEBOOKS[0], 600), random.Random(1), 20)
     _, _, public = on_the_bus(batches)
     counts = {number: len(own) for number, own in of_each_instrument(public).items()}
     assert sorted(counts) == sorted((3, 7, *FAR_IDS))

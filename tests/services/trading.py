@@ -121,11 +121,11 @@ def is_clocks(command: Command) -> bool:
 
 def only_new(command: Command) -> Command | None:
     """A new order; None for what gets no order id from the gateway."""
-    return command if isinstance(command, c.SubmitOrder) else None
+    return command if isinstance(command, c.SubmitOrder | c.SubmitTrigger) else None
 
 
 def unstamped(command: Command) -> Command:
     """Without what the gateway stamps."""
-    if isinstance(command, c.SubmitOrder):
+    if only_new(command) is not None:
         return changed(command, time_ns=0, order_id=0)
     return at_time(command, 0)

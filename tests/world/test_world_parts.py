@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from engine.commands import BUY, AmendOrder, CancelOrder, Command, IndexPrice, SubmitOrder
+from engine.commands import (
+    BUY,
+    SELL,
+    STOP,
+    AmendOrder,
+    CancelOrder,
+    Command,
+    IndexPrice,
+    SubmitOrder,
+    SubmitTrigger,
+)
 from engine.events import (
     CommandRejected,
     Event,
@@ -14,6 +24,7 @@ from engine.events import (
     OrderAccepted,
     OrderClosed,
     OrderFilled,
+    TriggerFired,
 )
 from engine.reasons import Reason
 from engine.units import SECOND_NS
@@ -49,7 +60,8 @@ class Line:
         numbers = list(range(self._numbers + 1, self._numbers + 1 + len(commands)))
         self._numbers += len(commands)
         for number, command in zip(numbers, commands, strict=True):
-            order_id = 1_000 + number if isinstance(command, SubmitOrder) else 0
+            is_new = isinstance(command, SubmitOrder | SubmitTrigger)
+            order_id = 1_000 + number if is_new else 0
             refused = isinstance(command, SubmitOrder) and command.qty_lots == 13
             reason = Reason.INSUFFICIENT_MARGIN.value
             said: list[Event] = [CommandRejected(0, 100, 0, reason)] if refused else []
@@ -74,6 +86,18 @@ def market_on(line: Any, speed: float = 1.0) -> tuple[GatewayMarket, list[Event]
 
 def order(market: GatewayMarket, lots: int = 5) -> SubmitOrder:
     return SubmitOrder(9, 100, 0, market.next_order_id(), BUY, lots, 100)
+
+
+def test_a_stop_has_the_agents_id_until_it_is_over() -> None:
+    line = Line()
+    market, heard = market_on(line)
+    asked = SubmitTrigger(9, 100, 0, market.next_order_id(), SELL, 0, STOP, 90)
+    market.send(asked)
+    market.pump(0.0)
+    market.pump(0.0)
+    line.events = [TriggerFired(9, 100, 1_001, 0, 89, 90), OrderClosed(9, 100, 1_001, 0, 0, 300)]
+    market.pump(0.0)
+    assert [event.order_id for event in heard[-2:]] == [asked.order_id] * 2  # type: ignore[union-attr]
 
 
 def test_a_cancel_waits_for_the_gateways_id_of_its_order_and_goes_out_with_it() -> None:
