@@ -5,6 +5,7 @@ its figures, and `continue_run` finishes one that was stopped. `load_prices` rea
 `load_run` a run as data frames; `replay` verifies one, `calculate` answers margin questions.
 """
 
+from seawall import lab
 from seawall.calc import Question, calculate
 from seawall.exchange import Exchange
 from seawall.market import (
@@ -41,6 +42,7 @@ __all__ = [
     "__version__",
     "calculate",
     "continue_run",
+    "lab",
     "light_run",
     "load_prices",
     "load_run",

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from seawall.lab.study_arguments import add_compare, add_studies
+
 if TYPE_CHECKING:
     from seawall.lab.adl_study import AdlTable
 
 _EPILOG: Final[str] = """\
 examples:
+  seawall lab run study.toml --workers 2                      many seeds, until it is known enough
+  seawall lab run study.toml --cluster tcp://10.0.0.5:8786    the same on a Dask cluster
+  seawall lab again out/lab/study --cell 3 --seed 17          one of its runs in full
   seawall lab adl out/demo                                    every policy on the run's ADL batches
   seawall lab adl out/demo --policies pro_rata,min_max --loop each in a run of its own
   seawall lab waves waves.csv.gz                              policies on a table of waves
@@ -26,14 +31,16 @@ def add_lab(add: Callable[..., Any], commands: Any) -> None:
     lab = add(
         commands,
         "lab",
-        "studies: ADL policies, tools against procyclical margin",
+        "studies: many seeds with intervals, ADL policies, margin tools",
         "Questions of research, put to runs and tables.",
         _EPILOG,
     )
     what = lab.add_subparsers(dest="what", required=True, metavar="WHAT")
+    add_studies(what)
     _add_adl(what)
     _add_waves(what)
     _add_margin(what)
+    add_compare(add, commands)
 
 
 def _add_adl(what: Any) -> None:

@@ -111,7 +111,7 @@ def _run(args: argparse.Namespace) -> int:
     args.out = args.out or Path("out") / f"{scenario.name}-seed{scenario.seed}"
     save_every_ns = _save_every_ns(args.save_every)
     print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
-    with _termination_interrupts():
+    with termination_interrupts():
         summary = run_scenario(
             scenario,
             args.out,
@@ -173,7 +173,7 @@ def _save_every_ns(text: str | None) -> int:
 def _continue(args: argparse.Namespace) -> int:
     from seawall.runs.run import continue_run
 
-    with _termination_interrupts():
+    with termination_interrupts():
         summary = continue_run(args.out, overwrite=args.overwrite, progress=True)
     return _told(summary, args.out)
 
@@ -208,7 +208,7 @@ def _cures(counts: Mapping[str, int]) -> str:
 
 
 @contextmanager
-def _termination_interrupts() -> Iterator[None]:
+def termination_interrupts() -> Iterator[None]:
     """Let a request to terminate clean up like Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

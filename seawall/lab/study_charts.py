@@ -1,0 +1,274 @@
+"""Charts of a study: intervals by cell, pairs, fans over time, a heat map, sensitivities."""
+
+from collections.abc import Sequence
+from html import escape
+from itertools import product
+from typing import Final
+
+import polars as pl
+
+from seawall.lab.precision import interval_of, values_of
+from seawall.lab.sensitivity import sensitivities
+from seawall.lab.study_directory import SERIES
+from seawall.lab.study_file import Target
+from seawall.lab.study_results import Pairing, StudyResults, by_cell
+from seawall.report.chart import BLUE, GREY, SERIES_COLOURS, SKY, TEAL, Chart, Figure, axis, layout
+
+MOST_CELLS: Final[int] = 40
+"""Cells a forest plot shows; the matrix of pairs shows at most `MOST_PAIRED`."""
+
+MOST_PAIRED: Final[int] = 8
+MOST_FANS: Final[int] = 6
+_FANS: Final[tuple[tuple[str, str], ...]] = (
+    ("price", "Last price over the index at the beginning"),
+    ("basis", "Last price over index, less one"),
+    ("open_interest", "Open interest, contracts"),
+    ("fund", "Insurance fund"),
+)
+
+
+def target_words(figure: str, target: Target) -> str:
+    """A target in words: ``share of adl_fills above 0``."""
+    if target.statistic == "share":
+        return f"share of runs with {figure} above {target.above:g}"
+    return f"{target.statistic} of {figure}"
+
+
+def forest_chart(results: StudyResults, figure: str, target: Target) -> Chart:
+    """Every cell's estimate with its interval."""
+    cells = by_cell(results, figure, target.statistic, target.above)[:MOST_CELLS]
+    cells.reverse()
+    estimates = [each.interval.estimate for each in cells]
+    up = [
+        (each.interval.estimate if each.interval.high is None else each.interval.high) - estimate
+        for each, estimate in zip(cells, estimates, strict=True)
+    ]
+    down = [
+        estimate - (each.interval.estimate if each.interval.low is None else each.interval.low)
+        for each, estimate in zip(cells, estimates, strict=True)
+    ]
+    trace: Figure = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": estimates,
+        "y": [escape(f"{each.cell}: {each.label}") for each in cells],
+        "marker": {"color": BLUE, "size": 8},
+        "error_x": {"type": "data", "array": up, "arrayminus": down, "color": BLUE},
+        "hovertemplate": "%{y}<br>%{x:,.6g}<extra></extra>",
+    }
+    words = target_words(figure, target)
+    look = layout("", 120 + 26 * len(cells))
+    look["xaxis"] = axis(words)
+    open_ended = [each.cell for each in cells if each.interval.half_width == float("inf")]
+    captions = [f"Bars are intervals of 95 % ({cells[0].interval.method})."] if cells else []
+    if open_ended:
+        captions.append(
+            f"Cells {', '.join(map(str, sorted(open_ended)))} have too few runs to bound one side."
+        )
+    return Chart(
+        key=f"forest-{figure}-{target.statistic}",
+        heading=words.capitalize(),
+        explanation="Cells whose bars do not overlap differ; those whose bars do may: see the "
+        "pairs, which share their seeds.",
+        figure={"data": [trace], "layout": look},
+        captions=captions,
+        time_axis=False,
+    )
+
+
+def pair_chart(results: StudyResults, figure: str) -> Chart | None:
+    """The mean differences of all pairs of cells, and how often the sign holds."""
+    numbers = results.cells["cell"].to_list()
+    if not 2 <= len(numbers) <= MOST_PAIRED:
+        return None
+    labels = [escape(f"{number}: {results.label(number)}") for number in numbers]
+    means: list[list[float | None]] = []
+    texts: list[list[str]] = []
+    for one in numbers:
+        means.append([])
+        texts.append([])
+        for other in numbers:
+            pairing = _pairing(results, one, other)
+            if one == other or not pairing.differences(figure):
+                means[-1].append(None)
+                texts[-1].append("")
+                continue
+            interval = pairing.interval(figure)
+            means[-1].append(interval.estimate)
+            agreement = f"{pairing.agreement(figure):.0%}"
+            texts[-1].append(f"{interval.estimate:+,.4g}<br>{agreement}")
+    trace: Figure = {
+        "type": "heatmap",
+        "x": labels,
+        "y": labels,
+        "z": means,
+        "text": texts,
+        "texttemplate": "%{text}",
+        "colorscale": "RdBu",
+        "zmid": 0,
+        "hovertemplate": "%{x} less %{y}: %{text}<extra></extra>",
+    }
+    look = layout("", 160 + 70 * len(numbers))
+    look["yaxis"] = axis("", autorange="reversed")
+    return Chart(
+        key=f"pairs-{figure}",
+        heading=f"Pairs: {figure}",
+        explanation="Column less row, over the seeds both have; below it the share of seeds whose "
+        "difference has that sign. Half is chance.",
+        figure={"data": [trace], "layout": look},
+        time_axis=False,
+    )
+
+
+def _pairing(results: StudyResults, one: int, other: int) -> Pairing:
+    rows = results.rows
+    figures = [name for name in rows.columns if name not in results.keys and name != "cell"]
+    first = rows.filter(rows["cell"] == one).select(figures)
+    second = rows.filter(rows["cell"] == other).select(figures)
+    pairs = first.join(second, on="seed", how="inner", suffix="_other")
+    return Pairing(pairs, "cell", str(one), str(other))
+
+
+def fan_charts(results: StudyResults) -> list[Chart]:
+    """Median and 5 to 95 % over seeds, second by second, of the first cells."""
+    numbers = results.cells["cell"].to_list()[:MOST_FANS]
+    tables = {}
+    for number in numbers:
+        files = sorted((results.path / SERIES / f"cell={number}").glob("seed=*.parquet"))
+        if files:
+            frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
+            tables[number] = pl.concat(frames)
+    if not tables:
+        return []
+    return [_fan(results, tables, column, title) for column, title in _FANS]
+
+
+def _fan(results: StudyResults, tables: dict[int, pl.DataFrame], column: str, title: str) -> Chart:
+    traces: list[Figure] = []
+    for (number, table), colour in zip(tables.items(), SERIES_COLOURS, strict=False):
+        by_second = (
+            table.group_by("second")
+            .agg(
+                pl.col(column).quantile(0.05).alias("low"),
+                pl.col(column).median().alias("middle"),
+                pl.col(column).quantile(0.95).alias("high"),
+            )
+            .sort("second")
+        )
+        name = escape(f"{number}: {results.label(number)}")
+        seconds = by_second["second"].to_list()
+        both = [*seconds, *reversed(seconds)]
+        edge = [*by_second["high"].to_list(), *reversed(by_second["low"].to_list())]
+        shared = {"type": "scatter", "legendgroup": name, "hoverinfo": "skip"}
+        traces.append(
+            {
+                **shared,
+                "x": both,
+                "y": edge,
+                "fill": "toself",
+                "fillcolor": colour,
+                "opacity": 0.18,
+                "line": {"width": 0},
+                "showlegend": False,
+            }
+        )
+        traces.append(
+            {
+                **shared,
+                "mode": "lines",
+                "name": name,
+                "x": seconds,
+                "y": by_second["middle"].to_list(),
+                "line": {"color": colour, "width": 1.8},
+            }
+        )
+    look = layout("", 360)
+    look["xaxis"] = axis("Seconds after the beginning of the window")
+    return Chart(
+        key=f"fan-{column}",
+        heading=title,
+        explanation="Median over seeds, and from the 5th to the 95th percentile of each second.",
+        figure={"data": traces, "layout": look},
+        captions=["A percentile of each second is no path: no run stays on an edge."],
+        time_axis=False,
+    )
+
+
+def heat_chart(results: StudyResults, figure: str, target: Target) -> Chart | None:
+    """A statistic over the values of two keys, all other keys taken together."""
+    if results.study.sample is not None or len(results.keys) < 2:
+        return None
+    first, second = results.keys[:2]
+    xs = results.cells[first].unique(maintain_order=True).to_list()
+    ys = results.cells[second].unique(maintain_order=True).to_list()
+    if len(xs) < 2 or len(ys) < 2:
+        return None
+    values: dict[tuple[str, str], float] = {}
+    for x, y in product(xs, ys):
+        rows = results.chosen({first: x, second: y})
+        there = values_of(rows, figure)
+        if there:
+            values[x, y] = interval_of(there, target.statistic, target.above).estimate
+    trace: Figure = {
+        "type": "heatmap",
+        "x": [escape(x) for x in xs],
+        "y": [escape(y) for y in ys],
+        "z": [[values.get((x, y)) for x in xs] for y in ys],
+        "texttemplate": "%{z:,.4g}",
+        "colorscale": [[0, "#ffffff"], [1, TEAL]],
+        "hovertemplate": "%{x}, %{y}: %{z:,.6g}<extra></extra>",
+    }
+    look = layout(second, 180 + 40 * len(ys))
+    look["xaxis"] = axis(first, type="category")
+    look["yaxis"] = axis(second, type="category")
+    return Chart(
+        key=f"heat-{figure}",
+        heading=f"{target_words(figure, target)} by {first} and {second}".capitalize(),
+        explanation="Estimates; their intervals are above.",
+        figure={"data": [trace], "layout": look},
+        time_axis=False,
+    )
+
+
+def sensitivity_chart(results: StudyResults, figure: str) -> Chart | None:
+    """Bars of the Sobol' indices of the mean and of the 95th percentile."""
+    if results.study.sample is None or not results.study.sample.indices:
+        return None
+    traces: list[Figure] = []
+    for statistic, first_colour, total_colour in (("mean", BLUE, SKY), ("p95", TEAL, GREY)):
+        found = sensitivities(results, figure, statistic)
+        keys = [escape(each.key) for each in found]
+        for name, values, colour in (
+            ("first", [each.first for each in found], first_colour),
+            ("total", [each.total for each in found], total_colour),
+        ):
+            traces.append(
+                {
+                    "type": "bar",
+                    "orientation": "h",
+                    "name": f"{name}, {statistic}",
+                    "y": keys,
+                    "x": values,
+                    "marker": {"color": colour},
+                }
+            )
+    look = layout("", 140 + 90 * len(results.keys), barmode="group")
+    look["xaxis"] = axis("Part of the variance")
+    return Chart(
+        key=f"sobol-{figure}",
+        heading=f"What {figure} depends on",
+        explanation="First-order indices count what a key does alone, total ones also what it does "
+        "together with others.",
+        figure={"data": traces, "layout": look},
+        captions=["With few points an index is rough, and may fall below 0."],
+        time_axis=False,
+    )
+
+
+def seeds_of_interest(rows: pl.DataFrame, figure: str) -> tuple[Sequence[int], Sequence[int]]:
+    """Of one cell the three seeds nearest to the median of a figure, and the three furthest."""
+    known = rows.drop_nulls(figure)
+    middle = known[figure].median()
+    ordered = known.with_columns((pl.col(figure) - middle).abs().alias("_far")).sort("_far", "seed")
+    seeds = ordered["seed"].to_list()
+    return seeds[:3], seeds[::-1][:3]
