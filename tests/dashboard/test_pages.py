@@ -12,7 +12,7 @@ pytest.importorskip("aiohttp", reason="the page needs the extra [doors]")
 from aiohttp import ClientResponseError, WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
-from dashboard.pages import MAX_PAGES, Pages
+from dashboard.pages import FRAME_S, MAX_PAGES, Pages
 from dashboard.playback import Player, Recording
 from engine.services.service_config import LOOPBACK
 from engine.units import SECOND_NS
@@ -131,6 +131,20 @@ def test_what_a_page_may_not_ask_for_ends_its_line(with_page: Any, wish: str) ->
                 pass
         async with client.ws_connect("/ws", headers=origin(client)) as socket:
             assert (await frame(socket))["kind"] == "snapshot", "others go on"
+
+    with_page(body)
+
+
+def test_frames_are_merged_however_much_happens(with_page: Any) -> None:
+    async def body(client: Any) -> None:
+        async with client.ws_connect("/ws", headers=origin(client)) as socket:
+            await frame(socket)
+            loop = asyncio.get_running_loop()
+            begun_s = loop.time()
+            await socket.send_json({"speed": 100})
+            frames = [await frame(socket) for _ in range(8)]
+            assert len(frames) <= (loop.time() - begun_s) / FRAME_S + 2
+            assert any(len(each.get("points", {}).get("samples", [])) > 3 for each in frames)
 
     with_page(body)
 

@@ -99,8 +99,8 @@ class Browser:
                 result: dict[str, Any] = got["result"]
                 return result
 
-    def show(self, path: Path, width: int, height: int = 900, scheme: str = "light") -> None:
-        """Open a file in a window of this size, and wait until it is loaded."""
+    def show(self, page: Path | str, width: int, height: int = 900, scheme: str = "light") -> None:
+        """Open a file or an address in a window of this size, and wait until it is loaded."""
         mobile = width < 600
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -112,7 +112,7 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=features)
         self._loaded = False
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         while not self._loaded:
             self._receive()
 
@@ -123,6 +123,13 @@ class Browser:
         )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> None:
+        """Until an expression is true on the page."""
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while not self.run(f"Boolean({condition})"):
+            assert time.monotonic() < limit, f"never true: {condition}"
+            time.sleep(0.05)
 
     def picture(self, path: Path) -> None:
         """A picture of the whole page as PNG."""
