@@ -136,26 +136,28 @@ class SourceTable(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     silences: Annotated[tuple[tuple[int, int], ...], SILENCES] = ()
 
 
-class FileTable(SourceTable, frozen=True, kw_only=True, tag=FILE):
-    """Prices of a file, whatever is recognised in it."""
+class FilePrices(SourceTable, frozen=True, kw_only=True):
+    """What every kind with a file has."""
 
     file: Annotated[Path, File()]
     columns: Annotated[tuple[tuple[str, str | int], ...], Columns()] = ()
     time_unit: Annotated[str, OneOf(*UNITS)] = ""
     symbol: Annotated[str, Filled()] = ""
+
+
+class FileTable(FilePrices, frozen=True, kw_only=True, tag=FILE):
+    """Prices of a file, whatever is recognised in it."""
+
     bridge: bool = False
 
 
-class TradesTable(SourceTable, frozen=True, kw_only=True, tag=TRADES_CSV):
+class TradesTable(FilePrices, frozen=True, kw_only=True, tag=TRADES_CSV):
     """Trades of a file, and of nothing else."""
 
-    file: Annotated[Path, File()]
 
-
-class CandlesTable(SourceTable, frozen=True, kw_only=True, tag=CANDLES_CSV):
+class CandlesTable(FilePrices, frozen=True, kw_only=True, tag=CANDLES_CSV):
     """Candles of a file, and of nothing else."""
 
-    file: Annotated[Path, File()]
     bridge: bool = False
 
 

@@ -15,7 +15,7 @@ from engine.setting_units import OneOf
 from engine.settings import Key
 from engine.units import SECOND_NS
 from seawall.agents import AgentSettings
-from seawall.index_csv import CANDLES_CSV, TRADES_CSV
+from seawall.index_csv import CANDLES_CSV, FILE, TRADES_CSV
 from seawall.index_path import IndexTable, TimeTable
 from seawall.population import PopulationPlan
 from seawall.scenario_fields import A_MILLISECOND, Count, Duration, Exact, File, Filled, Money
@@ -39,7 +39,7 @@ class ReferencePlan(msgspec.Struct, frozen=True, kw_only=True):
     label: Annotated[str, Filled()]
     instrument: Annotated[str, Filled()] = ""
     file: Annotated[Path, File()]
-    kind: Annotated[str, OneOf(TRADES_CSV, CANDLES_CSV)] = TRADES_CSV
+    kind: Annotated[str, OneOf(FILE, TRADES_CSV, CANDLES_CSV)] = TRADES_CSV
 
 
 class AssetTable(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from seawall.price_files.rows import MAX_BYTES, MAX_ROWS, Rows, too_long
+from seawall.price_files.shapes import TIME
 from seawall.scenario_fields import ScenarioError
 
 PARQUET: Final[bytes] = b"PAR1"
@@ -73,12 +74,13 @@ def as_polars(frame: Any, where: str) -> pl.DataFrame:
 def _of_pandas(frame: Any) -> pl.DataFrame:
     """Column by column, which needs no other package."""
     if type(frame.index).__name__ != "RangeIndex":
-        frame = frame.reset_index()
+        names = [name if name is not None else TIME for name in frame.index.names]
+        frame = frame.rename_axis(names).reset_index()
     columns: dict[str, pl.Series] = {}
     for name in frame.columns:
         series = frame[name]
         values = series.tolist()
-        if str(series.dtype).startswith("datetime64"):
+        if any(hasattr(value, "nanosecond") for value in values[:1]):
             times_ns = [None if value != value else value.value for value in values]
             columns[str(name)] = pl.Series(times_ns, dtype=pl.Datetime("ns"))
         else:

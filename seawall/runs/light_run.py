@@ -7,6 +7,7 @@ import msgspec
 
 from seawall.exchange import Exchange
 from seawall.interrupts import held_interrupts
+from seawall.price_sources import price_warnings
 from seawall.records.figures import FigureCollector
 from seawall.runs.run import rare_collections
 from seawall.runs.scenario_run import AT_REST_NS
@@ -68,6 +69,6 @@ def light_run(
             state_hash=exchange.state_hash(),
             commands=exchange.commands,
             figures=collector.row(exchange, result.owners),
-            warnings=[*scenario.warnings, *result.warnings],
+            warnings=[*scenario.warnings, *price_warnings(scenario), *result.warnings],
             wall_seconds=result.wall_seconds,
         )

@@ -100,6 +100,7 @@ def _add_continue(add: Any, commands: Any) -> Any:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from seawall.price_sources import recognised
     from seawall.runs.run import run_scenario
     from seawall.scenario import load_scenario
 
@@ -111,6 +112,8 @@ def _run(args: argparse.Namespace) -> int:
     args.out = args.out or Path("out") / f"{scenario.name}-seed{scenario.seed}"
     save_every_ns = _save_every_ns(args.save_every)
     print(f"{scenario.title}: {scenario.accounts:,} accounts, rulebook {scenario.rulebook.name}")
+    for line in recognised(scenario):
+        print(f"  {line}")
     with termination_interrupts():
         summary = run_scenario(
             scenario,

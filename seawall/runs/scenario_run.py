@@ -15,6 +15,7 @@ from risk.accounts import BACKSTOP, FUND
 from seawall.exchange import Exchange
 from seawall.index_csv import read_prices
 from seawall.interrupts import Interrupts
+from seawall.price_sources import price_warnings
 from seawall.records.account_table import account_table
 from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
 from seawall.records.recorder import Recorder
@@ -151,7 +152,7 @@ class ScenarioRun:
             "seawall_version": __version__,
             **figures,
             "entered": result.entered,
-            "warnings": [*scenario.warnings, *result.warnings],
+            "warnings": [*scenario.warnings, *price_warnings(scenario), *result.warnings],
             "run": origin_block(scenario, scenario.seed),
             "scenario": _scenario_block(scenario),
         }

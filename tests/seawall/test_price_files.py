@@ -119,6 +119,43 @@ def test_a_file_is_recognised_and_gives_the_exact_prices(name: str) -> None:
     assert points(table) == made
 
 
+BINANCE = {
+    "1m": MAKER.KLINES,
+    "trades": "id,price,qty,quote_qty,time,is_buyer_maker",
+    "aggTrades": "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,"
+    "is_buyer_maker",
+}
+"""Headers of the futures files; the spot files have none, and a flag more."""
+
+
+@pytest.mark.parametrize("market", ["futures", "spot"])
+@pytest.mark.parametrize("what", BINANCE)
+@pytest.mark.parametrize("unit", ["ms", "us"])
+@pytest.mark.parametrize("headed", [True, False], ids=["header", "none"])
+@pytest.mark.parametrize("form", ["plain", "gz", "zip"])
+def test_binance_files_are_read_in_every_form(
+    market: str, what: str, unit: str, headed: bool, form: str, tmp_path: Path
+) -> None:
+    rows = {
+        "1m": "{t},99.1,99.5,98.0,98.25,1.5,{t},150,12,0.5,50,0\n",
+        "trades": "7,98.25,0.1,9.8,{t},true" + ",true\n" * (market == "spot") + "\n",
+        "aggTrades": "7,98.25,0.1,5,6,{t},true" + ",true" * (market == "spot") + "\n",
+    }
+    time = 1_738_584_000 * (10**3 if unit == "ms" else 10**6)
+    extra = ",is_best_match" if market == "spot" and what != "1m" else ""
+    header = f"{BINANCE[what]}{extra}\n" if headed else ""
+    text = header + rows[what].replace("{t}", str(time)).replace("\n\n", "\n")
+    data = text.encode()
+    if form == "gz":
+        data = gzip.compress(data)
+    elif form == "zip":
+        data = MAKER.zipped("any.csv", text)
+    table = read_price_file(write(tmp_path, data, "download"))
+    assert table.layout.shape.startswith("Binance")
+    assert table.times_ns == [START_NS]
+    assert [column[-1] for column in table.prices][-1] == Decimal("98.25")
+
+
 def test_columns_nobody_knows_are_named(tmp_path: Path) -> None:
     file = FOLDER / "odd_names.csv"
     assert "column 'timestamp' is missing; found coin, paid, when" in refusal(file)
@@ -200,7 +237,10 @@ def a_frame() -> pl.DataFrame:
     return pl.read_parquet(FOLDER / "freqtrade" / "BTC_USDT_USDT-1m-futures.parquet")
 
 
-@pytest.mark.parametrize("kind", ["polars", "lazy", "pandas", "pandas by time", "arrow"])
+@pytest.mark.parametrize(
+    "kind",
+    ["polars", "lazy", "pandas", "pandas by time", "arrow", "pandas by a time without a name"],
+)
 def test_a_data_frame_is_read_like_the_file(kind: str) -> None:
     frame: Any = a_frame()
     if kind == "lazy":
@@ -212,8 +252,10 @@ def test_a_data_frame_is_read_like_the_file(kind: str) -> None:
         pd = pytest.importorskip("pandas")
         columns = frame.to_dict(as_series=False)
         frame = pd.DataFrame(columns)
-        if kind == "pandas by time":
+        if kind != "pandas":
             frame = frame.set_index("date")
+        if kind.endswith("without a name"):
+            frame = frame.rename_axis(None)
     table = read_price_frame(frame)
     assert points(table) == points(read_price_file(KLINES))
 
@@ -386,6 +428,11 @@ def test_a_downloaded_file_is_the_index_of_a_run(
     out = tmp_path / "out"
     lot = ["--set", "instruments.perp.lot=0.0001", "--set", "time.duration=90s"]
     assert main(["run", str(SMALL), "--index", str(KLINES), *lot, "--out", str(out)]) == EXIT_OK
-    assert "Small crash on BTCUSDT-1m-2025-02-03.zip" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Small crash on BTCUSDT-1m-2025-02-03.zip" in said
+    assert (
+        "index.perp.sources.own: Binance klines (CSV), 60 candles, 2025-02-03T12:00:00Z to "
+        "2025-02-03T12:59:00Z"
+    ) in said
     series = pl.read_parquet(out / "series.parquet")
     assert series["index_ticks"].drop_nulls()[-1] == pytest.approx(9_980_000, rel=0.01)
