@@ -1,4 +1,4 @@
-"""Charts of a study: intervals by cell, pairs, fans over time, a heat map, sensitivities."""
+"""Charts and tables of a study: intervals by cell, pairs, fans over time, sensitivities."""
 
 from collections.abc import Sequence
 from html import escape
@@ -12,13 +12,17 @@ from seawall.lab.sensitivity import sensitivities
 from seawall.lab.study_directory import SERIES
 from seawall.lab.study_file import Target
 from seawall.lab.study_results import Pairing, StudyResults, by_cell
-from seawall.report.chart import BLUE, GREY, SERIES_COLOURS, SKY, TEAL, Chart, Figure, axis, layout
+from seawall.report.chart import Chart, Figure, axis, layout
+from seawall.report.palette import ADL, ANSWERED, FORCED, HOUSE, INDEX, INK, OTHER
+from seawall.report.text import html_table
 
 MOST_CELLS: Final[int] = 40
 """Cells a forest plot shows; the matrix of pairs shows at most `MOST_PAIRED`."""
 
 MOST_PAIRED: Final[int] = 8
-MOST_FANS: Final[int] = 6
+_COLOURS: Final[tuple[str, ...]] = (INDEX, FORCED, ANSWERED, HOUSE, OTHER, ADL)
+"""Of the cells that fans are drawn of: here colours mean nothing but them."""
+
 _FANS: Final[tuple[tuple[str, str], ...]] = (
     ("price", "Last price over the index at the beginning"),
     ("basis", "Last price over index, less one"),
@@ -52,8 +56,8 @@ def forest_chart(results: StudyResults, figure: str, target: Target) -> Chart:
         "mode": "markers",
         "x": estimates,
         "y": [escape(f"{each.cell}: {each.label}") for each in cells],
-        "marker": {"color": BLUE, "size": 8},
-        "error_x": {"type": "data", "array": up, "arrayminus": down, "color": BLUE},
+        "marker": {"color": INK, "size": 8},
+        "error_x": {"type": "data", "array": up, "arrayminus": down, "color": INK},
         "hovertemplate": "%{y}<br>%{x:,.6g}<extra></extra>",
     }
     words = target_words(figure, target)
@@ -67,9 +71,11 @@ def forest_chart(results: StudyResults, figure: str, target: Target) -> Chart:
         )
     return Chart(
         key=f"forest-{figure}-{target.statistic}",
-        heading=words.capitalize(),
-        explanation="Cells whose bars do not overlap differ; those whose bars do may: see the "
-        "pairs, which share their seeds.",
+        heading=words[0].upper() + words[1:],
+        sentences=[
+            "Cells whose bars do not overlap differ; those whose bars do may: see the "
+            "pairs, which share their seeds."
+        ],
         figure={"data": [trace], "layout": look},
         captions=captions,
         time_axis=False,
@@ -81,42 +87,27 @@ def pair_chart(results: StudyResults, figure: str) -> Chart | None:
     numbers = results.cells["cell"].to_list()
     if not 2 <= len(numbers) <= MOST_PAIRED:
         return None
-    labels = [escape(f"{number}: {results.label(number)}") for number in numbers]
-    means: list[list[float | None]] = []
-    texts: list[list[str]] = []
+    rows = []
     for one in numbers:
-        means.append([])
-        texts.append([])
+        rows.append([f"{one}: {results.label(one)}"])
         for other in numbers:
             pairing = _pairing(results, one, other)
             if one == other or not pairing.differences(figure):
-                means[-1].append(None)
-                texts[-1].append("")
+                rows[-1].append("")
                 continue
             interval = pairing.interval(figure)
-            means[-1].append(interval.estimate)
+            apart = interval.low is not None and interval.high is not None
+            sure = apart and not (interval.low or 0) <= 0 <= (interval.high or 0)
             agreement = f"{pairing.agreement(figure):.0%}"
-            texts[-1].append(f"{interval.estimate:+,.4g}<br>{agreement}")
-    trace: Figure = {
-        "type": "heatmap",
-        "x": labels,
-        "y": labels,
-        "z": means,
-        "text": texts,
-        "texttemplate": "%{text}",
-        "colorscale": "RdBu",
-        "zmid": 0,
-        "hovertemplate": "%{x} less %{y}: %{text}<extra></extra>",
-    }
-    look = layout("", 160 + 70 * len(numbers))
-    look["yaxis"] = axis("", autorange="reversed")
+            rows[-1].append(f"{interval.estimate:+,.4g}{' *' if sure else ''}, {agreement}")
     return Chart(
         key=f"pairs-{figure}",
         heading=f"Pairs: {figure}",
-        explanation="Column less row, over the seeds both have; below it the share of seeds whose "
-        "difference has that sign. Half is chance.",
-        figure={"data": [trace], "layout": look},
-        time_axis=False,
+        sentences=[
+            "Column less row, over the seeds both have, and the share of seeds whose difference "
+            "has that sign; half is chance. A star: the interval leaves out zero."
+        ],
+        table=html_table(["", *map(str, numbers)], rows),
     )
 
 
@@ -131,7 +122,7 @@ def _pairing(results: StudyResults, one: int, other: int) -> Pairing:
 
 def fan_charts(results: StudyResults) -> list[Chart]:
     """Median and 5 to 95 % over seeds, second by second, of the first cells."""
-    numbers = results.cells["cell"].to_list()[:MOST_FANS]
+    numbers = results.cells["cell"].to_list()[: len(_COLOURS)]
     tables = {}
     for number in numbers:
         files = sorted((results.path / SERIES / f"cell={number}").glob("seed=*.parquet"))
@@ -145,7 +136,7 @@ def fan_charts(results: StudyResults) -> list[Chart]:
 
 def _fan(results: StudyResults, tables: dict[int, pl.DataFrame], column: str, title: str) -> Chart:
     traces: list[Figure] = []
-    for (number, table), colour in zip(tables.items(), SERIES_COLOURS, strict=False):
+    for (number, table), colour in zip(tables.items(), _COLOURS, strict=False):
         by_second = (
             table.group_by("second")
             .agg(
@@ -166,9 +157,8 @@ def _fan(results: StudyResults, tables: dict[int, pl.DataFrame], column: str, ti
                 "x": both,
                 "y": edge,
                 "fill": "toself",
-                "fillcolor": colour,
-                "opacity": 0.18,
-                "line": {"width": 0},
+                "fillcolor": f"{colour}/18",
+                "line": {"width": 0, "color": colour},
                 "showlegend": False,
             }
         )
@@ -187,7 +177,7 @@ def _fan(results: StudyResults, tables: dict[int, pl.DataFrame], column: str, ti
     return Chart(
         key=f"fan-{column}",
         heading=title,
-        explanation="Median over seeds, and from the 5th to the 95th percentile of each second.",
+        sentences=["Median over seeds, and from the 5th to the 95th percentile of each second."],
         figure={"data": traces, "layout": look},
         captions=["A percentile of each second is no path: no run stays on an edge."],
         time_axis=False,
@@ -205,28 +195,16 @@ def heat_chart(results: StudyResults, figure: str, target: Target) -> Chart | No
         return None
     values: dict[tuple[str, str], float] = {}
     for x, y in product(xs, ys):
-        rows = results.chosen({first: x, second: y})
-        there = values_of(rows, figure)
+        there = values_of(results.chosen({first: x, second: y}), figure)
         if there:
             values[x, y] = interval_of(there, target.statistic, target.above).estimate
-    trace: Figure = {
-        "type": "heatmap",
-        "x": [escape(x) for x in xs],
-        "y": [escape(y) for y in ys],
-        "z": [[values.get((x, y)) for x in xs] for y in ys],
-        "texttemplate": "%{z:,.4g}",
-        "colorscale": [[0, "#ffffff"], [1, TEAL]],
-        "hovertemplate": "%{x}, %{y}: %{z:,.6g}<extra></extra>",
-    }
-    look = layout(second, 180 + 40 * len(ys))
-    look["xaxis"] = axis(first, type="category")
-    look["yaxis"] = axis(second, type="category")
+    rows = [[y, *("" if (x, y) not in values else f"{values[x, y]:,.4g}" for x in xs)] for y in ys]
+    words = f"{target_words(figure, target)} by {first} (across) and {second} (down)"
     return Chart(
         key=f"heat-{figure}",
-        heading=f"{target_words(figure, target)} by {first} and {second}".capitalize(),
-        explanation="Estimates; their intervals are above.",
-        figure={"data": [trace], "layout": look},
-        time_axis=False,
+        heading=words[0].upper() + words[1:],
+        sentences=["Estimates; their intervals are above."],
+        table=html_table(["", *xs], rows),
     )
 
 
@@ -235,7 +213,10 @@ def sensitivity_chart(results: StudyResults, figure: str) -> Chart | None:
     if results.study.sample is None or not results.study.sample.indices:
         return None
     traces: list[Figure] = []
-    for statistic, first_colour, total_colour in (("mean", BLUE, SKY), ("p95", TEAL, GREY)):
+    for statistic, first_colour, total_colour in (
+        ("mean", INDEX, f"{INDEX}/45"),
+        ("p95", FORCED, f"{FORCED}/45"),
+    ):
         found = sensitivities(results, figure, statistic)
         keys = [escape(each.key) for each in found]
         for name, values, colour in (
@@ -257,8 +238,10 @@ def sensitivity_chart(results: StudyResults, figure: str) -> Chart | None:
     return Chart(
         key=f"sobol-{figure}",
         heading=f"What {figure} depends on",
-        explanation="First-order indices count what a key does alone, total ones also what it does "
-        "together with others.",
+        sentences=[
+            "First-order indices count what a key does alone, total ones also what it does "
+            "together with others."
+        ],
         figure={"data": traces, "layout": look},
         captions=["With few points an index is rough, and may fall below 0."],
         time_axis=False,

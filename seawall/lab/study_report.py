@@ -6,9 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import polars as pl
-from plotly.offline import get_plotlyjs
 
 from seawall.lab.again import again_path
 from seawall.lab.fund_size import FUND, fund_curve
@@ -24,6 +22,8 @@ from seawall.lab.study_directory import REPORT
 from seawall.lab.study_file import MEAN, SHARE, Target
 from seawall.lab.study_results import StudyResults
 from seawall.report.chart import Chart
+from seawall.report.page import chart_html, document_html
+from seawall.report.text import html_table
 
 USUAL: Final[dict[str, Target]] = {
     "low": Target(MEAN),
@@ -32,32 +32,6 @@ USUAL: Final[dict[str, Target]] = {
     "adl_fills": Target(SHARE),
 }
 """What is shown of a study without targets."""
-
-_STYLE: Final[str] = """
-body { margin: 0; background: #f5f7f9; color: #22303c; font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
-h1 { font-size: 30px; margin: 0 0 8px; } h2 { font-size: 22px; margin: 36px 0 12px; }
-h3 { font-size: 17px; margin: 0; }
-p { margin: 0 0 8px; } .truth { font-size: 17px; font-weight: 600; max-width: 90ch; }
-section { background: #fff; border: 1px solid #dfe5ea; border-radius: 8px; padding: 16px 18px;
-  margin: 0 0 16px; overflow-x: auto; }
-.look { color: #566472; font-size: 15px; } .caption { color: #566472; font-size: 13px; }
-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 16px 5px 0; border-bottom: 1px solid #dfe5ea; text-align: right; }
-th:first-child, td:first-child { text-align: left; } code { font-size: 13px; }
-"""
-
-_SCRIPT: Final[str] = """
-for (const chart of JSON.parse(document.getElementById("charts").textContent))
-  Plotly.newPlot(chart.key, chart.figure.data, chart.figure.layout,
-    { responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "" });
-"""
-
-# As in the report of a run: nothing may be fetched.
-_POLICY: Final[str] = (
-    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
-    "img-src data: blob:"
-)
 
 
 def write_study_report(directory: str | Path) -> Path:
@@ -105,32 +79,14 @@ def _page(results: StudyResults) -> str:
         there = [chart for chart in charts if chart is not None]
         if there:
             parts.append((title, there))
-    drawn = [{"key": chart.key, "figure": chart.figure} for _, charts in parts for chart in charts]
-    body = "".join(
-        f"<h2>{escape(title)}</h2>" + "".join(map(_chart_html, charts)) for title, charts in parts
+    parted = "".join(
+        f"<h2>{escape(title)}</h2>\n" + "".join(map(chart_html, charts)) for title, charts in parts
     )
-    title = escape(results.study.title)
-    data = msgspec.json.encode(drawn).decode().replace("<", "\\u003c")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f'<h1>{title}</h1><p class="truth">{escape(truth(results))}</p>\n'
-        f"{body}{_fund_html(results)}{_seeds_html(results, next(iter(targets)))}"
-        f"{_not_varied_html(results)}</main>\n"
-        f'<script type="application/json" id="charts">{data}</script>\n'
-        f"<script>{get_plotlyjs()}</script>\n<script>{_SCRIPT}</script>\n</body>\n</html>\n"
-    )
-
-
-def _chart_html(chart: Chart) -> str:
-    assert chart.figure is not None
-    height = chart.figure["layout"]["height"]
-    captions = "".join(f'<p class="caption">{escape(text)}</p>' for text in chart.captions)
-    return (
-        f'<section><h3>{escape(chart.heading)}</h3><p class="look">{escape(chart.explanation)}</p>'
-        f'<div id="{escape(chart.key)}" style="height:{height}px"></div>{captions}</section>\n'
-    )
+    title = results.study.title
+    head = f'<h1>{escape(title)}</h1>\n<p class="told">{escape(truth(results))}</p>\n'
+    seeds = _seeds_html(results, next(iter(targets)))
+    body = f"{head}{parted}{_fund_html(results)}{seeds}{_not_varied_html(results)}"
+    return document_html(title, body, [chart for _, charts in parts for chart in charts])
 
 
 def _fund_html(results: StudyResults) -> str:
@@ -138,15 +94,10 @@ def _fund_html(results: StudyResults) -> str:
     if FUND not in results.keys:
         return ""
     curve = fund_curve(results)
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("fund", *curve[0].columns))
-    rows = "".join(
-        f"<tr><td>{escape(each.fund)}</td>"
-        + "".join(f"<td>{escape(str(interval))}</td>" for interval in each.columns.values())
-        + "</tr>"
-        for each in curve
-    )
+    rows = [[each.fund, *map(str, each.columns.values())] for each in curve]
     return (
-        f"<h2>Size of the fund</h2><section><table><tr>{head}</tr>{rows}</table>"
+        "<h2>Size of the fund</h2>\n"
+        f'<section class="chart">{html_table(["fund", *curve[0].columns], rows)}'
         '<p class="caption">Estimate [interval of 95 %]; a dash where there are too few runs to '
         "bound it. Other keys are taken together.</p></section>\n"
     )
@@ -165,8 +116,9 @@ def _seeds_html(results: StudyResults, figure: str) -> str:
         )
     command = escape(f"seawall lab again {results.path} --cell C --seed S")
     return (
-        f"<h2>Runs to look at</h2><section><p>By {escape(figure)}: the seeds nearest to the median "
-        f"of their cell, and the furthest. <code>{command}</code> makes the whole run, which is "
+        '<h2>Runs to look at</h2>\n<section class="chart"><p>'
+        f"By {escape(figure)}: the seeds nearest to the median of their cell, and the furthest. "
+        f"<code>{command}</code> makes the whole run, which is "
         "linked here once it is there and this report is written anew.</p>"
         "<table><tr><th>cell</th><th>typical</th><th>furthest</th></tr>"
         f"{''.join(lines)}</table></section>\n"
@@ -189,7 +141,7 @@ def _not_varied_html(results: StudyResults) -> str:
         for key, value in study.fixed.items()
     )
     return (
-        "<h2>What was not varied</h2><section><p>Everything else is as in "
+        '<h2>What was not varied</h2>\n<section class="chart"><p>Everything else is as in '
         f"<code>{escape(study.scenario)}</code>, whole in <code>scenario.toml</code> and "
         "<code>rulebook.toml</code> beside this page: index path, population, agents and their "
         "behaviour. The index does not react to the market. Intervals are about seeds only: they "

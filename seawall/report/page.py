@@ -99,20 +99,29 @@ def report_html(data: ReportData, beside: ReportData | None = None) -> str:
     )
     parts = "".join(
         f'<h2 id="part-{number}">{escape(title)}</h2>\n{extra.get(title, "")}'
-        + "".join(map(_chart_html, charts))
+        + "".join(map(chart_html, charts))
         for number, (title, charts) in enumerate(groups.items())
     )
     every = [chart for charts in groups.values() for chart in charts]
+    body = (
+        f"{_head_html(data)}<nav>{links}</nav>\n{_range_html(window)}"
+        f"{parts}<footer><p>All times are UTC. Drag over a chart to zoom: all charts over time "
+        "follow. A double click shows the whole run.</p></footer>\n"
+    )
+    return document_html(data.scenario.title, body, every, window)
+
+
+def document_html(
+    title: str, body: str, charts: Sequence[Chart], window: Window | None = None
+) -> str:
+    """A page that needs no network, from its finished body and the charts to draw in it."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(data.scenario.title)}</title>\n"
-        f"<style>{_asset('style.css')}</style>\n</head>\n<body>\n<main>\n"
-        f"{_head_html(data)}<nav>{links}</nav>\n{_range_html(window)}"
-        f"{parts}<footer><p>All times are UTC. Drag over a chart to zoom: all charts over time "
-        "follow. A double click shows the whole run.</p></footer>\n</main>\n"
-        f'<script type="application/json" id="charts">{_script_json(_drawn(every, window))}'
+        f"<title>{escape(title)}</title>\n"
+        f"<style>{_asset('style.css')}</style>\n</head>\n<body>\n<main>\n{body}</main>\n"
+        f'<script type="application/json" id="charts">{_script_json(_drawn(charts, window))}'
         f"</script>\n<script>{_asset('plotly-basic.min.js')}</script>\n"
         f"<script>{_asset('draw.js')}</script>\n</body>\n</html>\n"
     )
@@ -177,7 +186,8 @@ def _range_html(window: Window | None) -> str:
     )
 
 
-def _chart_html(chart: Chart) -> str:
+def chart_html(chart: Chart) -> str:
+    """A chart's section: heading, sentences, where it is drawn, table and captions."""
     key = escape(chart.key)
     shown = ""
     if chart.figure is not None:
