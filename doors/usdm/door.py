@@ -49,9 +49,10 @@ from engine.events import (
 )
 from engine.reasons import Reason
 from engine.reports import EndedOrder, TriggerReport
-from engine.services.service_config import ServiceConfig
+from engine.services.service_config import DOOR, ServiceConfig
 from gateway.client import NoAnswer
 from gateway.connection import Address
+from gateway.host.pulse import Pulse
 from gateway.protocol import Reply
 from risk.rulebook import Rulebook
 from risk.rulebook_file import load_rulebook
@@ -405,7 +406,9 @@ class Door:
                 self.link.listen_to(self._accounts)
 
     async def _keep_history(self) -> None:
+        pulse = Pulse(Path(self.config.run_dir), DOOR, time.monotonic_ns)
         while True:
+            pulse.beat()
             await asyncio.sleep(KEEP_S)
             self._keep_now()
 

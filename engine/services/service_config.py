@@ -36,7 +36,8 @@ PEERS: Final[dict[str, tuple[str, ...]]] = {
 """Which component has a link with which: `ServiceConfig.peers`."""
 
 DOOR: Final[str] = "door"
-"""The door for trading programs, a client of the gateway like the clock."""
+MAKERS: Final[str] = "makers"
+"""The door for trading programs, and who quotes for them: clients of the gateway like the clock."""
 
 ONE: Final[str] = "one"
 SEPARATE: Final[str] = "separate"
@@ -130,6 +131,22 @@ class MetricsConfig(msgspec.Struct):
         return self.base_port and self.base_port + order.index(service)
 
 
+class MakerConfig(msgspec.Struct):
+    """Quotes on both sides of a contract, round its index: ``levels`` orders a side of ``qty``
+    each, ``step`` apart, all of one account. A second account trades ``trade_qty`` now and then,
+    every ``trade_every_ms`` on average (0: never)."""
+
+    instrument: str
+    account_id: int
+    qty: Annotated[str, PositiveDecimal()]
+    step: Annotated[str, PositiveDecimal()]
+    levels: Annotated[int, Whole(1, 100)] = 10
+    trader_id: int = 0
+    trade_qty: Annotated[str, PositiveDecimal()] = "1"
+    trade_every_ms: Annotated[int, Whole(0)] = 0
+    seed: int = 1
+
+
 class DemoKey(msgspec.Struct):
     """An API key whose secret stands in the settings: for a first try on this machine, and refused
     when the door can be reached from elsewhere."""
@@ -213,6 +230,7 @@ class ServiceConfig(msgspec.Struct):
     log: LogConfig = msgspec.field(default_factory=LogConfig)
     door: DoorConfig = msgspec.field(default_factory=DoorConfig)
     dashboard: DashboardConfig = msgspec.field(default_factory=DashboardConfig)
+    makers: list[MakerConfig] = []
 
     @property
     def has_secrets(self) -> bool:

@@ -21,6 +21,8 @@ def addresses_of(config: ServiceConfig) -> dict[str, str]:
     }
     for service, address in config.inboxes().items():
         found[f"addresses.{service}"] = address
+    if config.door.port:
+        found["door"] = f"tcp://{config.door.host}:{config.door.port}"
     if config.metrics.base_port:
         for service in config.services():
             port = config.metrics.port(service, config.shards())

@@ -19,7 +19,14 @@ from typing import Final, TextIO
 from engine.events import CommandRejected, Event
 from engine.record.journal_head import JournalHead
 from engine.routing.topology import GATEWAY
-from engine.services.service_config import ALL, CLOCK, DOOR, ConfigError, ServiceConfig
+from engine.services.service_config import (
+    ALL,
+    CLOCK,
+    DOOR,
+    MAKERS,
+    ConfigError,
+    ServiceConfig,
+)
 from gateway.door.clock_notes import give_word
 from gateway.door.logs import ServiceLog
 from gateway.host.addresses import check_addresses, check_free, require_safe
@@ -57,6 +64,7 @@ SAY_AGAIN_SECONDS: Final[float] = 60.0
 """Between two tries of a service whose disk is full, and between two lines that say so."""
 
 CLOCK_ONLY: Final[Mapping[str, Sequence[str]]] = {CLOCK: ("gateway.serve", CLOCK)}
+WITH_MAKERS: Final[Mapping[str, Sequence[str]]] = {MAKERS: ("seawall.operating.makers",)}
 WITH_DOOR: Final[Mapping[str, Sequence[str]]] = {DOOR: ("doors.serve",)}
 
 PATIENCE: Final[int] = 10
@@ -250,6 +258,8 @@ def up(arguments: argparse.Namespace) -> int:
     file = arguments.config or DEFAULTS
     clients = world_client(arguments, file) or CLOCK_ONLY
     config = read_config(arguments.config)
+    if config.makers:
+        clients = {**clients, **WITH_MAKERS}
     if config.door.port:
         require_aiohttp()
         clients = {**clients, **WITH_DOOR}
