@@ -27,7 +27,10 @@ OF_AN_ORDER: Final[tuple[type, ...]] = (
 )
 
 NO_ORDER: Final[int] = 0
-"""The id of an order that was refused, or that is no agent's."""
+"""The gateway's id of an order that was refused."""
+
+NO_AGENTS: Final[int] = -1
+"""The id by which agents hear of an order that is none of theirs; 0 stands for no order there."""
 
 
 class OrderIds:
@@ -57,9 +60,9 @@ class OrderIds:
         return _with_order_id(command, self._gateways.get(command.order_id, NO_ORDER))
 
     def to_agent(self, event: Any) -> Any:
-        """An event of an order with the agent's id; `NO_ORDER` for what no agent asked for in this
+        """An event of an order with the agent's id; `NO_AGENTS` for what no agent asked for in this
         life, such as a liquidation order."""
-        agents_id = self._agents.get(event.order_id, NO_ORDER)
+        agents_id = self._agents.get(event.order_id, NO_AGENTS)
         if type(event) is OrderClosed:
             self._agents.pop(event.order_id, None)
             self._gateways.pop(agents_id, None)

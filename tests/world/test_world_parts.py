@@ -36,7 +36,7 @@ from seawall.scenario import load_scenario
 from seawall.world.fall import falls
 from seawall.world.faster_rules import faster_rules
 from seawall.world.gateway_market import GatewayMarket
-from seawall.world.order_ids import NO_ORDER, OrderIds
+from seawall.world.order_ids import NO_AGENTS, NO_ORDER, OrderIds
 from seawall.world.pace import SLACK_NS, Pace
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +153,7 @@ def test_an_agent_hears_of_its_order_by_its_own_id_until_it_is_closed() -> None:
 def test_a_fill_of_an_order_of_no_agent_keeps_its_figures() -> None:
     fill = OrderFilled(1, 100, 5, 0, 0, BUY, 3, 100, False, True, 0, 0, 8, 77)
     told = OrderIds().to_agent(fill)
-    assert (told.order_id, told.position_lots, told.trade_id) == (NO_ORDER, 8, 77)
+    assert (told.order_id, told.position_lots, told.trade_id) == (NO_AGENTS, 8, 77)
 
 
 def test_a_call_is_heard_in_the_agents_time() -> None:
