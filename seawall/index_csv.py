@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from engine.commands import MAX_TICKS
 from seawall.price_files.candles import Point, quarters
 from seawall.price_files.price_table import PriceTable, read_price_file
 from seawall.price_files.recognise import Reading
@@ -28,9 +29,9 @@ def read_prices(path: Path, kind: str, tick: Decimal) -> list[Point]:
     return points_of(read_price_file(path, Reading(kind=ROWS_OF[kind])), tick)
 
 
-def points_of(table: PriceTable, tick: Decimal) -> list[Point]:
-    """The prices of a table as prints, see `read_prices`."""
-    rows = table.ticks(tick)
+def points_of(table: PriceTable, tick: Decimal, most: int = MAX_TICKS) -> list[Point]:
+    """The prices of a table as prints, see `read_prices`; ``most`` ticks are the highest price."""
+    rows = table.ticks(tick, most)
     if table.kind == CANDLES:
         return quarters(table.times_ns, rows)
     return [(time_ns, price) for time_ns, (price,) in zip(table.times_ns, rows, strict=True)]

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from engine.commands import MAX_TICKS
 from engine.setting_units import OneOf
 from engine.settings import Key, SettingFault, Unit
 from engine.units import SECOND_NS
@@ -315,11 +316,12 @@ def index_path(
     seed: int,
     subject: str = "index",
     look: Look | None = None,
+    most: int = MAX_TICKS,
 ) -> Iterator[IndexTick]:
     """All prints of an instrument's sources in time order, sources in file order at one time.
 
     ``subject`` keeps the chance of an asset's price apart from that of an instrument's index;
-    ``look`` is shown what was read of each file.
+    ``look`` is shown what was read of each file; ``most`` ticks are the highest price of one.
 
     Raises:
         ScenarioError: a file is wrong or holds nothing in the window.
@@ -328,7 +330,7 @@ def index_path(
     for source in plan.sources:
         chance = f"{seed}:{subject}:{subject_id}:{source.name}"
         if source.file is not None:
-            paths[source.name] = _file_path(source, tick, time, chance, look)
+            paths[source.name] = _file_path(source, tick, time, chance, look, most)
         else:
             paths[source.name] = _made_path(source, paths, tick, time, random.Random(chance))
     bridge_rng = random.Random(f"{seed}:{subject}:{subject_id}:warm-up")
@@ -359,10 +361,15 @@ def source_table(source: SourcePlan) -> PriceTable:
 
 
 def _file_path(
-    source: SourcePlan, tick: Decimal, time: TimePlan, chance: str, look: Look | None
+    source: SourcePlan,
+    tick: Decimal,
+    time: TimePlan,
+    chance: str,
+    look: Look | None,
+    most: int,
 ) -> list[Point]:
     table = source_table(source)
-    points = points_of(table, tick)
+    points = points_of(table, tick, most)
     if look is not None:
         kind = CANDLES_CSV if table.kind == CANDLES else TRADES_CSV
         look(msgspec.structs.replace(source, kind=kind), points, time)
@@ -370,7 +377,7 @@ def _file_path(
         if table.kind != CANDLES:
             raise ScenarioError(f"{table.where}: holds {table.kind}; a bridge goes inside candles")
         window = (time.start_ns, time.end_ns)
-        steps = bridges(table.times_ns, table.ticks(tick), time.tick_ns, window, chance)
+        steps = bridges(table.times_ns, table.ticks(tick, most), time.tick_ns, window, chance)
         points = list(steps)
     return resample(points, time, table.where)
 

@@ -70,8 +70,9 @@ class PriceTable(msgspec.Struct, frozen=True):
             columns[role] = pl.Series([float(price) for price in column], dtype=pl.Float64)
         return pl.DataFrame(columns)
 
-    def ticks(self, tick: Decimal) -> list[tuple[int, ...]]:
-        """The prices of every row in ticks; of a quote, its middle.
+    def ticks(self, tick: Decimal, most: int = MAX_TICKS) -> list[tuple[int, ...]]:
+        """The prices of every row in ticks, of which ``most`` are the highest price; of a quote,
+        its middle.
 
         Raises:
             ScenarioError: a price is below one tick, or above the highest price.
@@ -81,11 +82,11 @@ class PriceTable(msgspec.Struct, frozen=True):
                 _EXACT.multiply(_EXACT.add(bid, ask), _HALF)
                 for bid, ask in zip(*self.prices, strict=True)
             ]
-            return list(zip(self._column("the middle", middles, tick), strict=True))
+            return list(zip(self._column("the middle", middles, tick, most), strict=True))
         columns = zip(self.layout.names[1:], self.prices, strict=True)
-        return list(zip(*(self._column(*column, tick) for column in columns), strict=True))
+        return list(zip(*(self._column(*column, tick, most) for column in columns), strict=True))
 
-    def _column(self, name: str, prices: list[Decimal], tick: Decimal) -> list[int]:
+    def _column(self, name: str, prices: list[Decimal], tick: Decimal, most: int) -> list[int]:
         """Prices in ticks. The same few come again and again, so each is worked out once."""
         known: dict[Decimal, int] = {}
         result: list[int] = []
@@ -93,11 +94,11 @@ class PriceTable(msgspec.Struct, frozen=True):
             ticks = known.get(price)
             if ticks is None:
                 ticks = known[price] = int(_EXACT.divide(price, tick).to_integral_value())
-                if not 0 < ticks <= MAX_TICKS:
+                if not 0 < ticks <= most:
                     bound = (
                         f"below one tick ({tick})"
                         if ticks <= 0
-                        else f"above {MAX_TICKS} ticks of {tick}, the highest price"
+                        else f"above {most} ticks of {tick}, the highest price"
                     )
                     text = f"{name} {shortened(repr(str(price)), 80)} is {bound}"
                     raise ScenarioError(f"{self.where}: {self.word} {self.places[number]}: {text}")

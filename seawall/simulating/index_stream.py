@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from engine.commands import AssetPrice, IndexPrice
+from risk.collateral import MAX_PRICE_PPB
 from seawall.actions import Action
 from seawall.index_path import IndexTick, Look, index_path
 from seawall.scenario import Scenario
@@ -95,6 +96,8 @@ def price_streams(scenario: Scenario, seed: int, look: Look) -> dict[str, IndexS
     streams: dict[str, IndexStream] = {}
     for name, plan in scenario.asset_prices.items():
         asset_id = scenario.assets[name].asset_id
-        points = index_path(plan, asset_id, PRICE_STEP, scenario.time, seed, "asset price", look)
+        points = index_path(
+            plan, asset_id, PRICE_STEP, scenario.time, seed, "asset price", look, MAX_PRICE_PPB
+        )
         streams[name] = IndexStream(name, AssetPrice, points)
     return streams

@@ -11,6 +11,7 @@ from seawall.price_files.candles import bridges, candle_walk, widths_ns
 from seawall.price_files.price_table import read_price_file
 from seawall.scenario import Scenario, load_scenario
 from seawall.scenario_fields import ScenarioError
+from seawall.simulating.index_stream import price_streams
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "prices"
 CANDLES = FOLDER / "candles.csv"
@@ -98,6 +99,20 @@ def test_a_file_that_misses_the_window_says_so_in_utc() -> None:
     assert str(refused.value).endswith(
         "no price between 2025-02-03T10:00:00Z and 2025-02-03T11:00:00Z; the file covers "
         "2025-02-03T12:00:00Z to 2025-02-03T12:59:45Z (time.start = 'file' begins where it does)"
+    )
+
+
+def test_a_coin_that_costs_more_than_a_thousand_has_its_price_from_a_file() -> None:
+    """In parts per billion a bitcoin is beyond the ticks that a contract may have."""
+    real = {"replace": True, "real": {"kind": "file", "file": str(CANDLES)}}
+    times = {"time.start": "file", "time.duration": "20s", "time.warm_up": "20s"}
+    scenario = load_scenario("collateral_crash", {"asset_prices.btc.sources": real, **times})
+    assert scenario.time.start_ns == START_NS
+    stream = price_streams(scenario, 1, lambda *_: None)["btc"]
+    points = list(iter(stream.take, None))
+    assert (points[-1].time_ns, points[-1].price_ticks) == (
+        START_NS + 15 * SECOND,
+        99_846_010_000_000,
     )
 
 
