@@ -81,7 +81,7 @@ class Orders:
             verdict = Verdict(Reason.HOUSE_ACCOUNT)
         elif listing is None:
             verdict = Verdict(Reason.UNKNOWN_INSTRUMENT)
-        elif order_id in core.orders or order_id in core.triggers:
+        elif order_id in core.orders or (core.triggers.count and order_id in core.triggers):
             verdict = Verdict(Reason.DUPLICATE_ID)
         else:
             verdict = check_fields(command)
@@ -91,12 +91,15 @@ class Orders:
                     detail = "expire_ns needs a limit order with tif GTC"
                     verdict = Verdict(Reason.INVALID_FIELD, detail=detail)
             if verdict.reason == OK:
-                verdict = self.place(command, trader, listing)
+                verdict = self.place(command, trader, listing, core.reduce_only_counts)
         if verdict.reason != OK:
             core.reject(account_id, order_id, verdict)
 
-    def place(self, command: SubmitOrder, trader: Trader, listing: Listing) -> Verdict:
-        """Check an order whose fields make one and pass it to the book, or say why not."""
+    def place(
+        self, command: SubmitOrder, trader: Trader, listing: Listing, counts: bool
+    ) -> Verdict:
+        """Check an order whose fields make one and pass it to the book, or say why not. ``counts``:
+        reduce-only orders that rest come first."""
         verdict = check_leg(trader, command.leg)
         if verdict.reason == OK and listing.mark_ticks == 0:
             verdict = Verdict(Reason.NO_MARK_PRICE)
@@ -105,7 +108,7 @@ class Orders:
         position = self.position(trader, listing, command.leg)
         high_ticks, low_ticks = position.buy_high_ticks, position.sell_low_ticks
         try:
-            return self._check_and_place(command, trader, position)
+            return self._check_and_place(command, trader, position, counts)
         finally:
             if self._core.planning:
                 # It was refused, or something was raised.
@@ -128,7 +131,9 @@ class Orders:
             account.add_position(position)
         return position
 
-    def _check_and_place(self, command: SubmitOrder, trader: Trader, position: Position) -> Verdict:
+    def _check_and_place(
+        self, command: SubmitOrder, trader: Trader, position: Position, counts: bool
+    ) -> Verdict:
         side = command.side
         qty_lots = command.qty_lots
         price_ticks = command.price_ticks
@@ -136,14 +141,12 @@ class Orders:
         core = self._core
         listing = position.listing
         instrument = listing.instrument
-        if self._is_locked(position.account):
-            return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-        verdict = check_count(trader, listing, command.order_id)
+        verdict = self._check_account(command.order_id, trader, position)
         if verdict.reason != OK:
             return verdict
         reduce_only = command.reduce_only or closes_leg(command.leg, side)
         if reduce_only:
-            verdict = check_reduces(position, side, qty_lots, core.reduce_only_counts)
+            verdict = check_reduces(position, side, qty_lots, counts)
             if verdict.reason != OK:
                 return verdict
             qty_lots = min(qty_lots, closable_lots(position, side))
@@ -188,18 +191,7 @@ class Orders:
             value_q = instrument.fill_value_q(qty_lots, order.price_ticks)
         cross = core.cross_of(position.account)
         core.apply()
-        self._reservations.register(order, value_q)
-        if command.expire_ns:
-            core.expiries.add(command.order_id, command.expire_ns)
-        now_ns = core.now_ns
-        account_id = command.account_id
-        price_ticks = order.price_ticks
-        instrument_id = command.instrument_id
-        core.out.append(
-            OrderAccepted(
-                now_ns, account_id, order.order_id, instrument_id, side, qty_lots, price_ticks
-            )
-        )
+        self._accept(order, command, value_q)
         if order.reduce_only or closes:
             # What waits behind it might open now: if that is not covered, it goes first.
             keep_covered(core, self._reservations, cross, order)
@@ -208,6 +200,30 @@ class Orders:
             place_cover(cross, verdict.free_q - verdict.required_q)
         self._place(order, tif, command)
         return PASSED
+
+    def _check_account(self, order_id: int, trader: Trader, position: Position) -> Verdict:
+        """Whether an account may have another order, or one that fires, at all."""
+        if self._is_locked(position.account):
+            return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
+        return check_count(trader, position.listing, order_id)
+
+    def _accept(self, order: OpenOrder, command: SubmitOrder, value_q: int) -> None:
+        """Remember an order that may go to the book, and say so."""
+        core = self._core
+        self._reservations.register(order, value_q)
+        if command.expire_ns:
+            core.expiries.add(command.order_id, command.expire_ns)
+        core.out.append(
+            OrderAccepted(
+                core.now_ns,
+                command.account_id,
+                order.order_id,
+                command.instrument_id,
+                order.side,
+                order.qty_lots,
+                order.price_ticks,
+            )
+        )
 
     def _place(self, order: OpenOrder, tif: int, command: SubmitOrder) -> None:
         """Pass an accepted order to the book."""

@@ -188,7 +188,9 @@ class Triggers:
         verdict = Verdict(Reason.NOTHING_TO_REDUCE)
         if lots:
             order = _order_of(terms, core.now_ns, lots)
-            verdict = self._orders.place(order, trigger.trader, listing)
+            # A close of the whole position waits for no other order that reduces it.
+            counts = core.reduce_only_counts and not terms.close_position
+            verdict = self._orders.place(order, trigger.trader, listing, counts)
         if verdict.reason != OK:
             self.refuse(trigger, verdict)
             return

@@ -12,17 +12,15 @@ if TYPE_CHECKING:
 
 
 class TriggerStore:
-    """Keeps the trigger orders of traders and listings in step. `numbers` counts those that were
-    accepted or amended."""
+    """Keeps the trigger orders of traders and listings in step: `count` of them are open.
+    `numbers` counts those that were accepted or amended."""
 
-    __slots__ = ("_by_id", "numbers")
+    __slots__ = ("_by_id", "count", "numbers")
 
     def __init__(self) -> None:
         self._by_id: dict[int, Trigger] = {}
+        self.count = 0
         self.numbers = 0
-
-    def __len__(self) -> int:
-        return len(self._by_id)
 
     def __contains__(self, order_id: int) -> bool:
         return order_id in self._by_id
@@ -47,6 +45,7 @@ class TriggerStore:
     def remember(self, trigger: Trigger) -> None:
         """Know one by its id and its trader."""
         self._by_id[trigger.order_id] = trigger
+        self.count += 1
         trigger.trader.add_trigger(trigger)
 
     def wait(self, trigger: Trigger, listing: Listing, best_ticks: int) -> None:
@@ -72,6 +71,7 @@ class TriggerStore:
         if not trigger.fired_ticks:
             self._leave(trigger, listing)
         del self._by_id[trigger.order_id]
+        self.count -= 1
         trigger.trader.drop_trigger(trigger)
 
     def fire(self, listing: Listing, trigger_by: int, price_ticks: int) -> list[Trigger]:

@@ -15,16 +15,18 @@ from typing import Any, get_args
 import pytest
 
 from engine import commands as c
-from engine.events import CommandRejected
+from engine.events import CommandRejected, TriggerRefused
 from engine.reasons import Reason
 from engine.routing.bus import Bus
 from engine.routing.topology import LIQUIDATION, MATCHING, RISK
 from engine.units import COMPILED, PPB
 from matching.matching_engine import MatchingEngine
+from risk.entry.orders import Orders
 from risk.entry.transfers import Transfers
 from risk.liquidation.engine import LiquidationEngine
 from risk.risk_engine import RiskEngine
 from risk.state import restore_risk, risk_state
+from tests.market import Market
 from tests.services.poison import World
 
 WORLDS = 4
@@ -145,6 +147,30 @@ def test_what_a_plan_raises_refuses_the_command_and_changes_nothing() -> None:
             bus.send(command)
         refused |= tried.refused
     assert refused == {kind.__name__ for kind in get_args(c.Command)} - {"AdvanceTime"}
+
+
+@pytest.mark.skipif(COMPILED, reason="compiled functions cannot be made to fail from outside")
+def test_what_the_turn_of_a_trigger_order_raises_ends_the_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The price that fired it stands, and so does all else."""
+
+    def raises(*_: object) -> None:
+        raise ZeroDivisionError
+
+    defects: list[Exception] = []
+    market = Market()
+    market.exchange.risk._on_defect = lambda _, error: defects.append(error)
+    market.open(100, 101, deposit="1000")
+    market.index("100")
+    order = market.trigger(100, c.SELL, "1", "95", trigger_by=c.BY_INDEX)
+    monkeypatch.setattr(Orders, "place", raises)
+    market.index("95")
+    refused = market.only(TriggerRefused)
+    assert (refused.reason, refused.detail) == (Reason.INTERNAL_ERROR, "ZeroDivisionError")
+    assert market.only_closed(order).reason == Reason.INTERNAL_ERROR
+    assert [type(error) for error in defects] == [ZeroDivisionError]
+    assert (market.mark(), market.exchange.risk.core.triggers.count) == ("95", 0)
 
 
 @pytest.mark.skipif(COMPILED, reason="compiled functions cannot be made to fail from outside")

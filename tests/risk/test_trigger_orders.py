@@ -10,14 +10,17 @@ import pytest
 
 from engine import commands as c
 from engine.events import (
+    Deleveraged,
     LiquidationStarted,
     OrderAccepted,
+    OrderClosed,
     OrderFilled,
     OrdersReport,
     TriggerAccepted,
     TriggerFired,
     TriggerRefused,
 )
+from engine.internal import BookTop, FireTrigger
 from engine.reasons import Reason
 from engine.units import PPB, SECOND_NS
 from risk.accounts import FEES
@@ -272,6 +275,23 @@ def test_a_close_position_order_closes_its_own_leg() -> None:
     assert (m.lots(104, leg=c.LEG_LONG), m.lots(104, leg=c.LEG_SHORT)) == (0, -size("2"))
 
 
+@pytest.mark.parametrize(
+    ("rule", "qty", "left"), [("count", "", "0"), ("count", "10", "10"), ("cap", "10", "0")]
+)
+def test_a_close_waits_for_no_other_order_that_reduces(rule: str, qty: str, left: str) -> None:
+    """A take profit of all of it rests, as with every bot; a plain reduce-only stop comes behind
+    where such orders count."""
+    m = Market(rules(reduce_only=rule))
+    m.open(ALICE, BOB, CAROL, DAVE, deposit="1000")
+    m.index("100")
+    m.trade(ALICE, BOB, "10", "100")
+    m.sell(ALICE, "10", "120", reduce_only=True)
+    m.trigger(ALICE, SELL, qty, "95", reduce_only=True)
+    m.buy(CAROL, "30", "94")
+    trade_at(m, "95")
+    assert m.lots(ALICE) == size(left)
+
+
 def test_an_isolated_position_is_closed_in_its_pot() -> None:
     m = market()
     m.open(104, deposit="1000")
@@ -361,6 +381,56 @@ def test_an_account_in_liquidation_gets_none() -> None:
     assert m.lots(ALICE) == size("5")
     m.trigger(ALICE, SELL, "1", "80")
     assert m.refusal().reason == Reason.ACCOUNT_IN_LIQUIDATION
+
+
+def test_a_deleveraged_position_leaves_its_stop_nothing_to_close() -> None:
+    """Bob, short 10 with 110, has nothing left at 115: his loss is closed against Alice."""
+    m = Market(rules(liquidation=liquidation(["adl", "socialise"])))
+    m.open(ALICE, CAROL, DAVE, deposit="1000")
+    m.open(BOB, deposit="110")
+    m.index("100")
+    m.trade(ALICE, BOB, "10", "100")
+    order = m.trigger(ALICE, SELL, "", "95")
+    m.index("115")
+    assert m.all(Deleveraged) and m.lots(ALICE) == 0
+    assert state_of(m, order).state == "waiting"
+    trade_at(m, "95")
+    assert m.only_closed(order).reason == Reason.NOTHING_TO_REDUCE
+
+
+def test_market_orders_that_one_price_fires_do_not_meet() -> None:
+    """Alice's stop and Bob's take profit, of one owner: neither rests for the other."""
+    m = market()
+    stop = m.trigger(ALICE, SELL, "", "95", trigger_by=c.BY_INDEX)
+    profit = m.trigger(BOB, BUY, "", "95", trigger=c.TAKE_PROFIT, trigger_by=c.BY_INDEX)
+    before_q = m.equity(ALICE) + m.equity(BOB)
+    m.index("95")
+    assert [event.order_id for event in m.all(TriggerFired)] == [stop, profit]
+    assert {m.only_closed(order).reason for order in (stop, profit)} == {Reason.NO_LIQUIDITY}
+    assert m.equity(ALICE) + m.equity(BOB) == before_q
+
+
+def test_a_liquidation_is_faster_than_a_stop_under_way() -> None:
+    """At 95 the stop fires; before its turn comes, 88 liquidates the account."""
+    m = Market()
+    m.open(ALICE, deposit="140")
+    m.open(BOB, deposit="10000")
+    m.index("100")
+    m.trade(ALICE, BOB, "10", "100")
+    m.trigger(ALICE, SELL, "", "95", trigger_by=c.BY_INDEX)
+    risk = m.exchange.risk
+    out: list[Any] = []
+    for price in ("95", "88"):
+        risk.handle(c.IndexPrice(0, 0, 1, px(price)), out)
+        risk.handle(BookTop(0, 0, 0, 0), out)
+    told = [type(message) for message in out]
+    assert told.index(TriggerFired) < told.index(LiquidationStarted)
+    (closed,) = (message for message in out if isinstance(message, OrderClosed))
+    assert closed.reason == Reason.CANCELLED_BY_LIQUIDATION
+    (turn,) = (message for message in out if isinstance(message, FireTrigger))
+    after: list[Any] = []
+    risk.handle(turn, after)
+    assert after == []
 
 
 def test_a_liquidated_isolated_position_leaves_the_other_triggers() -> None:
