@@ -146,7 +146,7 @@ def test_the_small_crash_is_a_cascade(run_dir: Path) -> None:
     assert summary["margin_calls"]["cured"] > 0
     assert summary["liquidations"]["full"] > 0 < summary["liquidations"]["partial"]
     assert summary["adl"]["fills"] > 0
-    assert float(summary["insurance_fund"]["paid"]["USDT"]) > 0
+    assert summary["liquidations"]["takeovers"] > 0
 
 
 def test_what_a_run_prints_is_what_it_wrote(
