@@ -1,10 +1,12 @@
 """`seawall up --scenario`: a client meets makers, traders and a crash on the real services."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -22,10 +24,12 @@ from gateway.rights.keys import new_pair
 from risk.accounts import FIRST_TRADER
 from seawall.cli import main
 from seawall.world.serve import WORLD
+from tests.services.endpoints import free_port
 from tests.services.supervised import Running
 
 PATIENCE_S = 60
-SCENARIO = str(Path(__file__).parents[2] / "examples" / "small_crash.toml")
+ROOT = Path(__file__).parents[2]
+SCENARIO = str(ROOT / "examples" / "small_crash.toml")
 MINE = 5_000
 OWN_ACCOUNT = f"""
 [[accounts]]
@@ -113,7 +117,7 @@ def test_an_administrator_pauses_moves_and_resumes(
         assert steer(up, capsys, "crash", "--in", "90000")[0] == 1
 
 
-def test_a_scenario_that_was_killed_goes_on_with_the_accounts_there_are(tmp_path: Path) -> None:
+def test_it_goes_on_after_it_and_after_the_exchange_were_killed(tmp_path: Path) -> None:
     with living(tmp_path, "--speed", "20") as up, Client(up.address) as client:
         client.subscribe(0)
         wait_until(client, lambda heard: sum(isinstance(each, Trade) for each in heard) > 20)
@@ -128,6 +132,40 @@ def test_a_scenario_that_was_killed_goes_on_with_the_accounts_there_are(tmp_path
             for reply in client.call_all([QueryAccount(0, each) for each in traders])
         ]
         assert all(isinstance(each, AccountReport) for each in reports)
+        os.kill(up.children()["all"], signal.SIGKILL)
+        up.wait_for("events were missed")
+        client.poll()
+        wait_until(client, lambda heard: sum(isinstance(each, Trade) for each in heard) > 5)
+
+
+def test_a_run_directory_goes_on_with_its_scenario_and_with_no_other(tmp_path: Path) -> None:
+    with living(tmp_path, "--speed", "20", tables="") as up, Client(up.address) as client:
+        client.subscribe(0)
+        wait_until(client, lambda heard: any(isinstance(each, Trade) for each in heard))
+    with living(tmp_path, "--speed", "20", tables="") as up, Client(up.address) as client:
+        assert not any("opening" in line for line in up.lines)
+        client.subscribe(0)
+        wait_until(client, lambda heard: any(isinstance(each, Trade) for each in heard))
+    other = living(tmp_path, "--seed", "3", tables="")
+    assert other.child.wait(PATIENCE_S) == 2
+    assert "was opened with another market, seed or speed" in other.errors.read_text()
+
+
+def test_a_trading_program_and_a_page_meet_it_through_their_doors(tmp_path: Path) -> None:
+    for needed in ("aiohttp", "cryptography"):
+        pytest.importorskip(needed, reason="the doors need the extra [doors]")
+    example = (ROOT / "examples" / "crash_for_bots.toml").read_text()
+    door, page = free_port(), free_port()
+    tables = example.partition('run_dir = "run"')[2].replace("8080", str(door))
+    tables = tables.replace("7480", str(page))
+    arguments = ("--speed", "5", "--set", "instruments.perp.symbol=BTCUSDT")
+    with living(tmp_path, *arguments, tables=tables) as up, Client(up.address) as client:
+        client.subscribe(0)
+        wait_until(client, lambda heard: any(isinstance(each, Trade) for each in heard))
+        asked = f"http://127.0.0.1:{door}/fapi/v1/trades?symbol=BTCUSDT"
+        assert json.loads(urlopen(asked, timeout=PATIENCE_S).read())
+        shown = urlopen(f"http://127.0.0.1:{page}/", timeout=PATIENCE_S).read().decode()
+        assert "<title>Seawall</title>" in shown
 
 
 def test_only_the_key_of_an_administrator_steers_it(
