@@ -26,7 +26,12 @@ def _lines(table: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[str]:
         yield ""
         yield f"[{'.'.join(map(_key, place))}]"
     for key, value in values.items():
-        yield f"{_key(key)} = {toml_value(value)}"
+        if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
+            yield f"{_key(key)} = ["
+            yield from (f"  {toml_value(row)}," for row in value)
+            yield "]"
+        else:
+            yield f"{_key(key)} = {toml_value(value)}"
     for key, value in tables.items():
         yield from _lines(value, (*place, key))
 

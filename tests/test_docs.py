@@ -193,7 +193,9 @@ def test_every_figure_of_the_summary_is_documented_and_no_other(run: Run) -> Non
 
 def test_every_file_of_a_run_is_documented(run: Run) -> None:
     files = [path.name for path in run.path.iterdir()]
-    assert sorted(section("The files")) == sorted([*files, "real_trades.parquet"])
+    assert sorted(section("The files")) == sorted(
+        [*files, "real_trades.parquet", "index_NAME.parquet"]
+    )
 
 
 @pytest.mark.parametrize(
