@@ -1,5 +1,6 @@
 """Two scenarios over the same seeds: every figure, its difference, and how sure that is."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,13 @@ def compare(
             raise LabError(
                 f"{side}, seed {seed}: the run failed: {type(error).__name__}: {error}"
             ) from error
-    return _differences(rows["A"], rows["B"])
+    return differences_of(rows["A"], rows["B"])
 
 
-def _differences(ones: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[Difference]:
+def differences_of(
+    ones: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]
+) -> list[Difference]:
+    """Every figure that differs in any pair of rows, which share their seeds."""
     found = []
     for figure in ones[0]:
         pairs = [

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from seawall.lab.study_arguments import add_compare, add_studies
+from seawall.lab.branch_arguments import add_branch
+from seawall.lab.study_arguments import add_compare, add_studies, add_workers
 
 if TYPE_CHECKING:
     from seawall.lab.adl_study import AdlTable
@@ -41,6 +42,7 @@ def add_lab(add: Callable[..., Any], commands: Any) -> None:
     _add_waves(what)
     _add_margin(what)
     add_compare(add, commands)
+    add_branch(add, commands, add_workers)
 
 
 def _add_adl(what: Any) -> None:

@@ -30,7 +30,7 @@ def add_studies(what: Any) -> None:
     run = what.add_parser("run", help="run a study: many seeds of every cell")
     run.add_argument("study", type=Path, help="TOML file of a study")
     run.add_argument("--out", type=Path, help="its directory (default: out/lab/NAME)")
-    _add_workers(run)
+    add_workers(run)
     run.set_defaults(action=_run)
     report = what.add_parser("report", help="write report.html of a study anew")
     report.add_argument("directory", type=Path, help="directory of a study")
@@ -74,11 +74,12 @@ def add_compare(add: Callable[..., Any], commands: Any) -> None:
             name, action="append", default=[], metavar="KEY=VALUE", help=f"a value of {where}"
         )
     compare.add_argument("--json", action="store_true", help="as JSON")
-    _add_workers(compare)
+    add_workers(compare)
     compare.set_defaults(action=_compare)
 
 
-def _add_workers(parser: Any) -> None:
+def add_workers(parser: Any) -> None:
+    """Add the arguments that say where runs are done."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--workers", type=int, metavar="N", help="processes (default: one for each processor)"
@@ -86,7 +87,13 @@ def _add_workers(parser: Any) -> None:
     where.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler: tcp://HOST:8786")
 
 
-def _workers(args: argparse.Namespace) -> "Workers":
+def workers_of(args: argparse.Namespace) -> "Workers":
+    """Where the runs of a command are done, by its arguments.
+
+    Raises:
+        LabError: no cluster answers.
+        ValueError: the number of workers is none.
+    """
     from seawall.lab.workers import ClusterWorkers, LocalWorkers
 
     if args.cluster:
@@ -106,7 +113,7 @@ def _run(args: argparse.Namespace) -> int:
     study = read_study(args.study)
     out = args.out or Path("out") / "lab" / study.path.stem
     directory = StudyDirectory(out)
-    workers = _workers(args)
+    workers = workers_of(args)
     try:
         with termination_interrupts():
             Ensemble(study, directory, workers, progress=True).run()
@@ -174,7 +181,7 @@ def _compare(args: argparse.Namespace) -> int:
         raise ValueError(f"--seeds {args.seeds}: must be 1 or more")
     a = scenario_of(args.a, args.set)
     b = scenario_of(args.b, [*args.set, *args.set_b])
-    workers = _workers(args)
+    workers = workers_of(args)
     try:
         found = compare(a, b, workers, first_seed=args.first, seeds=args.seeds)
     finally:

@@ -55,7 +55,8 @@ class _Money:
 
 
 class FigureCollector:
-    """A listener from the first command on; `row` answers when the run has ended."""
+    """A listener from the first command on; `row` answers when the run has ended. A deep copy goes
+    on by itself."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._start_ns = scenario.time.start_ns
@@ -71,12 +72,11 @@ class FigureCollector:
         self._called: set[int] = set()
         self._liquidated: dict[int, bool] = {}
         self._closed = self._partial = 0
-        prices = self._prices
         self._routes: dict[type, Callable[[Any], None]] = {
-            Trade: lambda event: prices[event.instrument_id].trade(event),
-            MarkUpdated: lambda event: prices[event.instrument_id].mark(event),
-            TakenOver: lambda event: prices[event.instrument_id].taken_over(event),
-            Deleveraged: lambda event: prices[event.instrument_id].deleveraged(event),
+            Trade: self._trade,
+            MarkUpdated: self._mark,
+            TakenOver: self._taken_over,
+            Deleveraged: self._deleveraged,
             MarginCallIssued: self._issued,
             MarginCallEnded: self._call_ended,
             LiquidationStarted: self._started,
@@ -94,6 +94,18 @@ class FigureCollector:
             route(event)
         if kind in RESULT_EVENTS:
             self._results(event)
+
+    def _trade(self, event: Trade) -> None:
+        self._prices[event.instrument_id].trade(event)
+
+    def _mark(self, event: MarkUpdated) -> None:
+        self._prices[event.instrument_id].mark(event)
+
+    def _taken_over(self, event: TakenOver) -> None:
+        self._prices[event.instrument_id].taken_over(event)
+
+    def _deleveraged(self, event: Deleveraged) -> None:
+        self._prices[event.instrument_id].deleveraged(event)
 
     def _issued(self, event: MarginCallIssued) -> None:
         self._calls += 1

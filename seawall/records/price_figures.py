@@ -15,16 +15,19 @@ class PriceFigures:
     """Hears the events of one contract.
 
     `low` and `high` are shares of the index at the beginning, less one, and `low_s` and `high_s`
-    seconds after it; None without a trade. The basis is last trade over index, less one:
-    `basis_start` at the first mark of the window, `basis_worst` the largest by size, after which it
-    took `basis_half_s` until it was no more than half of that (None: it never was).
+    seconds after it; `end` is the last trade; None without a trade. The basis is last trade over
+    index, less one: `basis_start` at the first mark of the window, `basis_worst` the largest by
+    size, after which it took `basis_half_s` until it was no more than half of that (None: it never
+    was). Open interest is in contracts, of one side.
     """
 
     def __init__(self, spec: InstrumentSpec, start_ns: int) -> None:
         self._instrument = Instrument(spec)
         self._start_ns = start_ns
         self._index = self._last = 0
-        self._low = self._high = 0
+        self._low = self._high = self._end = 0
+        self._lot = float(spec.lot_size)
+        self._open_start_lots = self._open_end_lots = 0
         self._low_ns = self._high_ns = 0
         self.basis_start: float | None = None
         self._worst = 0.0
@@ -40,7 +43,7 @@ class PriceFigures:
         """A price, and volume that was forced or not."""
         if event.time_ns < self._start_ns:
             return
-        price = event.price_ticks
+        price = self._end = event.price_ticks
         if not self._low or price < self._low:
             self._low, self._low_ns = price, event.time_ns
         if price > self._high:
@@ -59,6 +62,8 @@ class PriceFigures:
         basis = event.last_ticks / event.index_ticks - 1
         if self.basis_start is None:
             self.basis_start, self._index = basis, event.index_ticks
+            self._open_start_lots = event.open_interest_lots
+        self._open_end_lots = event.open_interest_lots
         if abs(basis) > abs(self._worst):
             self._worst, self._worst_ns, self._half_ns = basis, event.time_ns, -1
         elif self._half_ns < 0 <= self._worst_ns and abs(basis) <= abs(self._worst) / 2:
@@ -92,6 +97,9 @@ class PriceFigures:
             "low_s": self._after_start(self._low_ns),
             "high": self._of_start(self._high),
             "high_s": self._after_start(self._high_ns),
+            "end": self._of_start(self._end),
+            "open_interest_start": self._open_start_lots * self._lot,
+            "open_interest_end": self._open_end_lots * self._lot,
             "basis_start": self.basis_start,
             "basis_worst": self._worst,
             "basis_worst_s": self._after_start(self._worst_ns),
