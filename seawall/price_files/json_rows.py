@@ -46,10 +46,13 @@ def json_rows(stream: BufferedReader, where: str) -> Rows:
 def _entries(text: str) -> Any:
     """The value of the text; objects one after the other are a list of them."""
     value, end = _DECODER.raw_decode(text)
+    is_last = not text[end:].strip()
     if not isinstance(value, dict):
-        if text[end:].strip():
+        if not is_last:
             raise ValueError(f"something stands after its end (character {end + 1})")
         return value
+    if is_last:
+        return [value]
     return [_DECODER.decode(line) for line in text.splitlines() if line.strip()]
 
 

@@ -311,6 +311,7 @@ CANDLES = "open_time,open,high,low,close,volume,close_time\n"
         (b"a" * 1_100_000, ["line 1 is longer than 1,000,000 characters"]),
         (b"{", ["not a readable JSON file"]),
         (b'{"code": 400}', ["column 'timestamp' is missing; found code"]),
+        (b'{\n"code": 400\n}\n', ["column 'timestamp' is missing; found code"]),
         (b"[]", ["must be a list of rows"]),
         (b"[1, 2]", ["must be a list of rows"]),
         (b"[[1700000000000, 5]] x", ["something stands after its end"]),
