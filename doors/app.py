@@ -1,7 +1,7 @@
 """The web application of the door: who answers which path, and how it is bound."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
@@ -14,21 +14,10 @@ from engine.services.service_config import ConfigError, DoorConfig
 
 MAX_BODY_BYTES: Final[int] = 65_536
 
-Mount = Callable[[web.Application, Door], None]
-"""Puts routes of its own before the catch-all of the API."""
-
-MOUNTS: Final[list[Mount]] = []
-"""What else is served at the same address."""
-
-DOOR: Final = web.AppKey("door", Door)
-
 
 def build_app(door: Door) -> web.Application:
     """Everything that is served."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app[DOOR] = door
-    for mount in MOUNTS:
-        mount(app, door)
     sockets = Sockets(door.config.door.max_sockets)
     rest, streams, api = Rest(door), StreamDoor(door, sockets), ApiDoor(door, sockets)
 

@@ -12,6 +12,8 @@ from aiohttp import web
 from doors.app import build_app, tls_of
 from doors.history.file import HistoryError
 from doors.usdm.door import Door
+from doors.usdm.rebuild import rebuild
+from engine.record.journal import JournalError
 from engine.services.service_config import DOOR, ConfigError, ServiceConfig
 from gateway.client import NoAnswer
 from gateway.host.run_directory import open_run_directory
@@ -32,6 +34,7 @@ async def run_door(config: ServiceConfig) -> None:
     Raises:
         ConfigError: the keys, the certificate or the address cannot be used.
         HistoryError: the history file cannot be used.
+        JournalError: the history is to be made anew and the journal cannot be read.
         NoAnswer: no gateway answers.
     """
     settings = config.door
@@ -41,7 +44,10 @@ async def run_door(config: ServiceConfig) -> None:
         loop.add_signal_handler(number, stopping.set)
     tls = tls_of(settings)
     door = Door(config)
-    await door.start()
+    numbers = door.file.numbers()
+    if door.file.is_new:
+        numbers = rebuild(door, door.keyring.accounts())
+    await door.start(numbers)
     runner = web.AppRunner(build_app(door), access_log=None, handle_signals=False)
     await runner.setup()
     try:
@@ -79,7 +85,7 @@ def serve(config_path: str | None) -> int:
             print("no API keys: market data only; seawall keys makes some", flush=True)
         open_run_directory(Path(config.run_dir))
         asyncio.run(run_door(config))
-    except (ConfigError, HistoryError, OSError) as error:
+    except (ConfigError, HistoryError, JournalError, OSError) as error:
         print(error, file=sys.stderr)
         return UNUSABLE
     except NoAnswer as error:

@@ -166,6 +166,11 @@ class Connection:
         refusal = f": {self.refusals[-1]}" if self.refusals else ""
         return f"no welcome within {timeout_s} s{refusal}"
 
+    def hears(self, instrument_id: int) -> bool:
+        """Whether market data of a followed instrument has come: what is published before the
+        subscription reached the gateway does not."""
+        return instrument_id in self._subscribed
+
     def watch_depth(self, instrument_id: int) -> None:
         """Ask for the depth of an instrument; `depth` has it once it came.
 

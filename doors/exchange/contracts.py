@@ -124,14 +124,13 @@ class Listed:
         self.rulebook: Rulebook | None = None
         self.market: MarketReport | None = None
 
-    def take(self, report: MarketReport) -> list[int]:
-        """Take in a report; returns the contracts that are new."""
+    def take(self, report: MarketReport) -> None:
+        """Take in a report."""
         if self.market is None or report.rulebook != self.market.rulebook:
             self.rulebook = self._load(report.rulebook)
         self.market = report
         self.assets = {one.spec.asset_id: one.spec for one in report.assets}
         self.hidden = []
-        new: list[int] = []
         for one in report.instruments:
             spec = one.spec
             self.reports[spec.instrument_id] = one
@@ -143,9 +142,6 @@ class Listed:
             if known is None or known.spec != spec:
                 contract = Contract(spec, asset)
                 self.contracts[spec.symbol] = self.by_id[spec.instrument_id] = contract
-                if known is None:
-                    new.append(spec.instrument_id)
-        return new
 
     def find(self, symbol: str) -> Contract | None:
         """The contract of a symbol."""

@@ -81,6 +81,24 @@ class Candles:
     def __init__(self, file: HistoryFile) -> None:
         self._file = file
         self._current: dict[tuple[str, int], Candle] = {}
+        self._restore()
+
+    def _restore(self) -> None:
+        """The last minute of trades may be in the file as it was a moment before the end: it is
+        made again from its trades."""
+        last = dict(
+            self._file.rows(
+                "SELECT instrument_id, max(minute) FROM candles WHERE series = ? "
+                "GROUP BY instrument_id",
+                (TRADES,),
+            )
+        )
+        for (instrument_id,) in self._file.rows("SELECT DISTINCT instrument_id FROM trades"):
+            minute = last.get(instrument_id, 0)
+            self._file.forget_candle(TRADES, instrument_id, minute)
+            where = "instrument_id = ? AND time_ns >= ? ORDER BY trade_id"
+            for trade in self._file.trades(where, (instrument_id, minute * MINUTE_NS)):
+                self.trade(trade)
 
     def trade(self, trade: PublicTrade) -> None:
         """Take in a trade."""

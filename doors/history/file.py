@@ -137,6 +137,14 @@ class HistoryFile:
         self._waiting.setdefault(table, []).append(row)
         self._count += 1
 
+    def forget_candle(self, series: str, instrument_id: int, minute: int) -> None:
+        """Take a candle out: it is made again."""
+        self.flush()
+        self._database.execute(
+            "DELETE FROM candles WHERE series = ? AND instrument_id = ? AND minute = ?",
+            (series, instrument_id, minute),
+        )
+
     def keep_numbers(self, numbers: Iterable[tuple[int, int]]) -> None:
         """The last event of each account that the rows in line come from."""
         for row in numbers:

@@ -7,7 +7,7 @@ for an answer goes on (`doors.exchange.link`).
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -64,7 +64,7 @@ KEEP_S: Final[float] = 0.1
 LOOK_S: Final[float] = 1.0
 """Between two writes of the history, and two looks at what is listed and at the keys."""
 
-KEEP_CANDLES_S: Final[float] = 5.0
+KEEP_CANDLES_S: Final[float] = 1.0
 CATCH_UP_S: Final[float] = 10.0
 
 PATIENCE: Final[int] = 100
@@ -119,6 +119,7 @@ class Door:
         self.listen_keys: Final = ListenKeys(clock)
         self.link: Link
         self.market_time_ns = 0
+        self._followed: dict[int, None] = {}
         self._unsaved: list[tuple[int, Submission]] = []
         self._numbers: dict[int, int] = {}
         self._accounts: list[int] = []
@@ -127,8 +128,9 @@ class Door:
 
     # beginning and end
 
-    async def start(self) -> None:
-        """Connect, learn what is listed, and take in what was missed.
+    async def start(self, numbers: Mapping[int, int]) -> None:
+        """Connect, learn what is listed, and take in what was missed: the events of each account
+        behind the last one that is in the history, by account in ``numbers``.
 
         Raises:
             NoAnswer: no gateway answers.
@@ -137,13 +139,15 @@ class Door:
         keys = (door.server_public, door.public, door.secret)
         gateway = self.config.gateway
         self._accounts = self.keyring.accounts()
-        self._numbers = self.file.numbers()
+        self._numbers = {account_id: numbers.get(account_id, 0) for account_id in self._accounts}
+        self.file.keep_numbers(self._numbers.items())
         address = Address(gateway.commands, gateway.market_data, *keys)
         self.link = Link(address, self._accounts, self._numbers, self)
         await self.link.connect()
         self.link.subscribe_system()
         await self._look_at_market()
         await self._catch_up()
+        await self._wait(lambda: all(map(self.link.connection.hears, self.listed.by_id)))
         loops = (self._keep_history(), self._look(), self._keep_candles())
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
@@ -160,14 +164,17 @@ class Door:
     async def _catch_up(self) -> None:
         """Wait until the events that were missed came, and say whose the orders among them are."""
         feed = self.link.connection.feed
-        limit = time.monotonic() + CATCH_UP_S
-        while feed.is_behind and time.monotonic() < limit:
-            await asyncio.sleep(KEEP_S)
+        await self._wait(lambda: not feed.is_behind)
         if feed.lost:
             text = f"{feed.lost} events are no longer kept by the gateway; remove "
             print(f"{text}{self.file.path} to have it made anew", file=sys.stderr, flush=True)
         for account_id in sorted({self._owner(one) for one in self.blotter.unattributed}):
             await self._attribute(account_id)
+
+    async def _wait(self, holds: Callable[[], bool]) -> None:
+        limit = time.monotonic() + CATCH_UP_S
+        while not holds() and time.monotonic() < limit:
+            await asyncio.sleep(PATIENCE_S)
 
     def _owner(self, order_id: int) -> int:
         found = self.blotter.order(order_id) or self.blotter.algos.get(order_id)
@@ -382,13 +389,15 @@ class Door:
             return
         self.market_time_ns = report.time_ns
         hidden = self.listed.hidden
-        new = self.listed.take(report)
+        self.listed.take(report)
+        new = [one for one in self.listed.by_id if one not in self._followed]
         for symbol in self.listed.hidden:
             if symbol not in hidden:
                 print(f"{symbol}: not shown; only linear contracts are", flush=True)
         for one in report.instruments:
             self._take_prices(one.spec.instrument_id, one, report.time_ns)
         for instrument_id in new:
+            self._followed[instrument_id] = None
             self.link.subscribe(instrument_id)
         if new:
             for audience in self.audiences:

@@ -97,7 +97,7 @@ def test_a_position_from_opening_to_closing(exchange: Any) -> None:
     trades = exchange.fetch_my_trades(SYMBOL)
     assert [trade["side"] for trade in trades] == ["buy", "sell"]
     kinds = {row["info"]["incomeType"] for row in exchange.fetch_ledger("USDT")}
-    assert {"COMMISSION", "REALIZED_PNL"} <= kinds
+    assert {"TRANSFER", "COMMISSION", "REALIZED_PNL"} <= kinds
     assert exchange.fetch_trading_fee(SYMBOL)["taker"] == 0.0005
 
 
