@@ -5,38 +5,33 @@ from pathlib import Path
 
 import polars as pl
 
-from seawall import load_run, load_scenario, run_scenario
+from seawall import Run, load_run, load_scenario, run_scenario
 
 SCENARIO = Path(__file__).parent / "small_crash.toml"
 
 
-def liquidations_per_minute(events: pl.DataFrame) -> pl.DataFrame:
-    """Liquidations started and lots sold by force, by minute of the run."""
-    minute = (pl.col("time_ns") - pl.col("time_ns").min()) // 60_000_000_000
-    forced = pl.col("detail").str.json_path_match("$.liquidation") == "true"
+def forced_sales_per_minute(run: Run) -> pl.DataFrame:
+    """Liquidations that started, contracts traded by force and the low of the mark, by minute."""
+    minute = pl.col("time").dt.truncate("1m").alias("minute")
+    forced = run.trades.filter("liquidation").group_by(minute).agg(pl.col("contracts").sum())
+    started = run.liquidations.group_by(minute).agg(pl.len().alias("liquidations"))
+    lows = run.series.group_by(minute).agg(pl.col("mark").min().alias("low_mark"))
     return (
-        events.with_columns(minute.alias("minute"))
-        .group_by("minute")
-        .agg(
-            (pl.col("type") == "LiquidationStarted").sum().alias("liquidations"),
-            pl.col("qty_lots")
-            .filter((pl.col("type") == "Trade") & forced)
-            .sum()
-            .alias("forced_lots"),
-            pl.col("price_ticks").filter(pl.col("type") == "MarkUpdated").min().alias("low_mark"),
-        )
+        lows.join(started, on="minute", how="left")
+        .join(forced, on="minute", how="left")
         .sort("minute")
     )
 
 
-def losses_by_part(events: pl.DataFrame) -> pl.DataFrame:
-    """Where the equity of liquidated accounts went; the parts add up to the whole exactly."""
-    parts = ["price_q", "slippage_q", "fee_q", "funding_q", "surrender_q", "adl_q", "haircut_q"]
-    ended = events.filter(pl.col("type") == "LiquidationEnded")
-    return ended.select(
-        pl.col("detail").str.json_path_match(f"$.{part}").cast(pl.Int64).sum().alias(part)
-        for part in parts
-    )
+def results(run: Run) -> pl.DataFrame:
+    """Who lost and who won; it adds up to zero."""
+    amounts = (pl.col(name).sum() for name in ("deposit", "end", "result"))
+    return run.accounts.group_by("kind", "group", maintain_order=True).agg(pl.len(), *amounts)
+
+
+def calls_by_leverage(run: Run) -> pl.DataFrame:
+    """Margin calls by leverage and by how they ended."""
+    return run.calls.group_by("leverage", "outcome", "cured_by").len().sort("leverage", "outcome")
 
 
 def main() -> None:
@@ -45,9 +40,10 @@ def main() -> None:
         out = Path(directory) / "run"
         run_scenario(load_scenario(SCENARIO), out)
         run = load_run(out)
-        print(f"state hash {run.summary['state_hash']}, {len(run.events):,} events")
-        print(liquidations_per_minute(run.events))
-        print(losses_by_part(run.events))
+        print(f"state hash {run.summary['state_hash']}, {len(run.trades):,} trades")
+        print(forced_sales_per_minute(run))
+        print(results(run))
+        print(calls_by_leverage(run))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ EXAMPLES = sorted(
 SHOWS = {
     "first_market.py": ["margin call: bring", "the call ends", "forced sale", "liquidation over"],
     "liquidation_price.py": ["kraken-spot", "binance-coinm", "hyperliquid"],
-    "read_a_run.py": ["state hash", "liquidations", "slippage_q"],
+    "read_a_run.py": ["state hash", "liquidations", "low_mark", "insurance fund", "cured_by"],
     "compare_rulebooks.py": ["as it is", "all at once", "a fifth at a time", "ADL pro rata"],
 }
 """What must be in the output of each script."""

@@ -52,6 +52,15 @@ def test_the_page_comes_with_all_its_files(installed: Path) -> None:
     assert len(wanted) > 10 and wanted <= found, wanted - found
 
 
+def test_the_report_s_files_come_along(installed: Path) -> None:
+    (libraries,) = installed.glob("lib/python*/site-packages")
+    here = ROOT / "seawall" / "report" / "assets"
+    assert len(list(here.iterdir())) >= 5
+    for file in here.iterdir():
+        there = libraries / file.relative_to(ROOT)
+        assert there.read_bytes() == file.read_bytes()
+
+
 def test_a_users_script_is_checked_against_the_types(installed: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(USER)

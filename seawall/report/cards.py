@@ -41,7 +41,7 @@ def _markets(contracts: Sequence[ContractData]) -> Iterator[tuple[str, str, Deta
         if here is not None:
             far = here.low if falls else here.high
             what = "lowest trade" if falls else "highest trade"
-            details.append((what, f"{far:,.{contract.digits}f} {contract.price_unit}"))
+            details.append((what, f"{far:,.{contract.digits}f}"))
         if here is not None and here.basis is not None:
             details.append(("largest basis of a trade", f"{here.basis:+.1%}"))
         yield (

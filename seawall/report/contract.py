@@ -8,6 +8,7 @@ import polars as pl
 from seawall.records.listed import ListedInstrument
 from seawall.report.data import ReportData
 from seawall.report.facts import liquidation_trades
+from seawall.report.text import rounded
 
 LINE_POINTS_MAX: Final[int] = 1_000
 MARKS_MAX: Final[int] = 400
@@ -24,7 +25,7 @@ def marks_max(instruments: int) -> int:
 
 
 class ContractData:
-    """One contract's series and events. Prices are in `price_unit`, notionals in `value_unit`."""
+    """One contract's series and events. Prices are in `price_unit`."""
 
     def __init__(self, data: ReportData, instrument: ListedInstrument) -> None:
         self.instrument = instrument
@@ -46,6 +47,12 @@ class ContractData:
         """What a price is in; of an inverse contract the quote currency has no name of its own."""
         linear = self.instrument.kind == "linear"
         return self.instrument.settle_asset if linear else "quote currency"
+
+    def worth(self, value: float) -> str:
+        """A notional in words."""
+        linear = self.instrument.kind == "linear"
+        unit = self.instrument.settle_asset if linear else "in the quote currency"
+        return f"{rounded(value)} {unit}"
 
     def price(self, column: str) -> pl.DataFrame:
         """A tick column of the series as ``(time_ns, price)``, without the moments it had none."""

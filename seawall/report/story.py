@@ -44,6 +44,9 @@ def _prices(contract: ContractData) -> str:
         where = "below" if here.basis < 0 else "above"
         text += f"; the furthest from the index was {abs(here.basis):.1%} {where} it"
         text += f", at {clock(here.basis_ns)}"
+    real = markets.get("Real perpetual")
+    if real is not None:
+        text += f". The real perpetual {_went(real, contract.digits)}"
     return f"{text}."
 
 
@@ -103,13 +106,12 @@ def _forced(contract: ContractData) -> str:
     if taken.height:
         text += (
             f" The house took over {counted(taken.height, 'position')}, at the mark worth "
-            f"{rounded(float(taken['notional'].sum()))} {contract.price_unit}."
+            f"{contract.worth(float(taken['notional'].sum()))}."
         )
     if closed.height:
         text += (
             f" {counted(closed.height, 'position')} of winners, at the mark worth "
-            f"{rounded(float(closed['notional'].sum()))} {contract.price_unit}, were closed by "
-            "auto-deleveraging."
+            f"{contract.worth(float(closed['notional'].sum()))}, were closed by auto-deleveraging."
         )
     return text
 
