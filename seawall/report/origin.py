@@ -8,7 +8,8 @@ from seawall.report.text import html_table, plain
 
 
 def origin_html(summary: dict[str, Any]) -> str:
-    """Scenario, rulebook, seed and every override in a line; nothing for a run that kept none."""
+    """Scenario, rulebook, seed, program, date and every override in a line; nothing for a run that
+    kept none."""
     run = _block(summary)
     if not run:
         return ""
@@ -16,6 +17,8 @@ def origin_html(summary: dict[str, Any]) -> str:
         f"Scenario <b>{_text(run, 'scenario')}</b>",
         f"rulebook <b>{_text(run, 'rulebook')}</b>",
         f"seed {escape(str(summary.get('seed', '')))}",
+        f"Seawall {escape(str(summary.get('seawall_version', '')))}",
+        escape(str(run.get("date", ""))[:10]),
     ]
     changes = ", ".join(f"<code>{escape(str(each))}</code>" for each in _overrides(run))
     changed = f"; changed: {changes}" if changes else ""

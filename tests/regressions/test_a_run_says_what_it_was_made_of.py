@@ -12,6 +12,7 @@ import pytest
 
 from risk.rulebook_file import load_rulebook
 from seawall.cli import EXIT_BAD_INPUT, EXIT_OK, main
+from seawall.report.page import RULES
 from seawall.runs.run import run_scenario
 from seawall.runs.run_directory import load_run
 from seawall.scenario import load_scenario
@@ -105,11 +106,11 @@ def test_summary_and_report_say_how_the_run_was_made(tmp_path: Path) -> None:
     age = datetime.now(UTC) - datetime.fromisoformat(block["date"])
     assert 0 <= age.total_seconds() < 3_600
     page = (tmp_path / "a" / "report.html").read_text()
-    head, foot = page.partition("<nav>")[0], page.partition("<footer>")[2]
+    head, rules = page.partition("<nav>")[0], page.partition(f">{RULES}</h2>")[2]
     for part in ("teaching-default", "seed 9", "house.fund=7", block["date"][:10], "0.1.0"):
         assert part in head
     for part in ("seawall run", "--seed 9", "house.fund=7", "scenario.toml"):
-        assert part in foot
+        assert part in rules
 
 
 def test_the_command_of_the_report_makes_the_run_again(tmp_path: Path) -> None:
