@@ -142,8 +142,9 @@ def _waiting(core: RiskCore) -> list[Any]:
         return []
     bests = [
         [trigger.order_id, trigger.best_ticks()]
-        for trigger in core.triggers.values()
-        if trigger.trail is not None
+        for listing in core.listings.values()
+        if listing.triggers is not None
+        for trigger in listing.triggers.active()
     ]
     return [core.triggers.numbers, bests, core.expiries.state()]
 

@@ -151,7 +151,7 @@ class Trails:
         return found
 
     def members(self) -> list[Trigger]:
-        """All orders here, best prices first those that were passed least."""
+        """All orders here, in no order that matters."""
         return [each for trail in self._by_best.values() for each in trail.members()]
 
     def _follow(self, price: int) -> None:

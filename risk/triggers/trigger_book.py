@@ -91,6 +91,20 @@ class TriggerBook:
         self.count -= len(fired)
         return fired
 
+    def active(self) -> list[Trigger]:
+        """The trailing orders that follow a price, by id."""
+        found = [
+            trigger
+            for price in self._prices
+            for trails in (price.buy_trails, price.sell_trails)
+            for trigger in trails.members()
+        ]
+        return sorted(found, key=_id_of)
+
+
+def _id_of(trigger: Trigger) -> int:
+    return trigger.order_id
+
 
 def _place_of(row: Row) -> tuple[int, int]:
     return row[0], row[1]

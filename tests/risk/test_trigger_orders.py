@@ -25,6 +25,7 @@ from engine.reasons import Reason
 from engine.units import PPB, SECOND_NS
 from risk.accounts import FEES
 from risk.rulebook import FeeRule
+from risk.state import restore_risk, risk_state
 from tests.market import Market, flat, liquidation, px, rules, size, usd
 
 ALICE, BOB, CAROL, DAVE = 100, 101, 102, 103
@@ -642,6 +643,37 @@ def test_only_what_rests_may_have_an_end(fields: dict[str, Any], detail: str) ->
     m = market()
     m.buy(ALICE, "1", **({"price": "90", "expire_ns": 5} | fields))
     assert detail in m.refusal().detail
+
+
+# restarts
+
+
+def test_a_restored_engine_fires_the_same() -> None:
+    """Fixed levels, trails at two best prices, one not active yet, and ends."""
+    m = market()
+    for level in ("95", "95", "90"):
+        m.trigger(ALICE, SELL, "1", level, trigger_by=c.BY_MARK)
+    trail = {"trigger": c.TRAILING, "trigger_by": c.BY_INDEX}
+    m.trigger(ALICE, SELL, "1", "0", trail_ticks=px("4"), **trail)
+    m.trigger(BOB, BUY, "1", "0", trail_ppb=100_000_000, **trail)
+    m.index("104")
+    m.trigger(ALICE, SELL, "1", "0", trail_ppb=30_000_000, **trail)
+    m.trigger(ALICE, SELL, "1", "108", trail_ticks=px("1"), **trail)
+    m.trigger(ALICE, SELL, "1", "80", expire_ns=5 * SECOND_NS)
+    m.buy(ALICE, "1", "90", expire_ns=5 * SECOND_NS)
+    engine = m.exchange.risk
+    twin = restore_risk(risk_state(engine))
+    assert risk_state(twin) == risk_state(engine)
+    said: list[list[Any]] = [[], []]
+    for number, price in enumerate(("106", "109", "107", "103", "99", "94", "89"), start=1):
+        now_ns = number * SECOND_NS
+        for each, out in zip((engine, twin), said, strict=True):
+            each.handle(c.IndexPrice(now_ns, 0, 1, px(price)), out)
+            each.handle(c.AdvanceTime(now_ns), out)
+            each.handle(BookTop(now_ns, 0, 0, 0), out)
+    assert said[0] == said[1]
+    assert sum(isinstance(message, FireTrigger) for message in said[0]) == 6
+    assert risk_state(twin) == risk_state(engine)
 
 
 # self-trades
