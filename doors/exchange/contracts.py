@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from doors.exchange.decimals import decimals_of, fixed, rounded, scaled
+from doors.exchange.decimals import decimals_of, fixed, money, rounded, scaled
 from engine.events import InstrumentReport, MarketReport
 from engine.instruments import LINEAR, AssetSpec, InstrumentSpec
 from engine.units import PPB
@@ -39,7 +39,7 @@ class Contract:
 
     def money(self, amount_q: int) -> str:
         """An amount of the settlement asset as text."""
-        return fixed(amount_q, self.asset.decimals)
+        return money(amount_q, self.asset.decimals)
 
     def value_q(self, ticks: int, lots: int) -> int:
         """What a size is worth at a price, in quanta."""

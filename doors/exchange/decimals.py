@@ -4,6 +4,8 @@ import re
 from typing import Final
 
 MOST_CHARACTERS: Final[int] = 40
+MONEY_DECIMALS: Final[int] = 8
+"""Decimals of an amount of money, as at the venue."""
 
 _DECIMAL: Final = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?", re.ASCII)
 
@@ -15,6 +17,12 @@ def fixed(count: int, decimals: int) -> str:
     sign, digits = ("-", str(-count)) if count < 0 else ("", str(count))
     digits = digits.rjust(decimals + 1, "0")
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+def money(amount_q: int, decimals: int) -> str:
+    """An amount of an asset with so many decimals; at least `MONEY_DECIMALS` are shown."""
+    more = max(0, MONEY_DECIMALS - decimals)
+    return fixed(amount_q * 10**more, decimals + more)
 
 
 def scaled(text: str, decimals: int) -> int | None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from doors.exchange.contracts import Contract
-from doors.exchange.decimals import fixed
+from doors.exchange.decimals import money
 from doors.usdm.door import Door
 from engine.commands import LEG_LONG, LEG_NET, LEG_SHORT
 from engine.events import AccountReport, MarginAccountReport, PositionReport
@@ -53,7 +53,7 @@ class AssetSums:
 
     def text(self, amount_q: int) -> str:
         """An amount of the asset."""
-        return fixed(amount_q, self.asset.decimals)
+        return money(amount_q, self.asset.decimals)
 
 
 def sums_of(door: Door, report: AccountReport) -> list[AssetSums]:

@@ -175,7 +175,7 @@ def test_the_events_of_an_order_come_in_their_order(world: DoorWorld) -> None:
             assert told["a"]["P"][0]["pa"] == "0.010"
             await aside(plain.signed, "POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=7)
             assert (await listener.event("ACCOUNT_CONFIG_UPDATE"))["ac"]["l"] == 7
-            await aside(world.send, Deposit(0, account, 1, 10**8))
+            await aside(world.send, Deposit(0, account, 1, 10**6))
             paid = await listener.event("ACCOUNT_UPDATE")
             assert (paid["a"]["m"], paid["a"]["B"][0]["bc"]) == ("DEPOSIT", "1.00000000")
             assert await aside(plain.keyed, "PUT", "/fapi/v1/listenKey") == {"listenKey": key}

@@ -49,7 +49,7 @@ max_weight_per_minute = {weight}
 
 [[assets]]
 symbol = "USDT"
-decimals = 8
+decimals = 6
 
 [[instruments]]
 symbol = "BTCUSDT"

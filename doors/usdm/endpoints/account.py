@@ -6,6 +6,7 @@ from doors.exchange.contracts import share
 from doors.exchange.decimals import plain
 from doors.usdm.call import Call
 from doors.usdm.pots import (
+    LEG_OF_SIDE,
     AssetSums,
     Place,
     largest_notional_q,
@@ -220,9 +221,9 @@ async def adl_quantile(call: Call) -> Any:
     """How near each position is to being deleveraged."""
     contracts = call.contracts()
     report = await call.door.account(call.account_id)
-    found: dict[str, dict[str, int]] = {}
+    found = {contract.symbol: dict.fromkeys(LEG_OF_SIDE, 0) for contract in contracts}
     for place in places_of(call.door, report, contracts):
-        found.setdefault(place.contract.symbol, {})[place.side] = place.adl_quantile
+        found[place.contract.symbol][place.side] = place.adl_quantile
     rows = [{"symbol": symbol, "adlQuantile": sides} for symbol, sides in found.items()]
     return rows[0] if call.parameters.has("symbol") and rows else rows
 

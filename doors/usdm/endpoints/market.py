@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from doors.exchange.contracts import Contract, share
-from doors.exchange.decimals import fixed, rounded
+from doors.exchange.decimals import fixed, money, rounded
 from doors.history.candles import DAY_MINUTES, TRADES, Candle
 from doors.history.records import PublicTrade
 from doors.usdm.call import Call, ms
@@ -290,7 +290,7 @@ async def insurance_balance(call: Call) -> Any:
     assets = [
         {
             "asset": one.spec.symbol,
-            "marginBalance": fixed(one.fund_q, one.spec.decimals),
+            "marginBalance": money(one.fund_q, one.spec.decimals),
             "updateTime": now_ms,
         }
         for one in (market.assets if market else [])

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from doors.exchange.decimals import fixed
+from doors.exchange.decimals import money
 from doors.history.records import ADL, LIQUIDATION, Income
 from doors.usdm.call import Call, ms
 from doors.usdm.endpoints.market import time_span_ns
@@ -94,7 +94,7 @@ def _income_row(call: Call, number: int, one: Income) -> dict[str, Any]:
     return {
         "symbol": contract.symbol if contract is not None else "",
         "incomeType": one.kind,
-        "income": fixed(one.amount_q, asset.decimals),
+        "income": money(one.amount_q, asset.decimals),
         "asset": asset.symbol,
         "info": trade_id or one.kind,
         "time": ms(one.time_ns),
