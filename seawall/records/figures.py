@@ -9,6 +9,7 @@ of ``summary.json``.
 | ``low``, ``high``, ``basis_*``, volumes, ``adl_*`` | `seawall.records.price_figures` |
 | ``calls``, ``calls_cured``, ``calls_expired``, ``calls_overtaken`` | margin calls by outcome |
 | ``called_before`` | share of liquidated accounts that had been called before |
+| ``response_s`` | median time from a call that was not cured to the account's liquidation |
 | ``liquidated`` | accounts ever liquidated; ``closed``, ``partial`` liquidations by their end |
 | ``bad_debt`` | every deficit recognised, at whatever stage; ``socialised`` the part of winners |
 | ``cover_1``, ``cover_2`` | deficits of the one and the two accounts with the largest |
@@ -19,9 +20,11 @@ of ``summary.json``.
 """
 
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
 from engine.events import (
+    CALL_CURED,
     CALL_OUTCOMES,
     BadDebtBooked,
     Deleveraged,
@@ -36,6 +39,7 @@ from engine.events import (
     TakenOver,
     Trade,
 )
+from engine.units import SECOND_NS
 from risk.accounts import FUND
 from risk.health import evaluate
 from seawall.exchange import Exchange
@@ -70,6 +74,8 @@ class FigureCollector:
         self._calls = 0
         self._ended = dict.fromkeys(CALL_OUTCOMES, 0)
         self._called: set[int] = set()
+        self._uncured_ns: dict[int, int] = {}
+        self._windows_ns: list[int] = []
         self._liquidated: dict[int, bool] = {}
         self._closed = self._partial = 0
         self._routes: dict[type, Callable[[Any], None]] = {
@@ -110,13 +116,19 @@ class FigureCollector:
     def _issued(self, event: MarginCallIssued) -> None:
         self._calls += 1
         self._called.add(event.margin_account_id)
+        self._uncured_ns[event.margin_account_id] = event.time_ns
 
     def _call_ended(self, event: MarginCallEnded) -> None:
         self._ended[event.outcome] += 1
+        if event.outcome == CALL_CURED:
+            self._uncured_ns.pop(event.margin_account_id, None)
 
     def _started(self, event: LiquidationStarted) -> None:
         called = event.margin_account_id in self._called
         self._liquidated.setdefault(event.margin_account_id, called)
+        called_ns = self._uncured_ns.pop(event.margin_account_id, None)
+        if called_ns is not None:
+            self._windows_ns.append(event.time_ns - called_ns)
 
     def _liquidation_ended(self, event: LiquidationEnded) -> None:
         if event.partial:
@@ -146,6 +158,7 @@ class FigureCollector:
             **{f"calls_{outcome}": count for outcome, count in self._ended.items()},
             "liquidated": len(self._liquidated),
             "called_before": sum(self._liquidated.values()) / max(1, len(self._liquidated)),
+            "response_s": median(self._windows_ns) / SECOND_NS if self._windows_ns else None,
             "closed": self._closed,
             "partial": self._partial,
             "accounts": sum(1 for owner in owners if owner.kind == "group"),

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from engine.units import SECOND_NS
 from seawall import load_run, run_scenario
 from seawall.cli import main
+from seawall.report.facts import call_facts
 from seawall.runs.light_run import LightRun, light_run
 from seawall.scenario import load_scenario
 
@@ -68,6 +70,14 @@ def test_figures_agree_with_the_table_of_events(light: LightRun, whole: Path) ->
     assert figures["basis_half_s"] == took_ns / SECOND_NS
     assert 0 < figures["forced_peak_per_s"] <= figures["forced_volume"] < figures["volume"]
     assert figures["cover_1"] <= figures["cover_2"] <= figures["bad_debt"]
+
+
+def test_the_response_window_is_from_the_last_call_to_the_liquidation(
+    light: LightRun, whole: Path
+) -> None:
+    """As the report counts it."""
+    windows_ns = call_facts(load_run(whole).events).response_ns
+    assert light.figures["response_s"] == median(windows_ns) / SECOND_NS
 
 
 def test_one_flag_on_the_command_line(light: LightRun, capsys: pytest.CaptureFixture[str]) -> None:
