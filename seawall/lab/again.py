@@ -27,9 +27,11 @@ def cell_scenario(results: StudyResults, cell: int, seed: int) -> Scenario:
     row = results.cells.filter(pl.col("cell") == cell)
     if not row.height:
         raise LabError(f"--cell {cell}: the study has cells 1 to {results.cells.height}")
-    values = {key: row[key][0] for key in results.keys}
+    directory = StudyDirectory(results.path)
+    as_written = directory.cells().filter(pl.col("cell") == cell)
+    values = {key: as_written[key][0] for key in results.keys}
     overrides = [*Cell(cell, values).overrides(), f"seed={seed}"]
-    return StudyDirectory(results.path).scenario(overrides)
+    return directory.scenario(overrides)
 
 
 def run_again(

@@ -12,6 +12,7 @@ import msgspec
 
 from seawall.lab.intervals import LabError
 from seawall.lab.study_file import Sample, Study
+from seawall.scenario_merge import RULES
 
 A: Final[str] = "A"
 B: Final[str] = "B"
@@ -82,6 +83,7 @@ def _values(sample: Sample, row: list[float]) -> dict[str, str]:
     values = {}
     for (key, each), share in zip(sample.ranges.items(), row, strict=True):
         steps = round((each.high - each.low) / each.step * share)
-        value = each.low + steps * each.step
-        values[key] = f"{value:.12g}"
+        text = f"{each.low + steps * each.step:.12g}"
+        # Rules want decimals as texts.
+        values[key] = f'"{text}"' if key.startswith(RULES) and not text.isdigit() else text
     return values

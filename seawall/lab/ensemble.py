@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Final
 
+from engine.settings import unknown
 from seawall.lab.design import Cell, cells_of
 from seawall.lab.intervals import LabError
 from seawall.lab.precision import unmet_targets
@@ -158,6 +159,13 @@ class Ensemble:
             for future in flying:
                 future.cancel()
 
+    def _know_targets(self, row: dict[str, Any]) -> None:
+        """End the study at its first run if a target is no figure, and not at its first look."""
+        for figure in self._study.targets:
+            if figure not in row or isinstance(row[figure], str):
+                known = [name for name, value in row.items() if not isinstance(value, str)]
+                raise LabError(f"target.{figure}: {unknown(figure, known)}")
+
     def _was_lost(self, future: Future[RunAnswer], task: RunTask) -> bool:
         """Whether the worker died; what the run itself raised ends the study."""
         error = None if future.cancelled() else future.exception()
@@ -180,6 +188,7 @@ class Ensemble:
 
     def _take(self, answer: RunAnswer, hashes: dict[tuple[int, int], str], again: bool) -> None:
         for row in answer.rows:
+            self._know_targets(row)
             run = (answer.cell, int(row["seed"]))
             text = str(row["state_hash"])
             if again and hashes[run] != text:

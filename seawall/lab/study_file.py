@@ -15,6 +15,7 @@ adl_fills = { statistic = "share", absolute = 0.05 }
 In the place of ``vary``, ``sample`` spreads cells over ranges; `seawall.lab.design` says how.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +41,7 @@ _KEYS: Final[tuple[str, ...]] = (
     "sample",
     "target",
 )
+_NUMBER: Final[re.Pattern[str]] = re.compile(r"[+-]?\d[\d_]*(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 _MOST_CELLS: Final[int] = 10_000
 _MOST_SEEDS: Final[int] = 1_000_000
 
@@ -160,8 +162,10 @@ def _study(path: Path, table: dict[str, Any], text: str) -> Study:
 
 
 def written(value: object) -> str:
-    """A value as an override has it."""
-    return value if isinstance(value, str) else toml_value(value)
+    """A value as an override has it: a text that would be read as a number there stays a text."""
+    if not isinstance(value, str):
+        return toml_value(value)
+    return toml_value(value) if _NUMBER.fullmatch(value) else value
 
 
 def _known(place: str, table: Mapping[str, Any], allowed: tuple[str, ...]) -> None:

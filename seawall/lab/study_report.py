@@ -10,6 +10,7 @@ import polars as pl
 
 from seawall.lab.again import again_path
 from seawall.lab.fund_size import FUND, fund_curve
+from seawall.lab.intervals import LabError
 from seawall.lab.study_charts import (
     fan_charts,
     forest_chart,
@@ -41,6 +42,8 @@ def write_study_report(directory: str | Path) -> Path:
         LabError: the directory holds no study or no runs, or a target is no figure.
     """
     results = StudyResults(directory)
+    if not results.rows.height:
+        raise LabError(f"{results.path}: has no runs yet")
     target = results.path / REPORT
     partial = target.with_name(f".{REPORT}.{os.getpid()}")
     partial.write_text(_page(results), encoding="utf-8")

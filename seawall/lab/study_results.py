@@ -89,7 +89,9 @@ class StudyResults:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         directory = StudyDirectory(path)
-        self.cells: pl.DataFrame = directory.cells()
+        # Texts that look like numbers are in quotes, as overrides have them.
+        unquoted = pl.col(pl.String).str.strip_chars('"')
+        self.cells: pl.DataFrame = directory.cells().with_columns(unquoted)
         self.study: Study = read_study(self.path / STUDY)
         self.state: StudyState = directory.state()
         rows = directory.rows()

@@ -14,6 +14,7 @@ pytest.importorskip("scipy", reason="the extra lab is not installed")
 import seawall
 from engine.units import SECOND_NS
 from seawall.cli import main
+from seawall.lab.again import cell_scenario
 from seawall.lab.design import cells_of
 from seawall.lab.ensemble import Ensemble
 from seawall.lab.intervals import LabError
@@ -98,6 +99,25 @@ def test_a_run_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("seawall.lab.ensemble.run_task", fails)
     with pytest.raises(LabError, match=r"cell 1, seed 1: the run failed: AssertionError: an inv"):
         run(written(tmp_path), tmp_path / "out")
+
+
+def test_a_target_that_is_no_figure_ends_the_study_at_its_first_run(tmp_path: Path) -> None:
+    study = written(tmp_path, STUDY + "[target]\nliquidatet = { absolute = 1 }\n")
+    with pytest.raises(LabError, match=r"target.liquidatet: is unknown; did you mean 'liquidated'"):
+        run(study, tmp_path / "out")
+
+
+def test_decimals_of_rules_are_texts(tmp_path: Path) -> None:
+    """Rules want decimals in quotes; what is read back has none."""
+    text = STUDY[: STUDY.index("[vary]")].replace("least = 2, most = 4", "least = 1, most = 1")
+    key = "rulebook_overrides.adl.max_distance"
+    study = written(tmp_path, f'{text}[vary]\n"{key}" = ["0.05", "0.1"]\n')
+    run(study, tmp_path / "out")
+    results = seawall.lab.load(tmp_path / "out")
+    assert results.cells[key].to_list() == ["0.05", "0.1"]
+    assert len(results.paired("max_distance", "0.05", "0.1")) == 1
+    scenario = cell_scenario(results, 2, 1)
+    assert scenario.rulebook.adl.max_distance_ppb == 100_000_000
 
 
 def test_pairs_share_their_seeds_and_all_other_keys(done: Path) -> None:

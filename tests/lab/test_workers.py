@@ -63,6 +63,31 @@ def test_a_killed_worker_is_a_retried_seed(tmp_path: Path, alone: Path) -> None:
     assert figures(tmp_path / "out").equals(figures(alone))
 
 
+def test_an_interrupted_command_goes_on_with_the_same_rows(tmp_path: Path, alone: Path) -> None:
+    """Ctrl-C once the first rows are there: the exit status of an interruption, and one line."""
+    study, out = written(tmp_path), tmp_path / "out"
+    command = [sys.executable, "-m", "seawall.cli", "lab", "run", str(study), "--out", str(out)]
+    started = subprocess.Popen(
+        [*command, "--workers", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while not list(out.glob("rows/*/part-*.parquet")):
+        assert started.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert "runs are kept" in told
+    assert len(told.splitlines()) == 1
+    run(study, out)
+    assert figures(out).equals(figures(alone))
+
+
 class Cluster:
     """A scheduler and two workers of one thread each, on this machine."""
 
