@@ -16,7 +16,9 @@ from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from engine.commands import MAX_TICKS
+from msgspec.structs import replace
+
+from engine.commands import MAX_TICKS, SubmitOrder
 from engine.units import magnitude
 from risk.check.pretrade import OK, PASSED, Verdict
 from tests.adversary.arena import SHIPPED, random_setting
@@ -109,6 +111,16 @@ def _house_slipped_only(original: Any) -> Any:
         return found
 
     return limit
+
+
+def _plain(original: Any) -> Any:
+    """The order of a trigger without its being reduce-only."""
+
+    def order_of(terms: Any, time_ns: int, qty_lots: int) -> SubmitOrder:
+        order: SubmitOrder = original(terms, time_ns, qty_lots)
+        return replace(order, reduce_only=False)
+
+    return order_of
 
 
 def _any_lots(original: Any) -> Any:
@@ -350,6 +362,12 @@ MUTANTS = (
         lambda original: lambda self, account: account.wallet_q,
         ("open_far", "margin_out_between", "profit_out"),
         seed=2,
+    ),
+    Mutant(
+        "a close of the whole position may open",
+        "risk.entry.triggers:_order_of",
+        _plain,
+        ("closes_by_trigger", "stops_at_a_liquidation"),
     ),
 )
 
