@@ -14,7 +14,8 @@ from gateway.connection import Address
 from gateway.host.pulse import SILENT_NS, Pulses
 from seawall.terminal.watch import Options, Watcher
 from seawall.terminal.watch_lines import BAD, DIM, GOOD
-from seawall.terminal.watch_units import duration
+from seawall.terminal.watch_units import duration, printable
+from seawall.world.status_file import EVERY_S, read_status
 
 ACCOUNTS: Final[int] = 20
 """Accounts nearest to liquidation that are shown."""
@@ -37,6 +38,9 @@ class Live:
         self._watcher = Watcher(self._client, options, self.board)
         self._services = services
         self._pulses = Pulses(run_dir, services, time.monotonic_ns)
+        self._run_dir = run_dir
+        self._scenario: list[str] = []
+        self._look_s = 0.0
         self._followed: set[int] = set()
         self._due_s: dict[int, float] = {}
         self._asked: dict[int, int] = {}
@@ -52,6 +56,9 @@ class Live:
         if self._client.connection.welcome is not None:
             self._ask_accounts()
         self._hear_accounts()
+        if time.monotonic() >= self._look_s:
+            self._look_s = time.monotonic() + EVERY_S
+            self._scenario = list(map(printable, read_status(self._run_dir)))
 
     def first_instrument(self) -> int | None:
         """What a page shows that chose nothing."""
@@ -65,7 +72,8 @@ class Live:
                 self._due_s.setdefault(account_id, 0.0)
             report = self._reports.get(account_id)
         view = self._watcher.view(instrument_id=instrument_id)
-        return {**sections(view, report), "services": self._health(), "run": None}
+        found = sections(view, report)
+        return {**found, "services": self._health(), "scenario": self._scenario, "run": None}
 
     def forget(self, account_id: int | None) -> None:
         """No page draws the prices of this account any more."""

@@ -135,4 +135,4 @@ class Player:
             "speed": self.speed,
         }
         services = [["run", text, "warn"] for text in recording.warnings]
-        return {**found, "run": run, "services": services}
+        return {**found, "run": run, "services": services, "scenario": []}

@@ -208,14 +208,16 @@ def _stages(losses: Losses) -> list[list[Any]]:
 
 
 def _losses(losses: Losses, units: Units) -> list[Sections]:
-    """By asset: what liquidations took, and what was missing by stage; each with its text."""
+    """By asset: what liquidations took, what was missing by stage, and who paid it."""
     found = []
-    for asset_id in sorted({*losses.taken_q, *losses.deficits_q}):
+    for asset_id in sorted({*losses.taken_q, *losses.deficits_q, *losses.borne_q}):
         bars: list[tuple[str, int, str]] = []
         for name, amount_q in losses.taken_q.get(asset_id, Counter[str]()).items():
             bars.append((name, amount_q, "taken"))
         for stage, amount_q in losses.deficits_q.get(asset_id, Counter[str]()).items():
-            bars.append((f"at {printable(stage)}", amount_q, "missing"))
+            bars.append((f"missing at {printable(stage)}", amount_q, "missing"))
+        for who, amount_q in losses.borne_q.get(asset_id, Counter[str]()).items():
+            bars.append((who, amount_q, "borne"))
         found.append(
             {
                 "asset": units.money(asset_id, 0).partition(" ")[2],

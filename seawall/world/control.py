@@ -114,9 +114,13 @@ def ask_world(run_dir: str, keys: Address, request: WorldRequest) -> WorldAnswer
             socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server_public.encode())
             socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public.encode())
             socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret.encode())
+        refusal = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
         socket.connect(address_in(run_dir))
         socket.send(msgspec.msgpack.encode(request))
-        if not socket.poll(PATIENCE_MS):
+        poller = zmq.Poller()
+        poller.register(socket, zmq.POLLIN)
+        poller.register(refusal, zmq.POLLIN)
+        if socket not in dict(poller.poll(PATIENCE_MS)):
             return None
         return msgspec.msgpack.decode(socket.recv(), type=WorldAnswer)
     finally:

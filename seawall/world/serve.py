@@ -22,6 +22,7 @@ from gateway.protocol import ADMIN, READ, TRADE
 from gateway.serve import DEFAULTS, READY, UNUSABLE, read_config, stop_with_parent
 from seawall.scenario import Scenario, load_scenario
 from seawall.world.control import Control
+from seawall.world.status_file import StatusFile
 from seawall.world.world import World
 
 WORLD: Final[str] = "world"
@@ -91,6 +92,7 @@ def run_world(
     client = Client(address_of(config))
     pulse = Pulse(Path(config.run_dir), WORLD, time.monotonic_ns)
     control = Control(config)
+    status = StatusFile(Path(config.run_dir))
     world = World(
         scenario, client, speed, Opener(config, file, scenario, stopping), _say, pulse.beat
     )
@@ -109,6 +111,8 @@ def run_world(
                 announced = True
                 _say(f"{WORLD} {READY}")
             control.answer(world.act)
+            if status.is_due:
+                status.keep(world.status())
     finally:
         control.close()
         client.close()

@@ -10,15 +10,17 @@ import pytest
 from dashboard.board import Board
 from dashboard.chart import ADL, FORCED_SELL, KEPT, TAKEOVER, Chart, Scale, scale_of
 from dashboard.frames import FRAME, SNAPSHOT, Frames
-from dashboard.losses import BEGUN, Losses
+from dashboard.losses import BEGUN, BY_FUND, BY_WINNERS, Losses
 from dashboard.playback import Player, Recording
 from dashboard.standing import Standing
 from engine.commands import BUY, SELL
 from engine.events import (
     BadDebtBooked,
+    FundChanged,
     LiquidationEnded,
     LiquidationStage,
     LiquidationStarted,
+    LossSocialised,
     MarginCallEnded,
     MarginCallIssued,
     MarginLevelChanged,
@@ -92,6 +94,10 @@ def test_losses_are_added_up_and_what_is_over_goes() -> None:
     losses.apply(MarginCallEnded(2, CROSS, 3, "overtaken", 1, "", 0, 0))
     losses.apply(LiquidationStage(3, CROSS, 7, "close", 10, 20))
     losses.apply(BadDebtBooked(4, CROSS, 0, 11, "adl"))
+    losses.apply(FundChanged(4, 0, -9, 100, "deficit"))
+    losses.apply(FundChanged(4, 0, 5, 105, "liquidation fee"))
+    losses.apply(LossSocialised(4, CROSS, 0, 2))
+    assert losses.borne_q == {0: {BY_FUND: 9, BY_WINNERS: 2}}
     losses.apply(ended())
     assert losses.running == {} and losses.calls == {}
     assert losses.stages == {"close": 1}

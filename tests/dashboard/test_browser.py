@@ -57,6 +57,7 @@ def test_the_running_exchange_is_shown_until_it_stops(browser: Browser, tmp_path
         browser.wait_for("document.querySelectorAll('#tape li').length > 5")
         services = browser.run("document.getElementById('services').textContent")
         assert "all works" in services and "world works" in services
+        browser.wait_for("document.getElementById('scenario').textContent.includes('falls 26.0%')")
         browser.show(address, NARROW, scheme="light")
         browser.wait_for(f"{ROWS} > 5 && {DRAWN}")
         assert browser.run("document.documentElement.scrollWidth") == NARROW

@@ -93,6 +93,7 @@ const shows = {
     isRun = run !== null;
     playback.show(run);
   },
+  scenario: tables.showScenario,
   services: (services) => tables.showServices(services, isRun),
   points(points) {
     price.add(points, candleSeconds);

@@ -12,6 +12,8 @@ export function showPrices(prices) {
     element("div", "", element("dt", "", name), element("dd", style, prices[key]))));
 }
 
+const LOSS_TONES = { missing: "missing", borne: "borne" };
+
 function ladder(levels, style, isBid) {
   const rows = levels.map(([price, size, total, share]) => {
     const back = element("i");
@@ -92,7 +94,7 @@ export function showLosses(losses) {
   }
   const most = Math.max(...found.flatMap(({ bars }) => bars.map(([, value]) => Math.abs(value))));
   fill("losses", ...found.flatMap(({ bars }) => bars.map(([name, value, text, kind]) =>
-    bar(name, Math.abs(value) / most, text, kind === "missing" ? "missing" : value < 0 ? "given" : ""))));
+    bar(name, Math.abs(value) / most, text, LOSS_TONES[kind] ?? (value < 0 ? "given" : "")))));
 }
 
 export function showServices(services, isRun) {
@@ -100,4 +102,9 @@ export function showServices(services, isRun) {
   byId("health").hidden = isRun && !services.length;
   fill("services", ...services.map(([name, text, style]) =>
     element("li", "", element("span", "dim", `${name} `), element("span", style, text))));
+}
+
+export function showScenario(lines) {
+  byId("living").hidden = !lines.length;
+  fill("scenario", ...lines.map((line) => element("li", "", line)));
 }
