@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from seawall.lab.fund_size import FundSize
 from seawall.lab.precision import interval_of, values_of
 from seawall.lab.sensitivity import sensitivities
 from seawall.lab.study_directory import SERIES
@@ -244,6 +245,63 @@ def sensitivity_chart(results: StudyResults, figure: str) -> Chart | None:
         ],
         figure={"data": traces, "layout": look},
         captions=["With few points an index is rough, and may fall below 0."],
+        time_axis=False,
+    )
+
+
+def fund_charts(curve: Sequence[FundSize]) -> list[Chart]:
+    """Chance of deleveraging, bad debt and liquidated volume by the size of the fund, and all
+    columns as a table."""
+    rows = [[each.fund, *map(str, each.columns.values())] for each in curve]
+    charts = [
+        _fund(curve, key, column, title)
+        for key, column, title in (
+            ("adl", "P(ADL)", "Chance that anyone is deleveraged"),
+            ("debt", "bad debt", "Expected bad debt"),
+            ("volume", "liquidations at risk", "Liquidated volume, 95th percentile"),
+        )
+    ]
+    charts.append(
+        Chart(
+            key="fund-table",
+            heading="All figures by the size of the fund",
+            table=html_table(["fund", *curve[0].columns], rows),
+            captions=[
+                "Estimate [interval of 95 %]; a dash where there are too few runs to bound it. "
+                "Other keys are taken together."
+            ],
+        )
+    )
+    return charts
+
+
+def _fund(curve: Sequence[FundSize], key: str, column: str, title: str) -> Chart:
+    intervals = [each.columns[column] for each in curve]
+    trace: Figure = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [float(each.fund) for each in curve],
+        "y": [each.estimate for each in intervals],
+        "line": {"color": HOUSE, "width": 1.6},
+        "marker": {"color": HOUSE, "size": 8},
+        "error_y": {
+            "type": "data",
+            "array": [(each.high or each.estimate) - each.estimate for each in intervals],
+            "arrayminus": [
+                each.estimate - (each.estimate if each.low is None else each.low)
+                for each in intervals
+            ],
+            "color": HOUSE,
+        },
+        "hovertemplate": "fund %{x:,}: %{y:,.6g}<extra></extra>",
+    }
+    look = layout("", 300)
+    look["xaxis"] = axis("Size of the fund")
+    return Chart(
+        key=f"fund-{key}",
+        heading=title,
+        sentences=["Bars are intervals of 95 %."],
+        figure={"data": [trace], "layout": look},
         time_axis=False,
     )
 

@@ -14,6 +14,7 @@ from seawall.lab.intervals import LabError
 from seawall.lab.study_charts import (
     fan_charts,
     forest_chart,
+    fund_charts,
     heat_chart,
     pair_chart,
     seeds_of_interest,
@@ -24,7 +25,6 @@ from seawall.lab.study_file import MEAN, SHARE, Target
 from seawall.lab.study_results import StudyResults
 from seawall.report.chart import Chart
 from seawall.report.page import chart_html, document_html
-from seawall.report.text import html_table
 
 USUAL: Final[dict[str, Target]] = {
     "low": Target(MEAN),
@@ -76,6 +76,7 @@ def _page(results: StudyResults) -> str:
     for title, charts in (
         ("Pairs over the same seeds", pairs),
         ("Two keys", heats),
+        ("Size of the fund", fund_charts(fund_curve(results)) if FUND in results.keys else []),
         ("Sensitivity", bars),
         ("Over time", fan_charts(results)),
     ):
@@ -88,22 +89,8 @@ def _page(results: StudyResults) -> str:
     title = results.study.title
     head = f'<h1>{escape(title)}</h1>\n<p class="told">{escape(truth(results))}</p>\n'
     seeds = _seeds_html(results, next(iter(targets)))
-    body = f"{head}{parted}{_fund_html(results)}{seeds}{_not_varied_html(results)}"
+    body = f"{head}{parted}{seeds}{_not_varied_html(results)}"
     return document_html(title, body, [chart for _, charts in parts for chart in charts])
-
-
-def _fund_html(results: StudyResults) -> str:
-    """The curve over the fund's size, where the study varies it."""
-    if FUND not in results.keys:
-        return ""
-    curve = fund_curve(results)
-    rows = [[each.fund, *map(str, each.columns.values())] for each in curve]
-    return (
-        "<h2>Size of the fund</h2>\n"
-        f'<section class="chart">{html_table(["fund", *curve[0].columns], rows)}'
-        '<p class="caption">Estimate [interval of 95 %]; a dash where there are too few runs to '
-        "bound it. Other keys are taken together.</p></section>\n"
-    )
 
 
 def _seeds_html(results: StudyResults, figure: str) -> str:
