@@ -49,12 +49,16 @@ _GROWING: Final[dict[str, int]] = {
 }
 """What grows with the accounts, as `flash_crash` has it for so many."""
 
+_DECIMALS: Final[int] = 5
+"""Of the dollar, one fewer than in `flash_crash`: the open interest of a million accounts is more
+than the engine can count in millionths."""
+
 _TEXTS: Final[tuple[str, ...]] = ("house.", "instruments.")
 
 
 def overrides(accounts: int) -> list[str]:
     """`flash_crash` for so many accounts."""
-    found: list[str] = []
+    found = [f"assets.usd.decimals={_DECIMALS}"]
     for key, value in _GROWING.items():
         grown = max(1, value * accounts // _ACCOUNTS)
         found.append(f'{key}="{grown}"' if key.startswith(_TEXTS) else f"{key}={grown}")
