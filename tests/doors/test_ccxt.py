@@ -18,22 +18,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorWorld]:
         yield world
 
 
-def exchange_of(world: DoorWorld, account: int, secret: str = "") -> Any:
-    """ccxt pointed at the door."""
-    url = world.url
-    exchange = ccxt.binanceusdm(
-        {
-            "apiKey": f"key-{account}",
-            "secret": secret or f"secret-{account}",
-            "enableRateLimit": False,
-        }
-    )
-    api = exchange.urls["api"]
+def point_at(exchange: Any, world: DoorWorld) -> None:
+    """All that is needed to have ccxt trade here."""
+    api, url = exchange.urls["api"], world.url
     for version in ("", "V2", "V3"):
         path = f"{url}/fapi/{version.lower() or 'v1'}"
         api[f"fapiPublic{version}"] = api[f"fapiPrivate{version}"] = path
     api["fapiData"] = f"{url}/futures/data"
     api["sapi"] = f"{url}/sapi/v1"
+    socket = f"ws://127.0.0.1:{world.port}"
+    if "ws" in api:
+        api["ws"]["linear"] = f"{socket}/ws"
+        api["ws"]["ws-api"]["linear"] = f"{socket}/ws-fapi/v1"
+
+
+def exchange_of(world: DoorWorld, account: int, secret: str = "") -> Any:
+    """ccxt pointed at the door."""
+    keys = {"apiKey": f"key-{account}", "secret": secret or f"secret-{account}"}
+    exchange = ccxt.binanceusdm({**keys, "enableRateLimit": False})
+    point_at(exchange, world)
     return exchange
 
 
