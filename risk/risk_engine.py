@@ -265,8 +265,7 @@ class RiskEngine(Component):
                 raise
             core.reject(0, 0, Verdict(Reason.INVALID_FIELD, detail=str(error)))
             return
-        if rulebook.adl != adl:
-            self.rounds.forget()
+        self.rounds.rules_change(of_adl=rulebook.adl != adl)
         core.emit(k.RulesInForce(core.now_ns, command.rulebook))
         core.emit(SystemChanged(core.now_ns, "rulebook", rulebook.name))
         self._refresh_everybody(new_rules=True)

@@ -88,13 +88,16 @@ class AdlRounds:
         for margin_account_id in margin_account_ids:
             self._waiting[margin_account_id] = 1
 
-    def comes(self, account: MarginAccount) -> None:
+    def comes(self, margin_account_id: int) -> None:
         """An account waits no longer: its turn has come."""
-        self._waiting.pop(account.margin_account_id, None)
+        self._waiting.pop(margin_account_id, None)
 
-    def forget(self) -> None:
-        """The rules of deleveraging have changed: what was shared out by others is void."""
-        self._rounds.clear()
+    def rules_change(self, of_adl: bool) -> None:
+        """Whoever waits is put into line again under the new rules; what was shared out is void if
+        they are others of deleveraging (``of_adl``)."""
+        self._waiting.clear()
+        if of_adl:
+            self._rounds.clear()
 
     def alone(self, position: Position, value_q: int) -> AdlRound:
         """The round of one position that closes at this value."""

@@ -273,13 +273,13 @@ class CloseOut:
     def deleverage(self, message: LiquidateAdl) -> None:
         """Close the account's positions against ranked counterparties."""
         self._rounds.expect(message.joined)
+        self._rounds.comes(message.margin_account_id)
         account = self._locked(message.margin_account_id)
         if account is None or account.liquidation is None:
             return
         if not self._below_maintenance(account):
             self.report(account)
             return
-        self._rounds.comes(account)
         sync_record(account)
         deficit_q = -account.equity_q
         self._deleveraging.net_legs(account)

@@ -70,12 +70,43 @@ def test_what_the_caps_leave_is_socialised() -> None:
 
 
 def test_new_rules_void_the_shares_of_old_ones() -> None:
-    market = crash("pro_rata")
+    market = half_done("pro_rata")
     rounds = market.exchange.risk.rounds
-    rounds.expect([LONGS[0]])
-    assert rounds.state()
+    assert [len(row) for row in rounds.state()] == [5, 1]
     market.rule(rules(adl=AdlRule("water_filling")))
-    assert not [row for row in rounds.state() if len(row) > 1]
+    assert rounds.state() == []
+
+
+def half_done(ranking: str) -> Market:
+    """All longs are bankrupt, the link from the liquidation engine takes a second, and two of them
+    have had their turn."""
+    market = Market(
+        rules(adl=AdlRule(ranking, max_distance_ppb=PPB // 2)),
+        Latency(liquidation_to_risk_ns=SECOND_NS),
+    )
+    market.wait("10")
+    for account in (*LONGS, *SHORTS):
+        market.open(account, deposit="100" if account in LONGS else "1000")
+    market.index("100")
+    for long, short in zip((long for long in LONGS for _ in range(6)), SHORTS * 5, strict=True):
+        market.trade(long, short, "1", "100")
+    market.wait("1")
+    market.index("80")
+    while len({fill.bankrupt_account_id for fill in market.all(Deleveraged)}) < 2:
+        market.now_ns += SECOND_NS
+        market.exchange.run_until(market.now_ns)
+    return market
+
+
+def test_who_comes_too_late_waits_no_longer() -> None:
+    """The index comes back while eight wait: none of them is closed, and none is counted later."""
+    market = half_done("pro_rata")
+    market.index("100")
+    for _ in range(60):
+        market.now_ns += SECOND_NS
+        market.exchange.run_until(market.now_ns)
+    assert len({fill.bankrupt_account_id for fill in market.all(Deleveraged)}) <= 3
+    assert [row for row in market.exchange.risk.rounds.state() if len(row) == 1] == []
 
 
 def test_a_round_goes_on_from_a_snapshot() -> None:
