@@ -20,7 +20,7 @@ import polars as pl
 from seawall import load_run, load_scenario, run_scenario
 
 plt.style.use("course.mplstyle")
-SCENARIO = "../examples/small_crash.toml"
+SCENARIO = "small_crash"
 
 # %% [markdown]
 # ## One run
