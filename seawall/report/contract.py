@@ -41,6 +41,7 @@ class ContractData:
             self.series = pl.DataFrame(schema={"time_ns": pl.Int64})
         self.events = data.events.filter(pl.col("instrument_id") == instrument.instrument_id)
         self.real = data.real_trades.get(instrument.instrument_id)
+        self.real_name = data.settings.get("reference.label", "Real perpetual")
 
     @property
     def price_unit(self) -> str:

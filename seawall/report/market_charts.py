@@ -47,7 +47,7 @@ def price_chart(market: ContractData, window: Window | None) -> Chart:
         ("Mark", market.price("mark_ticks"), INK, 2.0),
     ]
     if market.real is not None:
-        lines.insert(0, ("Real perpetual, traded", market.real, OTHER, 1.0))
+        lines.insert(0, (market.real_name, market.real, OTHER, 1.4))
     traces: list[Figure] = []
     longest = max(frame.height for _, frame, _, _ in lines)
     for name, frame, colour, width in lines:

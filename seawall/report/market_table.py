@@ -27,7 +27,7 @@ def market_facts(contract: ContractData) -> dict[str, PriceFacts | None]:
     index = contract.price("index_ticks")
     frames = {"Traded here": price_facts(contract.traded(), contract.start_ns, index)}
     if contract.real is not None:
-        frames["Real perpetual"] = price_facts(contract.real, contract.start_ns, index)
+        frames[contract.real_name] = price_facts(contract.real, contract.start_ns, index)
     frames["Mark"] = price_facts(contract.price("mark_ticks"), contract.start_ns, index)
     frames["Index"] = price_facts(index, contract.start_ns)
     return frames

@@ -91,7 +91,7 @@ def report_html(data: ReportData, beside: ReportData | None = None) -> str:
     groups = report_charts(data, beside)
     extra = {
         HAPPENED: _told_html(data),
-        RULES: rules_html(data.summary, data.rules),
+        RULES: f'<div class="rules">{rules_html(data.summary, data.rules)}</div>',
         WHAT_IF: _NO_BESIDE if beside is None else "",
     }
     links = "".join(
@@ -201,8 +201,8 @@ def chart_html(chart: Chart) -> str:
     sentences = "".join(f"<p>{escape(text)}</p>" for text in chart.sentences)
     captions = "".join(f'<p class="caption">{escape(text)}</p>' for text in chart.captions)
     return (
-        f'<section class="chart"><div class="whole"><h3>{escape(chart.heading)}</h3>{sentences}'
-        f"{shown}</div>{chart.table}{captions}</section>\n"
+        f'<section class="chart" data-chart="{key}"><div class="whole">'
+        f"<h3>{escape(chart.heading)}</h3>{sentences}{shown}</div>{chart.table}{captions}</section>\n"
     )
 
 

@@ -44,9 +44,9 @@ def _prices(contract: ContractData) -> str:
         where = "below" if here.basis < 0 else "above"
         text += f"; the furthest from the index was {abs(here.basis):.1%} {where} it"
         text += f", at {clock(here.basis_ns)}"
-    real = markets.get("Real perpetual")
+    real = markets.get(contract.real_name)
     if real is not None:
-        text += f". The real perpetual {_went(real, contract.digits)}"
+        text += f". {contract.real_name}: it {_went(real, contract.digits)}"
     return f"{text}."
 
 

@@ -210,8 +210,9 @@ def test_the_comparison_table_states_low_time_and_basis_of_both_markets() -> Non
     series = synthetic_series(1, 0.01, 1).with_columns(index_ticks=pl.lit(2_500, pl.Int64))
     real = pl.DataFrame({"time_ns": [START_NS, START_NS + 30 * SECOND_NS], "price": [25.0, 10.0]})
     data = synthetic_report(0, 60, events=table.frame(), series={2: series}, real_trades={2: real})
+    data.settings["reference.label"] = "The real one"
     rows = {row[0]: row[1:] for row in rows_of(market_chart(ContractData(data, INVERSE)).table)}
-    assert rows["AVAX-USD, quote currency"] == ["Traded here", "Real perpetual", "Mark", "Index"]
+    assert rows["AVAX-USD, quote currency"] == ["Traded here", "The real one", "Mark", "Index"]
     assert [rows[name][0] for name in ("First price", "Low", "Last price")] == [
         "26.00",
         "20.00",
