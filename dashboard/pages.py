@@ -1,6 +1,7 @@
 """The page and its feed as routes of an aiohttp application.
 
-Read-only: a page chooses what it looks at, and nothing else. Every page has its own WebSocket; a
+A page chooses what it looks at, and nothing else, unless it was opened with the key for steering a
+scenario (`dashboard.steering`). Every page has its own WebSocket; a
 frame that is not taken yet delays the next one, which then has more in it. So a slow page is behind
 and takes no memory.
 """
@@ -19,6 +20,7 @@ from dashboard.board import Board
 from dashboard.frames import Frames
 from dashboard.playback import FASTEST, Player
 from dashboard.sections import Sections
+from dashboard.steering import Steering
 from engine.units import SECOND_NS
 
 STATIC: Final[Path] = Path(__file__).parent / "static"
@@ -42,7 +44,9 @@ FOR_EVER: Final[str] = "public, max-age=31536000, immutable"
 class Shown(Protocol):
     """What pages show: the running exchange, or a place in a finished run."""
 
-    board: Board
+    @property
+    def board(self) -> Board:
+        """What is known."""
 
     def first_instrument(self) -> int | None:
         """What a page shows that chose nothing."""
@@ -121,8 +125,15 @@ class Pages:
     """The routes. ``hosts`` are the names by which the page may be asked for: a name that somebody
     else has point here is none of them."""
 
-    def __init__(self, open_shown: Open, hosts: Iterable[str], leave: Leave | None = None) -> None:
+    def __init__(
+        self,
+        open_shown: Open,
+        hosts: Iterable[str],
+        leave: Leave | None = None,
+        steering: Steering | None = None,
+    ) -> None:
         self._open = open_shown
+        self._steering = steering
         self._leave = leave
         self._hosts = frozenset(hosts)
         self._sockets: set[web.WebSocketResponse] = set()
@@ -134,9 +145,11 @@ class Pages:
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await self._guard(request, handler)
 
-        app = web.Application(middlewares=[guard])
+        app = web.Application(middlewares=[guard], client_max_size=MAX_WISH_BYTES)
         app.router.add_get("/", self._index)
         app.router.add_get("/ws", self._feed)
+        if self._steering is not None:
+            app.router.add_post("/world", self._steering.handle)
         app.router.add_static("/static/", STATIC)
         app.on_response_prepare.append(self._protect)
         app.on_shutdown.append(self._close_all)

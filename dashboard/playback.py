@@ -79,23 +79,32 @@ def _text(price: object) -> str:
 
 class Player:
     """One page's place in a recording. ``speed`` is seconds of the run in a second, 0 stands
-    still."""
+    still.
+
+    Events are read when somebody looks: a slider that is dragged asks for many times, and only the
+    last one is worth the work.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        self.now_ns = recording.begin_ns
         self.speed = 0
-        self.seek(recording.begin_ns)
+        self._begin()
+
+    def _begin(self) -> None:
+        recording = self.recording
+        self.now_ns = recording.begin_ns
+        self._board = Board(scale_of(recording.end_ns - recording.begin_ns))
+        self._board.apply(recording.market)
+        self._standing = Standing(Units(recording.market))
+        self._place = 0
 
     def seek(self, time_ns: int) -> None:
         """Go to a time, forwards or back."""
         recording = self.recording
-        self.board = Board(scale_of(recording.end_ns - recording.begin_ns))
-        self.board.apply(recording.market)
-        self._standing = Standing(Units(recording.market))
-        self._place = 0
-        self.now_ns = min(max(time_ns, recording.begin_ns), recording.end_ns)
-        self._catch_up()
+        wanted_ns = min(max(time_ns, recording.begin_ns), recording.end_ns)
+        if self._place and wanted_ns < recording.times_ns[self._place - 1]:
+            self._begin()
+        self.now_ns = wanted_ns
 
     def advance(self, elapsed_s: float) -> None:
         """Play on for so long by the page's clock."""
@@ -103,15 +112,17 @@ class Player:
             self.now_ns += int(elapsed_s * self.speed * SECOND_NS)
             if self.now_ns >= self.recording.end_ns:
                 self.now_ns, self.speed = self.recording.end_ns, 0
-            self._catch_up()
 
-    def _catch_up(self) -> None:
+    @property
+    def board(self) -> Board:
+        """What is known at this time of the run."""
         place = bisect_right(self.recording.times_ns, self.now_ns)
         for event in self.recording.events[self._place : place]:
-            self.board.apply(event)
+            self._board.apply(event)
             self._standing.apply(event)
+        self._board.apply(self._standing.report(self.now_ns))
         self._place = max(place, self._place)
-        self.board.apply(self._standing.report(self.now_ns))
+        return self._board
 
     def first_instrument(self) -> int | None:
         """What a page shows that chose nothing."""

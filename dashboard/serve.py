@@ -14,6 +14,7 @@ from aiohttp import web
 
 from dashboard.live import Live
 from dashboard.pages import Pages
+from dashboard.steering import Steering
 from engine.services.service_config import (
     DASHBOARD,
     LOOPBACK,
@@ -23,6 +24,7 @@ from engine.services.service_config import (
 from gateway.client import Address
 from gateway.host.pulse import Pulse
 from gateway.serve import READY, UNUSABLE, read_config, stop_with_parent
+from seawall.world.serve import WORLD
 
 STEP_S: Final[float] = 0.02
 """How often news of the exchange is taken."""
@@ -76,11 +78,15 @@ def serve(config: ServiceConfig, services: list[str], port: int) -> None:
         live.step()
         pulse.beat()
 
+    steering = Steering(config.run_dir, address) if WORLD in services else None
+
     def say(where: str) -> None:
         print(where, flush=True)
+        if steering is not None:
+            print(f"to steer the scenario: {where}#key={steering.key}", flush=True)
         print(f"{DASHBOARD} {READY}", flush=True)
 
-    pages = Pages(lambda: live, LOOPBACK, live.forget)
+    pages = Pages(lambda: live, LOOPBACK, live.forget, steering)
     try:
         asyncio.run(run_pages(pages.application(), settings.host, port, step, say))
     except OSError as error:

@@ -65,6 +65,15 @@ def test_the_running_exchange_is_shown_until_it_stops(browser: Browser, tmp_path
         browser.run("document.getElementById('theme').click()")
         assert background(browser) == dark
         require_quiet(browser, address)
+        steered = next(line for line in up.lines if "#key=" in line).rpartition(" ")[2]
+        assert browser.run("document.getElementById('steering').hidden")
+        browser.show("about:blank", WIDE)
+        browser.show(steered, WIDE)
+        browser.wait_for("!document.getElementById('living').hidden")
+        browser.run("document.getElementById('pause').click()")
+        browser.wait_for("document.getElementById('steered').textContent == 'done'")
+        browser.wait_for("document.getElementById('scenario').textContent.includes('paused')")
+        require_quiet(browser, address)
         up.child.terminate()
         assert up.child.wait(PATIENCE_S) == 0
         browser.wait_for(f"{STATE} == 'not connected'")

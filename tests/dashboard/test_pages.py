@@ -3,7 +3,9 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,8 +16,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from dashboard.pages import FRAME_S, MAX_PAGES, Pages
 from dashboard.playback import Player, Recording
+from dashboard.steering import HEADER, Steering
 from engine.services.service_config import LOOPBACK
 from engine.units import SECOND_NS
+from gateway.client import Address
 from tests.dashboard.run_world import small_run
 
 Body = Callable[[Any], Awaitable[None]]
@@ -145,6 +149,36 @@ def test_frames_are_merged_however_much_happens(with_page: Any) -> None:
             frames = [await frame(socket) for _ in range(8)]
             assert len(frames) <= (loop.time() - begun_s) / FRAME_S + 2
             assert any(len(each.get("points", {}).get("samples", [])) > 3 for each in frames)
+
+    with_page(body)
+
+
+def test_only_the_key_steers(tmp_path: Path) -> None:
+    steering = Steering(str(tmp_path), Address())
+
+    async def body(client: Any) -> None:
+        told = {"what": "pause"}
+        for headers in ({}, {HEADER: "wrong"}, {HEADER: "\u00fc"}):
+            refused = await client.post("/world", json=told, headers=headers)
+            assert (refused.status, (await refused.json())["done"]) == (403, False)
+        good = {HEADER: steering.key}
+        for body_text in ("{", "[]", '{"what": 5}', '{"what": "pause", "more": 1}', "[" * 900):
+            assert (await client.post("/world", data=body_text, headers=good)).status == 400
+        assert (await client.post("/world", data="x" * 5_000, headers=good)).status == 413
+        other = {**good, "Origin": "http://evil.example"}
+        assert (await client.post("/world", json=told, headers=other)).status == 403
+
+    async def main() -> None:
+        pages = Pages(Mock(), LOOPBACK, steering=steering)
+        async with TestClient(TestServer(pages.application())) as client:
+            await body(client)
+
+    asyncio.run(main())
+
+
+def test_without_a_scenario_nothing_is_steered(with_page: Any) -> None:
+    async def body(client: Any) -> None:
+        assert (await client.post("/world", json={"what": "pause"})).status == 404
 
     with_page(body)
 

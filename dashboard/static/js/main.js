@@ -4,6 +4,7 @@ import { byId, element, fill } from "./elements.js";
 import { Playback } from "./playback.js";
 import { PriceChart } from "./price_chart.js";
 import { SeriesChart } from "./series_chart.js";
+import { startSteering } from "./steering.js";
 import * as tables from "./tables.js";
 import { startTheme } from "./theme.js";
 
@@ -135,5 +136,6 @@ function connect() {
 }
 
 byId("instrument").addEventListener("change", (event) => ask({ instrument: Number(event.target.value) }));
+startSteering(() => byId("instrument").selectedOptions[0]?.textContent ?? "");
 fill("book");
 connect();
