@@ -4,6 +4,7 @@ The window begins where the scenario's path does; the warm-up before it does not
 last trades over the index at the beginning of the window.
 """
 
+from copy import deepcopy
 from typing import Any
 
 from engine.events import Deleveraged, MarkUpdated, TakenOver, Trade
@@ -38,6 +39,14 @@ class PriceFigures:
         self.taken_over_q = 0
         self.deleveraged_q = 0
         self.adl_fills = 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "PriceFigures":
+        """A copy that goes on by itself; the instrument never changes, and compiled has no copy."""
+        memo[id(self._instrument)] = self._instrument
+        twin = PriceFigures.__new__(PriceFigures)
+        memo[id(self)] = twin
+        twin.__dict__.update(deepcopy(self.__dict__, memo))
+        return twin
 
     def trade(self, event: Trade) -> None:
         """A price, and volume that was forced or not."""

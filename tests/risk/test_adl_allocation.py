@@ -163,3 +163,43 @@ def test_proportional_shares_are_within_a_lot_of_the_exact_ones(
     found = proportional(weights, caps, lots)
     assert sum(found) == lots
     assert all(abs(a - b) < 1 for a, b in zip(found, exact, strict=True))
+
+
+SPLIT_PROOF = (
+    "pro_rata",
+    "wealth_pro_rata",
+    "profit_pro_rata",
+    "equity_pro_rata",
+    "capped_pro_rata",
+    "water_filling",
+    "min_max",
+)
+"""Rules under which an owner gains nothing by several accounts in the place of one."""
+
+halves = st.lists(
+    st.tuples(st.integers(1, 40), st.integers(0, 60), st.integers(-20, 60)),
+    min_size=2,
+    max_size=5,
+)
+
+
+@given(halves, st.integers(1, 200), st.integers(0, 300))
+def test_an_owner_of_two_accounts_gives_what_one_would(
+    rows: list[tuple[int, int, int]], lots: int, budget_q: int
+) -> None:
+    """The first account is twice its row, or two accounts of one row each: but for the lots that
+    rounding moves the owner gives the same."""
+    (size, equity_q, gain_q), *others = rows
+    one = Claims(*map(list, zip((2 * size, 2 * equity_q, 2 * gain_q), *others, strict=True)))
+    two = Claims(*map(list, zip(rows[0], rows[0], *others, strict=True)))
+    for name in SPLIT_PROOF:
+        alone = shares(name, one, lots, budget_q, equity_cap_ppb=5 * 10**8)[0]
+        apart = sum(shares(name, two, lots, budget_q, equity_cap_ppb=5 * 10**8)[:2])
+        assert abs(alone - apart) <= 2 + len(others), name
+
+
+def test_under_the_square_of_the_size_two_accounts_give_less_than_one() -> None:
+    """40 against 40 lots give 20 and 20 of 40; 20 and 20 against 40 give 7 each."""
+    assert shares("mirror_descent", Claims([40, 40], [99, 99], [9, 9]), 40, 0) == [20, 20]
+    split = shares("mirror_descent", Claims([20, 20, 40], [50, 49, 99], [5, 4, 9]), 40, 0)
+    assert split == [7, 7, 26]
