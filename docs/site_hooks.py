@@ -1,12 +1,15 @@
-"""Turns the documentation of the repository into a site: pages outside docs/, and links to files.
+"""Turns the documentation of the repository into a site: pages outside docs/, lessons, and links.
 
 The pages are written for readers of the repository: a link may lead to the README above or to a
 source file. On the site the pages named in `PAGES` are there under a name of their own, files of
-the folders in `FILES` are copied, and a link to anything else becomes plain text.
+the folders in `FILES` are copied, and a link to anything else becomes plain text. The notebooks of
+the course become pages with their results; solutions are closed until they are asked for.
 """
 
+import json
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,21 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "risk/rulebooks/README.md": "rulebooks.md",
+    "notebooks/README.md": "course/index.md",
 }
 """Pages outside docs/, by their path in the repository, with their path on the site."""
 
 FILES = ("examples/",)
 """Folders whose files a page may link to."""
+
+LESSONS = {
+    f"notebooks/{path.name}": f"course/{path.stem}.md"
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+}
+"""The notebooks of the course, by their path in the repository, with their path on the site."""
+
+SOLUTION = "### "
+"""How the first cell of a solution begins."""
 
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
@@ -33,6 +46,9 @@ def on_files(files: Any, config: Any) -> Any:
 
     for source, uri in PAGES.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / source)))
+    for source, uri in LESSONS.items():
+        content = lesson_page((ROOT / source).read_text())
+        files.append(File.generated(config, uri, content=content))
     for folder in FILES:
         for path in sorted((ROOT / folder).glob("*.*")):
             uri = path.relative_to(ROOT).as_posix()
@@ -43,7 +59,7 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Point the links of a page to where their targets are on the site."""
     uri = page.file.src_uri
-    sources = {target: source for source, target in PAGES.items()}
+    sources = {target: source for source, target in {**PAGES, **LESSONS}.items()}
     return resolved(markdown, sources.get(uri, f"docs/{uri}"), uri)
 
 
@@ -68,10 +84,47 @@ def resolved(markdown: str, source: str, uri: str) -> str:
 
 def site_path(path: str) -> str | None:
     """Where a file of the repository is on the site; None if it is not there."""
-    if path in PAGES:
-        return PAGES[path]
+    if path in PAGES or path in LESSONS:
+        return PAGES.get(path) or LESSONS[path]
     if path == "docs":
         return "README.md"
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
     return path if path.startswith(FILES) else None
+
+
+# lessons
+
+
+def lesson_page(notebook: str) -> str:
+    """A notebook as a page: prose, code, and what the code gave."""
+    parts: list[str] = []
+    in_solution = False
+    for cell in json.loads(notebook)["cells"]:
+        text = "".join(cell["source"])
+        solution = "solution" in cell["metadata"].get("tags", [])
+        if solution and text.startswith(SOLUTION):
+            heading, _, text = text.partition("\n")
+            parts.append(f'??? note "{heading.removeprefix(SOLUTION)}"')
+            in_solution = True
+        for block in [text] if cell["cell_type"] == "markdown" else _code(text, cell["outputs"]):
+            parts.append(_indented(block) if solution and in_solution else block)
+    return "\n\n".join(part for part in parts if part.strip()) + "\n"
+
+
+def _code(text: str, outputs: list[Any]) -> Iterator[str]:
+    """A code cell and its results; a table is one on the page too, a figure the file in docs."""
+    yield f"```python\n{text}\n```"
+    for output in outputs:
+        about = output.get("metadata", {}).get("course", {})
+        result = "".join(output.get("text") or output["data"]["text/plain"])
+        if "figure" in about:
+            yield f"![{about['alt']}](../docs/course/{about['figure']}.svg)"
+        elif "table" in about:
+            yield result
+        else:
+            yield f"```text\n{result.rstrip()}\n```"
+
+
+def _indented(block: str) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in block.splitlines())

@@ -261,3 +261,34 @@ def test_the_toml_in_the_pages_is_toml() -> None:
             assert msgspec.toml.decode(block.encode())
             blocks += 1
     assert blocks
+
+
+# words
+
+
+def bold_words(page: str) -> list[str]:
+    """What a page prints in bold, which is where it explains a word."""
+    text = re.sub(r"^```.*?^```", "", (ROOT / "docs" / page).read_text(), flags=re.M | re.S)
+    return [word.lower() for word in re.findall(r"\*\*([^*]+)\*\*", text)]
+
+
+def glossary() -> list[str]:
+    rows = (ROOT / "docs" / "glossary.md").read_text().splitlines()
+    return [row.split("|")[1].strip() for row in rows if row.startswith("| ")][2:]
+
+
+def test_the_glossary_goes_by_the_alphabet() -> None:
+    assert glossary() == sorted(glossary(), key=str.lower)
+
+
+def test_the_glossary_has_the_words_that_concepts_explains() -> None:
+    words = {part.strip() for name in glossary() for part in name.lower().split(",")}
+    explained = [word.removesuffix("s") for word in bold_words("concepts.md")]
+    assert len(explained) > 50
+    assert [word for word in explained if not {word, f"{word}s"} & words] == []
+
+
+def test_concepts_begins_with_leverage() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "concepts.md").read_text(), re.M)
+    assert headings[:2] == ["Leverage", "Equity and requirements"]
+    assert [heading for heading in headings if heading.startswith("Inside")] == headings[-2:]

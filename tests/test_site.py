@@ -25,7 +25,7 @@ def load_hooks() -> ModuleType:
 hooks = load_hooks()
 CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
 ON_SITE = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.*")}
-ON_SITE |= set(hooks.PAGES.values())
+ON_SITE |= {*hooks.PAGES.values(), *hooks.LESSONS.values()}
 ON_SITE |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "examples").glob("*.*")}
 
 
@@ -40,6 +40,48 @@ def listed(menu: Any) -> list[str]:
 def test_the_menu_has_every_page() -> None:
     pages = [page for page in ON_SITE if page.endswith(".md")]
     assert sorted(listed(CONFIG["nav"])) == sorted(pages)
+
+
+def test_the_menu_leads_from_the_first_minute_to_the_interface() -> None:
+    sections = [next(iter(section)) for section in CONFIG["nav"]]
+    assert sections == ["First minute", "Lessons", "How to", "Reference", "API"]
+    lessons = [page for page in listed(CONFIG["nav"]) if page in hooks.LESSONS.values()]
+    assert lessons == list(hooks.LESSONS.values())
+    assert "search" in CONFIG["plugins"]
+
+
+@pytest.mark.parametrize("source", hooks.LESSONS)
+def test_a_lesson_is_a_page_with_its_figures(source: str) -> None:
+    uri = hooks.LESSONS[source]
+    page = hooks.resolved(hooks.lesson_page((ROOT / source).read_text()), source, uri)
+    assert page.startswith("# ")
+    pictures = re.findall(r"^!\[.+\]\((\w+\.svg)\)$", page, re.M)
+    assert pictures
+    for picture in pictures:
+        assert (ROOT / "docs" / "course" / picture).exists()
+    prose = re.sub(r"^ *```.*?^ *```", "", page, flags=re.M | re.S)
+    assert not re.search(r"^### ", prose, re.M)  # solutions are closed
+    assert re.findall(r'^\?\?\? note "Solution: .+"$', prose, re.M)
+    for target in re.findall(r"(?<!!)\[[^\]]*\]\(([^)#]+)", page):
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(uri), target))
+        assert "://" in target or place in ON_SITE, target
+
+
+NOTEBOOK = """{"cells": [
+{"cell_type": "markdown", "metadata": {}, "source": ["# A\\n", "text"]},
+{"cell_type": "code", "metadata": {}, "source": "x = 1\\nx", "outputs": [
+  {"output_type": "execute_result", "metadata": {}, "data": {"text/plain": "1"}},
+  {"output_type": "display_data", "metadata": {"course": {"figure": "f", "alt": "A curve"}},
+   "data": {"text/plain": "<figure f>"}}]},
+{"cell_type": "markdown", "metadata": {"tags": ["solution"]}, "source": "### Solution: why"},
+{"cell_type": "code", "metadata": {"tags": ["solution"]}, "source": "2", "outputs": []}]}"""
+
+
+def test_a_notebook_becomes_a_page() -> None:
+    assert hooks.lesson_page(NOTEBOOK) == (
+        "# A\ntext\n\n```python\nx = 1\nx\n```\n\n```text\n1\n```\n\n![A curve](../docs/course/f.svg)\n\n"
+        '??? note "Solution: why"\n\n    ```python\n    2\n    ```\n'
+    )
 
 
 def test_the_api_reference_names_what_is_there() -> None:
