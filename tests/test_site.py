@@ -79,7 +79,8 @@ NOTEBOOK = """{"cells": [
 
 def test_a_notebook_becomes_a_page() -> None:
     assert hooks.lesson_page(NOTEBOOK) == (
-        "# A\ntext\n\n```python\nx = 1\nx\n```\n\n```text\n1\n```\n\n![A curve](../docs/course/f.svg)\n\n"
+        "# A\ntext\n\n```python\nx = 1\nx\n```\n\n```text\n1\n```\n\n"
+        "![A curve](../docs/course/f.svg)\n\n"
         '??? note "Solution: why"\n\n    ```python\n    2\n    ```\n'
     )
 
