@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -48,7 +49,9 @@ async def run_door(config: ServiceConfig) -> None:
     if door.file.is_new:
         numbers = rebuild(door, door.keyring.accounts())
     await door.start(numbers)
-    runner = web.AppRunner(build_app(door), access_log=None, handle_signals=False)
+    runner = web.AppRunner(
+        build_app(door), access_log=None, handle_signals=False, logger=_silent_logger()
+    )
     await runner.setup()
     try:
         site = web.TCPSite(
@@ -64,6 +67,15 @@ async def run_door(config: ServiceConfig) -> None:
     finally:
         await runner.cleanup()
         await door.close()
+
+
+def _silent_logger() -> logging.Logger:
+    """For what is no HTTP: it is answered, and an attack must not fill the log. What goes wrong in
+    the door itself is printed where it happens."""
+    logger = logging.getLogger("seawall.door")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
 
 
 def _announce(config: ServiceConfig, scheme: str) -> None:

@@ -16,7 +16,13 @@ from doors.usdm.endpoints.batch import as_text, decode_values
 from doors.usdm.errors import VenueError, invalid
 from doors.usdm.parameters import Parameters
 from doors.usdm.route_table import BY_CALL, PUBLIC, Route
-from doors.usdm.streams.socket import MAX_LIFE_S, MAX_MESSAGE_BYTES, PING_S, Sockets
+from doors.usdm.streams.socket import (
+    MAX_LIFE_S,
+    MAX_MESSAGE_BYTES,
+    PING_S,
+    Sockets,
+    bound_send_buffer,
+)
 from gateway.protocol import READ
 
 PATH: Final[str] = "/ws-fapi/v1"
@@ -80,6 +86,7 @@ class ApiSocket:
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Answer requests until either side ends it."""
         self._address = request.remote or ""
+        bound_send_buffer(request)
         await self._socket.prepare(request)
         try:
             async with asyncio.timeout(MAX_LIFE_S):

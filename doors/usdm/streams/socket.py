@@ -6,6 +6,8 @@ nothing is passed over, as at the venue: clients put labels of their own there.
 """
 
 import asyncio
+import struct
+from socket import SO_LINGER, SO_SNDBUF, SOL_SOCKET
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +25,10 @@ PLAIN: Final[str] = "ws"
 WRAPPED: Final[str] = "stream"
 
 MAX_MESSAGE_BYTES: Final[int] = 65_536
+SEND_BUFFER_BYTES: Final[int] = 262_144
+NO_LINGER: Final[bytes] = struct.pack("ii", 1, 0)
+"""The kernel drops what is not sent yet when the connection is closed."""
+
 PING_S: Final[float] = 180.0
 MOST_PER_SECOND: Final[int] = 10
 """Requests a second on one connection; who sends more is cut off."""
@@ -56,6 +62,7 @@ class StreamSocket:
         self._socket = web.WebSocketResponse(
             compress=False, max_msg_size=MAX_MESSAGE_BYTES, heartbeat=PING_S
         )
+        self._transport: asyncio.Transport | None = None
         self._second = 0
         self._in_second = 0
 
@@ -63,9 +70,19 @@ class StreamSocket:
         """Something is queued."""
         self._ready.set()
 
+    def cut_off(self) -> None:
+        """It reads too slowly: a farewell would wait with all the rest, which is thrown away."""
+        if self._transport is not None:
+            line = self._transport.get_extra_info("socket")
+            if line is not None:
+                line.setsockopt(SOL_SOCKET, SO_LINGER, NO_LINGER)
+            self._transport.abort()
+
     async def serve(self, request: web.Request, names: list[str]) -> web.WebSocketResponse:
         """Send what is subscribed to and answer requests, until either side ends it."""
         socket = self._socket
+        self._transport = request.transport
+        bound_send_buffer(request)
         await socket.prepare(request)
         for name in names[:MOST_STREAMS]:
             self._subscribe(name)
@@ -107,10 +124,6 @@ class StreamSocket:
             self._ready.clear()
             while queue:
                 await self._socket.send_frame(queue.popleft(), WSMsgType.TEXT)
-            if self._subscriber.is_too_slow:
-                code, text = WSCloseCode.POLICY_VIOLATION, b"reads too slowly"
-                await self._socket.close(code=code, message=text, drain=False)
-                return
 
     def _subscribe(self, name: str) -> None:
         spec = spec_of(name, self._door.listed)
@@ -148,6 +161,14 @@ class StreamSocket:
         for name in names:
             change(name)
         return {"result": None, "id": number}
+
+
+def bound_send_buffer(request: web.Request) -> None:
+    """The kernel keeps so much for who does not read, and no more."""
+    transport = request.transport
+    line = None if transport is None else transport.get_extra_info("socket")
+    if line is not None:
+        line.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 def _fault(code: int, text: str, number: int | str | None) -> dict[str, Any]:

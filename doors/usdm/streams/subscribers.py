@@ -19,10 +19,13 @@ encode: Final = msgspec.json.Encoder().encode
 
 
 class Outlet(Protocol):
-    """Wakes who sends what is queued."""
+    """Who sends what is queued."""
 
     def wake(self) -> None:
-        """Something is queued, or the subscriber is to be closed."""
+        """Something is queued."""
+
+    def cut_off(self) -> None:
+        """The subscriber reads too slowly."""
 
 
 class Subscriber:
@@ -44,9 +47,10 @@ class Subscriber:
         if len(self.queue) >= self._most:
             self.is_too_slow = True
             self.queue.clear()
+            self._outlet.cut_off()
         elif not self.is_too_slow:
             self.queue.append(text)
-        self._outlet.wake()
+            self._outlet.wake()
 
 
 class Topic:
