@@ -76,7 +76,10 @@ def _page(results: StudyResults) -> str:
     for title, charts in (
         ("Pairs over the same seeds", pairs),
         ("Two keys", heats),
-        ("Size of the fund", fund_charts(fund_curve(results)) if FUND in results.keys else []),
+        (
+            "Size of the fund",
+            fund_charts(fund_curve(results)) if FUND in results.study.vary else [],
+        ),
         ("Sensitivity", bars),
         ("Over time", fan_charts(results)),
     ):

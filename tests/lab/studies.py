@@ -14,6 +14,7 @@ SCENARIO = ROOT / "examples" / "small_crash.toml"
 STUDY = f"""\
 scenario = "{SCENARIO}"
 title = "Two funds"
+series = true
 seeds = {{ first = 1, least = 2, most = 4 }}
 [set]
 "population.retail.accounts" = 20

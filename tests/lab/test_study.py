@@ -1,6 +1,7 @@
 """Studies: what a file may say, the same rows however they are come by, and what is read back."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from seawall.lab.design import cells_of
 from seawall.lab.ensemble import Ensemble
 from seawall.lab.intervals import LabError
 from seawall.lab.run_task import RunAnswer, RunTask
+from seawall.lab.sensitivity import sensitivities
 from seawall.lab.study_directory import StudyDirectory, rows_table
 from seawall.lab.study_file import read_study
 from seawall.lab.study_report import truth, write_study_report
@@ -153,8 +155,12 @@ def test_what_a_study_does_not_have_is_told(done: Path, tmp_path: Path) -> None:
 def test_the_report_says_what_it_knows(done: Path) -> None:
     page = write_study_report(done).read_text()
     assert "8 runs, 4 seeds common to all 2 cells" in page
-    for heading in ("Figures by cell", "Size of the fund", "Runs to look at", "What was not"):
+    for heading in ("Figures by cell", "Pairs over", "Size of the fund", "Over time", "Runs to"):
         assert heading in page
+    drawn = msgspec.json.decode(re.findall(r'id="charts">(.*?)</script>', page, re.DOTALL)[0])
+    (fan,) = [chart for chart in drawn["charts"] if chart["key"] == "fan-basis"]
+    band, middle = fan["figure"]["data"][:2]
+    assert len(band["x"]) == 2 * len(middle["x"]) > 100
     assert "default-src &#x27;none&#x27;" in page or "default-src 'none'" in page
     assert "the study has no targets" in truth(seawall.lab.load(done))
 
@@ -283,3 +289,27 @@ def test_shipped_studies_can_be_run(path: Path, tmp_path: Path) -> None:
         scenario, time=msgspec.structs.replace(scenario.time, duration_ns=SECOND_NS)
     )
     assert study.targets.keys() <= seawall.light_run(small).figures.keys()
+
+
+def test_sensitivities_of_a_study(tmp_path: Path) -> None:
+    """A figure that is three times one key and once another, over their ranges: nine tenths and one
+    tenth of the variance. Rows are written as if they had been run."""
+    head = STUDY[: STUDY.index("[vary]")]
+    ranges = (
+        '"house.fund" = { from = 0, to = 1, step = 0.0001 }\n'
+        '"house.backstop" = { from = 0, to = 1, step = 0.0001 }\n'
+    )
+    study = read_study(written(tmp_path, f"{head}[sample]\npoints = 64\nindices = true\n{ranges}"))
+    directory = StudyDirectory(tmp_path / "out")
+    cells = cells_of(study)
+    directory.open(study, cells)
+    for cell in cells:
+        fund, backstop = map(float, cell.values.values())
+        rows = [{"seed": seed, "state_hash": "", "low": 3 * fund + backstop} for seed in (1, 2, 3)]
+        directory.add_rows(cell.cell, rows)
+    results = seawall.lab.load(tmp_path / "out")
+    found = sensitivities(results, "low", "mean")
+    assert [each.key for each in found] == ["house.fund", "house.backstop"]
+    assert [each.first for each in found] == pytest.approx([0.9, 0.1], abs=0.1)
+    assert [each.total for each in found] == pytest.approx([0.9, 0.1], abs=0.1)
+    assert "What low depends on" in write_study_report(tmp_path / "out").read_text()
