@@ -93,6 +93,12 @@ class OrderMetrics:
         self.closed = Family(
             COUNTER, "seawall_orders_closed_total", "Orders finished, by reason.", ("reason",)
         )
+        self.fired = Family(
+            COUNTER,
+            "seawall_triggers_fired_total",
+            "Trigger orders whose price came.",
+            ("instrument",),
+        )
         self.rejections = Family(
             COUNTER, "seawall_rejections_total", "Commands refused, by reason.", ("reason",)
         )

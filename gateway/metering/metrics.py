@@ -268,6 +268,7 @@ class Metrics:
         contract = _Contract(spec, asset)
         self._contracts[spec.instrument_id] = contract
         self.orders.accepted.start(contract.label)
+        self.orders.fired.start(contract.label)
         self.orders.settlements.start(contract.label)
         self.orders.funding.start(contract.settled)
         self.margin.adl_fills.start(contract.label)
@@ -350,6 +351,7 @@ class Metrics:
             e.OrderAccepted: self._accepted,
             e.OrderFilled: self._filled,
             e.OrderClosed: self._closed,
+            e.TriggerFired: self._fired,
             e.MarkUpdated: self._marked,
             e.FundingSettled: self._funding,
             e.SystemChanged: self._confirmed,
@@ -403,6 +405,11 @@ class Metrics:
 
     def _closed(self, event: e.OrderClosed) -> None:
         self.orders.closed.add(_REASONS.get(event.reason, _OTHER))
+
+    def _fired(self, event: e.TriggerFired) -> None:
+        contract = self._contracts.get(event.instrument_id)
+        if contract is not None:
+            self.orders.fired.add(contract.label)
 
     def _marked(self, event: e.MarkUpdated) -> None:
         self.set_market(

@@ -1,18 +1,22 @@
 """What a market refuses: commands the exchange turns down, and values no command can carry."""
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from engine.commands import MAX_WIRE, Command
 from engine.events import CommandRejected
+from engine.forms import struct_form
 from engine.messages import decode_command, encode
+from engine.native_message import message_of
 from engine.reasons import Reason, in_words
 from engine.units import from_grid
 
 IN_LOTS: Final[tuple[int, ...]] = (Reason.QTY_BELOW_MINIMUM, Reason.QTY_ABOVE_MAXIMUM)
 """Reasons whose figures are sizes; all others give money."""
+
+_Command = TypeVar("_Command", bound=Command)
 
 
 class Rejected(ValueError):
@@ -34,6 +38,19 @@ class Rejected(ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.event, self._unit)
+
+
+def made(kind: type[_Command], *values: Any, **named: Any) -> _Command:
+    """A command of these values, whatever their types are; a compiled one would take True for 1.
+
+    Raises:
+        ValueError: as `check_travels`.
+    """
+    form: Any = struct_form(kind)
+    given = form(*values, **named)
+    check_travels(given)
+    command: _Command = message_of(given)
+    return command
 
 
 def check_travels(command: Command) -> None:

@@ -18,6 +18,7 @@ from engine.commands import (
 from engine.events import Event
 from engine.units import SECOND_NS
 from seawall.market.exact import Amount, on_grid
+from seawall.market.refusals import made
 from seawall.market.venue import Venue
 from seawall.market.views import OrderView
 from seawall.order_flags import LEG, SIDE, STP, TIF, TRIGGER, TRIGGER_BY, read_choice, read_switch
@@ -178,7 +179,8 @@ class Trading(Venue):
     ) -> int:
         spec = self._listed.contract(contract)
         return self._place(
-            SubmitOrder(
+            made(
+                SubmitOrder,
                 self.time_ns,
                 account_id,
                 spec.instrument_id,
@@ -198,7 +200,7 @@ class Trading(Venue):
 
     def cancel(self, account_id: int, order_id: int) -> list[Event]:
         """Cancel an order."""
-        return self.send(CancelOrder(self.time_ns, account_id, order_id))
+        return self.send(made(CancelOrder, self.time_ns, account_id, order_id))
 
     def cancel_all(self, account_id: int, contract: str | None = None) -> list[Event]:
         """Cancel every order of an account, in one contract or in all."""
@@ -210,7 +212,7 @@ class Trading(Venue):
         spec = self._order_contract(account_id, order_id)
         lots = on_grid(qty, spec.lot_size, "qty")
         ticks = on_grid(price, spec.tick_size, "price")
-        return self.send(AmendOrder(self.time_ns, account_id, order_id, ticks, lots))
+        return self.send(made(AmendOrder, self.time_ns, account_id, order_id, ticks, lots))
 
     def orders(self, account_id: int) -> list[OrderView]:
         """The open orders of a trader and those that wait for their price, each oldest first.

@@ -254,7 +254,7 @@ def test_build_makes_the_named_model() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (MarginSpec("span"), "'span' is unknown; allowed are brackets, flat"),
+        (MarginSpec("span"), "'span' is unknown; allowed are brackets, "),
         (MarginSpec("brackets"), "no rows"),
         (MarginSpec("brackets", TIERS, FLAT), "'maintenance_ppb' is unknown; allowed are none"),
         (MarginSpec("flat", TIERS, FLAT), "takes no tiers, 4 given"),

@@ -3,10 +3,23 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.commands import IndexPrice
+from seawall.actions import Action
+from seawall.index_path import IndexTick
 from seawall.simulating.agenda import Agenda
+from seawall.simulating.index_stream import IndexStream, Print
 
 TIMES = st.integers(-3, 3) | st.integers(0, 2**31) | st.integers(0, 2**62)
 ENTRIES = st.lists(st.tuples(TIMES, st.integers(0, 3)), max_size=12)
+
+
+TICK = IndexTick(0, 0, 0, 1)
+
+
+def noting(done: list[int], number: int) -> Action:
+    """An action that notes its number."""
+    stream = IndexStream("index", IndexPrice, iter([TICK]))
+    return Print(stream, TICK, lambda _: done.append(number))
 
 
 @given(ENTRIES, ENTRIES, st.integers(0, 12), TIMES)
@@ -22,7 +35,7 @@ def test_actions_come_by_time_rank_and_number(
         for time_ns, rank in entries:
             number = len(waiting) + len(done)
             waiting.append((time_ns, rank, number))
-            agenda.add(time_ns, rank, lambda number=number: done.append(number))
+            agenda.add(time_ns, rank, noting(done, number))
         waiting.sort()
 
     def take(until_ns: int) -> None:

@@ -9,6 +9,7 @@ import zmq
 
 from engine import commands as c
 from engine.events import AccountReport, CommandRejected, OrderAccepted
+from engine.forms import struct_form
 from engine.reasons import Reason
 from engine.record.service_journal import OUTSIDE
 from engine.record.snapshot import pack, unpack
@@ -111,7 +112,7 @@ def test_a_run_of_the_far_future_is_refused(processes: Processes) -> None:
 def test_one_bad_request_spoils_no_other_of_its_frame(processes: Processes) -> None:
     """Regression: the whole frame was refused, and good orders in it were never answered."""
     with Raw(processes) as raw:
-        bad = c.SubmitOrder(0, 100, 7, 0, c.BUY, 1.5, 9_000)  # type: ignore[arg-type]
+        bad = struct_form(c.SubmitOrder)(0, 100, 7, 0, c.BUY, 1.5, 9_000)
         answer = raw.ask(Submit(RUN, [(1, ORDER), (2, bad), (3, ORDER)]))
         assert isinstance(answer, Delivery)
         [refusal] = answer.replies
@@ -129,7 +130,7 @@ def test_a_wrong_type_raises_in_the_client_and_is_never_sent(processes: Processe
     """Regression: it was a timeout of ten seconds, and kept to be sent again with good orders."""
     with Client(processes.address) as client:
         for lots in (1.5, "5", None, 2**70):
-            wrong = c.SubmitOrder(0, 100, 7, 0, c.BUY, lots, 9_000)  # type: ignore[arg-type]
+            wrong = struct_form(c.SubmitOrder)(0, 100, 7, 0, c.BUY, lots, 9_000)
             with pytest.raises(ValueError, match="SubmitOrder"):
                 client.call_all([ORDER, wrong])
         with pytest.raises(ValueError, match="str"):

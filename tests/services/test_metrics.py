@@ -111,6 +111,14 @@ def test_orders_fills_and_trades_are_counted(market: tuple[Market, Metrics]) -> 
     assert by_label(metrics, "seawall_orders_closed_total") == {"filled": 2}
 
 
+def test_trigger_orders_are_counted_when_their_price_comes(market: tuple[Market, Metrics]) -> None:
+    m, metrics = market
+    m.trigger(ALICE, c.SELL, "1", "99")
+    assert sample(metrics, "seawall_triggers_fired_total", instrument="PERP") == 0
+    m.trade(BOB, CAROL, "1", "98")
+    assert sample(metrics, "seawall_triggers_fired_total", instrument="PERP") == 1
+
+
 def test_what_a_liquidation_sells_is_counted_once(market: tuple[Market, Metrics]) -> None:
     """Carol bids for 10 at 89; at 89 the long of 10 is sold to her."""
     m, metrics = market
@@ -445,7 +453,16 @@ def test_the_backstop_and_the_price_of_collateral_are_shown() -> None:
 
 
 NO_METRIC = {
-    *("OrderAmended", "Trade", "BookLevel", "AccountChanged", "BalanceChanged"),
+    *(
+        "OrderAmended",
+        "TriggerAccepted",
+        "TriggerAmended",
+        "TriggerRefused",
+        "Trade",
+        "BookLevel",
+        "AccountChanged",
+        "BalanceChanged",
+    ),
     *("FundingPaid", "BorrowFeePaid", "MarginRateChanged"),
     *("AccountReport", "OrdersReport", "MarketReport", "RiskReport"),
 }
