@@ -11,10 +11,10 @@ from typing import Any, Final
 from dashboard.board import Board
 from dashboard.losses import Losses
 from engine.commands import BUY, SELL
-from engine.events import AccountReport, PositionReport
+from engine.events import AccountReport, MarginAccountReport, PositionReport
 from engine.units import SECOND_NS
 from matching.market_data import DepthBook
-from risk.accounts import owner_of
+from risk.accounts import owner_of, pot_of
 from seawall.terminal.watch_frame import ACCOUNT_HEADS, View, account_cells
 from seawall.terminal.watch_lines import BAD, GOOD, WARN
 from seawall.terminal.watch_tape import tape_line
@@ -39,7 +39,7 @@ def sections(view: View, account: AccountReport | None) -> Sections:
         "book": _book(view.book, view.instrument_id, units),
         "trades": _trades(view, units),
         "accounts": _accounts(view, units),
-        "account": _account_lines(account, view.instrument_id, units),
+        "account": _account(account, view.instrument_id, units),
         "calls": _calls(board, view.now_ns, units),
         "tape": [
             [[text, style] for text, style in tape_line(entry, units)]
@@ -146,16 +146,48 @@ def _accounts(view: View, units: Units) -> Sections:
     }
 
 
-def _account_lines(report: AccountReport | None, key: int | None, units: Units) -> Sections:
-    """Where the account's positions in this instrument are liquidated, and where bankrupt."""
-    if report is None or key is None:
+def _account(report: AccountReport | None, key: int | None, units: Units) -> Sections:
+    """One account: its pots, its positions, and where those in this instrument are liquidated and
+    where bankrupt."""
+    if report is None:
         return {}
-    lines = []
-    for pot in report.margin_accounts:
-        for position in pot.positions:
-            if position.instrument_id == key:
-                lines += _lines_of(position, key, units)
-    return {"id": report.account_id, "lines": lines}
+    positions = [each for pot in report.margin_accounts for each in pot.positions]
+    lines = [
+        line
+        for each in positions
+        if key is not None and each.instrument_id == key
+        for line in _lines_of(each, key, units)
+    ]
+    return {
+        "id": report.account_id,
+        "lines": lines,
+        "pots": [_pot(each, units) for each in report.margin_accounts],
+        "positions": [_position(each, units) for each in positions],
+        "orders": len(report.open_order_ids),
+    }
+
+
+def _pot(pot: MarginAccountReport, units: Units) -> list[str]:
+    figures = (pot.wallet_q, pot.equity_q, pot.initial_q, pot.maintenance_q, pot.free_q)
+    name = units.money(pot.asset_id, 0).partition(" ")[2]
+    _, instrument_id = pot_of(pot.margin_account_id)
+    if instrument_id >= 0:
+        name = f"{name}, {units.symbol(instrument_id)}"
+    return [name, pot.level_name, *(units.amount(pot.asset_id, amount_q) for amount_q in figures)]
+
+
+def _position(position: PositionReport, units: Units) -> list[str]:
+    key = position.instrument_id
+    asset_id = units.settle_asset(key)
+    return [
+        units.symbol(key),
+        units.quantity(key, position.qty_lots),
+        f"{position.leverage} x",
+        units.money(asset_id, position.unrealised_q, signed=True),
+        units.price(key, position.liquidation_ticks),
+        units.price(key, position.bankruptcy_ticks),
+        str(position.adl_rank or ""),
+    ]
 
 
 def _lines_of(position: PositionReport, key: int, units: Units) -> list[list[Any]]:

@@ -189,7 +189,7 @@ class DashboardConfig(msgspec.Struct):
     (``public`` and ``secret``) and the gateway's public key, in Z85.
     """
 
-    host: Annotated[str, OneOf("127.0.0.1", "localhost", "::1")] = "127.0.0.1"
+    host: Annotated[str, OneOf("127.0.0.1", "localhost")] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65_535)] = 0
     server_public: str = ""
     public: str = ""

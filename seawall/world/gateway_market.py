@@ -8,6 +8,7 @@ from collections import Counter, deque
 from typing import Any, Final
 
 from engine.commands import (
+    MAX_TICKS,
     AdvanceTime,
     AssetPrice,
     Command,
@@ -213,7 +214,7 @@ class GatewayMarket:
         self._factors[instrument_id] = self._factor(instrument_id) * price_ticks / now_ticks
         for key, sent in self._prices.items():
             if isinstance(sent, IndexPrice) and sent.instrument_id == instrument_id:
-                scaled = max(1, round(sent.price_ticks * price_ticks / now_ticks))
+                scaled = min(MAX_TICKS, max(1, round(sent.price_ticks * price_ticks / now_ticks)))
                 self._prices[key] = IndexPrice(0, instrument_id, sent.source_id, scaled)
 
     def index_ticks(self, instrument_id: int) -> int:
@@ -239,7 +240,8 @@ class GatewayMarket:
     def _priced(self, command: IndexPrice | AssetPrice) -> Command:
         if isinstance(command, IndexPrice):
             subject_id = command.instrument_id
-            ticks = max(1, round(command.price_ticks * self._factor(subject_id)))
+            scaled = round(command.price_ticks * self._factor(subject_id))
+            ticks = min(MAX_TICKS, max(1, scaled))
             command = IndexPrice(0, subject_id, command.source_id, ticks)
         else:
             subject_id = command.asset_id

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.commands import Command, Deposit
+from engine.commands import MAX_TICKS, Command, Deposit
 from engine.instruments import InstrumentSpec
 from engine.units import SECOND_NS, from_grid, to_grid
 from gateway.client import Client
@@ -194,8 +194,9 @@ class World:
     def _move(self, request: WorldRequest) -> None:
         spec = self._listed(request.symbol)
         ticks = to_grid(request.price, spec.tick_size, "price")
-        if ticks < 1:
-            raise ValueError(f"price {request.price}: must be positive")
+        if not 1 <= ticks <= MAX_TICKS:
+            highest = from_grid(MAX_TICKS, spec.tick_size)
+            raise ValueError(f"price {request.price}: must be positive, at most {highest}")
         if not self._market.index_ticks(spec.instrument_id):
             raise ValueError(f"{request.symbol}: the index has no price yet")
         self._market.move(spec.instrument_id, ticks)

@@ -54,6 +54,11 @@ def test_the_running_exchange_is_shown_until_it_stops(browser: Browser, tmp_path
         dark = background(browser)
         browser.run("document.querySelector('#accounts tbody tr').click()")
         browser.wait_for("document.getElementById('legend').textContent.startsWith('account ')")
+        browser.run(
+            "const a = document.getElementById('account-id'); a.value = '101';"
+            "a.dispatchEvent(new Event('change'))"
+        )
+        browser.wait_for("document.getElementById('chosen').textContent.includes('Account 101')")
         browser.wait_for("document.querySelectorAll('#tape li').length > 5")
         services = browser.run("document.getElementById('services').textContent")
         assert "all works" in services and "world works" in services

@@ -113,7 +113,8 @@ def test_an_administrator_pauses_moves_and_resumes(
             1,
             "seawall admin world: 'TIDE-PERP' is not listed; allowed: WAVE-PERP\n",
         )
-        assert steer(up, capsys, "index", "WAVE-PERP", "0")[0] == 1
+        for price in ("0", "1e30"):
+            assert steer(up, capsys, "index", "WAVE-PERP", price)[0] == 1
         assert steer(up, capsys, "crash", "--in", "90000")[0] == 1
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from engine.commands import (
     BUY,
+    MAX_TICKS,
     SELL,
     STOP,
     AmendOrder,
@@ -177,6 +178,10 @@ def test_an_index_is_moved_and_its_path_keeps_its_shape() -> None:
     market.pump(0.0)
     assert line.sent[1] == [IndexPrice(0, 0, 1, 9_900)]
     assert market.index_ticks(0) == 9_900
+    market.move(0, MAX_TICKS - 1)
+    market.send(IndexPrice(9, 0, 1, 11_000_000))
+    market.pump(0.0)
+    assert line.sent[2] == [IndexPrice(0, 0, 1, MAX_TICKS)], "no further than a price can be told"
 
 
 def test_time_passes_at_its_pace_and_does_not_run_away() -> None:

@@ -81,6 +81,7 @@ const shows = {
   accounts: (accounts) => tables.showAccounts(accounts, chosen, choose),
   account(account) {
     accountLines = account.lines ?? [];
+    tables.showAccount(account);
     byId("legend").textContent = account.id ? `account ${account.id}` : "";
     drawLines();
   },
@@ -92,6 +93,7 @@ const shows = {
   funds(funds) { byId("funds").textContent = funds.join(", "); },
   run(run) {
     isRun = run !== null;
+    byId("find").hidden = isRun;
     playback.show(run);
   },
   scenario: tables.showScenario,
@@ -136,6 +138,11 @@ function connect() {
 }
 
 byId("instrument").addEventListener("change", (event) => ask({ instrument: Number(event.target.value) }));
+byId("account-id").addEventListener("change", (event) => {
+  const account = Number(event.target.value);
+  event.target.value = "";
+  if (Number.isSafeInteger(account) && account > 0) choose(account);
+});
 startSteering(() => byId("instrument").selectedOptions[0]?.textContent ?? "");
 fill("book");
 connect();

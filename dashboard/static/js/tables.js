@@ -48,7 +48,7 @@ export function showTrades(trades) {
 }
 
 export function showAccounts({ heads: names, rows, all }, chosen, choose) {
-  byId("at-risk").textContent = `${rows.length} of ${all}; choose one for its prices`;
+  byId("at-risk").textContent = `${rows.length} of ${all}`;
   const lines = rows.map(([id, cells]) => {
     const [[name], ...rest] = cells;
     const button = element("button", "", name);
@@ -59,6 +59,23 @@ export function showAccounts({ heads: names, rows, all }, chosen, choose) {
     return line;
   });
   fill("accounts", heads(names), element("tbody", "", ...lines));
+}
+
+const POT_HEADS = ["margin account", "level", "wallet", "equity", "initial", "maintenance", "free"];
+const POSITION_HEADS = ["position", "size", "leverage", "unrealised", "liq. price", "bankruptcy", "ADL rank"];
+
+function listed(names, rows) {
+  const lines = rows.map((cells) => row(...cells.map((text) => cell(text))));
+  return element("table", "names", heads(names), element("tbody", "", ...lines));
+}
+
+export function showAccount({ id, pots, positions, orders }) {
+  byId("chosen").hidden = !id;
+  if (!id) return;
+  const title = element("p", "bold", `Account ${id}, open orders: ${orders}`);
+  const tables = [listed(POT_HEADS, pots)];
+  if (positions.length) tables.push(listed(POSITION_HEADS, positions));
+  fill("chosen", title, ...tables);
 }
 
 export function showTape(tape) {
