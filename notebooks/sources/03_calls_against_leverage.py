@@ -17,7 +17,7 @@ from statistics import NormalDist
 import matplotlib.pyplot as plt
 import polars as pl
 
-from seawall import load_run, load_scenario, run_scenario
+from seawall import charts, load_run, load_scenario, run_scenario
 
 plt.style.use("course.mplstyle")
 SCENARIO = "small_crash"
@@ -38,10 +38,10 @@ def crash(seed, *overrides):
     with tempfile.TemporaryDirectory() as folder:
         run_scenario(scenario, Path(folder) / "run", seed=seed)
         run = load_run(Path(folder) / "run")
-        return run.accounts, run.calls, run.series
+        return run.accounts, run.calls, run.series, charts.calls_by_leverage(run)
 
 
-accounts, calls, series = crash(seed=1)
+accounts, calls, series, chart = crash(seed=1)
 retail = accounts.filter(pl.col("group") == "retail")
 entered = retail.filter(pl.col("fate") != "idle")
 fall = 1 - float(series["index"].min()) / float(series["index"].max())
@@ -52,14 +52,22 @@ entered.select("account", "side", "leverage", "mode", "on_call", "deposit", "res
 # %% [markdown]
 # {entered.height} of {retail.height} retail accounts had a position, {len(calls)} calls went out, and
 # the index fell by {fall:.0%}. `fate` says what became of an account; `on_call` what it does when it
-# is called. One run has too few accounts to count shares by leverage: run it again with other seeds
+# is called.
+#
+# The report of a run has a chart of calls by leverage, and so has a notebook:
+
+# %%
+chart
+
+# %% [markdown]
+# One run has too few accounts to count shares by leverage: run it again with other seeds
 # and pool them.
 
 # %%
 SEEDS = range(1, 9)
 pooled = []
 for seed in SEEDS:
-    accounts, calls, _ = crash(seed)
+    accounts, calls, *_ = crash(seed)
     called = calls["account"].unique().to_list()
     pooled.append(
         accounts.filter(pl.col("group") == "retail", pl.col("fate") != "idle").with_columns(
@@ -174,7 +182,7 @@ compared = 10
 # ### Solution: how calls end
 
 # %% tags=["solution"]
-accounts, calls, _ = crash(seed=1)
+accounts, calls, *_ = crash(seed=1)
 ends = calls.group_by("outcome", "cured_by").len().sort("len", descending=True)
 ends
 

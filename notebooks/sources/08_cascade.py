@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import polars as pl
 from polars import selectors
 
-from seawall import light_run, load_run, load_scenario, run_scenario
+from seawall import charts, light_run, load_run, load_scenario, run_scenario
 
 plt.style.use("course.mplstyle")
 
@@ -28,7 +28,7 @@ plt.style.use("course.mplstyle")
 
 # %%
 def crash(*overrides, seed=1):
-    """A run of the cascade: frames in floats and minutes from the fall on, accounts, summary."""
+    """A run of the cascade: frames in floats and minutes, accounts, summary, charts."""
     with tempfile.TemporaryDirectory() as folder:
         run_scenario(
             load_scenario("cascade.toml", list(overrides)), Path(folder) / "run", seed=seed
@@ -39,14 +39,15 @@ def crash(*overrides, seed=1):
             for name in ("trades", "series", "liquidations", "adl", "calls")
         }
         accounts = run.accounts  # exact, as it is
+        zoom = charts.price(run), charts.cascade(run)
     start_ns = run.summary["scenario"]["start_ns"]
     minute = (pl.col("time").dt.epoch("ns") - start_ns) / 60e9
     for name in ("trades", "series", "liquidations", "adl", "calls"):
         frames[name] = frames[name].with_columns(minute.alias("minute"))
-    return frames, accounts, run.summary
+    return frames, accounts, run.summary, zoom
 
 
-frames, accounts, summary = crash()
+frames, accounts, summary, (price_chart, cascade_chart) = crash()
 trades, series, liquidations = (frames[name] for name in ("trades", "series", "liquidations"))
 forced = trades.filter(pl.col("liquidation"))
 
@@ -103,8 +104,13 @@ below.legend(loc="upper right")
 plt.show()
 
 # %% [markdown]
-# The report of a run (`report.html` in its directory) shows the same and more.
-#
+# The charts of a run's report are functions too. In a running notebook this one can be zoomed into;
+# `cascade_chart` shows the same second by second.
+
+# %%
+price_chart
+
+# %% [markdown]
 # ## Where the positions went
 #
 # What is liquidated goes first to the book. What the book does not take at a price that the account can

@@ -15,7 +15,7 @@ import polars as pl
 from polars import selectors
 
 from engine.events import MarkUpdated
-from seawall import light_run, load_run, load_scenario, run_scenario
+from seawall import charts, light_run, load_run, load_scenario, run_scenario
 
 plt.style.use("course.mplstyle")
 
@@ -28,6 +28,7 @@ with tempfile.TemporaryDirectory() as folder:
     run = load_run(Path(folder) / "run")
     series = run.series.with_columns(selectors.decimal().cast(pl.Float64))
     start_ns = run.summary["scenario"]["start_ns"]
+    chart = charts.open_interest(run)
 series = series.with_columns(
     ((pl.col("time").dt.epoch("ns") - start_ns) / 60e9).alias("minute"),
     (1e4 * ((pl.col("bid") + pl.col("ask")) / 2 / pl.col("index") - 1)).alias("basis"),
@@ -68,6 +69,12 @@ calm_basis = float(calm.filter(pl.col("minute") > -2)["basis"].mean())
 # interest is gone within minutes. A falling open interest in a falling market is the sign of forced
 # closing: those who open shorts would make it grow.
 #
+# In a running notebook, `chart` is the report's chart of open interest, to zoom into.
+
+# %%
+chart
+
+# %% [markdown]
 # The open interest of the *past* is easy to read. Does its level beforehand say anything?
 
 # %% [markdown]

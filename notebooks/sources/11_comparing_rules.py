@@ -8,12 +8,14 @@
 
 # %%
 import random
+import tempfile
+from pathlib import Path
 from statistics import mean, stdev
 
 import matplotlib.pyplot as plt
 import polars as pl
 
-from seawall import light_run, load_scenario
+from seawall import charts, light_run, load_run, load_scenario, run_scenario
 
 plt.style.use("course.mplstyle")
 
@@ -167,6 +169,25 @@ same
 # {"It does." if same else "It does not."} What differs between two rules is what the rules did, and nothing
 # else. That is worth more than an interval: you can ask *which event* was the first to differ.
 #
+# ## Two worlds beside each other
+#
+# Where a difference is large, look at that seed: both marks in one chart.
+
+
+# %%
+def whole_run(rule, seed, folder):
+    """A run with everything it leaves."""
+    run_scenario(SCENARIOS[rule], folder, seed=seed)
+    return load_run(folder)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    here = whole_run("as it is", worst_seed, Path(folder) / "here")
+    there = whole_run("all at once", worst_seed, Path(folder) / "there")
+    beside = charts.marks_beside(here, there)
+beside
+
+# %% [markdown]
 # For more seeds and rules than a notebook has patience for there is the [lab](../docs/lab.md).
 
 # %% [markdown]

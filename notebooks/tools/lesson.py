@@ -19,6 +19,7 @@ import nbformat
 import polars as pl
 from matplotlib import pyplot as plt
 from nbformat import NotebookNode
+from plotly.basedatatypes import BaseFigure
 
 from notebooks.tools.figures import alt_text, digest_of_figure, digest_of_frame, png, svg
 
@@ -136,6 +137,8 @@ def _figure_output(figure: Any) -> NotebookNode:
 def _value_output(value: Any, count: int) -> NotebookNode:
     data = {"text/plain": repr(value)}
     metadata = {}
+    if isinstance(value, BaseFigure):
+        data = {"text/plain": "an interactive chart: run the notebook to see it"}
     if isinstance(value, pl.DataFrame):
         with pl.Config(**_MARKDOWN_TABLE):
             data = {"text/html": value._repr_html_(), "text/plain": str(value)}
