@@ -16,6 +16,7 @@ from plotly import graph_objects as go
 from seawall.report import call_charts, house_charts, liquidation_charts, market_charts
 from seawall.report.beside import mark_charts
 from seawall.report.chart import Chart, Window, layout
+from seawall.report.collateral_chart import collateral_charts
 from seawall.report.contract import ContractData
 from seawall.report.data import ReportData, load_report_data
 from seawall.report.palette import DARK, LIGHT, painted
@@ -50,6 +51,15 @@ def open_interest(run: Run, instrument: str = "", dark: bool = False) -> go.Figu
     """Open contracts, one side."""
     chart = market_charts.open_interest_chart(_contract(run, instrument), _window(run))
     return _figure(chart, dark)
+
+
+def collateral_price(run: Run, asset: str = "", dark: bool = False) -> go.Figure:
+    """The price of a collateral asset, drawn in the asset it is margin for (``asset``)."""
+    charts = collateral_charts(_data(run), _window(run))
+    nothing = "No balance in another asset counts as margin in this run."
+    return _figure(
+        _of_asset(charts or [Chart("collateral", "Collateral", empty=nothing)], asset), dark
+    )
 
 
 def stages(run: Run, dark: bool = False) -> go.Figure:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from html import escape
-from typing import Any
+from typing import Any, Final
 
 from seawall.report.contract import ContractData
 from seawall.report.data import ReportData
@@ -11,6 +11,8 @@ from seawall.report.market_table import market_facts
 from seawall.report.text import plain, rounded
 
 Details = list[tuple[str, str]]
+
+_NOTHING: Final[str] = "none"
 
 
 def cards_html(data: ReportData, contracts: Sequence[ContractData]) -> str:
@@ -88,11 +90,14 @@ def _money(data: ReportData) -> Iterator[tuple[str, str, Details]]:
     yield "Positions closed by ADL", plain(adl.get("fills")), [("worth", worth)]
     socialised = _amounts(_block(data.summary, "socialised"))
     yield "Bad debt", _amounts(_block(data.summary, "bad_debt")), [("socialised", socialised)]
+    exchanged = _amounts(_block(data.summary, "collateral_exchanged"))
+    if exchanged != _NOTHING:
+        yield "Collateral taken for debts", exchanged, []
 
 
 def _amounts(amounts: Mapping[str, Any]) -> str:
     some = {symbol: str(value) for symbol, value in amounts.items() if Decimal(value)}
-    return ", ".join(f"{rounded(value)} {symbol}" for symbol, value in some.items()) or "none"
+    return ", ".join(f"{rounded(value)} {symbol}" for symbol, value in some.items()) or _NOTHING
 
 
 def _block(summary: Mapping[str, Any], key: str) -> dict[str, Any]:

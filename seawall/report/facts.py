@@ -23,6 +23,7 @@ REPORT_EVENTS: Final[tuple[str, ...]] = (
     "TakenOver",
     "Deleveraged",
     "FundChanged",
+    "CollateralPriceChanged",
 )
 """The event types a report reads."""
 

