@@ -78,6 +78,7 @@ COMPILED = [
     "risk/core.py",
     "risk/cover/cover.py",
     "risk/cover/reservations.py",
+    "risk/entry/cancels.py",
     "risk/entry/orders.py",
     "risk/entry/settlement.py",
     "risk/entry/transfers.py",

@@ -23,6 +23,7 @@ from engine.routing.component import Component
 from risk.check.pretrade import Verdict
 from risk.core import RiskCore
 from risk.cover.reservations import Reservations
+from risk.entry.cancels import Cancels
 from risk.entry.orders import Orders
 from risk.entry.settlement import Settlement
 from risk.entry.transfers import Transfers
@@ -65,6 +66,7 @@ class RiskEngine(Component):
         self.rounds = AdlRounds(self.core, self.queues)
         self.orders = Orders(self.core, self.reservations)
         self.triggers = Triggers(self.core, self.orders)
+        self.cancels = Cancels(self.core)
         self.settlement = Settlement(self.core, self.watch, self.reservations)
         deleveraging = Deleveraging(
             self.core, self.reservations, self.settlement, self.watch, self.queues, self.rounds
@@ -87,7 +89,7 @@ class RiskEngine(Component):
         self._unplanned = self._routes_unplanned()
 
     def _routes_planned(self) -> dict[type, Callable[[Any], None]]:
-        orders, transfers, pricing = self.orders, self.transfers, self.pricing
+        transfers, pricing = self.transfers, self.pricing
         return {
             c.AddAsset: self._add_asset,
             c.AddInstrument: self._add_instrument,
@@ -99,7 +101,7 @@ class RiskEngine(Component):
             c.SetMarginMode: transfers.set_margin_mode,
             c.SetPositionMode: transfers.set_position_mode,
             c.AdjustIsolatedMargin: transfers.adjust_isolated,
-            c.CancelAll: orders.cancel_all,
+            c.CancelAll: self.cancels.cancel_all,
             c.AmendOrder: self._amend_order,
             c.SubmitTrigger: self.triggers.submit,
             c.AmendTrigger: self.triggers.amend,
@@ -154,7 +156,7 @@ class RiskEngine(Component):
                 self.orders.submit(message)
             elif isinstance(message, CancelOrder):
                 core.planning = True
-                self.orders.cancel(message)
+                self.cancels.cancel(message)
             elif isinstance(message, BookTop):
                 core.advance(message.time_ns)
                 self.pricing.book_top(message)

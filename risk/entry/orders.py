@@ -1,9 +1,6 @@
-"""Orders on the risk side: the check before the book, cancels and amends."""
-
-from typing import Final
+"""Orders on the risk side: the check before the book, and amendments."""
 
 from engine.commands import (
-    ALL_INSTRUMENTS,
     BUY,
     FOK,
     GTC,
@@ -14,8 +11,6 @@ from engine.commands import (
     MAX_LOTS,
     SELL,
     AmendOrder,
-    CancelAll,
-    CancelOrder,
     SubmitOrder,
 )
 from engine.events import OrderAccepted
@@ -50,14 +45,13 @@ from risk.check.pretrade import (
 from risk.core import RiskCore
 from risk.cover.cover import keep_covered, place_cover
 from risk.cover.reservations import Reservations, drop_if_empty
+from risk.entry.cancels import own_order
 from risk.health import edges_are_passed, open_loss_q, order_loss_q
 from risk.listing import Listing
 
-_CANCELLED_BY_OWNER: Final[int] = Reason.CANCELLED_BY_OWNER.value
-
 
 class Orders:
-    """Order entry, amendment and cancellation."""
+    """Order entry and amendment."""
 
     __slots__ = ("_core", "_reservations")
 
@@ -342,55 +336,7 @@ class Orders:
         order.hold_q = max(0, min(fee_q, means_q - loss_q))
         return PASSED
 
-    # cancel and amend
-
-    def _own_order(self, account_id: int, order_id: int) -> "OpenOrder | Verdict":
-        order = self._core.orders.get(order_id)
-        if order is None:
-            return Verdict(Reason.UNKNOWN_ORDER)
-        if order.position.account.trader.account_id != account_id:
-            return Verdict(Reason.UNKNOWN_ORDER)
-        if order.liquidation:
-            return Verdict(Reason.ACCOUNT_IN_LIQUIDATION)
-        return order
-
-    def cancel(self, command: CancelOrder) -> None:
-        """Ask the book to cancel one order of the account; one that waits for its trigger ends at
-        once."""
-        account_id = command.account_id
-        order_id = command.order_id
-        self._core.advance(command.time_ns)
-        found = self._own_order(account_id, order_id)
-        if isinstance(found, Verdict):
-            trigger = self._core.triggers.get(order_id)
-            if trigger is not None and trigger.trader.account_id == account_id:
-                self._core.apply()
-                self._core.end_trigger(trigger, _CANCELLED_BY_OWNER)
-                return
-            self._core.reject(account_id, order_id, found)
-            return
-        self._core.pull(found, _CANCELLED_BY_OWNER, account_id)
-
-    def cancel_all(self, command: CancelAll) -> None:
-        """Ask the book to cancel the account's orders in one instrument or in all; those that wait
-        for their trigger end at once."""
-        core = self._core
-        trader = core.trader(command.account_id)
-        if trader is None:
-            core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_ACCOUNT))
-            return
-        instrument_id = command.instrument_id
-        if instrument_id != ALL_INSTRUMENTS and instrument_id not in core.listings:
-            core.reject(command.account_id, 0, Verdict(Reason.UNKNOWN_INSTRUMENT))
-            return
-        for order in trader.open_orders():
-            wanted = instrument_id == ALL_INSTRUMENTS or instrument_id == order.instrument_id
-            if wanted and not order.liquidation:
-                core.pull(order, _CANCELLED_BY_OWNER, 0)
-        core.apply()
-        for trigger in list(trader.triggers.values()):
-            if instrument_id in (ALL_INSTRUMENTS, trigger.terms.instrument_id):
-                core.end_trigger(trigger, _CANCELLED_BY_OWNER)
+    # amendment
 
     def amend(self, command: AmendOrder) -> None:
         """Check the order as it would become and ask the book to change it."""
@@ -399,7 +345,7 @@ class Orders:
         order_id = command.order_id
         price_ticks = command.price_ticks
         qty_lots = command.qty_lots
-        found = self._own_order(account_id, order_id)
+        found = own_order(core, account_id, order_id)
         if isinstance(found, Verdict):
             core.reject(account_id, order_id, found)
             return
