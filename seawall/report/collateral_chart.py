@@ -20,7 +20,9 @@ def collateral_charts(data: ReportData, window: Window | None) -> list[Chart]:
     fields = ("time_ns", "asset_id", "margin_asset_id", "price_ppb")
     columns = event_columns(data.events, "CollateralPriceChanged", *fields)
     schema = dict.fromkeys(fields, pl.Int64)
-    prices = pl.DataFrame(columns, schema=schema).with_columns(price=pl.col("price_ppb") / PPB)
+    prices = pl.DataFrame(columns, schema=schema).with_columns(
+        price=(pl.col("price_ppb") / PPB).round(9)
+    )
     return [
         _chart(data, window, frame)
         for _, frame in prices.group_by("asset_id", "margin_asset_id", maintain_order=True)
