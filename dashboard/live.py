@@ -23,8 +23,8 @@ ACCOUNTS: Final[int] = 20
 ACCOUNT_S: Final[float] = 1.0
 """How often the account whose prices are drawn is asked about."""
 
-MAX_ASKED: Final[int] = 20
-"""Accounts that are asked about for all pages together."""
+MAX_ASKED: Final[int] = 32
+"""Accounts that are asked about for all pages together: one for each that may be open."""
 
 
 class Live:
@@ -45,6 +45,7 @@ class Live:
         self._due_s: dict[int, float] = {}
         self._asked: dict[int, int] = {}
         self._reports: dict[int, AccountReport] = {}
+        self._refusals: dict[int, str] = {}
 
     def step(self) -> None:
         """Hear what came, and ask what is due; returns at once."""
@@ -73,6 +74,8 @@ class Live:
             report = self._reports.get(account_id)
         view = self._watcher.view(instrument_id=instrument_id)
         found = sections(view, report)
+        if account_id in self._refusals:
+            found["account"] = {"trouble": f"account {account_id}: {self._refusals[account_id]}"}
         return {**found, "services": self._health(), "scenario": self._scenario, "run": None}
 
     def forget(self, account_id: int | None) -> None:
@@ -80,6 +83,7 @@ class Live:
         if account_id is not None:
             self._due_s.pop(account_id, None)
             self._reports.pop(account_id, None)
+            self._refusals.pop(account_id, None)
 
     def close(self) -> None:
         """Leave."""
@@ -100,6 +104,9 @@ class Live:
             if reply is None:
                 continue
             del self._asked[number]
+            self._refusals.pop(account_id, None)
+            if reply.rejection is not None:
+                self._refusals[account_id] = reply.rejection.words
             for event in reply.events:
                 if isinstance(event, AccountReport) and account_id in self._due_s:
                     self._reports[account_id] = event

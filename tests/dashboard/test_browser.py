@@ -59,6 +59,13 @@ def test_the_running_exchange_is_shown_until_it_stops(browser: Browser, tmp_path
             "a.dispatchEvent(new Event('change'))"
         )
         browser.wait_for("document.getElementById('chosen').textContent.includes('Account 101')")
+        browser.run(
+            "const b = document.getElementById('account-id'); b.value = '999999';"
+            "b.dispatchEvent(new Event('change'))"
+        )
+        browser.wait_for(
+            "document.getElementById('legend').textContent == 'account 999999: 102 unknown account'"
+        )
         browser.wait_for("document.querySelectorAll('#tape li').length > 5")
         services = browser.run("document.getElementById('services').textContent")
         assert "all works" in services and "world works" in services

@@ -82,7 +82,7 @@ const shows = {
   account(account) {
     accountLines = account.lines ?? [];
     tables.showAccount(account);
-    byId("legend").textContent = account.id ? `account ${account.id}` : "";
+    byId("legend").textContent = account.trouble ?? (account.id ? `account ${account.id}` : "");
     drawLines();
   },
   calls: tables.showCalls,
