@@ -11,8 +11,9 @@ import pytest
 from seawall.scenario import load_scenario
 
 ROOT = Path(__file__).parents[1]
-OVER_THE_WIRE = ("zmq_client.py", "zmq_margin_call.py")
-"""Need running services; test_up.py and test_watch.py in tests/services run them."""
+OVER_THE_WIRE = ("ccxt_margin_call.py", "zmq_client.py", "zmq_margin_call.py")
+"""Need running services; test_up.py and test_watch.py in tests/services and test_example.py in
+tests/doors run them."""
 EXAMPLES = sorted(
     path for path in (ROOT / "examples").glob("*.py") if path.name not in OVER_THE_WIRE
 )

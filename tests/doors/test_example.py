@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,21 +17,23 @@ from tests.doors.world import Plain, free_port
 from tests.services.processes import PATIENCE_SECONDS, ROOT
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The example on a free port, as a user starts it; ended as a user ends it."""
-    folder = tmp_path_factory.mktemp("example")
+@contextmanager
+def running(folder: Path, example: str, *arguments: str) -> Iterator[int]:
+    """An example on a free port, as a user starts it; ended as a user ends it."""
     port = free_port()
-    text = (ROOT / "examples" / "doors.toml").read_text()
-    text = text.replace('run_dir = "run"', f'run_dir = "{folder}/run"')
-    text = text.replace("port = 8080", f"port = {port}")
+    text = (ROOT / "examples" / example).read_text()
     doors = f'commands = "ipc://{folder}/c.ipc"\nmarket_data = "ipc://{folder}/d.ipc"'
-    file = folder / "doors.toml"
-    file.write_text(text.replace("[clock]", f"[gateway]\n{doors}\n\n[clock]"))
+    run_dir = f'run_dir = "{folder}/run"\n\n[gateway]\n{doors}\n\n'
+    file = folder / example
+    top, _, rest = text.partition("[door]")
+    top = top.replace('run_dir = "run"\n', "")
+    rest = rest.replace("port = 8080", f"port = {port}")
+    head, _, tables = run_dir.partition("\n")
+    file.write_text(f"{head}\n{top}{tables}[door]{rest}")
     log = folder / "log"
     with log.open("wb") as out:
         up = subprocess.Popen(
-            [sys.executable, "-m", "seawall.cli", "up", "--config", str(file)],
+            [sys.executable, "-m", "seawall.cli", "up", "--config", str(file), *arguments],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=out,
@@ -53,7 +56,13 @@ def _wait_for(log: Path, words: str, up: "subprocess.Popen[bytes]") -> None:
         time.sleep(0.05)
 
 
-def test_there_is_a_market_to_trade_in(port: int) -> None:
+def test_there_is_a_market_to_trade_in(tmp_path: Path) -> None:
+    with running(tmp_path, "doors.toml") as port:
+        look_around(port)
+
+
+def look_around(port: int) -> None:
+    """Books on both sides, money and no position; an order fills."""
     plain = Plain(port, "demo", "demo-secret")
     for symbol in ("BTCUSDT", "ETHUSDT"):
         book = plain.public("/fapi/v1/depth", symbol=symbol, limit=20)
@@ -66,3 +75,24 @@ def test_there_is_a_market_to_trade_in(port: int) -> None:
     [position] = plain.signed("GET", "/fapi/v3/positionRisk")
     assert position["positionAmt"] == "0.010"
     assert plain.order(type="MARKET", side="SELL", reduceOnly="true")["status"] == "NEW"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    os.environ.get("SEAWALL_PROFILE") != "long", reason="half a minute; SEAWALL_PROFILE=long"
+)
+def test_a_ccxt_bot_is_called_answers_and_is_liquidated(tmp_path: Path) -> None:
+    pytest.importorskip("ccxt", reason="ccxt is not installed (extra clients)")
+    market = ("--scenario", str(ROOT / "examples" / "slow_fall.toml"), "--speed", "4")
+    with running(tmp_path, "doors_fall.toml", *market) as port:
+        script = ROOT / "examples" / "ccxt_margin_call.py"
+        done = subprocess.run(
+            [sys.executable, str(script), "--url", f"http://127.0.0.1:{port}"],
+            capture_output=True,
+            text=True,
+            timeout=4 * PATIENCE_SECONDS,
+        )
+    assert done.returncode == 0, done.stderr
+    told = ["bought", "margin call 1: bring", "answered: sold", "margin call 2", "position is gone"]
+    places = [done.stdout.find(words) for words in told]
+    assert -1 not in places and places == sorted(places), done.stdout
