@@ -141,3 +141,13 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 BY_CALL: Final[dict[tuple[str, str], Route]] = {(route.verb, route.path): route for route in ROUTES}
 PATHS: Final[frozenset[str]] = frozenset(route.path for route in ROUTES)
+
+
+def draw() -> str:
+    """The table as Markdown, for `docs/doors.md`."""
+    lines = ["| endpoint | needs | weight | here |", "| --- | --- | ---: | --- |"]
+    for route in ROUTES:
+        needs = route.form if route.form != SIGNED else f"{route.form}, {route.right}"
+        covers = route.covers or "as the venue's"
+        lines.append(f"| `{route.verb} {route.path}` | {needs} | {route.weight} | {covers} |")
+    return "\n".join(lines) + "\n"
