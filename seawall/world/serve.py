@@ -57,8 +57,8 @@ class Opener:
         if was_done:
             if opening.differs:
                 raise ConfigError(
-                    f"{self._config.run_dir}: was opened with another market, seed or speed; give "
-                    "another run_dir"
+                    f"{self._config.run_dir}: was opened with another market, seed or speed; go on "
+                    "with that one, remove the folder, or give another run_dir (--config)"
                 )
         else:
             _say(f"opening {self._scenario.accounts:,} accounts")
