@@ -42,6 +42,7 @@ def made_by_all() -> set[str]:
     return {name for text in texts for name in re.findall(r'num="(\w+)"', text)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", LESSONS, ids=named)
 def test_a_lesson_runs_and_its_notebook_and_figures_are_current(source: Path) -> None:
     figures: dict[str, str] = {}
@@ -53,6 +54,7 @@ def test_a_lesson_runs_and_its_notebook_and_figures_are_current(source: Path) ->
         assert digest_in((FIGURES / f"{name}.svg").read_text()) == digest_in(picture), name
 
 
+@pytest.mark.slow
 def test_a_notebook_runs_in_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     client = pytest.importorskip("nbclient")
     path = notebook_of(ROOT / "notebooks" / f"{IN_A_KERNEL}.py")

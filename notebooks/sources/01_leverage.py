@@ -32,7 +32,8 @@ question = Question(
     rulebook="binance-usdm", symbol="BTCUSDT", side="long", qty="1", entry=str(price), leverage=20
 )
 answer = calculate(question)
-answer
+shown = {key: str(value) for key, value in vars(answer).items() if key != "levels"}
+pl.DataFrame({"figure": list(shown), "value": list(shown.values())})
 
 # %%
 liquidated_at = float(dict(answer.levels)["liquidation"])

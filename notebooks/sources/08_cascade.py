@@ -197,8 +197,8 @@ gain = float(frames["adl"]["gain"].sum())
 # liquidated lost {-liquidated["result"]:,.0f}. The {winners["accounts"]} deleveraged accounts are
 # **winners** who had to stop winning: their shorts were closed while the price was low, at the bankrupt
 # account's price. They have {winners["result"]:,.0f}; measured at the marks of those moments the closing
-# itself {"brought" if gain >= 0 else "cost"} them {abs(gain):,.0f}. What they lost is the rest of the fall,
-# and their hedge. Makers and other agents, who bought from those who had to sell, have
+# itself {"brought" if gain >= 0 else "cost"} them {abs(gain):,.0f}. What they lost is the choice: the rest
+# of the fall, had it gone on, and their hedge. Makers and other agents, who bought from those who had to sell, have
 # {agents["result"]:,.0f}.
 #
 # ## The account of the fund
@@ -245,15 +245,19 @@ pl.DataFrame(
 # %%
 large, none = worlds["ten times"], worlds["no fund"]
 lost_by_fund = large["fund_start"] - large["fund_end"]
-assert large["adl_value"] < none["adl_value"] and lost_by_fund > 0  # what is said below
+made_by_none = none["fund_end"] - none["fund_start"]
+hedgers_gain = large["profit_hedgers"] - none["profit_hedgers"]
+assert large["adl_value"] < none["adl_value"]  # what is said below
 
 # %% [markdown]
 # With a fund ten times as large {large["taken_over"]:,.0f} are taken over instead of
-# {none["taken_over"]:,.0f}, and ADL falls from {none["adl_value"]:,.0f} to {large["adl_value"]:,.0f}. The fund
-# loses {lost_by_fund:,.0f} in doing so. The hedgers, whose shorts ADL closes, end with
-# {large["profit_hedgers"]:,.0f} instead of {none["profit_hedgers"]:,.0f}: hardly a difference, for they were
-# closed near the low and missed the way back too. What the fund buys them is that they decide
-# themselves. One seed shows how it works, not how much; the last lesson is about that.
+# {none["taken_over"]:,.0f}, and ADL falls from {none["adl_value"]:,.0f} to {large["adl_value"]:,.0f}. The
+# result of the fund goes from {made_by_none:+,.0f} to {-lost_by_fund:+,.0f}: more positions bought in a fall, more
+# to sell after it. The hedgers, whose shorts ADL closes, end with {large["profit_hedgers"]:,.0f} instead of
+# {none["profit_hedgers"]:,.0f}, {abs(hedgers_gain):,.0f} {"more" if hedgers_gain > 0 else "less"}. Being
+# deleveraged is not always a loss: the price came back afterwards, and who was closed near the low had
+# taken the profit. What a fund buys the winners is that they decide that themselves. One seed shows how it
+# works, not how much; the last lesson is about that.
 
 # %% [markdown]
 # ## Exercises
@@ -300,7 +304,7 @@ warned.height, both.height
 # ### Solution: larger makers
 
 # %% tags=["solution"]
-double = light_run(load_scenario("cascade.toml", ["agents.makers.size=26000"]), seed=1).figures
+double = light_run(load_scenario("cascade.toml", ["agents.makers.size=44000"]), seed=1).figures
 double["low"], double["adl_value"], double["profit_makers"]
 
 # %% [markdown] tags=["solution"]
