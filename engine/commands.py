@@ -229,7 +229,8 @@ class AmendOrder(_Command, frozen=True, array_like=True, tag=True):
 
 class AmendTrigger(_Command, frozen=True, array_like=True, tag=True):
     """Change a trigger order that waits; each field as in `SubmitTrigger`. Among those of one price
-    it is the last from then on. An active trailing order keeps its best price."""
+    it is the last from then on. An active trailing order keeps its best price, and its
+    ``trigger_ticks`` (or 0)."""
 
     account_id: int
     order_id: int

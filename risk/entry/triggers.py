@@ -163,6 +163,10 @@ class Triggers:
     def _check_amend(self, trigger: Trigger, terms: SubmitTrigger, listing: Listing) -> Verdict:
         if trigger.fired_ticks:
             return Verdict(Reason.UNKNOWN_ORDER, detail="it has fired and is on its way")
+        start_ticks: int = terms.trigger_ticks
+        if trigger.trail is not None and start_ticks not in (0, trigger.terms.trigger_ticks):
+            detail = f"trigger_ticks {start_ticks}; it is active, and begins nowhere anew"
+            return Verdict(Reason.INVALID_FIELD, detail=detail)
         verdict = _check_terms(terms)
         if verdict.reason == OK:
             verdict = _check_size(terms, listing)
@@ -305,6 +309,9 @@ def _check_terms(terms: SubmitTrigger) -> Verdict:
             detail = "close_position needs order_type 1 and qty_lots 0"
             return Verdict(Reason.INVALID_FIELD, detail=detail)
         lots = 1
+    if terms.order_type == MARKET and terms.price_ticks:
+        detail = f"price_ticks {terms.price_ticks}; 0 where order_type is 1"
+        return Verdict(Reason.INVALID_FIELD, detail=detail)
     verdict = check_fields(_order_of(terms, 0, lots))
     if verdict.reason != OK:
         return verdict

@@ -461,7 +461,7 @@ def test_they_are_amended_like_orders_and_go_last_then() -> None:
     row = state_of(m, first)
     assert (row.qty_lots, row.trigger_ticks) == (size("2"), px("94"))
     m.send(c.AmendTrigger(0, ALICE, first, size("2"), px("95")))
-    m.amend(ALICE, first, "3", "90")
+    m.send(c.AmendOrder(0, ALICE, first, 0, size("3")))
     assert state_of(m, first).qty_lots == size("3")
     trade_at(m, "95")
     assert [event.order_id for event in m.all(TriggerFired)] == [second, first]
@@ -477,6 +477,10 @@ def test_an_amended_trail_keeps_its_best_price() -> None:
     m.send(c.AmendTrigger(0, ALICE, order, size("1"), 0, trail_ticks=px("8")))
     row = state_of(m, order)
     assert (row.best_ticks, row.fires_ticks) == (px("110"), px("102"))
+    m.send(c.AmendTrigger(0, ALICE, order, size("1"), px("120"), trail_ticks=px("8")))
+    assert m.refusal().detail == "trigger_ticks 12000; it is active, and begins nowhere anew"
+    m.amend(ALICE, order, "1", "90")
+    assert m.refusal().detail == "price_ticks 9000; 0 where order_type is 1"
 
 
 def test_a_trail_without_a_start_any_more_begins_at_once() -> None:
