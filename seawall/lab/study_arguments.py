@@ -155,7 +155,7 @@ def _again(args: argparse.Namespace) -> int:
 
 
 def _fund(args: argparse.Namespace) -> int:
-    from seawall.lab.fund_size import curve_in_words, fund_curve, newsvendor_size
+    from seawall.lab.fund_size import FUND, curve_in_words, fund_curve, newsvendor_size
     from seawall.lab.precision import values_of
     from seawall.lab.study_results import load
 
@@ -163,14 +163,19 @@ def _fund(args: argparse.Namespace) -> int:
     curve = fund_curve(results)
     size = None
     if args.cost_ratio is not None:
-        size = newsvendor_size(values_of(results.rows, "bad_debt"), args.cost_ratio)
+        # What there is to cover: the deficits with the least fund that was tried.
+        least = results.chosen({FUND: curve[0].fund})
+        size = newsvendor_size(values_of(least, "bad_debt"), args.cost_ratio)
     if args.json:
         answer = {"curve": curve, "newsvendor": size}
         print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
         return 0
     print(*curve_in_words(curve), sep="\n")
     if size is not None:
-        print(f"fund of least expected cost at a cost ratio of {args.cost_ratio:g}: {size}")
+        print(
+            f"fund of least expected cost at a cost ratio of {args.cost_ratio:g}, by the deficits "
+            f"with a fund of {curve[0].fund}: {size}"
+        )
     return 0
 
 
