@@ -78,7 +78,7 @@ chart
 # The open interest of the *past* is easy to read. Does its level beforehand say anything?
 
 # %% [markdown]
-# ## A dozen days
+# ## Several days
 #
 # The same fall of the index hits markets that differ in three things: how many people there are, how
 # high their leverage is, and how many of them are long. From outside one sees none of these, only open
@@ -179,7 +179,7 @@ hidden = days.filter(pl.col("premium").abs() < funding_rule).height
 # - **Neither** says *when*. All these markets looked like this for minutes and would have gone on
 #   looking like it without the fall of the index. A signal of danger is not a signal of the moment.
 #
-# That is one simulated world with a dozen days; real open interest also contains hedges that never burn.
+# That is one simulated world with {days.height} days; real open interest also contains hedges that never burn.
 
 # %% [markdown]
 # ## A rule, and its false alarms

@@ -7,6 +7,7 @@ import re
 from typing import Any, Final
 
 import polars as pl
+from matplotlib.patches import Rectangle
 from PIL import Image
 from polars import selectors
 
@@ -55,10 +56,17 @@ def digest_of_figure(figure: Any) -> str:
     for axis in figure.axes:
         shown.append([axis.get_title(loc="left"), axis.get_xlabel(), axis.get_ylabel()])
         shown += [_rounded(line.get_xydata().ravel()) for line in axis.lines]
-        shown += [_rounded(patch.get_window_extent().bounds) for patch in axis.patches]
+        shown += [_rounded(_outline(patch)) for patch in axis.patches]
         shown += [_rounded(each.get_offsets().ravel()) for each in axis.collections]
         shown += [text.get_text() for text in axis.texts]
     return _digest(shown)
+
+
+def _outline(patch: Any) -> list[float]:
+    """A bar or another area in the units of its data, wherever it is drawn."""
+    if isinstance(patch, Rectangle):
+        return [*patch.get_xy(), patch.get_width(), patch.get_height()]
+    return list(patch.get_path().vertices.ravel())
 
 
 def digest_of_frame(frame: pl.DataFrame) -> str:
