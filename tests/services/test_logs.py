@@ -35,7 +35,7 @@ def logfmt_lines(text: str) -> list[dict[str, str]]:
 def test_a_restarted_service_and_liquidations_are_logged_once(tmp_path: Path) -> None:
     with Running(tmp_path, tables='[log]\nformat = "json"\n') as running:
         with Client(running.address) as client:
-            commands = Stream(1).take(600)
+            commands = Stream(6).take(600)
             for place in range(0, len(commands), 20):
                 client.call_all(commands[place : place + 20])
             events = client.poll(0.5)
