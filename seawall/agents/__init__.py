@@ -10,17 +10,21 @@ from engine.settings import choice
 from seawall.agents.arbitrageur import Arbitrageur
 from seawall.agents.base import Agent
 from seawall.agents.market_maker import MarketMaker
+from seawall.agents.outside import OutsideAgent
 from seawall.agents.plans import (
     ArbitrageurPlan,
     DipBuyerPlan,
     MarketMakerPlan,
     MomentumPlan,
     NoisePlan,
+    OutsidePlan,
 )
 from seawall.agents.takers import DipBuyer, MomentumTrader, NoiseTrader
 from seawall.agents.view import MarketView
 
-AgentSettings = MarketMakerPlan | ArbitrageurPlan | MomentumPlan | NoisePlan | DipBuyerPlan
+AgentSettings = (
+    MarketMakerPlan | ArbitrageurPlan | MomentumPlan | NoisePlan | DipBuyerPlan | OutsidePlan
+)
 
 AGENT_KINDS: tuple[str, ...] = tuple(
     str(kind.__struct_config__.tag) for kind in get_args(AgentSettings)
@@ -79,3 +83,5 @@ def _build(
             return NoiseTrader(settings, name, account_id, view, rng)
         case DipBuyerPlan() as settings:
             return DipBuyer(settings, name, account_id, view, rng)
+        case OutsidePlan() as settings:
+            return OutsideAgent(settings, name, account_id, view, rng)

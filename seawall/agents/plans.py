@@ -103,3 +103,10 @@ class DipBuyerPlan(AgentTable, frozen=True, kw_only=True, tag="dip_buyer"):
     anchor_half_life_ns: Annotated[int, A_MILLISECOND] = 30 * MINUTE_NS
     target: Annotated[tuple[float, float], Span(low=0.001, high=10.0)] = (0.05, 0.3)
     refresh_ns: Annotated[int, A_MILLISECOND] = 30 * SECOND_NS
+
+
+class OutsidePlan(AgentTable, frozen=True, kw_only=True, tag="outside"):
+    """An account with money and leverage, for whoever drives it from outside."""
+
+    capital: Annotated[float, Number()]
+    leverage: Annotated[int, Count(low=1, high=1000)] = 1
