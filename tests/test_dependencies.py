@@ -17,7 +17,7 @@ class Refuse:
 sys.meta_path.insert(0, Refuse())
 for package in ("engine", "matching", "risk", "gateway", "seawall"):
     for module in pkgutil.walk_packages([package], package + "."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and module.name != "seawall.environments":
             importlib.import_module(module.name)
             print(module.name)
 """
@@ -47,3 +47,13 @@ def test_no_module_needs_a_package_that_only_developers_have() -> None:
     )
     assert run.returncode == 0, run.stderr
     assert "seawall.cli" in run.stdout
+
+
+def test_a_room_of_an_extra_says_which_one_it_needs() -> None:
+    lines = IMPORT_EVERYTHING.partition("for package in")[0] + "import seawall.environments"
+    run = subprocess.run(
+        [sys.executable, "-c", lines, "gymnasium", "pettingzoo"], capture_output=True, text=True
+    )
+    assert run.returncode != 0
+    last = run.stderr.strip().splitlines()[-1]
+    assert last.endswith("environments need gymnasium: pip install 'seawall[gym]'")
