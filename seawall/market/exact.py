@@ -28,8 +28,10 @@ def exact_rules(rules: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Rules whose decimals are text: an exact decimal is written out.
 
     Raises:
-        ValueError: one is a float.
+        ValueError: one is a float, or they are no table.
     """
+    if not isinstance(rules, Mapping):
+        raise ValueError(f"{place}: {rules!r} must be a table of the rulebook's keys")
     return {key: _exact(value, f"{place}.{key}") for key, value in rules.items()}
 
 

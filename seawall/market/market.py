@@ -73,10 +73,11 @@ class Market(Trading):
         settled_in = AssetSpec(0, asset, decimals)
         spec = self._contract_spec(symbol, settled_in, tick, lot, inverse, multiplier, band)
         on_grid(price, spec.tick_size, "price")
+        seeds_q = self._seeds_q(settled_in, fund, backstop)
         self._list_asset(settled_in)
         self.send(SetRulebook(self.time_ns, loaded.rulebook.to_json()))
         self._list_contract(spec)
-        self._seed(settled_in, fund, backstop)
+        self._seed(settled_in, seeds_q)
         self.set_index(price)
 
     # accounts

@@ -6,6 +6,8 @@ from typing import Any, Final, Self
 
 from engine.commands import (
     ALL_INSTRUMENTS,
+    MAX_TICKS,
+    MAX_WIRE,
     AddAsset,
     AddInstrument,
     AdvanceTime,
@@ -18,13 +20,13 @@ from engine.commands import (
 )
 from engine.events import CommandRejected, Event, TriggerRefused
 from engine.instruments import INVERSE, LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
-from engine.units import SECOND_NS, to_ppb
+from engine.units import SECOND_NS, from_grid, to_ppb
 from risk.accounts import BACKSTOP, FIRST_TRADER, FUND
 from risk.rulebook_file import RulebookFile
 from seawall.exchange import Exchange
 from seawall.market.exact import Amount, on_grid
 from seawall.market.listed import Listed
-from seawall.market.refusals import IN_LOTS, Rejected, check_travels
+from seawall.market.refusals import IN_LOTS, Rejected, check_travels, made
 from seawall.market.window import Window
 from seawall.records.event_table import EventTable
 from seawall.scenario_fields import MAX_TIME_NS
@@ -176,8 +178,9 @@ class Venue:
             symbol, self._listed.asset(asset), tick, lot, inverse, multiplier, band
         )
         ticks = on_grid(price, spec.tick_size, "price")
-        if ticks <= 0:
-            raise ValueError(f"price: {price} must be above 0")
+        if not 0 < ticks <= MAX_TICKS:
+            most = from_grid(MAX_TICKS, spec.tick_size)
+            raise ValueError(f"price: {price} must be above 0 and at most {most}")
         self._list_contract(spec)
         self.set_prices({symbol: price})
         return symbol
@@ -195,17 +198,38 @@ class Venue:
         ``price``, in the asset it counts in; a contract can settle in it.
 
         Raises:
-            ValueError: the symbol is taken, or a figure is no exact decimal.
+            ValueError: the symbol is taken, a figure is no exact decimal or negative, or the
+                rulebook takes no collateral of that name; nothing was added.
+            Rejected: the exchange refused the asset.
         """
         self._check_name(symbol)
+        if not isinstance(decimals, int) or isinstance(decimals, bool):
+            raise ValueError(f"decimals {decimals!r}: must be a whole number")
         spec = AssetSpec(len(self._listed.assets), symbol, decimals)
+        seeds_q = self._seeds_q(spec, fund, backstop)
+        if price is not None:
+            self._check_collateral(symbol, price)
         self._list_asset(spec)
-        self._seed(spec, fund, backstop)
+        self._seed(spec, seeds_q)
         if price is not None:
             self.set_prices({symbol: price})
         return symbol
 
-    def _check_name(self, symbol: str) -> None:
+    def _check_collateral(self, symbol: str, price: Amount) -> None:
+        if not 0 < on_grid(price, _PPB, f"price of {symbol}") <= MAX_WIRE:
+            raise ValueError(f"price of {symbol}: {price} must be above 0 and fit 63 bits")
+        tables = self._rules.rulebook.collateral
+        counted = [each.asset for table in tables for each in table.assets]
+        if symbol not in counted:
+            there = ", ".join(counted) or "none"
+            raise ValueError(
+                f"price of {symbol}: the rulebook takes no collateral of that name (it takes: "
+                f"{there}); an asset that contracts only settle in has no price"
+            )
+
+    def _check_name(self, symbol: object) -> None:
+        if not isinstance(symbol, str):
+            raise ValueError(f"symbol {symbol!r}: must be a string")
         if not symbol or symbol in self._listed.contracts or symbol in self._listed.assets:
             raise ValueError(f"symbol {symbol!r}: must be a name that nothing else here has")
 
@@ -233,13 +257,18 @@ class Venue:
         )
 
     def _list_asset(self, spec: AssetSpec) -> None:
+        self.send(made(AddAsset, self.time_ns, spec))
         self._listed.assets[spec.symbol] = spec
-        self.send(AddAsset(self.time_ns, spec))
 
-    def _seed(self, spec: AssetSpec, fund: Amount, backstop: Amount) -> None:
-        """What the house starts with in an asset."""
-        seeds = {FUND: fund, BACKSTOP: backstop}
-        seeds_q = {who: on_grid(amount, spec.quantum, "seed") for who, amount in seeds.items()}
+    def _seeds_q(self, spec: AssetSpec, fund: Amount, backstop: Amount) -> dict[int, int]:
+        """What the house starts with in an asset, by house account."""
+        seeds = {FUND: ("fund", fund), BACKSTOP: ("backstop", backstop)}
+        for name, amount in seeds.values():
+            if on_grid(amount, spec.quantum, name) < 0:
+                raise ValueError(f"{name} {amount} is negative; it must be 0 or more")
+        return {who: on_grid(amount, spec.quantum, name) for who, (name, amount) in seeds.items()}
+
+    def _seed(self, spec: AssetSpec, seeds_q: dict[int, int]) -> None:
         for account_id, amount_q in seeds_q.items():
             if amount_q > 0:
                 self.send(Deposit(self.time_ns, account_id, spec.asset_id, amount_q))

@@ -132,14 +132,44 @@ def test_an_order_is_amended_on_the_grid_of_its_contract() -> None:
         ("", "100", "symbol '': must be"),
         ("FOAM", "0", "price: 0 must be above 0"),
         ("FOAM", "1.001", "price: 1.001 is not a multiple of 0.01"),
+        ("FOAM", "1e30", "price: 1e30 must be above 0 and at most"),
+        (5, "1", "symbol 5: must be a string"),
     ],
 )
-def test_a_contract_that_cannot_be_is_not_listed(symbol: str, price: str, problem: str) -> None:
+def test_a_contract_that_cannot_be_is_not_listed(symbol: object, price: str, problem: str) -> None:
     market = Market()
     said = len(market.events)
     with pytest.raises(ValueError, match=problem):
-        market.add_contract(symbol, price)
+        market.add_contract(symbol, price)  # type: ignore[arg-type]
     assert len(market.events) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"decimals": 30}, "112 invalid field .decimals 30: allowed are 0 to 12"),
+        ({"decimals": "8"}, "decimals '8': must be a whole number"),
+        ({"price": "0"}, "price of X: 0 must be above 0"),
+        ({"price": 0.5}, "price of X: 0.5 is a float"),
+        ({"price": "5"}, r"price of X: the rulebook takes no collateral .*it takes: none"),
+        ({"fund": "-1"}, "fund -1 is negative"),
+        ({"backstop": 0.5}, "backstop: 0.5 is a float"),
+    ],
+)
+def test_an_asset_that_cannot_be_is_not_added(given: dict[str, object], problem: str) -> None:
+    market = Market()
+    state = market.exchange.state_hash()
+    with pytest.raises(ValueError, match=problem):
+        market.add_asset("X", **given)  # type: ignore[arg-type]
+    assert market.exchange.state_hash() == state
+    assert market.add_asset("X", fund="3") == "X"
+    assert market.fund("X").wallet == "3"
+
+
+def test_a_house_with_less_than_nothing_is_refused() -> None:
+    for given in ({"fund": "-5"}, {"backstop": "-5"}):
+        with pytest.raises(ValueError, match=r"-5 is negative; it must be 0 or more"):
+            Market(**given)
 
 
 def test_a_name_that_is_unknown_says_which_are_there() -> None:
@@ -305,6 +335,7 @@ def test_rules_are_laid_over_the_rulebook() -> None:
         ({"fees": {"taker": 0.001}}, r"rules.fees.taker: 0.001 is a float, .* write '0.001'"),
         ({"call": {"grase_s": 1}}, r"call\.grase_s .*is unknown; did you mean 'grace_s'"),
         ({"margin": {"tiers": [{"maintenance": 0.5}]}}, r"tiers\[1\].maintenance: 0.5 is a float"),
+        ("strict", "rules: 'strict' must be a table of the rulebook's keys"),
     ],
 )
 def test_rules_that_are_none_are_refused(rules: dict[str, object], problem: str) -> None:
