@@ -33,9 +33,11 @@ _COLUMNS: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 class FundSize(msgspec.Struct, frozen=True):
-    """A size of the fund, all other keys taken together, with the interval of each column."""
+    """A cell of a study that varies the fund, with the interval of each column. ``others`` are the
+    values of its other keys in words."""
 
     fund: str
+    others: str
     runs: int
     columns: dict[str, Interval]
 
@@ -54,30 +56,31 @@ def newsvendor_size(deficits: Sequence[float], cost_ratio: float) -> Interval:
 
 
 def fund_curve(results: StudyResults) -> list[FundSize]:
-    """A row for each size, smallest first.
+    """A row for each cell, those that are alike but for the fund together, smallest fund first.
 
     Raises:
         LabError: the study does not vary the fund, or has no runs.
     """
     key = results.key(FUND)
-    sizes = sorted(set(results.rows[key].to_list()), key=float)
-    if not sizes:
+    if not results.rows.height:
         raise LabError(f"{results.path}: has no runs yet")
     curve = []
-    for size in sizes:
-        rows = results.chosen({key: size})
+    for (cell,), rows in results.rows.group_by("cell", maintain_order=True):
         columns = {
             name: interval_of(values_of(rows, figure), statistic)
             for name, figure, statistic in _COLUMNS
         }
-        curve.append(FundSize(size, rows.height, columns))
+        others = results.label(int(str(cell)), without=key)
+        curve.append(FundSize(str(rows[key][0]), others, rows.height, columns))
+    curve.sort(key=lambda each: (each.others, float(each.fund)))
     return curve
 
 
 def curve_in_words(curve: Sequence[FundSize]) -> list[str]:
-    """The curve as blocks of text: a line per size and column, with its interval."""
+    """The curve as blocks of text: a line per column of a cell, with its interval."""
     lines = []
     for each in curve:
-        lines.append(f"fund {float(each.fund):,.6g} ({each.runs:,} runs)")
+        others = f", {each.others}" if each.others else ""
+        lines.append(f"fund {float(each.fund):,.6g}{others} ({each.runs:,} runs)")
         lines += [f"  {name:<22} {interval}" for name, interval in each.columns.items()]
     return lines

@@ -164,7 +164,9 @@ def _fund(args: argparse.Namespace) -> int:
     size = None
     if args.cost_ratio is not None:
         # What there is to cover: the deficits with the least fund that was tried.
-        least = results.chosen({FUND: curve[0].fund})
+        least = results.chosen({FUND: min((each.fund for each in curve), key=float)})
+        if least["cell"].n_unique() > 1:
+            raise ValueError("--cost-ratio: only of a study that varies nothing but the fund")
         size = newsvendor_size(values_of(least, "bad_debt"), args.cost_ratio)
     if args.json:
         answer = {"curve": curve, "newsvendor": size}

@@ -197,10 +197,10 @@ def _fan(results: StudyResults, tables: dict[int, pl.DataFrame], column: str, ti
 
 
 def heat_chart(results: StudyResults, figure: str, target: Target) -> Chart | None:
-    """A statistic over the values of two keys, all other keys taken together."""
-    if results.study.sample is not None or len(results.keys) < 2:
+    """A statistic over the values of two keys, of a study that varies just these."""
+    if results.study.sample is not None or len(results.keys) != 2:
         return None
-    first, second = results.keys[:2]
+    first, second = results.keys
     xs = results.cells[first].unique(maintain_order=True).to_list()
     ys = results.cells[second].unique(maintain_order=True).to_list()
     if len(xs) < 2 or len(ys) < 2:
@@ -263,7 +263,9 @@ def sensitivity_chart(results: StudyResults, figure: str) -> Chart | None:
 def fund_charts(curve: Sequence[FundSize]) -> list[Chart]:
     """Chance of deleveraging, bad debt and liquidated volume by the size of the fund, and all
     columns as a table."""
-    rows = [[each.fund, *map(str, each.columns.values())] for each in curve]
+    rows = [
+        [f"{each.fund} {each.others}".strip(), *map(str, each.columns.values())] for each in curve
+    ]
     charts = [
         _fund(curve, key, column, title)
         for key, column, title in (
@@ -278,8 +280,7 @@ def fund_charts(curve: Sequence[FundSize]) -> list[Chart]:
             heading="All figures by the size of the fund",
             table=html_table(["fund", *curve[0].columns], rows),
             captions=[
-                "Estimate [interval of 95 %]; a dash where there are too few runs to bound it. "
-                "Other keys are taken together."
+                "Estimate [interval of 95 %]; a dash where there are too few runs to bound it."
             ],
         )
     )
@@ -287,32 +288,39 @@ def fund_charts(curve: Sequence[FundSize]) -> list[Chart]:
 
 
 def _fund(curve: Sequence[FundSize], key: str, column: str, title: str) -> Chart:
-    intervals = [each.columns[column] for each in curve]
-    trace: Figure = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [float(each.fund) for each in curve],
-        "y": [each.estimate for each in intervals],
-        "line": {"color": HOUSE, "width": 1.6},
-        "marker": {"color": HOUSE, "size": 8},
-        "error_y": {
-            "type": "data",
-            "array": [(each.high or each.estimate) - each.estimate for each in intervals],
-            "arrayminus": [
-                each.estimate - (each.estimate if each.low is None else each.low)
-                for each in intervals
-            ],
-            "color": HOUSE,
-        },
-        "hovertemplate": "fund %{x:,}: %{y:,.6g}<extra></extra>",
-    }
+    traces: list[Figure] = []
+    groups = dict.fromkeys(each.others for each in curve)
+    for others, colour in zip(groups, _COLOURS, strict=False):
+        cells = [each for each in curve if each.others == others]
+        intervals = [each.columns[column] for each in cells]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": escape(others),
+                "x": [float(each.fund) for each in cells],
+                "y": [each.estimate for each in intervals],
+                "line": {"color": colour, "width": 1.6},
+                "marker": {"color": colour, "size": 8},
+                "error_y": {
+                    "type": "data",
+                    "array": [(each.high or each.estimate) - each.estimate for each in intervals],
+                    "arrayminus": [
+                        each.estimate - (each.estimate if each.low is None else each.low)
+                        for each in intervals
+                    ],
+                    "color": colour,
+                },
+                "hovertemplate": "fund %{x:,}: %{y:,.6g}<extra></extra>",
+            }
+        )
     look = layout("", 300)
     look["xaxis"] = axis("Size of the fund")
     return Chart(
         key=f"fund-{key}",
         heading=title,
         sentences=["Bars are intervals of 95 %."],
-        figure={"data": [trace], "layout": look},
+        figure={"data": traces, "layout": look},
         time_axis=False,
     )
 

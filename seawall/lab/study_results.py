@@ -6,18 +6,20 @@ from typing import Final
 
 import msgspec
 import polars as pl
+from polars import selectors as cs
 
 from engine.settings import unknown
 from seawall.lab.intervals import Interval, LabError, mean_interval
 from seawall.lab.precision import interval_of, values_of
 from seawall.lab.study_directory import STUDY, StudyDirectory, StudyState
-from seawall.lab.study_file import Study, read_study
+from seawall.lab.study_file import MEAN, Study, read_study
 
 _NUMBER: Final[tuple[str, ...]] = ("cell", "matrix", "row")
 
 
 class Pairing:
-    """Runs of the same seed, and of cells that are alike but for one key."""
+    """Runs of the same seed, and of cells that are alike but for one key: one pair per seed. Where
+    other keys vary too, a seed's runs are averaged first: they are no independent ones."""
 
     def __init__(self, rows: pl.DataFrame, key: str, one: str, other: str) -> None:
         self.key = key
@@ -131,12 +133,25 @@ class StudyResults:
     def interval(
         self, figure: str, statistic: str = "mean", above: float = 0.0, **values: object
     ) -> Interval:
-        """A figure's statistic over the runs of the cells with these values.
+        """A figure's statistic over the runs of the cell with these values; a mean may be one over
+        several cells, of which each seed's runs are averaged first.
 
         Raises:
-            LabError: there is no such figure, statistic, key or value, or no run has it.
+            LabError: there is no such figure, statistic, key or value, no run has it, or it is no
+                mean and there are several cells: runs of one seed are not independent.
         """
-        return interval_of(values_of(self.chosen(values), figure), statistic, above)
+        rows = self.chosen(values)
+        if rows["cell"].n_unique() > 1:
+            if statistic != MEAN:
+                given = [self.key(name) for name in values]
+                left = ", ".join(key for key in self.keys if key not in given)
+                raise LabError(
+                    f"{statistic} of several cells: their runs share seeds and are not "
+                    f"independent; say which {left}"
+                )
+            values_of(rows, figure)
+            rows = rows.group_by("seed").agg(pl.col(figure).mean()).sort("seed")
+        return interval_of(values_of(rows, figure), statistic, above)
 
     def paired(self, key: str, one: object, other: object) -> Pairing:
         """Pairs of runs that differ in this key alone, ``one`` and ``other`` its values.
@@ -150,13 +165,15 @@ class StudyResults:
         first = self.chosen({whole: one}).select(*others, *figures)
         second = self.chosen({whole: other}).select(*others, *figures)
         pairs = first.join(second, on=[*others, "seed"], how="inner", suffix="_other")
-        return Pairing(pairs, whole, str(one), str(other))
+        by_seed = pairs.group_by("seed").agg(cs.numeric().exclude("seed").mean()).sort("seed")
+        return Pairing(by_seed, whole, str(one), str(other))
 
-    def label(self, cell: int) -> str:
-        """A cell in words, by the last parts of its keys."""
+    def label(self, cell: int, without: str = "") -> str:
+        """A cell in words, by the last parts of its keys, without one of them."""
         row = self.cells.row(by_predicate=pl.col("cell") == cell, named=True)
-        words = [f"{key.rsplit('.', 1)[-1]} {row[key]}" for key in self.keys]
-        return ", ".join(words) or "the scenario"
+        keys = [key for key in self.keys if key != without]
+        words = [f"{key.rsplit('.', 1)[-1]} {row[key]}" for key in keys]
+        return ", ".join(words) or ("" if without else "the scenario")
 
 
 class CellFigures(msgspec.Struct, frozen=True):

@@ -137,7 +137,10 @@ def test_pairs_share_their_seeds_and_all_other_keys(done: Path) -> None:
     assert pairing.agreement("fund_start") == 1
     assert pairing.agreement("accounts") == 0.5
     assert results.interval("fund_start", fund=2000).estimate == 2000
-    assert results.interval("fund_start", "share", above=1).estimate == 0.5
+    assert results.interval("fund_start", "share", above=1, fund=2000).estimate == 1
+    assert results.interval("fund_start").n == 4  # one mean per seed, of both cells
+    with pytest.raises(LabError, match=r"runs share seeds .* say which house.fund"):
+        results.interval("fund_start", "p95")
 
 
 def test_what_a_study_does_not_have_is_told(done: Path, tmp_path: Path) -> None:
@@ -313,3 +316,23 @@ def test_sensitivities_of_a_study(tmp_path: Path) -> None:
     assert [each.first for each in found] == pytest.approx([0.9, 0.1], abs=0.1)
     assert [each.total for each in found] == pytest.approx([0.9, 0.1], abs=0.1)
     assert "What low depends on" in write_study_report(tmp_path / "out").read_text()
+
+
+def test_a_seed_that_is_in_several_cells_is_one_pair(tmp_path: Path) -> None:
+    """Two keys vary: for each value of the other there is a difference, of one seed one mean."""
+    head = STUDY[: STUDY.index("[vary]")]
+    text = f'{head}[vary]\n"house.fund" = [0, 1]\n"house.backstop" = [0, 1]\n'
+    study = read_study(written(tmp_path, text))
+    directory = StudyDirectory(tmp_path / "out")
+    cells = cells_of(study)
+    directory.open(study, cells)
+    for cell in cells:
+        fund, backstop = map(float, cell.values.values())
+        rows = [
+            {"seed": seed, "state_hash": "", "low": seed + 2 * fund + fund * backstop * seed}
+            for seed in (1, 2, 3, 4)
+        ]
+        directory.add_rows(cell.cell, rows)
+    results = seawall.lab.load(tmp_path / "out")
+    assert results.paired("fund", 0, 1).differences("low") == [2.5, 3, 3.5, 4]
+    assert results.interval("low", fund=0).n == 4
