@@ -2,34 +2,27 @@
 
 from collections.abc import Iterator
 
-from engine.events import (
-    Event,
-    LiquidationEnded,
-    MarginCallEnded,
-    MarginCallIssued,
-    MarginLevelChanged,
-    Trade,
-)
 from seawall import Market
 
+TOLD = ("MarginLevelChanged", "MarginCallIssued", "MarginCallEnded", "Trade", "LiquidationEnded")
 
-def tell(market: Market, events: list[Event]) -> Iterator[str]:
-    """What the events say in plain words; amounts leave the engine in quanta, sizes in lots."""
-    money, lot = market.asset.quantum, market.instrument.lot_size
-    for event in events:
-        match event:
-            case MarginLevelChanged(level_name=name):
-                yield f"margin level: {name}"
-            case MarginCallIssued(amount_q=amount_q):
-                yield f"margin call: bring {amount_q * money:f} within a minute"
-            case MarginCallEnded(outcome=outcome):
-                yield f"the call ends: {outcome}"
-            case Trade(liquidation=True, qty_lots=lots, price_ticks=ticks):
-                yield f"forced sale: {lots * lot:f} at {ticks * market.instrument.tick_size:f}"
-            case LiquidationEnded(outcome=outcome, fee_q=fee_q, slippage_q=slip_q):
+
+def tell(market: Market, after: int) -> Iterator[str]:
+    """What happened, in plain words; the first ``after`` events were told before."""
+    for row in market.history(*TOLD).slice(after).iter_rows(named=True):
+        match row["type"]:
+            case "MarginLevelChanged":
+                yield f"margin level: {row['level_name']}"
+            case "MarginCallIssued":
+                yield f"margin call: bring {row['amount']} until second {row['deadline_s']}"
+            case "MarginCallEnded":
+                yield f"the call ends: {row['outcome']}"
+            case "Trade" if row["liquidation"]:
+                yield f"forced sale: {row['qty']} at {row['price']}"
+            case "LiquidationEnded":
                 yield (
-                    f"liquidation over, account {outcome}: "
-                    f"fees {fee_q * money:f}, slippage {slip_q * money:f}"
+                    f"liquidation over, account {row['outcome']}: "
+                    f"fees {row['fee']}, slippage {row['slippage']}"
                 )
 
 
@@ -45,12 +38,12 @@ def main() -> None:
     print(f"long 10 at 100, liquidated at {position.liquidation_price}")
     for index, bid in (("97", "96.9"), ("93", "92.9"), ("92.2", "92.1"), ("91", "90.9")):
         order = market.buy(maker, qty="20", price=bid)  # what is sold needs a buyer
-        told = len(market.events)
+        told = market.history(*TOLD).height
         market.set_index(index)
         market.tick(seconds=1)
         account = market.account(trader)
         print(f"index {index}: equity {account.equity}, maintenance {account.maintenance_margin}")
-        for line in tell(market, market.events[told:]):
+        for line in tell(market, told):
             print(f"  {line}")
         market.cancel(maker, order)
 
