@@ -7,13 +7,14 @@ OUT ?= out/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test clients test-compiled coverage mutants course site lint bench bench-long bench-peers bench-scenarios bench-services bench-instructions bench-check clean
+.PHONY: help demo test clients clients-long test-compiled coverage mutants course site lint bench bench-long bench-peers bench-scenarios bench-services bench-instructions bench-check clean
 
 # The compiled engine lives apart from the sources, so that an edited source is never shadowed.
 COMPILED := build/compiled
 PACKAGES := dashboard doors engine gateway matching risk seawall
 SOURCES := $(wildcard $(PACKAGES:%=%/*.py) $(PACKAGES:%=%/*/*.py) $(PACKAGES:%=%/*/*/*.py) $(PACKAGES:%=%/*/*.toml))
 TREE := build/tree
+APART := python-binance binance-futures-connector nautilus_trader freqtrade
 ROUNDS ?= 5
 BENCH := $(BIN)/python -m bench.run --build $(COMPILED) --rounds $(ROUNDS)
 CURVE := PYTHONPATH=$(COMPILED):. $(BIN)/python -P -m bench.curve --picture docs/tick_cost.svg
@@ -29,6 +30,14 @@ test: $(VENV)/.installed-dev ## Run all tests
 	$(BIN)/python -m pytest
 
 clients: $(VENV)/.installed-clients ## Install the trading libraries that tests drive against the door
+
+# Each in an environment of its own: two of them are called binance, and the others bring much.
+clients-long: $(VENV)/.installed-dev ## Install the clients that do not go together, each apart
+	for name in $(APART); do \
+	    $(PYTHON) -m venv build/clients/$$name && \
+	    build/clients/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$name || \
+	    { echo "$$name is not to be had here; its tests skip"; rm -rf build/clients/$$name; }; \
+	done
 
 # A copy of everything with the compiled modules beside their sources, so that tests and the
 # programs they start find nothing else.

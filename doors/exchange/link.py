@@ -7,7 +7,7 @@ answer already knows the fills that came with it.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import zmq
@@ -22,6 +22,14 @@ from matching.market_data import DepthBook
 BEAT_S: Final[float] = 0.05
 ANSWER_S: Final[float] = 10.0
 CONNECT_S: Final[float] = 10.0
+
+
+Noted = Callable[[int], None]
+"""Told the number of a request before it leaves."""
+
+
+def _nobody(_: int) -> None:
+    """Nobody wants to know."""
 
 
 class Listener(Protocol):
@@ -59,7 +67,8 @@ class Link:
         self._sockets = Sockets(self._context, address)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._welcome: asyncio.Event = asyncio.Event()
-        self._flushing = False
+        self._asked: list[tuple[Command, Noted, asyncio.Future[Reply]]] = []
+        self._turning = False
         self._beating: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -96,16 +105,21 @@ class Link:
         """The depth of a followed instrument; None before it came."""
         return self.connection.depth.get(instrument_id)
 
-    def ask(self, command: Command) -> "tuple[int, asyncio.Future[Reply]]":
-        """Put a command in line; it leaves with all others of this turn of the loop. Returns its
-        number and what will have the answer."""
-        [number] = self.connection.request([command])
+    def ask(self, command: Command, noted: Noted = _nobody) -> "asyncio.Future[Reply]":
+        """Send a command: the first of a turn of the loop at once, the others of the turn together
+        at its end. ``noted`` is told its number first. Returns what will have the answer."""
         future: asyncio.Future[Reply] = self._loop.create_future()
-        self._waiting[number] = future
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-        return number, future
+        self._asked.append((command, noted, future))
+        if not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._end_turn)
+            self._flush()
+        return future
+
+    def _end_turn(self) -> None:
+        self._turning = False
+        if self._asked:
+            self._flush()
 
     async def call(self, command: Command, timeout_s: float = ANSWER_S) -> Reply:
         """Send a command and wait for its answer.
@@ -113,8 +127,7 @@ class Link:
         Raises:
             NoAnswer: it did not come in time.
         """
-        _, future = self.ask(command)
-        return await self.wait(future, timeout_s)
+        return await self.wait(self.ask(command), timeout_s)
 
     async def wait(self, future: "asyncio.Future[Reply]", timeout_s: float = ANSWER_S) -> Reply:
         """The answer to what was asked.
@@ -123,7 +136,8 @@ class Link:
             NoAnswer: it did not come in time; the request may still be carried out.
         """
         try:
-            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await future
         except TimeoutError:
             raise NoAnswer(f"no answer within {timeout_s} s") from None
 
@@ -137,7 +151,8 @@ class Link:
         self._context.destroy(linger=0)
 
     def _flush(self) -> None:
-        self._flushing = False
+        if self._asked:
+            self._number()
         self._listener.sending()
         frames = self.connection.outgoing(time.monotonic_ns())
         for place, frame in enumerate(frames):
@@ -148,6 +163,20 @@ class Link:
                 break
         # A send may have taken the edge that the descriptor would have told of.
         self._read()
+
+    def _number(self) -> None:
+        """Give what is in line its request numbers."""
+        asked, self._asked = self._asked, []
+        try:
+            numbers = self.connection.request([command for command, _, _ in asked])
+        except ValueError as error:
+            # One has a field that no frame can carry: a defect, told to all who asked now.
+            for _, _, future in asked:
+                future.set_exception(error)
+            return
+        for number, (_, noted, future) in zip(numbers, asked, strict=True):
+            self._waiting[number] = future
+            noted(number)
 
     def _read(self) -> None:
         heard = False

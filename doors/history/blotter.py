@@ -156,7 +156,11 @@ class Blotter:
     def expect(self, request_id: int, account_id: int, submission: Submission) -> None:
         """A request with an order is about to be sent."""
         self._expected[request_id] = (account_id, submission)
-        self._by_client.setdefault((account_id, submission.client_id), _ON_ITS_WAY)
+        self.claim(account_id, submission.client_id)
+
+    def claim(self, account_id: int, client_id: str) -> None:
+        """A name is taken by an order that is about to be asked for."""
+        self._by_client.setdefault((account_id, client_id), _ON_ITS_WAY)
 
     def answered(self, request_id: int, reply: Reply) -> None:
         """A request was answered; what is in the answer happened. The name of an order that was

@@ -21,7 +21,6 @@ from doors.history.records import (
     Income,
     Order,
     PublicTrade,
-    Submission,
 )
 
 Row = Order | Algo | Fill | Income | PublicTrade | FundingRate | Amendment
@@ -55,8 +54,6 @@ _OTHERS: Final[tuple[str, ...]] = (
     " high INTEGER, low INTEGER, close INTEGER, lots INTEGER, value INTEGER, trades INTEGER,"
     " taker_lots INTEGER, taker_value INTEGER, PRIMARY KEY (series, instrument_id, minute))"
     " WITHOUT ROWID",
-    "CREATE TABLE submissions (run INTEGER, request_id INTEGER, body BLOB,"
-    " PRIMARY KEY (run, request_id)) WITHOUT ROWID",
     "CREATE TABLE positions (account_id INTEGER, instrument_id INTEGER, leg INTEGER,"
     " lots INTEGER, PRIMARY KEY (account_id, instrument_id, leg)) WITHOUT ROWID",
     "CREATE TABLE numbers (account_id INTEGER PRIMARY KEY, last INTEGER)",
@@ -150,12 +147,6 @@ class HistoryFile:
         for row in numbers:
             self.put("numbers", row)
 
-    def keep_submissions(self, run: int, rows: Iterable[tuple[int, Submission]]) -> None:
-        """Note at once what is about to be asked for: after a crash it says whose an order is."""
-        for request_id, submission in rows:
-            self.put("submissions", (run, request_id, msgspec.msgpack.encode(submission)))
-        self.flush()
-
     @property
     def is_full(self) -> bool:
         """Whether so much waits that it should be written now."""
@@ -216,13 +207,6 @@ class HistoryFile:
     def numbers(self) -> dict[int, int]:
         """The last event of each account that is in the file."""
         return dict(self.rows("SELECT account_id, last FROM numbers"))
-
-    def submission(self, run: int, request_id: int) -> Submission | None:
-        """What was noted of a request."""
-        found = self.rows(
-            "SELECT body FROM submissions WHERE run = ? AND request_id = ?", (run, request_id)
-        )
-        return msgspec.msgpack.decode(found[0][0], type=Submission) if found else None
 
 
 _TRUTHS: Final[dict[Any, frozenset[str]]] = {

@@ -20,6 +20,7 @@ from doors.history.candles import INDEX, MARK, Candles
 from doors.history.earnings import Terms
 from doors.history.file import HistoryFile
 from doors.history.records import AlgoChange, Change, FundingRate, PublicTrade, Submission
+from doors.history.submission_log import SubmissionLog
 from doors.history.tape import Tape
 from doors.keys.keyring import Keyring
 from doors.usdm.countdowns import Countdowns
@@ -59,6 +60,9 @@ from risk.rulebook_file import load_rulebook
 
 HISTORY: Final[str] = "door.sqlite"
 """The history file in the run directory."""
+
+SUBMISSIONS: Final[str] = "door.submissions"
+"""How clients put their orders, beside it."""
 
 KEEP_S: Final[float] = 0.1
 LOOK_S: Final[float] = 1.0
@@ -111,6 +115,7 @@ class Door:
         self.limits: Final = Limits(config.door, clock)
         self.listed: Final = Listed(self._rulebook)
         self.file: Final = HistoryFile(Path(config.run_dir) / HISTORY)
+        self.submissions: Final = SubmissionLog(Path(config.run_dir) / SUBMISSIONS)
         self.blotter: Final = Blotter(self.file, self._terms)
         self.candles: Final = Candles(self.file)
         self.tapes: Final[dict[int, Tape]] = {}
@@ -160,6 +165,7 @@ class Door:
         await self.link.close()
         self._keep_now()
         self.file.close()
+        self.submissions.close()
 
     async def _catch_up(self) -> None:
         """Wait until the events that were missed came, and say whose the orders among them are."""
@@ -193,7 +199,7 @@ class Door:
         ]
         for one in named:
             if one.order_id in self.blotter.unattributed:
-                submission = self.file.submission(one.run, one.request_id)
+                submission = self.submissions.known.get((one.run, one.request_id))
                 if submission is not None:
                     self.blotter.attribute(one.order_id, submission)
 
@@ -275,7 +281,7 @@ class Door:
         """Orders are about to leave: note how clients put them."""
         if self._unsaved:
             unsaved, self._unsaved = self._unsaved, []
-            self.file.keep_submissions(self.link.run, unsaved)
+            self.submissions.add(self.link.run, unsaved)
 
     # what is asked of the exchange
 
@@ -296,11 +302,14 @@ class Door:
         Raises:
             VenueError: it was refused, or the exchange does not answer.
         """
-        number, future = self.link.ask(command)
-        self.blotter.expect(number, command.account_id, submission)
-        self._unsaved.append((number, submission))
+
+        def note(number: int) -> None:
+            self.blotter.expect(number, command.account_id, submission)
+            self._unsaved.append((number, submission))
+
+        self.blotter.claim(command.account_id, submission.client_id)
         try:
-            reply = await self.link.wait(future)
+            reply = await self.link.wait(self.link.ask(command, note))
         except NoAnswer:
             raise unavailable() from None
         if reply.rejection is not None:

@@ -6,12 +6,13 @@ for is passed over, as at the venue.
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from doors.exchange.contracts import Contract, OffGrid
 from doors.usdm.errors import TOO_PRECISE, VenueError, illegal, invalid, missing
 
 MOST_PARAMETERS: Final[int] = 100
+MALFORMED: Final[tuple[int, str]] = (-1101, "Too many or malformed parameters sent.")
 MAX_WHOLE: Final[int] = 2**63 - 1
 
 
@@ -32,17 +33,15 @@ class Parameters:
         for form in forms:
             if not form:
                 continue
+            pairs = form.split(b"&")
+            if len(pairs) > MOST_PARAMETERS:
+                raise VenueError(*MALFORMED)
             try:
-                text = form.decode("ascii")
-                pairs = parse_qsl(
-                    text,
-                    keep_blank_values=True,
-                    errors="strict",
-                    max_num_fields=MOST_PARAMETERS,
-                )
-            except (UnicodeDecodeError, ValueError):
-                raise VenueError(-1101, "Too many or malformed parameters sent.") from None
-            values.update(pairs)
+                for pair in pairs:
+                    name, _, value = pair.partition(b"=")
+                    values[_decoded(name)] = _decoded(value)
+            except UnicodeDecodeError:
+                raise VenueError(*MALFORMED) from None
         return cls(values)
 
     def has(self, name: str) -> bool:
@@ -153,6 +152,17 @@ class Parameters:
         except ValueError:
             raise illegal(name) from None
         return _within_wire(amount_q, name)
+
+
+def _decoded(part: bytes) -> str:
+    """A name or value of a form as text.
+
+    Raises:
+        UnicodeDecodeError: it is none.
+    """
+    if b"%" in part or b"+" in part:
+        return unquote_to_bytes(part.replace(b"+", b" ")).decode()
+    return part.decode("ascii")
 
 
 def _within_wire(number: int, name: str) -> int:

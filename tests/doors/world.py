@@ -127,7 +127,7 @@ class DoorWorld(Processes):
         self.start_all()
         steps = OpeningMarket(self.config.market(), str(self.file)).steps()
         Opening(steps, self.file.parent, str(self.file)).carry_out(self.address, [])
-        self.maker = Client(self.address)
+        self.maker = Client(self.address, accounts=[])
         self.maker.connect()
         self.quote(1, 600_000)
         self.quote(2, 300_000)
