@@ -472,9 +472,9 @@ class CollateralPriceChanged(_Event, frozen=True, array_like=True, tag=True):
 
 
 class CollateralExchanged(_Event, frozen=True, array_like=True, tag=True):
-    """The house took collateral and paid a debt in the margin asset with it.
+    """The house, or a winner, took collateral and paid a debt in the margin asset with it.
 
-    ``value_q`` is what it paid, ``haircut_q`` what the collateral was worth more at its price.
+    ``value_q`` is what ``taker_account_id`` paid, ``haircut_q`` what the collateral was worth more at its price.
     ``cause`` is ``debt limit`` or ``liquidation``.
     """
 

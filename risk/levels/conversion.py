@@ -1,8 +1,8 @@
-"""Collateral exchanged for a debt: at the value it counted with, to the house.
+"""Collateral exchanged for a debt: at the value it counted with, to the house or to winners.
 
-The house pays the margin asset, as far as it has any, and takes the collateral at index price less
-haircut. So the account's equity stays what it was, and the haircut is what the house gets for
-bearing the price of what it took until that is sold.
+The payer gives the margin asset, as far as it has any, and takes the collateral at index price less
+haircut. So the account's equity stays what it was, and the haircut is what the payer gets for
+bearing the price of what it took.
 """
 
 from engine.events import CollateralExchanged
@@ -33,37 +33,39 @@ def exchange_for_debt(
         debt_q = min(-account.wallet_q, payer.wallet_q)
         if debt_q <= 0:
             return
-        if holding.source.wallet_q > 0 and holding.asset.price_ppb:
-            amount_q = min(holding.source.wallet_q, holding.asset.amount_for_q(debt_q))
-            if holding.asset.value_q(amount_q) > payer.wallet_q:
-                amount_q -= 1
-            _exchange(core, holding, amount_q, cause, taker_account_id)
+        exchange(core, holding, debt_q, payer, cause)
 
 
-def _exchange(
-    core: RiskCore, holding: Holding, amount_q: int, cause: str, taker_account_id: int
+def exchange(
+    core: RiskCore, holding: Holding, value_q: int, payer: MarginAccount, cause: str
 ) -> None:
-    account, source, asset = holding.account, holding.source, holding.asset
-    value_q = asset.value_q(amount_q)
-    if not value_q:
+    """Let a payer pay ``value_q`` (no more than it has) of a debt, and take the collateral that
+    counts for so much, as far as there is any."""
+    source, asset = holding.source, holding.asset
+    if source.wallet_q <= 0 or not asset.price_ppb:
         return
-    payer = core.ledger.house(taker_account_id, asset.margin_asset_id)
-    taker = core.ledger.house(taker_account_id, asset.asset_id)
-    core.ledger.transfer(payer, account, value_q)
+    amount_q = min(source.wallet_q, asset.amount_for_q(value_q))
+    if asset.value_q(amount_q) > payer.wallet_q:
+        amount_q -= 1
+    paid_q = asset.value_q(amount_q)
+    if not paid_q:
+        return
+    taker = core.ledger.cross(payer.trader, asset.asset_id)
+    core.ledger.transfer(payer, holding.account, paid_q)
     core.ledger.transfer(source, taker, amount_q)
-    core.fund_moved(payer, -value_q, "collateral")
+    core.fund_moved(payer, -paid_q, "collateral")
     core.fund_moved(taker, amount_q, "collateral")
     core.emit(
         CollateralExchanged(
             core.now_ns,
-            account.margin_account_id,
+            holding.account.margin_account_id,
             asset.asset_id,
             amount_q,
             asset.margin_asset_id,
-            value_q,
-            asset.full_value_q(amount_q) - value_q,
+            paid_q,
+            asset.full_value_q(amount_q) - paid_q,
             asset.price_ppb,
-            taker_account_id,
+            payer.trader.account_id,
             cause,
         )
     )

@@ -370,7 +370,7 @@ class CloseOut:
         flat = not any(position.qty_lots for position in account.positions)
         if flat and account.holdings:
             sync_record(account)
-            exchange_for_debt(self._core, account, "liquidation")
+            self._settle_debt(account)
             account.liquidation.surrender_q += changed_equity_q(account)
         self._watch.end_liquidation(account, message.outcome)
         if account.isolated and flat and account.wallet_q > 0:
@@ -378,3 +378,11 @@ class CloseOut:
             move_collateral(self._core.ledger, account, cross, account.wallet_q, by_owner=False)
             self._watch.refresh(cross, widen=True)
         self._watch.refresh(account, widen=True)
+
+    def _settle_debt(self, account: MarginAccount) -> None:
+        """Exchange a closed account's collateral for its debt: with the house as far as that has
+        money, and with winners where the owner has nothing left that would bear its fall."""
+        exchange_for_debt(self._core, account, "liquidation")
+        evaluate(account)
+        if account.equity_q <= 0:
+            self._socialisation.exchange(account)

@@ -5,12 +5,18 @@ gained at the marks, in whatever contract, and what it realised by trades and fu
 and the preceding window of the rulebook, losses taken off. No winner bears more than that, nor more
 than it has; free equity is asked first, so no account is liquidated for a deficit while others
 could pay.
+
+A debt that then stands on collateral in other assets, with nothing of its owner's beside it, would
+be a free option: the owner gains by a rise of the collateral, others bear its fall. So where the
+house has no money for it, the same winners pay that debt and take the collateral for what it
+counts.
 """
 
-from engine.events import LossSocialised
-from risk.accounts import BAD_DEBT, MarginAccount, Trader
+from engine.events import BalanceChanged, LossSocialised
+from risk.accounts import BAD_DEBT, Holding, MarginAccount, Trader
 from risk.core import RiskCore
 from risk.health import evaluate, initial_requirement_q, unrealised_q
+from risk.levels.conversion import exchange
 from risk.levels.watch import MarginWatch
 from risk.liquidation.adl import split_pro_rata
 
@@ -27,6 +33,11 @@ class _Winner:
             if account.asset_id == asset_id and account.liquidation is None:
                 evaluate(account)
                 self.pots.append(account)
+
+    def cash_q(self) -> int:
+        """What its cross pot has in the asset itself, but no more than it won."""
+        cash_q = [min(pot.wallet_q, pot.equity_q) for pot in self.pots if not pot.isolated]
+        return max(0, min(self.gain_q, *cash_q)) if cash_q else 0
 
     def can_pay_q(self, only_free: bool) -> int:
         """As much as it has, but no more than it won."""
@@ -66,6 +77,44 @@ class Socialisation:
         if left_q:
             debt = self._core.ledger.house(BAD_DEBT, account.asset_id)
             self._core.ledger.transfer(debt, account, left_q)
+
+    def exchange(self, account: MarginAccount) -> None:
+        """Have winners pay the debt that stands on collateral in other assets, in proportion to
+        their cash, and take that collateral for what it counts."""
+        for holding in account.holdings:
+            worth_q = min(-account.wallet_q, holding.value_q())
+            if worth_q <= 0:
+                continue
+            winners = self._winners(account.asset_id)
+            cash_q = [winner.cash_q() for winner in winners]
+            for winner, share_q in zip(winners, split_pro_rata(worth_q, cash_q), strict=True):
+                if share_q:
+                    self._give(holding, share_q, winner)
+
+    def _give(self, holding: Holding, value_q: int, winner: _Winner) -> None:
+        core = self._core
+        (pot,) = (each for each in winner.pots if not each.isolated)
+        coins = core.ledger.cross(pot.trader, holding.asset.asset_id)
+        had_q, had_coins_q = pot.wallet_q, coins.wallet_q
+        exchange(core, holding, value_q, pot, "liquidation")
+        self._tell(pot, pot.wallet_q - had_q)
+        self._tell(coins, coins.wallet_q - had_coins_q)
+        evaluate(pot)
+        self._watch.refresh(pot, widen=True)
+
+    def _tell(self, account: MarginAccount, amount_q: int) -> None:
+        core = self._core
+        if amount_q:
+            core.emit(
+                BalanceChanged(
+                    core.now_ns,
+                    account.margin_account_id,
+                    account.asset_id,
+                    amount_q,
+                    account.wallet_q,
+                    "collateral",
+                )
+            )
 
     def _winners(self, asset_id: int) -> list[_Winner]:
         """All traders who gained, in the order of their ids."""

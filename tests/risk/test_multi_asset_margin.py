@@ -9,6 +9,7 @@ import pytest
 from engine import commands as c
 from engine.events import (
     BadDebtBooked,
+    BalanceChanged,
     CollateralExchanged,
     CollateralPriceChanged,
     FundChanged,
@@ -506,12 +507,12 @@ def test_the_fund_does_not_lend_dollars_it_has_not_got() -> None:
 
 
 def test_the_winner_is_deleveraged_before_the_coins_pay() -> None:
-    """No fund: Bob closes at 86.5 = (18,000 - 700) / 200; nobody has dollars for the coins yet."""
+    """No fund: Bob closes at 86.5 = (18,000 - 700) / 200, and is paid in the coins."""
     m = long_200(multi(liquidation=liquidation(["cancel", "adl", "socialise"])))
     m.index("90")
     m.asset_price("30000")
-    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (-usd("2700"), btc("0.1"))
-    assert m.wallet(BOB) == usd("102700")
+    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (0, 0)
+    assert (m.wallet(BOB), m.wallet(BOB, "BTC")) == (usd("100000"), btc("0.1"))
     assert fund_of(m) == (0, 0, 0)
     ended = m.only(LiquidationEnded)
     assert (ended.outcome, ended.adl_q) == ("deleveraged", -usd("700"))
@@ -519,7 +520,7 @@ def test_the_winner_is_deleveraged_before_the_coins_pay() -> None:
 
 def test_socialised_is_only_what_coins_and_fund_did_not_cover() -> None:
     """Mark 90, coins at 20,000: of the deficit of 200 the fund pays the 50 it has, Bob 150.
-    The coins stand for the 1,800 they count for."""
+    He pays the 1,800 that the coins count for, and has them."""
     m = long_200(multi(liquidation=liquidation(["cancel", "fund", "socialise"])))
     m.deposit(FUND, "50")
     m.index("90")
@@ -529,8 +530,8 @@ def test_socialised_is_only_what_coins_and_fund_did_not_cover() -> None:
         (usd("150"), "socialise"),
     ]
     assert m.only(LossSocialised).amount_q == usd("150")
-    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (-usd("1800"), btc("0.1"))
-    assert m.equity(ALICE) == 0
+    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (0, 0)
+    assert (m.wallet(BOB), m.wallet(BOB, "BTC")) == (usd("100050"), btc("0.1"))
     ended = m.only(LiquidationEnded)
     assert ended.haircut_q == usd("150")
     checked_parts(ended)
@@ -603,3 +604,41 @@ def test_a_price_looks_only_at_whose_band_it_leaves() -> None:
     edge_ppb = alice.low
     m.asset_price("50000")
     assert alice.low == edge_ppb
+
+
+def test_nobody_pays_for_the_fall_of_coins_that_their_owner_keeps() -> None:
+    """Without a fund Alice owes when she is closed out, with nothing of her own. Her coins go to
+    those who won, for what they count: their fall is theirs then, and their rise too."""
+    m = market()
+    m.open(CAROL, deposit="1000")
+    m.trade(ALICE, BOB, "150", "100")
+    m.trade(ALICE, CAROL, "50", "100")
+    m.index("90")
+    m.asset_price("20000")
+    bought = {each.taker_account_id: each.value_q for each in m.all(CollateralExchanged)}
+    assert bought == {BOB: usd("1350"), CAROL: usd("450")}
+    assert (m.wallet(ALICE), m.wallet(ALICE, "BTC")) == (0, 0)
+    assert (m.wallet(CAROL), m.wallet(CAROL, "BTC")) == (usd("1000"), btc("0.025"))
+    told = [(each.asset_id, each.amount_q) for each in m.all(BalanceChanged)][-2:]
+    assert told == [(USD.asset_id, -usd("450")), (BTC.asset_id, btc("0.025"))]
+    m.forget()
+    for price in ("19000", "15000", "10000", "30000"):
+        m.asset_price(price)
+        m.tick()
+    assert not m.all(LossSocialised)
+    assert not m.all(LiquidationStarted)
+    assert m.equity(ALICE) == 0
+
+
+def test_winners_buy_coins_with_the_cash_they_have() -> None:
+    """Bob won 2,000 and has taken out all but 1,000: he buys coins for that, and the rest of the
+    debt stands on the rest of the coins."""
+    m = long_200(multi(liquidation=liquidation(["cancel", "socialise"])))
+    m.open(CAROL, deposit="100000")
+    m.index("90")
+    m.trade(BOB, CAROL, "200", "90")
+    m.withdraw(BOB, "101000")
+    m.asset_price("20000")
+    (bought,) = [each for each in m.all(CollateralExchanged) if each.taker_account_id == BOB]
+    assert bought.value_q <= usd("1000")
+    assert m.wallet(BOB) >= 0
