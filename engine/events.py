@@ -474,8 +474,8 @@ class CollateralPriceChanged(_Event, frozen=True, array_like=True, tag=True):
 class CollateralExchanged(_Event, frozen=True, array_like=True, tag=True):
     """The house, or a winner, took collateral and paid a debt in the margin asset with it.
 
-    ``value_q`` is what ``taker_account_id`` paid, ``haircut_q`` what the collateral was worth more at its price.
-    ``cause`` is ``debt limit`` or ``liquidation``.
+    ``value_q`` is what ``taker_account_id`` paid, ``haircut_q`` what the collateral was worth more
+    at its price. ``cause`` is ``debt limit`` or ``liquidation``.
     """
 
     margin_account_id: int
