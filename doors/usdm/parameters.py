@@ -13,6 +13,7 @@ from doors.usdm.errors import TOO_PRECISE, VenueError, illegal, invalid, missing
 
 MOST_PARAMETERS: Final[int] = 100
 MALFORMED: Final[tuple[int, str]] = (-1101, "Too many or malformed parameters sent.")
+TWICE_SENT: Final[tuple[int, str]] = (-1101, "Duplicate values for a parameter detected.")
 MAX_WHOLE: Final[int] = 2**63 - 1
 
 
@@ -23,26 +24,14 @@ class Parameters:
         self._values = values
 
     @classmethod
-    def of_forms(cls, *forms: bytes) -> "Parameters":
-        """Of a query and a body as they were sent; the later one wins.
+    def of_forms(cls, query: bytes, body: bytes) -> "Parameters":
+        """Of a query and a body as they were sent. Of what stands in both the query counts, as at
+        the venue.
 
         Raises:
-            VenueError: they are no forms, or have too many parameters.
+            VenueError: they are no forms, have too many parameters, or one of them twice.
         """
-        values: dict[str, str] = {}
-        for form in forms:
-            if not form:
-                continue
-            pairs = form.split(b"&")
-            if len(pairs) > MOST_PARAMETERS:
-                raise VenueError(*MALFORMED)
-            try:
-                for pair in pairs:
-                    name, _, value = pair.partition(b"=")
-                    values[_decoded(name)] = _decoded(value)
-            except UnicodeDecodeError:
-                raise VenueError(*MALFORMED) from None
-        return cls(values)
+        return cls(_values_of(body) | _values_of(query))
 
     def has(self, name: str) -> bool:
         """Whether it was sent with a value."""
@@ -152,6 +141,24 @@ class Parameters:
         except ValueError:
             raise illegal(name) from None
         return _within_wire(amount_q, name)
+
+
+def _values_of(form: bytes) -> dict[str, str]:
+    values: dict[str, str] = {}
+    pairs = form.split(b"&") if form else []
+    if len(pairs) > MOST_PARAMETERS:
+        raise VenueError(*MALFORMED)
+    try:
+        for pair in filter(None, pairs):
+            name, _, value = pair.partition(b"=")
+            decoded = _decoded(name)
+            if decoded in values:
+                # Which of two sizes was meant is not for the door to say.
+                raise VenueError(*TWICE_SENT)
+            values[decoded] = _decoded(value)
+    except UnicodeDecodeError:
+        raise VenueError(*MALFORMED) from None
+    return values
 
 
 def _decoded(part: bytes) -> str:
