@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from doors.keys.key_file import ApiKey, demo_key, read_api_keys
 from doors.keys.signatures import Seal
 from engine.services.service_config import LOOPBACK, ConfigError, DoorConfig
+from gateway.protocol import READ
 
 LOOK_AGAIN_NS: Final[int] = 1_000_000_000
 
@@ -39,6 +40,7 @@ class Keyring:
         self._stamp: tuple[int, int] = (0, 0)
         self._looked_ns = 0
         self._read()
+        self._readers = self._who_reads()
 
     def _read(self) -> None:
         found: dict[str, Holder] = {}
@@ -71,6 +73,20 @@ class Keyring:
             print(f"{error}; the keys stay as they were", file=sys.stderr, flush=True)
             return False
         return True
+
+    def _who_reads(self) -> set[tuple[str, int]]:
+        now = datetime.now(UTC)
+        return {
+            (one.key.key, one.key.account)
+            for one in self._holders.values()
+            if READ in one.key.rights and one.key.is_usable(now)
+        }
+
+    def take_ended(self) -> list[int]:
+        """Accounts that a key may not read any more, and could when this was asked before: it was
+        revoked, has expired, or is gone."""
+        before, self._readers = self._readers, self._who_reads()
+        return sorted({account_id for _, account_id in before - self._readers})
 
     def find(self, key: str) -> Holder | None:
         """The holder of a key that can be used now; None for every other one."""

@@ -422,6 +422,9 @@ class Door:
             if self.keyring.look(time.monotonic_ns()):
                 self._accounts = self.keyring.accounts()
                 self.link.listen_to(self._accounts)
+            for account_id in self.keyring.take_ended():
+                # Whoever had the key may know the listen key; the other holders open a new one.
+                self.end_listening(account_id)
 
     async def _keep_history(self) -> None:
         pulse = Pulse(Path(self.config.run_dir), DOOR, time.monotonic_ns)

@@ -4,6 +4,7 @@ import asyncio
 import time
 import traceback
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -137,10 +138,12 @@ class ApiSocket:
         return await route.handler(call)
 
     def _holder(self, values: dict[str, str], right: str, form: str) -> Holder:
-        """Who asks: by the key and signature of the request, or by having logged on."""
-        holder = self._logon.holder
-        if "signature" not in values and holder is not None:
-            holder = holder_of(self._door, holder.key.key, right)
+        """Who asks: by the key and signature of the request, or by having logged on. A request that
+        names another key than that of the logon is that key's, and has to be signed with it."""
+        logged_on = self._logon.holder
+        key = "" if logged_on is None else logged_on.key.key
+        if key and "signature" not in values and values.get("apiKey", key) == key:
+            holder = holder_of(self._door, key, right)
             if form == "signed":
                 check_time(self._door, Parameters(values))
             return holder
@@ -219,6 +222,11 @@ class ApiDoor:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, to its end."""
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            # A browser lets any page it shows open a connection to this machine, and everybody
+            # knows the demonstration key.
+            return web.Response(status=403, text="not for pages of other places")
         if self._sockets.is_full:
             return web.Response(status=503, text="too many connections")
         self._sockets.count += 1

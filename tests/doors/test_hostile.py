@@ -9,6 +9,7 @@ import socket
 import string
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,7 @@ import pytest
 
 pytest.importorskip("cryptography", reason="cryptography is not installed (extra doors)")
 
+from doors.keys.key_file import add_key, new_key
 from doors.usdm.route_table import ROUTES, SIGNED, Route
 from engine.services.service_config import DOOR
 from tests.doors.socket_client import Listener
@@ -106,6 +108,7 @@ def _quoted(value: str) -> str:
         ("GET", "/fapi/v1/depth?symbol=%ZZ&limit=%", None, 400),
         ("GET", "/fapi/v1/depth?" + "&".join(f"a{n}=1" for n in range(1_000)), None, 400),
         ("GET", "/fapi/v1/depth?symbol=%FF%FE", None, 400),
+        ("GET", "/fapi/v1/depth?symbol=BTCUSDT&symbol=ETHUSDT", None, 400),
         ("POST", "/fapi/v1/order", b"\xff\xfe\x00" * 100, 400),
         ("POST", "/fapi/v1/order", b'{"symbol": "BTCUSDT"}', 400),
         ("POST", "/fapi/v1/order", b"x" * 70_000, 413),
@@ -296,6 +299,28 @@ def test_a_key_does_only_what_it_may(steady: DoorWorld) -> None:
         if route.form == SIGNED and route.verb != "GET":
             assert route.right == "trade", route.path
     assert all(isinstance(one, Route) for one in ROUTES)
+
+
+def test_a_revoked_key_hears_nothing_through_a_listen_key(tmp_path: Path) -> None:
+    """The account's other key keeps the listen key alive; it is another one afterwards."""
+    file = tmp_path / "keys.toml"
+    spy = new_key(105, ["read"])
+    add_key(file, "spy", spy)
+    with door_world(tmp_path / "run", door=f'keys = "{file}"') as world:
+        owner = world.client(105)
+        known = Plain(world.port, spy.key, spy.secret).keyed("POST", "/fapi/v1/listenKey")
+        assert owner.keyed("POST", "/fapi/v1/listenKey") == known
+
+        async def listen() -> None:
+            async with Listener(world.port, f"/ws/{known['listenKey']}") as listener:
+                file.write_text(file.read_text() + "revoked = true\n")
+                await listener.event("listenKeyExpired")
+                assert owner.keyed("POST", "/fapi/v1/listenKey") != known
+                owner.order()
+                with pytest.raises(TimeoutError):
+                    await listener.until(lambda _: True, 0.5)
+
+        asyncio.run(listen())
 
 
 def test_old_and_early_requests(steady: DoorWorld) -> None:

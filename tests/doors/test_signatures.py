@@ -105,6 +105,20 @@ def test_a_revoked_key_opens_nothing_within_a_second(tmp_path: Path) -> None:
     assert not ring.look(3_000_000_000), "what cannot be used changes nothing"
 
 
+def test_an_account_is_told_of_when_a_key_may_read_it_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    for name, account, rights in (("one", 100, ["read"]), ("two", 101, ["read", "trade"])):
+        add_key(file, name, new_key(account, rights))
+    ring = Keyring(DoorConfig(keys=str(file)))
+    assert ring.take_ended() == []
+    file.write_text(file.read_text() + "revoked = true\n")
+    ring.look(2_000_000_000)
+    assert ring.take_ended() == [101] and ring.take_ended() == []
+    file.write_text(file.read_text().replace('rights = ["read"]', 'rights = ["trade"]'))
+    ring.look(4_000_000_000)
+    assert ring.take_ended() == [100]
+
+
 def test_a_key_everybody_knows_is_for_this_machine_only() -> None:
     demo = [DemoKey("demo", "demo-secret", 100)]
     assert Keyring(DoorConfig(demo=demo)).find("demo") is not None

@@ -86,6 +86,49 @@ def test_who_logged_on_need_not_sign(world: DoorWorld) -> None:
     asyncio.run(talk())
 
 
+def test_a_logon_does_not_act_for_another_key(world: DoorWorld) -> None:
+    """A program with two accounts on one connection: what names a key is never done for another."""
+    first, second = world.account(), world.account()
+    named = {"timestamp": int(time.time() * 1000), "apiKey": f"key-{second}"}
+
+    async def talk() -> None:
+        async with Listener(world.port, "/ws-fapi/v1") as listener:
+            await call(listener, "session.logon", **signed(first))
+            refused = await call(listener, "order.place", **ORDER, **named)
+            assert refused["error"]["code"] == -1102, "not signed by the key it names"
+            assert (await call(listener, "order.place", **signed(second, **ORDER)))["status"] == 200
+            started = await call(listener, "userDataStream.start", apiKey=f"key-{second}")
+            own = {**named, "apiKey": f"key-{first}"}
+            assert (await call(listener, "account.status", **own))["status"] == 200
+            listen_key = world.client(second).keyed("POST", "/fapi/v1/listenKey")["listenKey"]
+            assert started["result"]["listenKey"] == listen_key
+
+    asyncio.run(talk())
+    assert not world.client(first).signed("GET", "/fapi/v1/openOrders")
+    assert len(world.client(second).signed("GET", "/fapi/v1/openOrders")) == 1
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1:{port}", 101),
+        ("http://elsewhere.example", 403),
+        ("http://127.0.0.1", 403),
+        ("null", 403),
+    ],
+)
+def test_a_page_from_elsewhere_does_not_trade(world: DoorWorld, origin: str, status: int) -> None:
+    upgrade = {
+        **{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+        **{"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="},
+        "Origin": origin.format(port=world.port),
+    }
+    plain = world.client(100)
+    plain.raw("GET", "/ws-fapi/v1", None, upgrade)
+    assert plain.status == status
+    plain.connection.close()
+
+
 def test_what_is_wrong_is_answered_with_the_number(world: DoorWorld) -> None:
     account = world.account()
 
