@@ -74,6 +74,7 @@ course: $(VENV)/.installed-dev ## Run the lessons; write the notebooks and their
 site: $(VENV)/.installed-docs ## Build the documentation and API reference into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Site: $(abspath build/site)/index.html"
+	@echo "With search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
 
 bench: $(COMPILED)/.built ## Measure compiled and interpreted; write docs/performance.md
 	$(BENCH) --document docs/performance.md
