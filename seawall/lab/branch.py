@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import polars as pl
 
 from engine.units import SECOND_NS
 from risk.accounts import FIRST_TRADER
 from seawall.lab.command_replay import Recorded, Replayed, record, replay
 from seawall.lab.compare import Difference, differences_of
 from seawall.lab.intervals import LabError
+from seawall.lab.study_directory import rows_table
 from seawall.lab.world import World, WorldResult, past_of
 from seawall.scenario import Scenario
 from seawall.simulating.simulation import Simulation
@@ -162,6 +164,25 @@ def summarise(at: str, answers: Sequence[BranchAnswer], unit_q: int) -> BranchSu
         deficits=_sums([w.deficits for w in before], [w.deficits for w in branch], unit_q),
         first_difference=next((w.first_difference for w in branch if w.first_difference), []),
         replayed=[answer.replayed for answer in answers if answer.replayed is not None],
+    )
+
+
+def worlds_table(answers: Sequence[BranchAnswer]) -> pl.DataFrame:
+    """A row per seed and world: its state hash, its figures, and accounts liquidated from the
+    moment on."""
+    return rows_table(
+        [
+            {
+                "seed": answer.seed,
+                "world": world.name,
+                "after_s": answer.after_s,
+                "state_hash": world.state_hash,
+                "liquidated_after": len(set(world.liquidated)),
+                **world.figures,
+            }
+            for answer in answers
+            for world in answer.worlds.values()
+        ]
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -44,6 +45,9 @@ def add_branch(add: Callable[..., Any], commands: Any, add_workers: Callable[[An
         action="store_true",
         help="replay the run's commands as well, and say how many lost their meaning",
     )
+    branch.add_argument(
+        "--out", type=Path, metavar="FILE", help="Parquet file with a row per seed and world"
+    )
     branch.add_argument("--json", action="store_true", help="as JSON")
     add_workers(branch)
     branch.set_defaults(action=_branch)
@@ -56,6 +60,7 @@ def _branch(args: argparse.Namespace) -> int:
         branch_seed,
         rule_overrides,
         summarise,
+        worlds_table,
     )
     from seawall.lab.compare import scenario_of
     from seawall.lab.moment import Moment
@@ -76,6 +81,9 @@ def _branch(args: argparse.Namespace) -> int:
         answers = list(workers.executor.map(branch_seed, tasks))
     finally:
         workers.close()
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        worlds_table(answers).write_parquet(args.out)
     spec = next(iter(scenario.instruments.values()))
     decimals = {asset.asset_id: asset.decimals for asset in scenario.assets.values()}
     summary = summarise(args.at, answers, 10 ** decimals[spec.settle_asset_id])

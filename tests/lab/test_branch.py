@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 pytest.importorskip("scipy", reason="the extra lab is not installed")
@@ -134,8 +135,12 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         f'extends = "{SCENARIO}"\n[time]\nduration = "60s"\n[population.retail]\naccounts = 30\n'
     )
     command = ["branch", str(path), "--at", "20s", "--set", RULES[0], "--seeds", "2"]
-    assert main([*command, "--workers", "1", "--json"]) == 0
+    table = tmp_path / "out" / "worlds.parquet"
+    assert main([*command, "--workers", "1", "--json", "--out", str(table)]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["placebo_equal"], summary["after_s"]) == (2, [20, 20])
+    worlds = pl.read_parquet(table)
+    assert worlds["world"].to_list()[:3] == [AS_IT_WAS, BRANCH, PLACEBO]
+    assert worlds.height == 2 * 6
     assert main([*command[:-1], "0"]) == 2
     assert "--seeds 0" in capsys.readouterr().err
