@@ -88,8 +88,9 @@ class SymbolFeeRule(msgspec.Struct, frozen=True):
 
 
 class FeeRule(msgspec.Struct, frozen=True):
-    """Fees on notional; a negative maker fee is a rebate. The liquidation fee goes to the fund
-    and is charged on what is liquidated, never beyond the account's remaining equity.
+    """Fees on notional; a negative maker fee is a rebate, no more than the other side of the fill
+    paid. The liquidation fee goes to the fund and is charged on what is liquidated, never beyond
+    the account's remaining equity.
     ``contracts`` are those with fees of their own."""
 
     maker_ppb: Annotated[int, Rate(-BELOW_ONE, BELOW_ONE)] = 0

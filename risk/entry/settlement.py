@@ -41,8 +41,8 @@ class Settlement:
         listing = taker.position.listing
         listing.last_ticks = fill.price_ticks
         value_q = listing.instrument.fill_value_q(fill.qty_lots, fill.price_ticks)
-        self._settle_side(taker, fill, value_q, False)
-        self._settle_side(maker, fill, value_q, True)
+        fee_q = self._settle_side(taker, fill, value_q, False, 0)
+        self._settle_side(maker, fill, value_q, True, fee_q)
         self._after_fill(taker)
         self._after_fill(maker)
         if listing.triggers is not None:
@@ -66,7 +66,11 @@ class Settlement:
         if order.remaining_lots == 0:
             self._finish(order, 0, _FILLED)
 
-    def _settle_side(self, order: OpenOrder, fill: Fill, value_q: int, is_maker: bool) -> None:
+    def _settle_side(
+        self, order: OpenOrder, fill: Fill, value_q: int, is_maker: bool, taken_q: int
+    ) -> int:
+        """Settle one side; returns its fee. ``taken_q`` is the fee of the other side, if it was
+        settled before: all that a rebate can be paid from."""
         core = self._core
         position = order.position
         account = position.account
@@ -114,7 +118,7 @@ class Settlement:
             beyond = max(0, filled - magnitude(held_lots))
             opened_q = -scale_down(-opened_q, beyond, filled)
         gain_q = 0 if before is None else before.gain_q(position)
-        fee_q = self._charge(order, value_q, is_maker, closes, most_q, opened_q, gain_q)
+        fee_q = self._charge(order, value_q, is_maker, closes, most_q, opened_q, gain_q, taken_q)
         if most_q >= 0 and fee_q > hold_q:
             rounded_q = min(fee_q - hold_q, order.hold_q)
             order.hold_q -= rounded_q
@@ -126,14 +130,24 @@ class Settlement:
             record.fee_q += changed_equity_q(account)
         if call is not None:
             note_trade(core, account, missing_before_q, paid_q)
+        self._tell_filled(order, fill, is_maker, fee_q, realised_q)
+        if excess:
+            self._told_given_to_fund(position, excess)
+        return fee_q
+
+    def _tell_filled(
+        self, order: OpenOrder, fill: Fill, is_maker: bool, fee_q: int, realised_q: int
+    ) -> None:
+        core = self._core
+        position = order.position
         core.emit(
             OrderFilled(
                 core.now_ns,
-                account.trader.account_id,
+                position.account.trader.account_id,
                 order.order_id,
                 order.instrument_id,
                 position.leg,
-                side,
+                order.side,
                 fill.qty_lots,
                 fill.price_ticks,
                 is_maker,
@@ -144,8 +158,6 @@ class Settlement:
                 fill.trade_id,
             )
         )
-        if excess:
-            self._told_given_to_fund(position, excess)
 
     def _give_to_fund(self, position: Position, qty_lots: int) -> int:
         """What a reduce-only fill opened goes to the fund at the mark; returns what the trader
@@ -190,9 +202,11 @@ class Settlement:
         most_q: int,
         opened_q: int,
         gain_q: int,
+        taken_q: int,
     ) -> int:
         """The fee of one side, ``most_q`` at the most (-1: no such limit); what was charged. A part
-        of the value, ``opened_q``, opens the position and borrows.
+        of the value, ``opened_q``, opens the position and borrows. A rebate is no more than the
+        other side paid, ``taken_q``.
 
         Liquidation orders pay the fund by the rulebook's delta, which may ask for ``gain_q``.
         No fee of theirs, and none of a closing fill, takes an account below zero, or takes what
@@ -208,6 +222,9 @@ class Settlement:
             fee_q = fees.of_fill(notional_q, opened_q, order.side, is_maker)
             if 0 <= most_q < fee_q:
                 fee_q = most_q
+            # Who is liquidated or closes with nothing left pays less than the taker's fee: a
+            # rebate from elsewhere would pay an owner of both sides.
+            fee_q = max(fee_q, -taken_q)
             if account.isolated:
                 return self._charge_isolated(order, fee_q)
             if fee_q > 0 and (closes or account.liquidation is not None):

@@ -162,9 +162,10 @@ def _full_fee(original: Any) -> Any:
         closes: bool,
         most_q: int,
         opened_q: int,
+        *more_q: int,
     ) -> int:
         if order.liquidation or order.position.account.trader.is_house():
-            return int(original(self, order, value_q, is_maker, closes, most_q, opened_q))
+            return int(original(self, order, value_q, is_maker, closes, most_q, opened_q, *more_q))
         core = self._core
         fees = order.position.listing.fees
         cross = core.cross_of(order.position.account)
