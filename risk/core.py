@@ -8,6 +8,7 @@ from msgspec.structs import astuple
 from engine.commands import LEG_NET, AddAsset
 from engine.events import (
     BackstopChanged,
+    BalanceChanged,
     CommandRejected,
     FundChanged,
     OrderClosed,
@@ -140,6 +141,19 @@ class RiskCore:
             return
         changed = FundChanged if account_id == FUND else BackstopChanged
         self.out.append(changed(self.now_ns, account.asset_id, amount_q, account.wallet_q, cause))
+
+    def balance_moved(self, account: MarginAccount, amount_q: int, cause: str) -> None:
+        """Publish that a wallet moved by something else than a trade."""
+        self.emit(
+            BalanceChanged(
+                self.now_ns,
+                account.margin_account_id,
+                account.asset_id,
+                amount_q,
+                account.wallet_q,
+                cause,
+            )
+        )
 
     def settle_outside_book(self, position: Position, qty_lots: int, value_q: int) -> int:
         """Book a change of a position that no fill made, tell the book, and return the profit it

@@ -10,7 +10,7 @@ from engine.commands import (
     SetPositionMode,
     Withdraw,
 )
-from engine.events import AccountChanged, BalanceChanged
+from engine.events import AccountChanged
 from engine.reasons import Reason
 from engine.units import apply_rate_up
 from risk.accounts import (
@@ -135,16 +135,7 @@ class Transfers:
         pot = account.counted_in()
         if pot.liquidation is not None:
             pot.liquidation.transfer_q += changed_equity_q(pot)
-        core.emit(
-            BalanceChanged(
-                core.now_ns,
-                account.margin_account_id,
-                account.asset_id,
-                amount_q,
-                account.wallet_q,
-                cause,
-            )
-        )
+        core.balance_moved(account, amount_q, cause)
         core.fund_moved(account, amount_q, cause)
         note_deposit(account, amount_q)
         self._watch.refresh(pot, widen=amount_q < 0)
@@ -384,16 +375,7 @@ class Transfers:
         core = self._core
         move_collateral(core.ledger, cross, account, amount_q)
         for changed, change_q in ((cross, -amount_q), (account, amount_q)):
-            core.emit(
-                BalanceChanged(
-                    core.now_ns,
-                    changed.margin_account_id,
-                    changed.asset_id,
-                    change_q,
-                    changed.wallet_q,
-                    cause,
-                )
-            )
+            core.balance_moved(changed, change_q, cause)
 
     def set_margin_mode(self, command: SetMarginMode) -> None:
         """Cross or isolated, per instrument, while nothing is open in it."""

@@ -12,7 +12,7 @@ house has no money for it, the same winners pay that debt and take the collatera
 counts.
 """
 
-from engine.events import BalanceChanged, LossSocialised
+from engine.events import LossSocialised
 from risk.accounts import BAD_DEBT, Holding, MarginAccount, Trader
 from risk.core import RiskCore
 from risk.health import evaluate, initial_requirement_q, unrealised_q
@@ -97,24 +97,12 @@ class Socialisation:
         coins = core.ledger.cross(pot.trader, holding.asset.asset_id)
         had_q, had_coins_q = pot.wallet_q, coins.wallet_q
         exchange(core, holding, value_q, pot, "liquidation")
-        self._tell(pot, pot.wallet_q - had_q)
-        self._tell(coins, coins.wallet_q - had_coins_q)
+        if pot.wallet_q == had_q:
+            return
+        core.balance_moved(pot, pot.wallet_q - had_q, "collateral")
+        core.balance_moved(coins, coins.wallet_q - had_coins_q, "collateral")
         evaluate(pot)
         self._watch.refresh(pot, widen=True)
-
-    def _tell(self, account: MarginAccount, amount_q: int) -> None:
-        core = self._core
-        if amount_q:
-            core.emit(
-                BalanceChanged(
-                    core.now_ns,
-                    account.margin_account_id,
-                    account.asset_id,
-                    amount_q,
-                    account.wallet_q,
-                    "collateral",
-                )
-            )
 
     def _winners(self, asset_id: int) -> list[_Winner]:
         """All traders who gained, in the order of their ids."""
