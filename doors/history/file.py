@@ -28,6 +28,12 @@ Row = Order | Algo | Fill | Income | PublicTrade | FundingRate | Amendment
 Kept = TypeVar("Kept")
 
 VERSION: Final[int] = 1
+PATIENCE_MS: Final[int] = 3_000
+"""How long a file that another door has is waited for."""
+
+KEPT_TRADES: Final[int] = 1_000_000
+"""Trade prints of a contract that a door finds again when it starts."""
+
 MOST_WAITING: Final[int] = 500
 """Rows that wait at most; the next one writes all of them."""
 
@@ -87,20 +93,42 @@ class HistoryFile:
             if self.is_new:
                 self.begin_anew()
         except sqlite3.Error as error:
-            raise HistoryError(f"{path}: {error}") from None
+            hint = "; another door has it" if "locked" in str(error) else ""
+            raise HistoryError(f"{path}: {error}{hint}") from None
 
     def _is_usable(self) -> bool:
+        """Whether there is a whole history file. One that another door has is an error: it must not
+        be taken for one that is damaged."""
         try:
+            self._set_up()
             [version] = self._database.execute("PRAGMA user_version").fetchone()
             whole = self._database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        except sqlite3.OperationalError:
+            raise
         except sqlite3.DatabaseError:
             return False
-        self._set_up()
-        return bool(version == VERSION) and whole
+        if version != VERSION or not whole:
+            return False
+        self._prune()
+        return True
 
     def _set_up(self) -> None:
+        self._database.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
+        # The lock is taken with the first write, and kept.
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.execute("COMMIT")
+
+    def _prune(self) -> None:
+        """Forget the oldest trade prints of each contract; candles keep what they were."""
+        last = self._database.execute("SELECT instrument_id, max(trade_id) FROM trades GROUP BY 1")
+        for instrument_id, trade_id in last.fetchall():
+            self._database.execute(
+                "DELETE FROM trades WHERE instrument_id = ? AND trade_id <= ?",
+                (instrument_id, trade_id - KEPT_TRADES),
+            )
 
     def begin_anew(self) -> None:
         """Throw away what is there and begin with nothing."""

@@ -61,8 +61,8 @@ from risk.rulebook_file import load_rulebook
 HISTORY: Final[str] = "door.sqlite"
 """The history file in the run directory."""
 
-SUBMISSIONS: Final[str] = "door.submissions"
-"""How clients put their orders, beside it."""
+SUBMISSIONS: Final[str] = ".submissions"
+"""Ending of the file beside it that says how clients put their orders."""
 
 KEEP_S: Final[float] = 0.1
 LOOK_S: Final[float] = 1.0
@@ -114,8 +114,9 @@ class Door:
         self.keyring: Final = Keyring(config.door)
         self.limits: Final = Limits(config.door, clock)
         self.listed: Final = Listed(self._rulebook)
-        self.file: Final = HistoryFile(Path(config.run_dir) / HISTORY)
-        self.submissions: Final = SubmissionLog(Path(config.run_dir) / SUBMISSIONS)
+        history = Path(config.door.history or Path(config.run_dir) / HISTORY)
+        self.file: Final = HistoryFile(history)
+        self.submissions: Final = SubmissionLog(history.with_suffix(SUBMISSIONS))
         self.blotter: Final = Blotter(self.file, self._terms)
         self.candles: Final = Candles(self.file)
         self.tapes: Final[dict[int, Tape]] = {}

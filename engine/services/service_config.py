@@ -159,16 +159,19 @@ class DemoKey(msgspec.Struct):
 class DoorConfig(msgspec.Struct):
     """The door for trading programs (`seawall door`), off with port 0.
 
-    ``keys`` is the file of API keys (`seawall keys`). It is a client of the gateway: with client
-    keys it needs one with the rights trade and read for all its accounts (``public`` and
-    ``secret``) and the gateway's public key, in Z85. ``certificate`` and ``certificate_key`` are
-    PEM files for https. Limits of weight are per address, of orders per account, as the venue's.
+    ``keys`` is the file of API keys (`seawall keys`), ``history`` what it remembers (default:
+    door.sqlite in the run directory; a second door needs another). It is a client of the gateway:
+    with client keys it needs one with the rights trade and read for all its accounts (``public``
+    and ``secret``) and the gateway's public key, in Z85. ``certificate`` and ``certificate_key``
+    are PEM files for https. Limits of weight are per address, of orders per account, as the
+    venue's.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Whole(0, 65_535)] = 0
     keys: str = ""
     demo: list[DemoKey] = []
+    history: str = ""
     certificate: str = ""
     certificate_key: str = ""
     server_public: str = ""

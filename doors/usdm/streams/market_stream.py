@@ -158,7 +158,8 @@ class MarketStream:
 
     def _tell_differences(self) -> None:
         for spec in list(self._differences):
-            if spec.every_ms and self._ticks * TICK_MS % spec.every_ms == 0:
+            # Those at once too: a book that was asked for anew comes without a change.
+            if self._ticks * TICK_MS % (spec.every_ms or TICK_MS) == 0:
                 self._tell_difference(spec)
 
     def _tell_difference(self, spec: Spec) -> None:
