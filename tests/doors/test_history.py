@@ -13,12 +13,23 @@ from doors.usdm.door import HISTORY
 from engine.services.service_config import DOOR, SEPARATE
 from tests.doors.world import DoorWorld, Plain, door_world
 
+SHARDS: dict[str, Any] = {"layout": SEPARATE, "settings": "matching_shards = 2"}
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorWorld]:
     # Every door of the other tests makes its history from the journal of the layout `ONE`.
-    with door_world(tmp_path_factory.mktemp("history"), layout=SEPARATE) as world:
+    with door_world(tmp_path_factory.mktemp("history"), **SHARDS) as world:
         yield world
+
+
+def test_fills_come_with_the_answer_also_from_several_books(world: DoorWorld) -> None:
+    plain = world.client(world.account())
+    for number in range(20):
+        symbol, quantity = (("BTCUSDT", "0.002"), ("ETHUSDT", "0.05"))[number % 2]
+        order = {"symbol": symbol, "quantity": quantity, "type": "MARKET"}
+        found = plain.order(**order, newOrderRespType="RESULT")
+        assert (found["status"], found["executedQty"] == found["origQty"]) == ("FILLED", True)
 
 
 def trade(plain: Plain) -> None:

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -124,3 +126,19 @@ def test_a_key_everybody_knows_is_for_this_machine_only() -> None:
     assert Keyring(DoorConfig(demo=demo)).find("demo") is not None
     with pytest.raises(ConfigError, match="other machines"):
         Keyring(DoorConfig(host="0.0.0.0", demo=demo))
+
+
+def test_the_command_line_makes_a_key(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    command = [sys.executable, "-m", "seawall.cli", "keys", str(file), "my-bot"]
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([*command, *arguments], capture_output=True, text=True)
+
+    done = run("--account", "100", "--rights", "read")
+    assert done.returncode == 0, done.stderr
+    [key] = read_api_keys(str(file)).values()
+    assert key.key in done.stdout and key.secret in done.stdout and key.rights == ["read"]
+    for arguments in (["--account", "100"], ["--account", "1"], ["--account", "100", "--rights=x"]):
+        refused = run(*arguments)
+        assert refused.returncode == 2 and refused.stderr.count("\n") == 1, refused.stderr

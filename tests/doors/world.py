@@ -98,7 +98,13 @@ class DoorWorld(Processes):
     """Services, door and a maker's line to them."""
 
     def __init__(
-        self, run_dir: Path, *, layout: str = ONE, door: str = "", weight: int = 1_000_000
+        self,
+        run_dir: Path,
+        *,
+        layout: str = ONE,
+        settings: str = "",
+        door: str = "",
+        weight: int = 1_000_000,
     ) -> None:
         self.port = free_port()
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -112,7 +118,7 @@ class DoorWorld(Processes):
             port=self.port,
             demo=demo,
             door=door,
-            settings="",
+            settings=settings,
             weight=weight,
         )
         self.file.write_text(text)
