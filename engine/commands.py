@@ -218,13 +218,15 @@ class AmendOrder(_Command, frozen=True, array_like=True, tag=True):
     trigger order that waits these are the price and size it will have (see `AmendTrigger`).
 
     What fills between the command and the book counts against the new size; an order with nothing
-    left of it is cancelled.
+    left of it is cancelled. ``filled_lots`` is what had filled of the order as its sender knew it
+    (-1: not told): what has filled since counts against the new size, too.
     """
 
     account_id: int
     order_id: int
     price_ticks: int
     qty_lots: int
+    filled_lots: int = -1
 
 
 class AmendTrigger(_Command, frozen=True, array_like=True, tag=True):

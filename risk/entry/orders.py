@@ -349,6 +349,16 @@ class Orders:
         if isinstance(found, Verdict):
             core.reject(account_id, order_id, found)
             return
+        if command.filled_lots >= 0:
+            since_lots = found.qty_lots - found.remaining_lots - command.filled_lots
+            if since_lots < 0:
+                detail = f"filled_lots {command.filled_lots}; so much has not filled"
+                core.reject(account_id, order_id, Verdict(Reason.INVALID_FIELD, detail=detail))
+                return
+            if 0 < qty_lots <= since_lots:
+                core.pull(found, Reason.CANCELLED_BY_OWNER, account_id)
+                return
+            qty_lots -= since_lots
         worst = self._check_amend(found, price_ticks, qty_lots)
         if isinstance(worst, Verdict):
             if worst.reason != OK:

@@ -5,10 +5,12 @@ import itertools
 import json
 import os
 import random
+import signal
 import socket
 import string
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,10 @@ pytest.importorskip("cryptography", reason="cryptography is not installed (extra
 
 from doors.keys.key_file import add_key, new_key
 from doors.usdm.route_table import ROUTES, SIGNED, Route
+from engine.commands import SELL, AdvanceTime, SubmitOrder
 from engine.services.service_config import DOOR
 from tests.doors.socket_client import Listener
-from tests.doors.world import DoorWorld, Plain, door_world
+from tests.doors.world import MAKER, DoorWorld, Plain, door_world
 
 LIMIT_BYTES = 60_000_000
 """How much a door may grow under an attack; it begins with some 100 MB."""
@@ -321,6 +324,46 @@ def test_a_revoked_key_hears_nothing_through_a_listen_key(tmp_path: Path) -> Non
                     await listener.until(lambda _: True, 0.5)
 
         asyncio.run(listen())
+
+
+def test_a_fill_on_its_way_makes_no_amended_order_larger(world: DoorWorld) -> None:
+    """The exchange sleeps. It finds a sale of 0.004 to an order of 0.010 then, more than a batch of
+    other commands, and the amendment, which the door worked out before it could hear of the fill.
+    """
+    owner = world.client(112)
+    executed = "0.000"
+    for _ in range(ROUNDS):
+        if executed != "0.000":
+            break
+        # Else the exchange read the door's line before the maker's: once more.
+        order = owner.order(price="59999.5")
+        target = {"symbol": "BTCUSDT", "orderId": order["orderId"]}
+        asleep(world, lambda: owner.signed("PUT", "/fapi/v1/order", **target, **LOWER))  # noqa: B023
+        found = owner.signed("GET", "/fapi/v1/order", **target)
+        executed = found["executedQty"]
+        assert found["origQty"] == "0.010"
+        owner.signed("DELETE", "/fapi/v1/order", **target)
+        world.quote(1, 600_000)
+
+
+ROUNDS = 8
+LOWER = {"side": "BUY", "quantity": "0.010", "price": "59000"}
+
+
+def asleep(world: DoorWorld, amend: Callable[[], Any]) -> None:
+    """A sale and an amendment while the exchange sleeps."""
+    sale = SubmitOrder(0, MAKER, 1, 0, SELL, 4, 599_995)
+    [exchange] = [process for name, process in world.running.items() if name != DOOR]
+    with ThreadPoolExecutor() as pool:
+        exchange.send_signal(signal.SIGSTOP)
+        try:
+            sold = pool.submit(world.send, sale, *[AdvanceTime(0)] * 600)
+            time.sleep(0.3)
+            amended = pool.submit(amend)
+            time.sleep(0.3)
+        finally:
+            exchange.send_signal(signal.SIGCONT)
+        assert sold.result()[0].rejection is None and amended.result()["status"]
 
 
 def test_old_and_early_requests(steady: DoorWorld) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.events import OrderAmended, OrderClosed, OrderFilled
+from engine import commands as c
+from engine.events import CommandRejected, OrderAmended, OrderClosed, OrderFilled
 from engine.reasons import Reason
 from tests.market import Market, ppb, px, size, usd
 
@@ -44,6 +45,44 @@ def test_place_in_the_queue_survives_only_a_pure_reduction(
     m.amend(ALICE, order, qty, price)
     assert m.last(OrderAmended).remaining_lots == size(qty)
     assert first_filled(m) == (ALICE if keeps else BOB)
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "left"),
+    [("0", "10", "6"), ("0", "12", "8"), ("1", "10", "7"), ("4", "10", "10")],
+)
+def test_what_filled_since_its_sender_looked_counts(known: str, asked: str, left: str) -> None:
+    """Of 10 there are 4 filled: who knew of none and asks for 10 wants 10 in all."""
+    m = market("1000")
+    order = m.buy(ALICE, "10", "99")
+    m.sell(BOB, "4", "99")
+    m.send(c.AmendOrder(m.now_ns, ALICE, order, px("98"), size(asked), size(known)))
+    assert m.last(OrderAmended).remaining_lots == size(left)
+
+
+def test_a_change_on_its_way_is_no_fill() -> None:
+    m = market("1000")
+    order = m.buy(ALICE, "10", "99")
+    for asked in ("3", "5", "12"):
+        m.send(c.AmendOrder(m.now_ns, ALICE, order, px("98"), size(asked), 0))
+        assert m.last(OrderAmended).remaining_lots == size(asked)
+
+
+@pytest.mark.parametrize("asked", ["4", "3"])
+def test_an_order_that_filled_more_than_is_wanted_now_ends(asked: str) -> None:
+    m = market("1000")
+    order = m.buy(ALICE, "10", "99")
+    m.sell(BOB, "4", "99")
+    m.send(c.AmendOrder(m.now_ns, ALICE, order, px("98"), size(asked), 0))
+    assert m.last(OrderClosed).reason == Reason.CANCELLED_BY_OWNER
+    assert m.lots(ALICE) == size("4") and m.pot(ALICE).initial_q == usd("40")
+
+
+def test_more_than_has_filled_is_refused() -> None:
+    m = market("1000")
+    order = m.buy(ALICE, "10", "99")
+    m.send(c.AmendOrder(m.now_ns, ALICE, order, px("98"), size("10"), 1))
+    assert m.last(CommandRejected).reason == Reason.INVALID_FIELD
 
 
 def test_margin_follows_the_new_size() -> None:

@@ -175,7 +175,8 @@ async def amend_order(call: Call) -> Any:
         # As at the venue: what is filled already is all that is wanted.
         return order_row(call.door, await cancel(call, order))
     before = order.amendments
-    command = AmendOrder(0, call.account_id, order.order_id, price_ticks, remaining)
+    filled = order.filled_lots
+    command = AmendOrder(0, call.account_id, order.order_id, price_ticks, remaining, filled)
     reply = await call.door.call(command)
     rejection = reply.rejection
     if rejection is not None:
