@@ -102,7 +102,9 @@ def _fields(struct: ast.ClassDef, constants: dict[str, ast.expr | None]) -> list
         default = node.value
         if isinstance(default, ast.Name):
             default = constants.get(default.id, default)
-        if not isinstance(default, ast.Constant | None):
+        # A negative number is a minus and a constant.
+        plain = default.operand if isinstance(default, ast.UnaryOp) else default
+        if not isinstance(plain, ast.Constant | None):
             raise SystemExit(f"{struct.name}.{name}: a native field's default is a constant")
         fields.append((name, TYPES[kind], "" if default is None else ast.unparse(default)))
     return fields
