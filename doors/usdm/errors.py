@@ -69,6 +69,7 @@ USE_ALGO: Final[tuple[int, str]] = (
 NO_NEED_MARGIN_TYPE: Final[tuple[int, str]] = (-4046, "No need to change margin type.")
 NO_NEED_POSITION_SIDE: Final[tuple[int, str]] = (-4059, "No need to change position side.")
 NOTHING_AMENDED: Final[tuple[int, str]] = (-5027, "No need to modify the order.")
+NO_TICK: Final[tuple[int, str]] = (-4014, "Price not increased by tick size.")
 TOO_PRECISE: Final[tuple[int, str]] = (
     -1111,
     "Precision is over the maximum defined for this asset.",

@@ -4,12 +4,12 @@ They come in the query, in a form in the body, in both, or as JSON over WebSocke
 for is passed over, as at the venue.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from doors.exchange.contracts import Contract, OffGrid
-from doors.usdm.errors import TOO_PRECISE, VenueError, illegal, invalid, missing
+from doors.usdm.errors import NO_TICK, TOO_PRECISE, VenueError, illegal, invalid, missing
 
 MOST_PARAMETERS: Final[int] = 100
 MALFORMED: Final[tuple[int, str]] = (-1101, "Too many or malformed parameters sent.")
@@ -99,16 +99,10 @@ class Parameters:
         Raises:
             VenueError: it is not, or is no price of the contract.
         """
-        text = self.required(name)
-        try:
-            ticks = contract.ticks_of(text)
-        except OffGrid:
-            raise VenueError(-4014, "Price not increased by tick size.") from None
-        except ValueError:
-            raise illegal(name) from None
+        ticks = self._steps(name, contract.ticks_of, NO_TICK)
         if ticks <= 0:
             raise VenueError(-4001, "Price less than or equal to zero.")
-        return _within_wire(ticks, name)
+        return ticks
 
     def lots(self, name: str, contract: Contract) -> int:
         """A size that must be there.
@@ -116,16 +110,10 @@ class Parameters:
         Raises:
             VenueError: it is not, or is no size of the contract.
         """
-        text = self.required(name)
-        try:
-            lots = contract.lots_of(text)
-        except OffGrid:
-            raise VenueError(*TOO_PRECISE) from None
-        except ValueError:
-            raise illegal(name) from None
+        lots = self._steps(name, contract.lots_of, TOO_PRECISE)
         if lots <= 0:
             raise VenueError(-4003, "Quantity less than or equal to zero.")
-        return _within_wire(lots, name)
+        return lots
 
     def amount_q(self, name: str, contract: Contract) -> int:
         """An amount of the settlement asset that must be there.
@@ -133,14 +121,20 @@ class Parameters:
         Raises:
             VenueError: it is not, or is no amount of the asset.
         """
+        return self._steps(name, contract.quanta_of, TOO_PRECISE)
+
+    def _steps(self, name: str, steps_of: Callable[[str], int], off_grid: tuple[int, str]) -> int:
+        """How many steps a decimal is that must be there; between two it is ``off_grid``."""
         text = self.required(name)
         try:
-            amount_q = contract.quanta_of(text)
+            steps = steps_of(text)
         except OffGrid:
-            raise VenueError(*TOO_PRECISE) from None
+            raise VenueError(*off_grid) from None
         except ValueError:
             raise illegal(name) from None
-        return _within_wire(amount_q, name)
+        if abs(steps) > MAX_WHOLE:
+            raise invalid(name)
+        return steps
 
 
 def _values_of(form: bytes) -> dict[str, str]:
@@ -170,9 +164,3 @@ def _decoded(part: bytes) -> str:
     if b"%" in part or b"+" in part:
         return unquote_to_bytes(part.replace(b"+", b" ")).decode()
     return part.decode("ascii")
-
-
-def _within_wire(number: int, name: str) -> int:
-    if abs(number) > MAX_WHOLE:
-        raise invalid(name)
-    return number

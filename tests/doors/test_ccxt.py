@@ -162,3 +162,12 @@ def test_stops_of_every_kind(exchange: Any) -> None:
     exchange.cancel_order(stop["id"], SYMBOL, {"trigger": True})
     exchange.cancel_all_orders(SYMBOL, {"trigger": True})
     assert exchange.fetch_open_orders(SYMBOL, params={"trigger": True}) == []
+
+
+def test_too_many_requests_are_a_class_of_their_own(tmp_path_factory: Any) -> None:
+    with door_world(tmp_path_factory.mktemp("weight"), weight=100) as world:
+        exchange = exchange_of(world, 100)
+        exchange.load_markets()
+        with pytest.raises(ccxt.DDoSProtection):
+            for _ in range(100):
+                exchange.fetch_order_book(SYMBOL)
