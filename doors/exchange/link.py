@@ -72,8 +72,8 @@ class Link:
         self._beating: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
-    async def connect(self, timeout_s: float = CONNECT_S) -> None:
-        """Wait for the gateway's welcome.
+    async def connect(self, timeout_s: float | None) -> None:
+        """Wait for the gateway's welcome; with None for as long as it takes.
 
         Raises:
             NoAnswer: it did not come: no gateway there, or it does not know the key.
@@ -84,7 +84,7 @@ class Link:
         try:
             await asyncio.wait_for(self._welcome.wait(), timeout_s)
         except TimeoutError:
-            raise NoAnswer(self.connection.no_welcome(timeout_s)) from None
+            raise NoAnswer(self.connection.no_welcome(timeout_s or 0)) from None
 
     def listen_to(self, accounts: list[int]) -> None:
         """From now on tell of the events of these accounts."""

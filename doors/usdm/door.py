@@ -123,7 +123,7 @@ class Door:
         self.audiences: Final[list[Audience]] = []
         self.countdowns: Final = Countdowns()
         self.listen_keys: Final = ListenKeys(clock)
-        self.link: Link
+        self._link: Link | None = None
         self.market_time_ns = 0
         self._followed: dict[int, None] = {}
         self._unsaved: list[tuple[int, Submission]] = []
@@ -132,11 +132,18 @@ class Door:
         self._tasks: list[asyncio.Task[None]] = []
         self._look_now = asyncio.Event()
 
+    @property
+    def link(self) -> Link:
+        """The line to the gateway; there is one from `start` on."""
+        assert self._link is not None, "the door has been started"
+        return self._link
+
     # beginning and end
 
-    async def start(self, numbers: Mapping[int, int]) -> None:
+    async def start(self, numbers: Mapping[int, int], patience_s: float | None) -> None:
         """Connect, learn what is listed, and take in what was missed: the events of each account
-        behind the last one that is in the history, by account in ``numbers``.
+        behind the last one that is in the history, by account in ``numbers``. A gateway is waited
+        for ``patience_s``, with None for as long as it takes.
 
         Raises:
             NoAnswer: no gateway answers.
@@ -148,8 +155,8 @@ class Door:
         self._numbers = {account_id: numbers.get(account_id, 0) for account_id in self._accounts}
         self.file.keep_numbers(self._numbers.items())
         address = Address(gateway.commands, gateway.market_data, *keys)
-        self.link = Link(address, self._accounts, self._numbers, self)
-        await self.link.connect()
+        self._link = Link(address, self._accounts, self._numbers, self)
+        await self.link.connect(patience_s)
         self.link.subscribe_system()
         await self._look_at_market()
         await self._catch_up()
@@ -163,8 +170,9 @@ class Door:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.link.close()
-        self._keep_now()
+        if self._link is not None:
+            await self._link.close()
+            self._keep_now()
         self.file.close()
         self.submissions.close()
 

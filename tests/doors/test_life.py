@@ -138,3 +138,29 @@ def test_over_https_under_the_right_name_ccxt_knows_every_refusal(
         exchange.load_markets()
         with pytest.raises(ccxt.InsufficientFunds):
             exchange.create_order("BTC/USDT:USDT", "limit", "buy", 100, 59_000)
+
+
+def start_alone(file: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "doors.serve", "--config", str(file), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_door_without_a_gateway(tmp_path: Path) -> None:
+    """Alone it says so and ends; as a child it waits, and is told to stop all the same."""
+    world = DoorWorld(tmp_path / "run")
+    alone = start_alone(world.file)
+    _, told = alone.communicate(timeout=60)
+    assert alone.returncode == 1 and "no welcome" in told and "Traceback" not in told
+    child = start_alone(world.file, "--child")
+    time.sleep(3)
+    assert child.poll() is None
+    child.terminate()
+    _, told = child.communicate(timeout=30)
+    assert (child.returncode, told) == (0, "")
