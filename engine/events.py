@@ -223,7 +223,7 @@ class IndexStale(_Event, frozen=True, array_like=True, tag=True):
 
 
 class MarginRateChanged(_Event, frozen=True, array_like=True, tag=True):
-    """The initial margin rate of a contract whose margin follows its index's volatility."""
+    """The initial margin rate of a contract whose margin follows its index or its open interest."""
 
     instrument_id: int
     rate_ppb: int

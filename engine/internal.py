@@ -247,7 +247,7 @@ class HouseInventory(_Internal, frozen=True, array_like=True, tag=True):
 
 
 class MarginRate(_Internal, frozen=True, array_like=True, tag=True):
-    """The initial margin rate of a contract whose model follows the index is another one now."""
+    """The initial margin rate of a contract whose model renews it is another one now."""
 
     instrument_id: int
     rate_ppb: int

@@ -69,7 +69,7 @@ class Listing:
     for rollover fees, 0 without any. `impact_amount` is the size of the impact prices (0: best
     prices), by the `decimals` of the asset it settles in; `allowance` is what may be borrowed.
     `triggers` are the trigger orders that wait in it, None while there are none. `meter` renews the
-    rate of a `model` that follows the index.
+    rate of a `model` that follows the index or the open interest.
     """
 
     __slots__ = (
@@ -195,11 +195,14 @@ class Listing:
         if not rulebook.borrow.rollover_ns:
             self.rolled_ns = 0
 
-    def sample_index(self, time_ns: int) -> bool:
-        """Take the index for the margin rate if it follows it and a sample is due; whether the
-        model is another one now."""
+    def renew_margin_rate(self, time_ns: int) -> bool:
+        """Let the meter of the margin rate take a sample if there is one and it is due; whether
+        the model is another one now."""
         meter = self.meter
-        if meter is None or self.stale or not meter.sample(time_ns, self.index_ticks):
+        if meter is None or self.stale or not self.mark_ticks:
+            return False
+        open_q = self.instrument.notional_q(self.long_lots, self.mark_ticks)
+        if not meter.sample(time_ns, self.index_ticks, open_q):
             return False
         self.model = self.model.at_rate(meter.rate_ppb)
         return True

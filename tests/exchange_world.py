@@ -93,6 +93,17 @@ WHOLE_TIERS = [
     MarginTier(tier.floor_q, tier.cap_q, tier.maintenance_ppb, tier.max_leverage, 0)
     for tier in STEEP_TIERS
 ]
+BY_OPEN_INTEREST = MarginSpec(
+    "by_open_interest",
+    [],
+    [
+        ("initial_ppb", 40_000_000),
+        ("maintenance_ppb", 20_000_000),
+        ("lower_cap_q", 3_000_000),
+        ("upper_cap_q", 60_000_000),
+        ("interval_ns", SECOND),
+    ],
+)
 
 
 def harsh_rulebook() -> Rulebook:
@@ -163,6 +174,7 @@ RULEBOOKS: dict[str, Rulebook] = {
     **{name: load_rulebook(name).rulebook for name in SHIPPED},
     "harsh": harsh_rulebook(),
     "tiers": tier_rulebook(),
+    "open-interest": msgspec.structs.replace(harsh_rulebook(), name="open-interest"),
     "whole-tiers": msgspec.structs.replace(tier_rulebook(), name="whole-tiers"),
     "harsh-collateral": with_collateral(harsh_rulebook(), "harsh-collateral", 100),
     "tiers-collateral": with_collateral(tier_rulebook(), "tiers-collateral", 0),
@@ -180,6 +192,8 @@ def instruments(rules: str) -> list[InstrumentSpec]:
     steep = MarginSpec("brackets", STEEP_TIERS)
     if rules == "whole-tiers":
         steep = MarginSpec("whole_tier", WHOLE_TIERS)
+    if rules == "open-interest":
+        steep = BY_OPEN_INTEREST
     return [
         build_instrument_spec(
             instrument_id=0,

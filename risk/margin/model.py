@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from engine.commands import MAX_AMOUNT_Q
 
 if TYPE_CHECKING:
-    from risk.margin.volatility import VolatilityMeter
+    from risk.margin.rate_meter import RateMeter
 
 
 class MarginModel:
@@ -33,8 +33,8 @@ class MarginModel:
     jumps: bool = False
     """Whether `maintenance_q` jumps up at the floor of a tier (`tier_floor_q`)."""
 
-    def new_meter(self) -> "VolatilityMeter | None":
-        """What renews the model's rate from the index; None where nothing does."""
+    def new_meter(self) -> "RateMeter | None":
+        """What renews the model's initial rate inside a run; None where nothing does."""
         return None
 
     def at_rate(self, rate_ppb: int) -> "MarginModel":

@@ -9,6 +9,7 @@ from math import isqrt
 from typing import Any, Final
 
 from engine.units import PPB
+from risk.margin.rate_meter import RateMeter
 
 E18: Final[int] = 10**18
 _E9: Final[int] = 10**9
@@ -82,35 +83,24 @@ class VolatilityRules:
         self.rise_limit_ppb: Final[int] = rise_limit_ppb
 
 
-class VolatilityMeter:
+class VolatilityMeter(RateMeter):
     """The estimate of one contract, from samples of its index.
 
-    `rate_ppb` is the margin rate in force; it changes only when a sample is taken.
+    Of several samples that have passed at once the return is one's: nobody knows how it came about.
     """
 
-    __slots__ = ("_next_ns", "_price", "_rules", "_variance_e36", "rate_ppb")
+    __slots__ = ("_price", "_rules", "_variance_e36")
 
     def __init__(self, rules: VolatilityRules) -> None:
         self._rules = rules
         self._variance_e36 = (rules.start_ppb * _E9) ** 2
         self._price = 0
-        self._next_ns = 0
-        self.rate_ppb = self._wanted_ppb()
+        super().__init__(rules.interval_ns, self._wanted_ppb())
 
-    def sample(self, time_ns: int, price: int) -> bool:
-        """Take the index if a sample is due; whether the rate has changed.
-
-        Samples are due at whole multiples of the interval. Of several that have passed since the
-        last one the return is one sample's: nobody knows how it came about.
-        """
-        interval_ns = self._rules.interval_ns
-        if not price or time_ns < self._next_ns:
-            return False
-        self._next_ns = (time_ns // interval_ns + 1) * interval_ns
-        before, self._price = self._price, price
-        if not before:
-            return False
-        return self.add(log_return_e18(before, price))
+    def _take(self, index_ticks: int, open_q: int) -> None:
+        before, self._price = self._price, index_ticks
+        if before:
+            self.add(log_return_e18(before, index_ticks))
 
     def add(self, return_e18: int) -> bool:
         """Take one return; whether the rate has changed."""

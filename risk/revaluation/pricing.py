@@ -136,7 +136,7 @@ class Pricing:
         self._renew_mark(listing, index_ticks)
         if listing.stale and not listing.index.stale(core.now_ns):
             self._index_is_back(listing)
-        if listing.sample_index(core.now_ns):
+        if listing.renew_margin_rate(core.now_ns):
             self._margin_rate_changed(listing)
 
     def _margin_rate_changed(self, listing: Listing) -> None:

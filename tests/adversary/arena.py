@@ -22,7 +22,14 @@ from engine.commands import (
     SetPositionMode,
     SetRulebook,
 )
-from engine.instruments import INVERSE, LINEAR, AssetSpec, InstrumentSpec, build_instrument_spec
+from engine.instruments import (
+    INVERSE,
+    LINEAR,
+    AssetSpec,
+    InstrumentSpec,
+    MarginSpec,
+    build_instrument_spec,
+)
 from engine.messages import at_time
 from engine.routing.bus import Bus, Latency
 from engine.routing.topology import LIQUIDATION, MATCHING, RISK
@@ -87,7 +94,8 @@ class Seat:
 
 @dataclass(frozen=True)
 class Setting:
-    """A market to attack; whole units of money, bands in parts per billion."""
+    """A market to attack; whole units of money, bands in parts per billion. The margin is the
+    rulebook's, or rises with the open interest."""
 
     rulebook: str = "teaching-default"
     band_ppb: int = 100_000_000
@@ -95,6 +103,7 @@ class Setting:
     collateral: bool = False
     seats: tuple[Seat, ...] = (Seat(1_000, 10), Seat(100_000, 1_000))
     rule: str = ""
+    by_open_interest: bool = False
 
     @property
     def colluders(self) -> list[int]:
@@ -145,10 +154,23 @@ def rulebook_of(setting: Setting) -> Rulebook:
     return msgspec.structs.replace(rulebook, **OTHER_RULES[setting.rule])
 
 
+def by_open_interest(asset: AssetSpec) -> MarginSpec:
+    """Initial margin from 2 % at a thousand units of open interest to all at 300,000, renewed at
+    every tick; maintenance is 1 %."""
+    figures = [
+        ("initial_ppb", 20_000_000),
+        ("maintenance_ppb", 10_000_000),
+        ("lower_cap_q", 1_000 * 10**asset.decimals),
+        ("upper_cap_q", 300_000 * 10**asset.decimals),
+        ("interval_ns", 1),
+    ]
+    return MarginSpec("by_open_interest", [], figures)
+
+
 @cache
 def contracts(setting: Setting) -> list[InstrumentSpec]:
-    """Two linear contracts, one without a band, and an inverse one; the venue's own margin, of its
-    contract with the highest leverage."""
+    """Two linear contracts, one without a band, and an inverse one; the venue's own margin is that
+    of its contract with the highest leverage."""
     loaded = shipped(setting.rulebook)
     boldest = BOLDEST.get(setting.rulebook)
     rows = (
@@ -164,7 +186,11 @@ def contracts(setting: Setting) -> list[InstrumentSpec]:
             asset=asset,
             tick=tick,
             lot=lot,
-            margin=loaded.margin_spec(asset, boldest, lot),
+            margin=(
+                by_open_interest(asset)
+                if setting.by_open_interest
+                else loaded.margin_spec(asset, boldest, lot)
+            ),
             band_ppb=band_ppb,
         )
         for place, (symbol, kind, asset, tick, lot, band_ppb) in enumerate(rows)

@@ -4,6 +4,7 @@
 """
 
 import os
+from dataclasses import replace
 from random import Random
 from zlib import crc32
 
@@ -24,5 +25,16 @@ def test_each_motif_alone_and_otherwise_arranged(name: str) -> None:
     try:
         for _ in range(PLANS):
             play(Plan(random_setting(rng), (name,) * rng.randint(1, 2), rng.randrange(2**32)))
+    except Broken as broken:
+        pytest.fail(text_of(shrink(broken)))
+
+
+@pytest.mark.parametrize("seed", range(PLANS // 4))
+def test_each_motif_where_fills_raise_everybodys_margin(seed: int) -> None:
+    rng = Random(seed)
+    try:
+        for name in sorted(MOTIFS):
+            setting = replace(random_setting(rng), by_open_interest=True)
+            play(Plan(setting, (name,), rng.randrange(2**32)))
     except Broken as broken:
         pytest.fail(text_of(shrink(broken)))

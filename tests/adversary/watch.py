@@ -88,7 +88,7 @@ class Watch:
             if command.reduce_only or command.close_position:
                 self._reduce_only.add(command.order_id)
         elif isinstance(command, AmendOrder):
-            self._amended_at[command.order_id] = self._values()
+            self._amended_at[command.order_id] = self._terms()
 
     def only_reduces(self, command: Command) -> bool:
         """Whether an order fits into the position it points against, beside the plain ones open:
@@ -171,7 +171,7 @@ class Watch:
             if isinstance(event, OrderFilled):
                 self._filled(event)
             elif isinstance(event, OrderAccepted):
-                self._checked_at[event.order_id] = self._values()
+                self._checked_at[event.order_id] = self._terms()
                 self._accepted[event.order_id] = self._seen
             elif isinstance(event, OrderAmended):
                 at = self._amended_at.get(event.order_id, self._checked_at[event.order_id])
@@ -195,6 +195,10 @@ class Watch:
             self.counts.get("BorrowFeePaid", 0),
         )
 
+    def _terms(self) -> tuple[int, ...]:
+        """What an order is checked by: the prices, and how often a margin rate changed."""
+        return (*self._values(), self.counts.get("MarginRateChanged", 0))
+
     def _price_told(self) -> None:
         """A price may have moved: what follows is measured from here."""
         if self._values() != self._prices:
@@ -203,7 +207,7 @@ class Watch:
 
     def _filled(self, fill: OrderFilled) -> None:
         self._price_told()
-        now = self._prices
+        now = self._terms()
         trader = self._core.ledger.traders[fill.account_id]
         listing = self._core.listings[fill.instrument_id]
         instrument = listing.instrument
@@ -261,8 +265,8 @@ class Watch:
         slack = 2 if self._core.listings[fill.instrument_id].instrument.inverse else 0
         slack += len(account.holdings)
         if not self._fresh or self._accepted[self._taker] < self._locked.get(key, 0):
-            # A price moved, or the account was locked, while the taker was on its way to the book:
-            # no cancel could be faster.
+            # A price or rate changed, or the account was locked, while the taker was on its way to
+            # the book: no cancel could be faster.
             if fill.account_id in self._colluders:
                 self._base[account.asset_id] += min(0, now_q) - min(0, before_q)
             return

@@ -532,7 +532,10 @@ MISTAKES = {
     "unknown margin model": (
         '[margin]\nmodel = "brackets"',
         '[margin]\nmodel = "span"',
-        ["margin.model (line 51)", "'span' is unknown; allowed are brackets, by_volatility, flat"],
+        [
+            "margin.model (line 51)",
+            "'span' is unknown; allowed are brackets, by_open_interest, by_volatility, flat",
+        ],
     ),
     "tier without leverage": (
         'tiers = [{ max_leverage = 5, maintenance = "0.1" }]',

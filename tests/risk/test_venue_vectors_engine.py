@@ -372,6 +372,58 @@ def test_root_of_size_model_gives_the_venues_margin_ratio(vector: Vector) -> Non
     assert model.initial_q(size_lots, PPB, 0, 10) > ratio_ppb
 
 
+PPB_OF_PPM = 1_000
+
+
+def open_interest_model(base_ppm: int, lower_cap: int, upper_cap: int) -> MarginModel:
+    """The venue's quantum is one of ours; its maintenance is no part of the vectors."""
+    figures = [
+        ("initial_ppb", base_ppm * PPB_OF_PPM),
+        ("maintenance_ppb", 1),
+        ("lower_cap_q", lower_cap),
+        ("upper_cap_q", upper_cap),
+        ("interval_ns", 1),
+    ]
+    return build_margin_model(MarginSpec("by_open_interest", [], figures))
+
+
+def rate_ppb_at(model: MarginModel, open_notional: int) -> int:
+    """The rate after one sample."""
+    meter = model.new_meter()
+    assert meter is not None
+    meter.sample(1, 1, open_notional)
+    return meter.rate_ppb
+
+
+@pytest.mark.parametrize("vector", of_kind("imf_open_interest_scaled"))
+def test_the_initial_rate_rises_with_the_open_interest(vector: Vector) -> None:
+    inputs = vector["inputs"]
+    model = open_interest_model(inputs["base_imf_ppm"], inputs["lower_cap"], inputs["upper_cap"])
+    rate_ppb = rate_ppb_at(model, inputs["open_notional"])
+    # The venue cuts the rate at a millionth.
+    assert rate_ppb // PPB_OF_PPM == vector["expected"]["effective_imf_ppm"]
+
+
+def has_room_for_maintenance(vector: Vector) -> bool:
+    """At one quantum the venue's initial margin is no more than maintenance; here it is above."""
+    return vector["kind"] == "initial_margin" and vector["inputs"]["notional_quantums"] > 1
+
+
+@pytest.mark.parametrize("vector", engine_parameters(has_room_for_maintenance))
+def test_initial_margin_is_that_of_the_open_interest(vector: Vector) -> None:
+    inputs = vector["inputs"]
+    caps = (inputs["open_interest_lower_cap"], inputs["open_interest_upper_cap"])
+    model = open_interest_model(inputs["initial_margin_ppm"], *caps)
+    rate_ppb = rate_ppb_at(model, inputs["open_interest_notional"])
+    notional_q = inputs["notional_quantums"]
+    at_rate = model.at_rate(rate_ppb)
+    margin_q = at_rate.initial_q(1, notional_q, notional_q, model.max_leverage(notional_q))
+    assert margin_q == vector["expected"]["initial_margin_quantums"]
+    assert rate_ppb // PPB_OF_PPM == vector["expected"]["effective_imf_ppm"]
+    maintenance_q = model.maintenance_q(1, notional_q, notional_q, 1)
+    assert at_rate.maintenance_q(1, notional_q, notional_q, 1) == maintenance_q
+
+
 @pytest.mark.parametrize(
     "vector", engine_parameters(lambda v: v["id"] == "bybit-inverse-bankruptcy-tick")
 )

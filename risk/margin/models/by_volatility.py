@@ -8,67 +8,36 @@ from engine.settings import SettingFault
 from engine.units import PPB
 from risk.margin.family import LEVERAGE, MARGIN_FAMILIES, MarginFamily
 from risk.margin.model import MarginModel
+from risk.margin.rate_meter import RateMeter
 from risk.margin.tier_rows import TierRow
+from risk.margin.two_rates import TwoRatesMargin
 from risk.margin.volatility import VolatilityMeter, VolatilityRules
 from risk.registry import DURATION, RATE, Figure
 
 
-class VolatilityMargin(MarginModel):
-    """One rate at every size, which the contract's `VolatilityMeter` renews.
+class VolatilityMargin(TwoRatesMargin):
+    """An initial rate that the contract's `VolatilityMeter` renews; maintenance is a share of it,
+    rounded up. The model itself never changes: a new rate is another model (`at_rate`).
 
-    Initial margin is ``ceil(notional x rate)``, at least ``ceil(notional / leverage)``; maintenance
-    is ``ceil(notional x rate x share)``, and initial at least one quantum above it. The model
-    itself never changes: a new rate is another model (`at_rate`).
     Source of the tools: EMIR RTS 153/2013, article 28; Bank of England FS paper 29.
     """
 
-    __slots__ = ("_initial_ppb", "_largest_leverage", "_maintenance_ppb", "_rules", "_share_ppb")
-
-    rate_rises = True
+    __slots__ = ("_rules", "_share_ppb")
 
     def __init__(
         self, rules: VolatilityRules, share_ppb: int, largest_leverage: int, initial_ppb: int
     ) -> None:
-        super().__init__()
+        super().__init__(initial_ppb, -(-initial_ppb * share_ppb // PPB), largest_leverage)
         self._rules: Final[VolatilityRules] = rules
         self._share_ppb: Final[int] = share_ppb
-        self._largest_leverage: Final[int] = largest_leverage
-        self._initial_ppb: Final[int] = initial_ppb
-        self._maintenance_ppb: Final[int] = -(-initial_ppb * share_ppb // PPB)  # rounded up
 
-    def new_meter(self) -> VolatilityMeter | None:
+    def new_meter(self) -> RateMeter | None:
         """A meter at the rate it starts with."""
         return VolatilityMeter(self._rules)
 
     def at_rate(self, rate_ppb: int) -> MarginModel:
         """The model while this rate is in force."""
         return VolatilityMargin(self._rules, self._share_ppb, self._largest_leverage, rate_ppb)
-
-    def maintenance_q(
-        self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
-    ) -> int:
-        """``ceil(notional x maintenance rate)``."""
-        return -(-notional_q * self._maintenance_ppb // PPB)
-
-    def initial_q(
-        self, qty_lots: int, notional_q: int, entry_notional_q: int, leverage: int
-    ) -> int:
-        """The larger of ``ceil(notional x rate)`` and ``ceil(notional / leverage)``; 0 for 0."""
-        if notional_q == 0:
-            return 0
-        by_leverage_q = -(-notional_q // min(leverage, self._largest_leverage))
-        initial_q = max(by_leverage_q, -(-notional_q * self._initial_ppb // PPB))
-        return max(
-            initial_q, self.maintenance_q(qty_lots, notional_q, entry_notional_q, leverage) + 1
-        )
-
-    def max_leverage(self, notional_q: int) -> int:
-        """The largest that may be chosen; the rate in force may ask for more margin than it."""
-        return self._largest_leverage
-
-    def slope_bound_ppb(self, qty_lots: int) -> int:
-        """The maintenance rate in force. Rounding up may add one quantum."""
-        return self._maintenance_ppb
 
 
 class ByVolatility(MarginFamily):
