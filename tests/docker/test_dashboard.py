@@ -135,7 +135,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """An exchange after a cascade, scraped since before its first command."""
     folder = tmp_path_factory.mktemp("watched")
     base_port = free_base_port()
-    commands = Stream(1).take(COMMANDS)
+    commands = Stream(27).take(COMMANDS)
     with Processes(
         folder / "run", snapshot_every=20, metrics={"base_port": base_port}
     ) as processes:
