@@ -13,13 +13,17 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra doors)")
 
+from gateway.rights.keys import new_pair
 from tests.doors.world import Plain, free_port
 from tests.services.processes import PATIENCE_SECONDS, ROOT
 
 
 @contextmanager
-def running(folder: Path, example: str, *arguments: str) -> Iterator[int]:
-    """An example on a free port, as a user starts it; ended as a user ends it."""
+def running(
+    folder: Path, example: str, *arguments: str, keys: dict[str, str] | None = None
+) -> Iterator[int]:
+    """An example on a free port, as a user starts it; ended as a user ends it. ``keys`` are further
+    lines of some tables."""
     port = free_port()
     text = (ROOT / "examples" / example).read_text()
     doors = f'commands = "ipc://{folder}/c.ipc"\nmarket_data = "ipc://{folder}/d.ipc"'
@@ -29,7 +33,11 @@ def running(folder: Path, example: str, *arguments: str) -> Iterator[int]:
     top = top.replace('run_dir = "run"\n', "")
     rest = rest.replace("port = 8080", f"port = {port}")
     head, _, tables = run_dir.partition("\n")
-    file.write_text(f"{head}\n{top}{tables}[door]{rest}")
+    whole = f"{head}\n{top}{tables}[door]{rest}"
+    for table, lines in (keys or {}).items():
+        whole = whole.replace(f"[{table}]\n", f"[{table}]\n{lines}\n", 1)
+    file.write_text(whole)
+    file.chmod(0o600)
     log = folder / "log"
     with log.open("wb") as out:
         up = subprocess.Popen(
@@ -58,6 +66,24 @@ def _wait_for(log: Path, words: str, up: "subprocess.Popen[bytes]") -> None:
 
 def test_there_is_a_market_to_trade_in(tmp_path: Path) -> None:
     with running(tmp_path, "doors.toml") as port:
+        look_around(port)
+
+
+def test_behind_a_gateway_with_keys_the_door_has_one_of_its_own(tmp_path: Path) -> None:
+    server, clock, door = new_pair(), new_pair(), new_pair()
+    file = tmp_path / "client_keys.toml"
+    file.touch(0o600)
+    file.write_text(
+        f'[server]\npublic = "{server[0]}"\nsecret = "{server[1]}"\n'
+        f'[clients.clock]\npublic = "{clock[0]}"\nrights = ["admin", "trade", "read"]\n'
+        f'[clients.door]\npublic = "{door[0]}"\naccounts = [100]\nrights = ["trade", "read"]\n'
+    )
+
+    def own(pair: tuple[str, str]) -> str:
+        return f'server_public = "{server[0]}"\npublic = "{pair[0]}"\nsecret = "{pair[1]}"'
+
+    tables = {"gateway": f'keys = "{file}"', "clock": own(clock), "door": own(door)}
+    with running(tmp_path, "doors.toml", keys=tables) as port:
         look_around(port)
 
 

@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra doors)")
+
 from doors.usdm.endpoints.general import ORDER_TYPES
 from doors.usdm.route_table import BY_CALL, ROUTES, draw
 from doors.usdm.websocket_api import METHODS
