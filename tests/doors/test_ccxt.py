@@ -5,31 +5,16 @@ from typing import Any
 
 import pytest
 
+from tests.doors.ccxt_urls import SYMBOL, point_at
 from tests.doors.world import DoorWorld, door_world
 
 ccxt = pytest.importorskip("ccxt", reason="ccxt is not installed (extra clients)")
-
-SYMBOL = "BTC/USDT:USDT"
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorWorld]:
     with door_world(tmp_path_factory.mktemp("ccxt")) as world:
         yield world
-
-
-def point_at(exchange: Any, world: DoorWorld) -> None:
-    """All that is needed to have ccxt trade here."""
-    api, url = exchange.urls["api"], world.url
-    for version in ("", "V2", "V3"):
-        path = f"{url}/fapi/{version.lower() or 'v1'}"
-        api[f"fapiPublic{version}"] = api[f"fapiPrivate{version}"] = path
-    api["fapiData"] = f"{url}/futures/data"
-    api["sapi"] = f"{url}/sapi/v1"
-    socket = f"ws://127.0.0.1:{world.port}"
-    if "ws" in api:
-        api["ws"]["linear"] = f"{socket}/ws"
-        api["ws"]["ws-api"]["linear"] = f"{socket}/ws-fapi/v1"
 
 
 def exchange_of(world: DoorWorld, account: int, secret: str = "") -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.doors.test_ccxt import SYMBOL, point_at
+from tests.doors.ccxt_urls import SYMBOL, point_at
 from tests.doors.world import DoorWorld, door_world
 
 pro = pytest.importorskip("ccxt.pro", reason="ccxt is not installed (extra clients)")
