@@ -7,7 +7,7 @@ the contract's. A quote's price is the middle of bid and ask, which is exact bef
 import csv
 from array import array
 from collections.abc import Sequence
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from io import BufferedReader
 from itertools import chain
@@ -93,7 +93,9 @@ class PriceTable(msgspec.Struct, frozen=True):
         for number, price in enumerate(prices):
             ticks = known.get(price)
             if ticks is None:
-                ticks = known[price] = int(_EXACT.divide(price, tick).to_integral_value())
+                # The nearest tick, the even one of two, whatever a library set as the thread's way.
+                steps = _EXACT.divide(price, tick).to_integral_value(ROUND_HALF_EVEN)
+                ticks = known[price] = int(steps)
                 if not 0 < ticks <= most:
                     bound = (
                         f"below one tick ({tick})"

@@ -136,7 +136,8 @@ WIRE_ERRORS = [
     (msgspec.msgpack.encode(["AdvanceTime", None]), "Expected `int`, got `None`"),
     (b"\x91" * 100_000, ""),
     (b"\x92\xa7Deposit" + b"\x91" * 100_000, ""),
-    (b"\x92\xa3\xff\xfe\xfd\x01", "can't decode byte 0xff"),
+    # Of text that is none the message differs between versions of the library.
+    (b"\x92\xa3\xff\xfe\xfd\x01", ""),
 ]
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import struct
 import zipfile
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -437,3 +437,12 @@ def test_a_downloaded_file_is_the_index_of_a_run(
     ) in said
     series = pl.read_parquet(out / "series.parquet")
     assert series["index_ticks"].drop_nulls()[-1] == pytest.approx(9_980_000, rel=0.01)
+
+
+@pytest.mark.parametrize("rounding", [ROUND_UP, ROUND_DOWN, ROUND_HALF_UP])
+def test_the_nearest_tick_is_the_same_whatever_rounding_a_library_has_set(
+    tmp_path: Path, rounding: str
+) -> None:
+    table = read_price_file(write(tmp_path, "time,bid,ask\n2023-11-14T22:13:20Z,4.99,5.02\n"))
+    with localcontext(rounding=rounding):
+        assert points(table) == [(1_700_000_000_000_000_000, 500)]
