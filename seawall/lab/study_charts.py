@@ -210,13 +210,34 @@ def heat_chart(results: StudyResults, figure: str, target: Target) -> Chart | No
         there = values_of(results.chosen({first: x, second: y}), figure)
         if there:
             values[x, y] = interval_of(there, target.statistic, target.above).estimate
-    rows = [[y, *("" if (x, y) not in values else f"{values[x, y]:,.4g}" for x in xs)] for y in ys]
     words = f"{target_words(figure, target)} by {first} (across) and {second} (down)"
     return Chart(
         key=f"heat-{figure}",
         heading=words[0].upper() + words[1:],
-        sentences=["Estimates; their intervals are above."],
-        table=html_table(["", *xs], rows),
+        sentences=["Estimates; their intervals are above. The darker, the larger."],
+        table=_heat_table(xs, ys, values),
+    )
+
+
+def _heat_table(xs: list[str], ys: list[str], values: dict[tuple[str, str], float]) -> str:
+    """A table whose cells are the darker, the larger their value; text stays readable on each."""
+    low, high = min(values.values(), default=0.0), max(values.values(), default=0.0)
+    head = "".join(f'<th scope="col">{escape(x)}</th>' for x in xs)
+    body = ""
+    for y in ys:
+        body += f'<tr><th scope="row">{escape(y)}</th>'
+        for x in xs:
+            value = values.get((x, y))
+            if value is None:
+                body += "<td></td>"
+                continue
+            share = round(45 * (value - low) / (high - low)) if high > low else 0
+            shade = f"color-mix(in srgb, var(--link) {share}%, transparent)"
+            body += f'<td style="background:{shade}">{value:,.4g}</td>'
+        body += "</tr>"
+    return (
+        '<div class="table" tabindex="0" role="group"><table>'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -336,3 +336,20 @@ def test_a_seed_that_is_in_several_cells_is_one_pair(tmp_path: Path) -> None:
     results = seawall.lab.load(tmp_path / "out")
     assert results.paired("fund", 0, 1).differences("low") == [2.5, 3, 3.5, 4]
     assert results.interval("low", fund=0).n == 4
+
+
+def test_two_keys_are_a_map_that_is_darker_where_values_are_larger(tmp_path: Path) -> None:
+    head = STUDY[: STUDY.index("[vary]")]
+    text = f'{head}[vary]\n"instruments.perp.max_qty" = [100, 101]\n"house.backstop" = [0, 1]\n'
+    study = read_study(written(tmp_path, text))
+    directory = StudyDirectory(tmp_path / "out")
+    cells = cells_of(study)
+    directory.open(study, cells)
+    for cell in cells:
+        size, backstop = map(float, cell.values.values())
+        low = 20 * size - 1_900 + 10 * backstop
+        rows = [{"seed": seed, "state_hash": "", "low": low} for seed in (1, 2, 3)]
+        directory.add_rows(cell.cell, rows)
+    page = write_study_report(tmp_path / "out").read_text()
+    shades = re.findall(r"var\(--link\) (\d+)%, transparent\)\">([\d.]+)<", page)
+    assert shades == [("0", "100"), ("30", "120"), ("15", "110"), ("45", "130")]
