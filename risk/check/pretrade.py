@@ -210,9 +210,15 @@ def movable_q(cross: MarginAccount) -> int:
     """
     free_q = givable_q(cross, None)
     if cross.holdings:
-        own_q = cross.equity_q - unrealised_profit_q(cross) - collateral_q(cross)
-        free_q = min(free_q, own_q - cross.held_q - isolated_need_q(cross))
+        free_q = min(free_q, free_cash_q(cross))
     return free_q
+
+
+def free_cash_q(cross: MarginAccount) -> int:
+    """What an evaluated cross account has in its asset itself: neither unrealised profit nor
+    collateral in other assets, nor what its orders hold or isolated positions were promised."""
+    own_q = cross.equity_q - unrealised_profit_q(cross) - collateral_q(cross)
+    return own_q - cross.held_q - isolated_need_q(cross)
 
 
 def givable_q(cross: MarginAccount, pot: MarginAccount | None) -> int:

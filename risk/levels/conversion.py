@@ -33,21 +33,22 @@ def exchange_for_debt(
         debt_q = min(-account.wallet_q, payer.wallet_q)
         if debt_q <= 0:
             return
-        exchange(core, holding, debt_q, payer, cause)
+        exchange(core, holding, debt_q, payer, payer.wallet_q, cause)
 
 
 def exchange(
-    core: RiskCore, holding: Holding, value_q: int, payer: MarginAccount, cause: str
+    core: RiskCore, holding: Holding, value_q: int, payer: MarginAccount, most_q: int, cause: str
 ) -> None:
-    """Let a payer pay ``value_q`` (no more than it has) of a debt, and take the collateral that
-    counts for so much, as far as there is any."""
+    """Let a payer pay ``value_q`` of a debt, and take the collateral that counts for so much, as
+    far as there is any. Rounded up to a quantum of that, unless it costs more than ``most_q``."""
     source, asset = holding.source, holding.asset
     if source.wallet_q <= 0 or not asset.price_ppb:
         return
     amount_q = min(source.wallet_q, asset.amount_for_q(value_q))
-    if asset.value_q(amount_q) > payer.wallet_q:
+    paid_q = _counted_for_q(holding, amount_q)
+    if paid_q > most_q:
         amount_q -= 1
-    paid_q = asset.value_q(amount_q)
+        paid_q = _counted_for_q(holding, amount_q)
     if not paid_q:
         return
     taker = core.ledger.cross(payer.trader, asset.asset_id)
@@ -63,9 +64,16 @@ def exchange(
             amount_q,
             asset.margin_asset_id,
             paid_q,
-            asset.full_value_q(amount_q) - paid_q,
+            max(0, asset.full_value_q(amount_q) - paid_q),
             asset.price_ppb,
             payer.trader.account_id,
             cause,
         )
     )
+
+
+def _counted_for_q(holding: Holding, amount_q: int) -> int:
+    """What a part of a balance counted for beside the rest of it: by roundings a quantum more than
+    alone, without which its account would have lost that."""
+    left_q = holding.asset.value_q(holding.source.wallet_q - amount_q)
+    return holding.asset.value_q(holding.source.wallet_q) - left_q

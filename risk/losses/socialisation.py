@@ -14,6 +14,7 @@ counts.
 
 from engine.events import LossSocialised
 from risk.accounts import BAD_DEBT, Holding, MarginAccount, Trader
+from risk.check.pretrade import free_cash_q
 from risk.core import RiskCore
 from risk.health import evaluate, initial_requirement_q, unrealised_q
 from risk.levels.conversion import exchange
@@ -35,9 +36,9 @@ class _Winner:
                 self.pots.append(account)
 
     def cash_q(self) -> int:
-        """What its cross pot has in the asset itself, but no more than it won."""
-        cash_q = [min(pot.wallet_q, pot.equity_q) for pot in self.pots if not pot.isolated]
-        return max(0, min(self.gain_q, *cash_q)) if cash_q else 0
+        """What its cross pot has free in the asset itself, but no more than it won."""
+        cash_q = sum(free_cash_q(pot) for pot in self.pots if not pot.isolated)
+        return max(0, min(self.gain_q, cash_q))
 
     def can_pay_q(self, only_free: bool) -> int:
         """As much as it has, but no more than it won."""
@@ -80,12 +81,15 @@ class Socialisation:
 
     def exchange(self, account: MarginAccount) -> None:
         """Have winners pay the debt that stands on collateral in other assets, in proportion to
-        their cash, and take that collateral for what it counts."""
+        their cash, and take that collateral for what it counts.
+
+        A gain pays once, whatever it buys.
+        """
+        winners = self._winners(account.asset_id) if account.wallet_q < 0 else []
         for holding in account.holdings:
             worth_q = min(-account.wallet_q, holding.value_q())
             if worth_q <= 0:
                 continue
-            winners = self._winners(account.asset_id)
             cash_q = [winner.cash_q() for winner in winners]
             for winner, share_q in zip(winners, split_pro_rata(worth_q, cash_q), strict=True):
                 if share_q:
@@ -96,9 +100,10 @@ class Socialisation:
         (pot,) = (each for each in winner.pots if not each.isolated)
         coins = core.ledger.cross(pot.trader, holding.asset.asset_id)
         had_q, had_coins_q = pot.wallet_q, coins.wallet_q
-        exchange(core, holding, value_q, pot, "liquidation")
+        exchange(core, holding, value_q, pot, winner.cash_q(), "liquidation")
         if pot.wallet_q == had_q:
             return
+        winner.gain_q -= had_q - pot.wallet_q
         core.balance_moved(pot, pot.wallet_q - had_q, "collateral")
         core.balance_moved(coins, coins.wallet_q - had_coins_q, "collateral")
         evaluate(pot)

@@ -40,10 +40,11 @@ from tests.market import (
     liquidation,
     ppb,
     rules,
+    size,
     usd,
 )
 
-ALICE, BOB, CAROL = 100, 101, 102
+ALICE, BOB, CAROL, DAVE = 100, 101, 102, 103
 POT = cross_account_id(ALICE, USD.asset_id)
 
 
@@ -642,3 +643,53 @@ def test_winners_buy_coins_with_the_cash_they_have() -> None:
     (bought,) = [each for each in m.all(CollateralExchanged) if each.taker_account_id == BOB]
     assert bought.value_q <= usd("1000")
     assert m.wallet(BOB) >= 0
+
+
+def test_a_gain_pays_once_whatever_it_buys() -> None:
+    """Bob won 50 x 15 = 750, less the 12.50 that Alice lacks, and has cash for both coins; Carol
+    took hers out. No rounding leaves Alice below zero, which would liquidate her again."""
+    both = rules(collateral=collateral(BTC="0.1", ETH="0.2"))
+    m = Market(both)
+    m.send(c.AddAsset(0, ETH))
+    m.open(ALICE, deposit="0.1", asset="BTC")
+    m.deposit(ALICE, "2", "ETH")
+    m.open(BOB, DAVE, deposit="100000")
+    m.open(CAROL, deposit="20000")
+    m.asset_price("50000")
+    m.asset_price("2000", "ETH")
+    m.index("100")
+    m.trade(ALICE, BOB, "50", "100")
+    m.trade(ALICE, CAROL, "350", "100")
+    m.index("85")
+    m.trade(CAROL, DAVE, "350", "85")
+    m.withdraw(CAROL, "25250")
+    m.asset_price("30000")
+    bought = m.all(CollateralExchanged)
+    assert {each.taker_account_id for each in bought} == {BOB}
+    assert sum(each.value_q for each in bought) == usd("737.50")
+    assert len(m.all(LiquidationStarted)) == 1
+    assert m.equity(ALICE) == 0
+
+
+def test_winners_buy_no_coins_with_what_isolated_orders_were_promised() -> None:
+    """Carol keeps 900 of her 1,000 for an isolated order. Would she buy coins with that, her cross
+    account owed it once the order fills, and others would bear the fall of the coins."""
+    m = market()
+    m.add("OTHER")
+    m.open(CAROL, deposit="1050")
+    m.open(DAVE, deposit="100000")
+    m.index("100", "OTHER")
+    m.isolate(CAROL, "OTHER")
+    m.trade(ALICE, BOB, "150", "100")
+    m.trade(ALICE, CAROL, "50", "100")
+    m.index("90")
+    m.trade(CAROL, DAVE, "50", "90")
+    m.withdraw(CAROL, "550")
+    m.buy(CAROL, "90", "100", symbol="OTHER")
+    m.asset_price("20000")
+    assert CAROL in {each.taker_account_id for each in m.all(CollateralExchanged)}
+    m.sell(DAVE, "90", "100", symbol="OTHER")
+    assert m.lots(CAROL, "OTHER") == size("90")
+    assert m.wallet(CAROL) >= 0
+    m.asset_price("100")
+    assert CAROL not in {each.margin_account_id for each in m.all(LiquidationStarted)}
