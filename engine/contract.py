@@ -131,6 +131,12 @@ class Instrument:
             return -self._inverse_q(-lots, price_ticks)
         return self._linear_q(lots, price_ticks)
 
+    def most_lots(self, notional_q: int, price_ticks: int) -> int:
+        """The most lots whose `notional_q` at a price is no more than this. Exact."""
+        if self.inverse:
+            return notional_q * price_ticks // self.unit_q
+        return notional_q // (self.unit_q * price_ticks)
+
     def last_below_ticks(self, lots: int, notional_q: int) -> int:
         """The last price, on the way to where they are worth more, at which the notional of
         ``lots`` (positive) is below ``notional_q`` (at least 2): the highest such price, or the

@@ -210,8 +210,7 @@ class Triggers:
             low_ticks, high_ticks = band_limits(listing)
             edge_ticks = high_ticks if side == BUY else low_ticks
             ticks = least_reach_ticks(listing, side, self._core.slippage_ppb, edge_ticks)
-            # Rounded down: no more than whole lots that are allowed.
-            lots = min(lots, instrument.max_notional_q // instrument.notional_q(1, ticks))
+            lots = min(lots, instrument.most_lots(instrument.max_notional_q, ticks))
         return lots
 
     def refuse(self, trigger: Trigger, verdict: Verdict) -> None:

@@ -262,6 +262,21 @@ def test_a_close_position_order_is_as_large_as_an_order_may_be(
     assert m.lots(ALICE) == size("10") - size(closed)
 
 
+def test_a_close_of_an_inverse_contract_is_as_large_as_an_order_may_be() -> None:
+    """At 9,000,000 a dollar is 11.11 quanta of a coin; the 100,000 allowed are 9,000 dollars."""
+    m = Market(listed=False)
+    m.add("INV", asset="BTC", inverse=True, tick="0.5", lot="1", max_notional="0.001")
+    m.open(ALICE, BOB, CAROL, deposit="10", asset="BTC")
+    m.index("10000000", "INV")
+    for _ in range(2):
+        m.trade(ALICE, BOB, "10000", "10000000", "INV")
+    m.trigger(ALICE, SELL, "", "9000000", symbol="INV", trigger_by=c.BY_INDEX)
+    for _ in range(2):
+        m.buy(CAROL, "9000", "9000000", symbol="INV")
+    m.index("9000000", "INV")
+    assert m.lots(ALICE, "INV") == 20000 - 9000
+
+
 def test_a_close_position_order_closes_its_own_leg() -> None:
     m = market()
     m.open(104, deposit="1000")
