@@ -122,7 +122,11 @@ def heard(world: DoorWorld) -> tuple[Plain, list[Any]]:
             await asyncio.to_thread(trade, world, plain)
             await asyncio.to_thread(crash, world, plain)
             kinds = set(EVENT_SCHEMAS) | {"24hrTicker", "24hrMiniTicker", "trade"}
-            await listener.until(lambda _: kinds <= {kind_of(one) for one in listener.heard})
+            try:
+                await listener.until(lambda _: kinds <= {kind_of(one) for one in listener.heard})
+            except TimeoutError:
+                missing = kinds - {kind_of(one) for one in listener.heard}
+                raise AssertionError(f"never heard: {missing}") from None
             plain.keyed("DELETE", "/fapi/v1/listenKey")
             await listener.event("listenKeyExpired")
             return [one["data"] for one in listener.heard if "data" in one]
