@@ -1,6 +1,7 @@
 """Answers and events have the fields and types that clients were seen to read."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 from collections.abc import Iterator
@@ -106,7 +107,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorWorld]:
 
 @pytest.fixture(scope="module")
 def heard(world: DoorWorld) -> tuple[Plain, list[Any]]:
-    """A client that traded, was called and liquidated, and all events of its day."""
+    """A client that traded, was called and liquidated, and all events of its day.
+
+    Whether its liquidation finds a buyer depends on where the clock ticks; if not, another tries.
+    """
+    for _ in range(2):
+        with contextlib.suppress(NeverHeard):
+            return day_of(world)
+    return day_of(world)
+
+
+class NeverHeard(Exception):
+    """Kinds of events that did not come."""
+
+
+def day_of(world: DoorWorld) -> tuple[Plain, list[Any]]:
     account = world.account()
     plain = world.client(account)
     key = plain.keyed("POST", "/fapi/v1/listenKey")["listenKey"]
@@ -126,7 +141,7 @@ def heard(world: DoorWorld) -> tuple[Plain, list[Any]]:
                 await listener.until(lambda _: kinds <= {kind_of(one) for one in listener.heard})
             except TimeoutError:
                 missing = kinds - {kind_of(one) for one in listener.heard}
-                raise AssertionError(f"never heard: {missing}") from None
+                raise NeverHeard(missing) from None
             plain.keyed("DELETE", "/fapi/v1/listenKey")
             await listener.event("listenKeyExpired")
             return [one["data"] for one in listener.heard if "data" in one]
