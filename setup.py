@@ -137,6 +137,7 @@ COMPILED = [
     "seawall/agents/base.py",
     "seawall/agents/margin_traders.py",
     "seawall/agents/market_maker.py",
+    "seawall/agents/outside.py",
     "seawall/agents/takers.py",
     "seawall/agents/view.py",
     "seawall/exchange.py",
