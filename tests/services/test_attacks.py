@@ -20,8 +20,9 @@ from tests.services.streams import RULEBOOKS, START_NS, opening
 MIB = 1_048_576
 SECONDS = 60.0 if os.environ.get("SEAWALL_PROFILE") == "long" else 8.0
 COMING_BACK = 4
-"""The bound is of connections that last. Without keys who is cut off may come back at once and leave
-more before that is read: one run in five took up to twice the bound. Without it all take 2.5 GB."""
+"""The bound is of connections that last. Without keys who is cut off may come back at once and
+leave more before that is read: one run in five took up to twice the bound. Without cuts it is 2.5
+GB."""
 REFUSED = "unread_bytes"
 """What has to be refused while all attacks are under way, sooner or later."""
 
