@@ -1,28 +1,16 @@
 """The events of a finished run as the page's model takes them."""
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import polars as pl
 
 from engine.events import (
-    BadDebtBooked,
-    CollateralExchanged,
-    Deleveraged,
     Event,
-    FundChanged,
-    HouseInsolvent,
     InstrumentReport,
-    LiquidationEnded,
-    LiquidationStage,
-    LiquidationStarted,
-    LossSocialised,
-    MarginCallEnded,
-    MarginCallIssued,
     MarginLevelChanged,
     MarketReport,
     MarkUpdated,
-    TakenOver,
     Trade,
 )
 from engine.forms import struct_form
@@ -32,24 +20,9 @@ from risk.rulebook_file import load_rulebook
 from seawall.records.event_table import COLUMN_FIELDS
 from seawall.records.listed import ListedInstrument
 from seawall.runs.run_directory import Run
+from seawall.terminal.watch_model import TapeEvent
 
-SHOWN: Final[tuple[type, ...]] = (
-    BadDebtBooked,
-    CollateralExchanged,
-    Deleveraged,
-    FundChanged,
-    HouseInsolvent,
-    LiquidationEnded,
-    LiquidationStage,
-    LiquidationStarted,
-    LossSocialised,
-    MarginCallEnded,
-    MarginCallIssued,
-    MarginLevelChanged,
-    MarkUpdated,
-    TakenOver,
-    Trade,
-)
+SHOWN: Final[tuple[type, ...]] = (*get_args(TapeEvent), MarginLevelChanged, MarkUpdated, Trade)
 """What the page shows; the rest of a run, and most of it, is left out."""
 
 
