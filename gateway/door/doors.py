@@ -54,6 +54,8 @@ def bind_door(socket: "zmq.Socket[bytes]", address: str, server: ServerPair | No
     socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, KEEPALIVE_S)
     socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, KEEPALIVES)
     socket.setsockopt(zmq.TCP_MAXRT, STANDING_MS)
+    # With a name ZeroMQ asks the porter without keys, too.
+    socket.setsockopt(zmq.ZAP_DOMAIN, b"doors")
     if server is not None:
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.CURVE_SECRETKEY, server.secret.encode())

@@ -154,11 +154,8 @@ class FrontDoor:
         first_ns = max(wall_ns, last_ns) if notes is None else notes.first_ns(last_ns, wall_ns)
         self._time = SteadyClock(self._clock, self._wall_clock, first_ns)
         self._heartbeats.restore(self._part.heartbeats.values(), self._clock())
-        waited: list[zmq.Socket[bytes]] = []
-        self._porter: Porter | None = None
-        if self._keys is not None:
-            self._porter = Porter(context, self._admitted, self._audit.connection)
-            waited.append(self._porter.socket)
+        admitted = None if self._keys is None else self._admitted
+        self._porter = Porter(context, admitted, self._audit.connection)
         self._router = open_router(context, self._config)
         self._budgets.watch(self._router)
         data = open_data(context)
@@ -171,14 +168,14 @@ class FrontDoor:
         server = None if self._keys is None else self._keys.server
         bind_door(self._router, self._config.commands, server)
         bind_door(data, self._config.market_data, server)
-        return [*waited, self._router, data]
+        return [self._porter.socket, self._router, data]
 
     def refusals(self) -> dict[str, int]:
         """What was refused since the start, by cause."""
         counts = {Reason(reason).name.lower(): count for reason, count in self.refused.items()}
         counts["malformed_frame"] = self.malformed
         counts["unheard_frame"] = self.unheard
-        if self._porter is not None:
+        if self._keys is not None:
             counts["unknown_key"] = self._porter.refused
         return counts | self._budgets.refused | self._publisher.refused
 
@@ -186,7 +183,7 @@ class FrontDoor:
 
     def collect(self) -> list[bytes]:
         """Read what clients sent and make at most one intake of it."""
-        if self._porter is not None and not self.sessions.gone:
+        if not self.sessions.gone:
             # A newcomer waits until what a connection left that was cut off is out of the way:
             # who comes back again and again to leave more would fill the memory.
             self._porter.answer()
@@ -209,14 +206,14 @@ class FrontDoor:
             counted = self._work + self._read_requests
             if self._keys is None:
                 address, parts, frame = read_message(self._router)
-                if address in self.sessions.gone:
+                if self.sessions.is_left_behind(address):
                     self._read_requests += 1
                     continue
                 session = self.sessions.session(address, ANONYMOUS, _ANYBODY, now_ns, frame)
                 self._hear(address, parts, session)
             else:
                 frames = self._router.recv_multipart(copy=False)
-                if frames[0].bytes in self.sessions.gone:
+                if self.sessions.is_left_behind(frames[0].bytes):
                     self._read_requests += 1
                     continue
                 self._hear_known(frames, now_ns)
@@ -544,6 +541,5 @@ class FrontDoor:
         self._admitted = keys.admitted(self._wall_clock())
         for client, rate in self._rates.items():
             rate.limit(self._limit_of(keys.clients.get(client, _ANYBODY)))
-        if self._porter is not None:
-            self._porter.admitted = self._admitted
+        self._porter.admitted = self._admitted
         self.sessions.end_refused(self._admitted)

@@ -15,6 +15,8 @@ from gateway.rights.keys import ClientKey
 
 RECENT_NS: Final[int] = 10_000_000_000
 FORGET_SESSION_NS: Final[int] = 3_600_000_000_000
+SILENT_LINES: Final[int] = 1_000
+"""Connections that may be there without a session."""
 FORGET_USELESS_NS: Final[int] = 60_000_000_000
 """Silence after which a session is forgotten; sooner when it was closed or never greeted."""
 
@@ -26,6 +28,7 @@ class SessionBook:
         self.by_address: dict[bytes, Session] = {}
         # Addresses of connections that are gone; what they left unread is dropped.
         self.gone: set[bytes] = set()
+        self._others_since = 0
         self.budgets = budgets
         self._audit = audit
         self._clock = clock
@@ -83,6 +86,23 @@ class SessionBook:
         session = self.by_address.get(address)
         if session is not None:
             self.forget(session)
+
+    def is_left_behind(self, address: bytes) -> bool:
+        """Whether a message just read is of a connection that is gone.
+
+        ZeroMQ reads the lines in turns. So when one message of each could have been read and none
+        was of these, nothing of them is left.
+        """
+        if not self.gone:
+            return False
+        if address in self.gone:
+            self._others_since = 0
+            return True
+        self._others_since += 1
+        if self._others_since > len(self.by_address) + len(self.gone) + SILENT_LINES:
+            self.gone.clear()
+            self._others_since = 0
+        return False
 
     def sent(self, address: bytes, size: int) -> None:
         """A frame of so many bytes was put on a session's line."""

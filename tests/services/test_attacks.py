@@ -19,10 +19,6 @@ from tests.services.streams import RULEBOOKS, START_NS, opening
 
 MIB = 1_048_576
 SECONDS = 60.0 if os.environ.get("SEAWALL_PROFILE") == "long" else 8.0
-COMING_BACK = 4
-"""The bound is of connections that last. Without keys who is cut off may come back at once and
-leave more before that is read: one run in five took up to twice the bound. Without cuts it is 2.5
-GB."""
 REFUSED = "unread_bytes"
 """What has to be refused while all attacks are under way, sooner or later."""
 
@@ -71,8 +67,7 @@ def test_with_every_attack_at_once_memory_is_bounded_and_an_honest_client_is_ans
                     attacker.kill()
                     attacker.wait()
         bound = memory_bound(processes.config.gateway, clients=1) / MIB
-        assert bound < 200
-        assert highest - before < COMING_BACK * bound
+        assert highest - before < bound < 200
         assert processes.running[ALL].poll() is None, processes.log(ALL)
         assert "Assertion" not in processes.log(ALL)
 

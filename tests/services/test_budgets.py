@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 
 from engine import commands as c
 from engine.events import MarkUpdated
+from engine.services.service_config import GatewayConfig
 from gateway.client import Address, Client
-from gateway.door.budgets import UNREAD_MESSAGES
+from gateway.door.budgets import UNREAD_MESSAGES, Budgets
 from gateway.door.cancel_on_disconnect import MAX_WATCHES, Heartbeats
 from gateway.door.lines import wire_bytes
 from gateway.door.pending import MAX_PENDING, Frame, Pending, work_of
 from gateway.door.runs import run_at
+from gateway.door.session_book import SILENT_LINES, SessionBook
 from gateway.door.sessions import Session
 from gateway.door.unread import held_bytes
 from gateway.protocol import (
@@ -36,6 +38,7 @@ from gateway.protocol import (
     decode_from_server,
     encode,
 )
+from gateway.rights.audit import Audit
 from gateway.rights.keys import ClientKey, new_pair
 from tests.services.endpoints import free_base_port, free_port, scrape
 from tests.services.processes import PATIENCE_SECONDS, Processes
@@ -236,16 +239,17 @@ def test_short_messages_without_end_hold_nobody_up_and_are_cut_off(exchange: Exc
     assert exchange.grown_mib() < held_bytes(UNREAD_MESSAGES * 256 * 1_024) / MIB
 
 
-def test_who_is_cut_off_and_comes_back_fills_no_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keys", [True, False])
+def test_who_is_cut_off_and_comes_back_fills_no_memory(tmp_path: Path, keys: bool) -> None:
     """What a connection left behind makes no sessions, and nobody new comes in before it is read:
     with twenty sessions at most, thirty floods one after the other leave room for another client.
     """
-    with Exchange(tmp_path, keys=True) as exchange:
+    with Exchange(tmp_path, keys=keys) as exchange:
         limit = held_bytes(UNREAD_MESSAGES * 256 * 1_024) / MIB
         frame = encode(Ping())
         for _ in range(30):
             flooder = zmq.Context()
-            line = keyed(flooder, exchange.address(BOB))
+            line = without_limit(flooder, exchange, keys)
             line.send(encode(Hello(run=fresh())))
             end = time.monotonic() + 0.4
             with contextlib.suppress(zmq.Again):
@@ -257,15 +261,32 @@ def test_who_is_cut_off_and_comes_back_fills_no_memory(tmp_path: Path) -> None:
         assert exchange.grown_mib() < limit
 
 
-def keyed(context: "zmq.Context[zmq.Socket[bytes]]", address: Address) -> "zmq.Socket[bytes]":
-    """A line with keys that holds nothing back."""
+def without_limit(
+    context: "zmq.Context[zmq.Socket[bytes]]", exchange: Exchange, keys: bool
+) -> "zmq.Socket[bytes]":
+    """A line that holds nothing back."""
     found = context.socket(zmq.DEALER)
+    found.setsockopt(zmq.LINGER, 0)
     found.setsockopt(zmq.SNDHWM, 0)
     found.setsockopt(zmq.SNDTIMEO, 100)
-    found.curve_serverkey = SERVER[0].encode()
-    found.curve_publickey, found.curve_secretkey = BOB[0].encode(), BOB[1].encode()
-    found.connect(address.commands)
+    if keys:
+        found.curve_serverkey = SERVER[0].encode()
+        found.curve_publickey, found.curve_secretkey = BOB[0].encode(), BOB[1].encode()
+    found.connect(exchange.address(BOB).commands if keys else exchange.address().commands)
     return found
+
+
+def test_what_a_connection_left_is_out_of_the_way_once_each_other_had_its_turn() -> None:
+    """Also where the door is never without messages to read: others may not wait for that."""
+    book = SessionBook(Budgets(GatewayConfig(), encrypted=False), Audit(None, int), int)
+    book.gone.add(b"left")
+    for _ in range(3):
+        for _ in range(SILENT_LINES):
+            assert not book.is_left_behind(b"steady")
+        assert book.is_left_behind(b"left")
+    for _ in range(SILENT_LINES + 2):
+        assert not book.is_left_behind(b"steady")
+    assert not book.gone
 
 
 def say_without_end(line: RawLine, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,14 @@ from engine.services.service_config import (
     parse_config,
 )
 from gateway.client import Client
-from tests.services.endpoints import Series, free_base_port, scrape, start_all, wait_until_ready
+from tests.services.endpoints import (
+    PATIENCE_SECONDS,
+    Series,
+    free_base_port,
+    scrape,
+    start_all,
+    wait_until_ready,
+)
 from tests.services.processes import ROOT, Processes
 from tests.services.streams import Stream
 
@@ -51,6 +59,14 @@ def running(tmp_path: Path) -> Iterator[tuple[Processes, dict[str, int]]]:
 
 def total(series: Series, name: str) -> float:
     return sum(value for key, value in series.items() if key[0] == name)
+
+
+def wait_until_counted(port: int, name: str) -> None:
+    """Until a service has counted something: no answer to a client waits for those behind."""
+    limit = time.monotonic() + PATIENCE_SECONDS
+    while total(scrape(port), name) == 0:
+        assert time.monotonic() < limit, f"{name} at {port}"
+        time.sleep(0.02)
 
 
 def healthcheck(port: int) -> int:
@@ -86,7 +102,7 @@ def test_services_count_what_happens_and_a_killed_one_goes_on_with_its_gauges(
         assert gateway["seawall_sessions",] == 1
         assert not any(key[0].startswith("seawall_margin") for key in scrape(ports[LIQUIDATION]))
         for name in METRICS_ORDER:
-            assert total(scrape(ports[name]), "seawall_journal_inputs_total") > 0, name
+            wait_until_counted(ports[name], "seawall_journal_inputs_total")
         assert healthcheck(ports[RISK]) == 0
 
         processes.kill(RISK)
