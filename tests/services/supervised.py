@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -65,11 +66,17 @@ class Running:
         self.child.wait(PATIENCE_SECONDS)
 
     def wait_for(self, text: str) -> None:
+        """Until a line says so; what stays silent for too long is ended."""
         assert self.child.stdout is not None
-        for line in self.child.stdout:
-            self.lines.append(line.strip())
-            if text in line:
-                return
+        patience = threading.Timer(PATIENCE_SECONDS, self.child.kill)
+        patience.start()
+        try:
+            for line in self.child.stdout:
+                self.lines.append(line.strip())
+                if text in line:
+                    return
+        finally:
+            patience.cancel()
         raise AssertionError(f"{text!r} never came; printed: {self.lines}")
 
     def children(self) -> dict[str, int]:
