@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from doors.history.candles import INTERVALS, MARK, TRADES, Candle, Candles, begin_of
 from doors.history.file import HistoryFile
 from doors.history.records import PublicTrade
+from doors.usdm.streams.candle_stream import FormingCandle
 from engine.commands import BUY, SELL
 from engine.units import MINUTE_NS
+from tests.doors.test_decimals import contract
 
 FIRST = 29_000_000 - 29_000_000 % 1_440
 """A midnight, in minutes since 1970."""
@@ -94,3 +96,12 @@ def test_a_week_begins_on_monday() -> None:
     monday = 1_795_996_800 // 60  # 2026-11-30 00:00 UTC
     assert begin_of(monday, INTERVALS["1w"]) == monday
     assert begin_of(monday - 1, INTERVALS["1w"]) == monday - INTERVALS["1w"]
+
+
+def test_a_trade_of_the_minute_it_was_asked_for_is_told_in_the_next_too(file: HistoryFile) -> None:
+    candles = Candles(file)
+    forming = FormingCandle(candles, contract(), "1m", 1, FIRST)
+    put(candles, file, DAY[:1])
+    [ended] = forming.take(FIRST + 1, last_trade_id=1)
+    assert (ended["t"], ended["n"], ended["x"]) == (FIRST * 60_000, 1, True)
+    assert forming.take(FIRST + 1, last_trade_id=1) == []

@@ -123,8 +123,6 @@ def test_market_data_of_every_kind(world: DoorWorld) -> None:
         )
         async with Listener(world.port, address) as listener:
             await listener.ask("LIST_SUBSCRIPTIONS", [])
-            if time.time() % 60 > 57:  # the candle told first is that of the minute that comes
-                await asyncio.sleep(3)
             order = SubmitOrder(0, 101, 2, 0, BUY, 100, 300_010)
             await aside(world.send, order)
             missing = expected | {"continuous_kline"}

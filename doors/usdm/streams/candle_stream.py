@@ -11,30 +11,31 @@ MINUTE_MS: Final[int] = 60_000
 
 
 class FormingCandle:
-    """The current candle of a contract and a length, and whether it was told as it is."""
+    """The current candle of a contract and a length, from the minute it was asked for on, and
+    whether it was told as it is."""
 
-    def __init__(self, candles: Candles, contract: Contract, interval: str, length: int) -> None:
+    def __init__(
+        self, candles: Candles, contract: Contract, interval: str, length: int, now_minute: int
+    ) -> None:
         self._candles = candles
         self._contract = contract
         self._interval = interval
         self._length = length
-        self._begin = -1
+        self._begin = begin_of(now_minute, length)
         self._told: Candle | None = None
         # What of it is over, and the first minute that is not in that.
         self._over: Candle | None = None
-        self._next = 0
+        self._next = self._begin
 
     def take(self, now_minute: int, last_trade_id: int) -> list[dict[str, Any]]:
         """The candles to tell of now: the last one as it ended, the current one if it changed."""
         begin = begin_of(now_minute, self._length)
         found: list[dict[str, Any]] = []
-        if self._begin not in (-1, begin):
+        if self._begin != begin:
             ended = self._candle(self._begin, begin)
             if ended is not None:
                 found.append(self._shown(ended, last_trade_id, over=True))
-            self._told = None
-        if self._begin != begin:
-            self._begin, self._over, self._next = begin, None, begin
+            self._begin, self._told, self._over, self._next = begin, None, None, begin
         current = self._candle(begin, now_minute)
         if current is not None and current != self._told:
             self._told = current

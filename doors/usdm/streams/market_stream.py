@@ -65,7 +65,9 @@ class MarketStream:
 
     def _topic_changed(self, topic: Topic, begins: bool) -> None:
         spec = topic.spec
-        if spec.kind == DEPTH and begins and spec not in self._differences:
+        if spec.kind in _CANDLES and begins:
+            self._forming(spec)
+        elif spec.kind == DEPTH and begins and spec not in self._differences:
             contract = self._door.listed.by_id[spec.instrument_id]
             book = self._door.link.depth(spec.instrument_id)
             differences = self._differences[spec] = DepthDifferences(contract, book)
@@ -208,16 +210,25 @@ class MarketStream:
         )
         topic.publish(encode(event))
 
+    def _forming(self, spec: Spec) -> FormingCandle:
+        """The candle of a topic, from the minute on in which it was first asked for."""
+        forming = self._candles.get(spec)
+        if forming is None:
+            forming = self._candles[spec] = FormingCandle(
+                self._door.candles,
+                self._door.listed.by_id[spec.instrument_id],
+                spec.interval,
+                spec.minutes,
+                self._door.clock() // MINUTE_NS,
+            )
+        return forming
+
     def _tell_candles(self, topic: Topic) -> None:
         spec = topic.spec
         contract = self._door.listed.by_id[spec.instrument_id]
-        forming = self._candles.get(spec)
-        if forming is None:
-            forming = FormingCandle(self._door.candles, contract, spec.interval, spec.minutes)
-            self._candles[spec] = forming
         trades = self._door.tape(spec.instrument_id).trades
         last_id = trades[-1].trade_id if trades else 0
-        for candle in forming.take(self._door.clock() // MINUTE_NS, last_id):
+        for candle in self._forming(spec).take(self._door.clock() // MINUTE_NS, last_id):
             event: dict[str, Any] = {"e": spec.kind, "E": self._now_ms(), "s": contract.symbol}
             if spec.kind == CONTINUOUS_KLINE:
                 event = {
