@@ -8,12 +8,9 @@ import multiprocessing
 import os
 import signal
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from seawall.lab.intervals import LabError
-
-MAX_TASKS_PER_CHILD: Final[int] = 200
-"""Runs of one process, after which a fresh one takes its place."""
 
 
 class Workers(Protocol):
@@ -49,12 +46,7 @@ class LocalWorkers:
 
     def _pool(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(
-            self.count,
-            mp_context=context,
-            initializer=_leave_interrupts,
-            max_tasks_per_child=MAX_TASKS_PER_CHILD,
-        )
+        return ProcessPoolExecutor(self.count, mp_context=context, initializer=_leave_interrupts)
 
     @property
     def executor(self) -> Executor:

@@ -166,3 +166,13 @@ def test_no_cluster_is_told_in_one_line() -> None:
     pytest.importorskip("distributed", reason="the extra cluster is not installed")
     with pytest.raises(LabError, match="no scheduler with workers"):
         ClusterWorkers("tcp://127.0.0.1:9", timeout_s=1)
+
+
+def test_a_process_does_task_after_task() -> None:
+    """Python up to 3.13 hangs where a pool is to replace processes after so many tasks."""
+    workers = LocalWorkers(1)
+    try:
+        found = [workers.executor.submit(os.getpid) for _ in range(500)]
+        assert len({each.result(timeout=60) for each in found}) == 1
+    finally:
+        workers.close()
