@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from engine.settings import NO_KEY, SettingFault, choice
 from engine.units import SECOND_NS
+from seawall.scaled_fields import Money, MoneySpan
 from seawall.scenario_fields import (
     SHARE,
     Count,
@@ -36,13 +37,13 @@ _MAX_ACCOUNTS: Final[int] = 1_000_000
 class Wealth(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """Wealth in quote currency between two bounds."""
 
-    bounds: Annotated[tuple[float, float], Span(0.01)] = (100.0, 1e6)
+    bounds: Annotated[tuple[float, float], MoneySpan(0.01)] = (100.0, 1e6)
 
 
 class LognormalWealth(Wealth, frozen=True, kw_only=True, tag="lognormal"):
     """Lognormal; ``sigma`` is of the logarithm."""
 
-    median: Annotated[float, Number(0.01)]
+    median: Annotated[float, Money(0.01)]
     sigma: Annotated[float, Number(high=5.0)] = 1.0
 
 
@@ -84,7 +85,7 @@ class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True):
     stop_share: Annotated[float, SHARE] = 0.0
     stop_distance: Annotated[tuple[float, float], Span(0.001, 0.95)] = (0.03, 0.15)
     passive_share: Annotated[float, SHARE] = 0.0
-    clip: Annotated[float, Number(1.0)] = 50_000.0
+    clip: Annotated[float, Money(1.0)] = 50_000.0
     collateral: Annotated[str, Filled()] = ""
     collateral_share: Annotated[float, SHARE] = 1.0
 

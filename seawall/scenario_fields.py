@@ -6,7 +6,6 @@ agents may be floats.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Final, get_origin
@@ -171,17 +170,6 @@ class Exact(Unit):
             problem = f"must be an exact decimal, such as 0.01, of at most {MAX_DIGITS} digits"
             raise SettingFault(place, f"{value!r:.80} {problem}") from None
         return str(value)
-
-
-class Money(Exact):
-    """An amount of the quote currency."""
-
-    def read(self, value: Any, place: str) -> Any:
-        """A decimal."""
-        amount = Decimal(super().read(value, place))
-        if amount < 0:
-            raise SettingFault(place, f"{amount} must be 0 or more, in the quote currency")
-        return amount
 
 
 class Duration(Unit):

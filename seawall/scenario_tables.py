@@ -18,7 +18,8 @@ from seawall.agents import AgentSettings
 from seawall.index_csv import CANDLES_CSV, FILE, TRADES_CSV
 from seawall.index_path import IndexTable, TimeTable
 from seawall.population import PopulationPlan
-from seawall.scenario_fields import A_MILLISECOND, Count, Duration, Exact, File, Filled, Money
+from seawall.scaled_fields import ExactMoney
+from seawall.scenario_fields import A_MILLISECOND, Count, Duration, Exact, File, Filled
 
 KINDS = {"linear": LINEAR, "inverse": INVERSE}
 
@@ -82,8 +83,8 @@ class InstrumentTable(msgspec.Struct, frozen=True, kw_only=True):
 class HouseTable(msgspec.Struct, frozen=True):
     """What the house begins with."""
 
-    fund: Annotated[Decimal, Money()] = Decimal(0)
-    backstop: Annotated[Decimal, Money()] = Decimal(0)
+    fund: Annotated[Decimal, ExactMoney()] = Decimal(0)
+    backstop: Annotated[Decimal, ExactMoney()] = Decimal(0)
 
 
 class ScenarioTables(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,8 @@
 """Plans of agents as a scenario states them: the keys of its ``[agents.NAME]`` table.
 
-Money is in quote currency, prices and spreads are shares, volatility is per root second.
+Money is in quote currency, prices and spreads are shares, volatility is per root second. What is
+`Money` grows with a coin's calm volume, what is `Volatility` with its calm volatility; the rest is
+the same for every coin.
 """
 
 from typing import Annotated
@@ -8,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from engine.units import MINUTE_NS, SECOND_NS
+from seawall.scaled_fields import Money, Volatility, VolatilitySpan
 from seawall.scenario_fields import A_MILLISECOND, SHARE, Count, DurationSpan, Number, Span
 
 
@@ -26,19 +29,19 @@ class MarketMakerPlan(AgentTable, frozen=True, kw_only=True, tag="market_maker")
     volatility. Sizes are divided by 1 + volatility / ``size_volatility``.
     """
 
-    capital: Annotated[float, Number()]
+    capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 5
     levels: Annotated[int, Count(low=1, high=50)] = 8
-    half_spread: Annotated[float, Number(low=1e-6, high=0.5)] = 0.0003
+    half_spread: Annotated[float, Volatility(low=1e-6, high=0.5)] = 0.0003
     step_growth: Annotated[float, Number(low=1.01, high=5.0)] = 1.6
-    size: Annotated[float, Number()]
+    size: Annotated[float, Money()]
     size_growth: Annotated[float, Number(low=0.1, high=5.0)] = 1.3
     refresh_ns: Annotated[int, A_MILLISECOND] = SECOND_NS
     index_weight: Annotated[float, SHARE] = 0.6
     basis_half_life_ns: Annotated[int, A_MILLISECOND] = 60 * SECOND_NS
     spread_per_volatility: Annotated[float, Number(high=100.0)] = 1.5
-    size_volatility: Annotated[float, Number(low=1e-6)] = 0.001
-    withdraw_volatility: Annotated[tuple[float, float], Span(low=1e-6)] = (0.002, 0.005)
+    size_volatility: Annotated[float, Volatility(low=1e-6)] = 0.001
+    withdraw_volatility: Annotated[tuple[float, float], VolatilitySpan(low=1e-6)] = (0.002, 0.005)
     return_after_ns: Annotated[tuple[int, int], DurationSpan()] = (30 * SECOND_NS, 180 * SECOND_NS)
     inventory_limit: Annotated[float, Number(low=0.01, high=50.0)] = 2.0
     loss_limit: Annotated[float, SHARE] = 0.4
@@ -48,11 +51,11 @@ class ArbitrageurPlan(AgentTable, frozen=True, kw_only=True, tag="arbitrageur"):
     """Enters beyond ``entry`` plus ``caution`` x volatility (shares of the index), leaves inside
     ``exit``. Money is in quote currency."""
 
-    capital: Annotated[float, Number()]
+    capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 3
-    entry: Annotated[tuple[float, float], Span(low=1e-5, high=0.9)] = (0.002, 0.01)
-    exit: Annotated[float, Number(high=0.9)] = 0.0005
-    clip: Annotated[float, Number()]
+    entry: Annotated[tuple[float, float], VolatilitySpan(low=1e-5, high=0.9)] = (0.002, 0.01)
+    exit: Annotated[float, Volatility(high=0.9)] = 0.0005
+    clip: Annotated[float, Money()]
     exposure_limit: Annotated[float, Number(low=0.01, high=100.0)] = 2.0
     reaction_ns: Annotated[tuple[int, int], DurationSpan()] = (100_000_000, 2 * SECOND_NS)
     refresh_ns: Annotated[int, A_MILLISECOND] = 2 * SECOND_NS
@@ -62,27 +65,27 @@ class ArbitrageurPlan(AgentTable, frozen=True, kw_only=True, tag="arbitrageur"):
 class NoisePlan(AgentTable, frozen=True, kw_only=True, tag="noise"):
     """Orders at Poisson times with lognormal sizes; part of them rest near the touch."""
 
-    capital: Annotated[float, Number()]
+    capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 5
     every_ns: Annotated[int, A_MILLISECOND] = 5 * SECOND_NS
-    size: Annotated[float, Number()]
+    size: Annotated[float, Money()]
     size_sigma: Annotated[float, Number(high=4.0)] = 1.0
     passive_share: Annotated[float, SHARE] = 0.4
     lifetime_ns: Annotated[int, A_MILLISECOND] = 60 * SECOND_NS
-    slippage: Annotated[float, Number(high=0.5)] = 0.003
+    slippage: Annotated[float, Volatility(high=0.5)] = 0.003
 
 
 class MomentumPlan(AgentTable, frozen=True, kw_only=True, tag="momentum"):
     """Follows moves that exceed one standard deviation by ``threshold`` over its own ``window``;
     closes after ``hold``, and only closes once it has lost ``loss_limit`` of its capital."""
 
-    capital: Annotated[float, Number()]
+    capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 5
     window_ns: Annotated[tuple[int, int], DurationSpan()] = (20 * SECOND_NS, 180 * SECOND_NS)
-    threshold: Annotated[tuple[float, float], Span(low=1e-5, high=1.0)] = (0.01, 0.04)
-    clip: Annotated[float, Number()]
+    threshold: Annotated[tuple[float, float], VolatilitySpan(low=1e-5, high=1.0)] = (0.01, 0.04)
+    clip: Annotated[float, Money()]
     exposure_limit: Annotated[float, Number(low=0.01, high=100.0)] = 2.0
-    slippage: Annotated[float, Number(high=0.9)] = 0.01
+    slippage: Annotated[float, Volatility(high=0.9)] = 0.01
     hold_ns: Annotated[tuple[int, int], DurationSpan()] = (120 * SECOND_NS, 900 * SECOND_NS)
     refresh_ns: Annotated[int, A_MILLISECOND] = 3 * SECOND_NS
     loss_limit: Annotated[float, SHARE] = 0.3
@@ -95,7 +98,7 @@ class DipBuyerPlan(AgentTable, frozen=True, kw_only=True, tag="dip_buyer"):
     the anchor is a slow average of the index. Bought lots are offered at ``target`` above cost.
     """
 
-    capital: Annotated[float, Number()]
+    capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 1
     depth: Annotated[tuple[float, float], Span(low=0.001, high=0.95)] = (0.05, 0.4)
     rungs: Annotated[int, Count(low=1, high=50)] = 6
@@ -108,5 +111,5 @@ class DipBuyerPlan(AgentTable, frozen=True, kw_only=True, tag="dip_buyer"):
 class OutsidePlan(AgentTable, frozen=True, kw_only=True, tag="outside"):
     """An account with money and leverage, for whoever drives it from outside."""
 
-    capital: Annotated[float, Number()]
+    capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 1
