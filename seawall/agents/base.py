@@ -102,7 +102,7 @@ class Agent:
         elif kind is LiquidationEnded:
             self.locked = False
         elif kind is Deleveraged or kind is TakenOver:
-            self.position_lots = shrink(self.position_lots, event.qty_lots)
+            self._settled(event.qty_lots, event.value_q)
 
     def adopt(self, position_lots: int) -> None:
         """Take over an account that has traded before: with this position, bought at the last
@@ -155,6 +155,15 @@ class Agent:
             order.qty_lots -= event.qty_lots
             if order.qty_lots <= 0:
                 del self.orders[event.order_id]
+
+    def _settled(self, qty_lots: int, value_q: int) -> None:
+        """The venue closed so much of the position, at this value of it."""
+        left_lots = shrink(self.position_lots, qty_lots)
+        moved_lots = left_lots - self.position_lots
+        self.position_lots = left_lots
+        paid, bought = self.view.settled(moved_lots, value_q * moved_lots / qty_lots)
+        self.cash -= paid
+        self.coins += bought
 
     def profit(self) -> float:
         """What trading has brought so far at the last price, without fees, in quote currency."""

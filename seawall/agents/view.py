@@ -139,6 +139,19 @@ class MarketView:
         coins = amount / (price_ticks * float(self.spec.tick_size)) if self.inverse else amount
         return int(coins * 10.0**self.asset.decimals)
 
+    def worth(self, amount_q: int, price_ticks: float) -> float:
+        """Value of quanta of the settlement asset in the quote currency."""
+        amount = amount_q / 10.0**self.asset.decimals
+        return amount * price_ticks * float(self.spec.tick_size) if self.inverse else amount
+
+    def settled(self, lots: float, value_q: float) -> tuple[float, float]:
+        """What lots booked at this value of theirs cost in the quote currency, and the coins they
+        are, counted so that a coin is worth the price in ticks."""
+        amount = value_q / 10.0**self.asset.decimals
+        if self.inverse:
+            return lots * self.lot_value, -amount * float(self.spec.tick_size)
+        return amount, lots * self.lot_value
+
     def inside_band(self, side: int, price_ticks: int) -> int:
         """The price moved to where the venue's band around the mark allows it."""
         band = self._band

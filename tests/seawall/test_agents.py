@@ -4,11 +4,19 @@ import random
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.commands import BUY, IOC, SELL, AmendOrder, CancelAll, Command, SubmitOrder
-from engine.events import CommandRejected, OrderAccepted, OrderClosed, OrderFilled
+from engine.events import (
+    CommandRejected,
+    Deleveraged,
+    OrderAccepted,
+    OrderClosed,
+    OrderFilled,
+    TakenOver,
+)
 from engine.instruments import INVERSE, LINEAR, AssetSpec, MarginSpec, build_instrument_spec
 from engine.reasons import Reason
 from matching.book import Book
@@ -303,6 +311,27 @@ def test_an_arbitrageur_closes_what_it_has_near_the_index() -> None:
     agent.wake(desk)
     agent.wake(desk)
     assert [(o.side, o.qty_lots) for o in venue.orders()] == [(SELL, 5)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value_q"), [(LINEAR, 50 * 9_000 * 10_000), (INVERSE, -500 * 10**6 // 90)]
+)
+def test_what_the_venue_closes_counts_at_its_value(kind: int, value_q: int) -> None:
+    """Five of ten lots bought at 100 are closed at 90, whatever the mark; the rest is at 80."""
+    view = make_view(kind)
+    for event in (
+        TakenOver(0, 10_100, 2, 0, 50, value_q, 9_500, 0),
+        Deleveraged(0, 10_100, 10_200, 0, -50, -value_q, 9_500, 1, 0),
+    ):
+        agent = arbitrageur(view)
+        filled(agent, BUY, 100, 10_000, 100)
+        agent.on_event(event)
+        view.last_ticks = 8_000
+        assert agent.position_lots == 50
+        worth = 50 * 90 + 50 * 80 - 100 * 100
+        if kind == INVERSE:  # coins, worth 80 at the end
+            worth = round((1_000 / 100 - 500 / 90 - 500 / 80) * 80)
+        assert agent.profit() == pytest.approx(worth, abs=0.5)
 
 
 def momentum(view: MarketView) -> MomentumTrader:
