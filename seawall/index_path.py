@@ -24,7 +24,7 @@ from seawall.index_csv import CANDLES_CSV, FILE, ROWS_OF, TRADES_CSV, points_of
 from seawall.price_files.candles import Point, bridges, brownian_bridge
 from seawall.price_files.price_table import PriceTable, read_price_file
 from seawall.price_files.recognise import Reading
-from seawall.price_files.shapes import CANDLES, ROLES, TIME
+from seawall.price_files.shapes import AMOUNT, CANDLES, ROLES, SIDE, TIME
 from seawall.price_files.times import UNITS, utc
 from seawall.scenario_fields import (
     A_MILLISECOND,
@@ -117,10 +117,11 @@ class Columns(Unit):
     def read(self, value: Any, place: str) -> tuple[tuple[str, str | int], ...]:
         """Pairs of role and column."""
         if not isinstance(value, dict) or not any(
-            set(value) == {TIME, *roles} for roles in ROLES.values()
+            set(value) - {AMOUNT, SIDE} == {TIME, *roles} for roles in ROLES.values()
         ):
             allowed = "; or ".join(", ".join((TIME, *roles)) for roles in ROLES.values())
-            raise SettingFault(place, f"{value!r:.200} must be a table of {allowed}")
+            more = f"{AMOUNT} and {SIDE} may stand beside them"
+            raise SettingFault(place, f"{value!r:.200} must be a table of {allowed}; {more}")
         for role, column in value.items():
             is_number = type(column) is int and column >= 1
             if not is_number and not (isinstance(column, str) and column):

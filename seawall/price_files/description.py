@@ -8,7 +8,7 @@ import msgspec
 from engine.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from seawall.price_files.candles import widths_ns
 from seawall.price_files.price_table import PriceTable
-from seawall.price_files.shapes import CANDLES, ROLES, TIME
+from seawall.price_files.shapes import AMOUNT, CANDLES, ROLES, SIDE, TIME
 from seawall.price_files.times import WORDS, utc
 
 _HOLE_NS: Final[int] = MINUTE_NS
@@ -45,6 +45,7 @@ def described(table: PriceTable) -> Description:
     """The description of a file that was read."""
     layout, times_ns = table.layout, table.times_ns
     roles = (TIME, *ROLES[table.kind])
+    more = {AMOUNT: layout.amount_name, SIDE: layout.side_name}
     return Description(
         file=table.where,
         shape=layout.shape,
@@ -54,7 +55,8 @@ def described(table: PriceTable) -> Description:
         rows=len(times_ns),
         first=utc(times_ns[0]),
         last=utc(times_ns[-1]),
-        columns=dict(zip(roles, layout.names, strict=True)),
+        columns=dict(zip(roles, layout.names, strict=True))
+        | {role: name for role, name in more.items() if name},
         time_unit=WORDS[table.unit],
         lowest=f"{min(map(min, table.prices)):f}",
         highest=f"{max(map(max, table.prices)):f}",

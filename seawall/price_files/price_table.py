@@ -5,6 +5,7 @@ the contract's. A quote's price is the middle of bid and ask, which is exact bef
 """
 
 import csv
+import math
 from array import array
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -30,7 +31,7 @@ from seawall.price_files.frame_rows import (
 from seawall.price_files.json_rows import json_rows
 from seawall.price_files.recognise import Layout, Reading, find_layout
 from seawall.price_files.rows import Rows
-from seawall.price_files.shapes import CANDLES, QUOTES, ROLES, TIME
+from seawall.price_files.shapes import CANDLES, QUOTES, ROLES, SIDES, TIME
 from seawall.price_files.text_rows import text_rows
 from seawall.price_files.times import Clock, unit_by_look
 from seawall.scenario_fields import ScenarioError, shortened
@@ -44,7 +45,9 @@ _KEPT: Final[int] = 4
 class PriceTable(msgspec.Struct, frozen=True):
     """The prices of a file. ``prices`` has one column for each of the kind's roles (open, high, low
     and close; price; bid and ask), ``places`` the row or line of each price. Times never go back;
-    those of candles rise."""
+    those of candles rise. ``amounts`` is what was traded in each row, not a number where the file
+    has none that is; ``sides`` is 1 where the taker bought, -1 where it sold, 0 where that is not
+    said. Both are empty where a file has no such column."""
 
     where: str
     form: str
@@ -55,6 +58,8 @@ class PriceTable(msgspec.Struct, frozen=True):
     places: Sequence[int]
     prices: tuple[list[Decimal], ...]
     warnings: tuple[str, ...] = ()
+    amounts: Sequence[float] = ()
+    sides: Sequence[int] = ()
 
     @property
     def kind(self) -> str:
@@ -203,6 +208,8 @@ class _Reader:
         self._times_ns: list[int] = []
         self._places = array("Q")
         self._prices: tuple[list[Decimal], ...] = tuple([] for _ in layout.prices)
+        self._amounts = array("d")
+        self._sides = array("b")
         self._one_sided = 0
 
     def take(self, place: int, row: Sequence[str]) -> None:
@@ -231,6 +238,10 @@ class _Reader:
         for column, price in zip(self._prices, prices, strict=True):
             column.append(price)
         self._places.append(place)
+        if layout.amount >= 0:
+            self._amounts.append(_amount(row[layout.amount]))
+        if layout.side >= 0:
+            self._sides.append(SIDES.get(row[layout.side].strip().lower(), 0))
 
     def _is_ours(self, place: int, symbol: str) -> bool:
         if not self._symbol:
@@ -297,4 +308,15 @@ class _Reader:
             places=self._places,
             prices=self._prices,
             warnings=tuple(warnings),
+            amounts=self._amounts,
+            sides=self._sides,
         )
+
+
+def _amount(text: str) -> float:
+    """A traded amount; not a number where it is none. Only what measures trades needs it to be."""
+    try:
+        amount = float(text)
+    except ValueError:
+        return math.nan
+    return amount if 0 <= amount < math.inf else math.nan

@@ -8,6 +8,8 @@ import msgspec
 from engine.settings import nearest
 from seawall.price_files.rows import Rows
 from seawall.price_files.shapes import (
+    AMOUNT,
+    AMOUNT_NAMES,
     ASK_NAMES,
     BID_NAMES,
     BOOK_NAMES,
@@ -18,6 +20,8 @@ from seawall.price_files.shapes import (
     PRICE_NAMES,
     QUOTES,
     ROLES,
+    SIDE,
+    SIDE_NAMES,
     STAND_IN_NAMES,
     SYMBOL_NAMES,
     TIME,
@@ -50,8 +54,9 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """Where times and prices stand in a row (from 0), and what the columns are called. A unit that
-    is not told is found by the look of the first time."""
+    """Where times and prices stand in a row (from 0), and what the columns are called; amounts and
+    the taker's side too where a file has them (-1: it has not). A unit that is not told is found by
+    the look of the first time."""
 
     shape: str
     kind: str
@@ -61,6 +66,10 @@ class Layout(msgspec.Struct, frozen=True):
     unit: str
     width: int
     symbol: int = -1
+    amount: int = -1
+    amount_name: str = ""
+    side: int = -1
+    side_name: str = ""
 
 
 def find_layout(rows: Rows, first: Sequence[str], reading: Reading) -> Layout:
@@ -87,7 +96,12 @@ def _told_layout(rows: Rows, first: Sequence[str], reading: Reading) -> Layout:
     columns = dict(reading.columns)
     kind = next(kind for kind, roles in ROLES.items() if roles[0] in columns)
     places = [_place(rows, len(first), columns[role]) for role in (TIME, *ROLES[kind])]
-    return _layout("as told", kind, places[0], tuple(places[1:]), rows, len(first), reading)
+    layout = _layout("as told", kind, places[0], tuple(places[1:]), rows, len(first), reading)
+    amount, side = (
+        _place(rows, len(first), columns[role]) if role in columns else -1
+        for role in (AMOUNT, SIDE)
+    )
+    return _with_trades(layout, rows, amount, side)
 
 
 def _place(rows: Rows, width: int, column: str | int) -> int:
@@ -131,7 +145,15 @@ def _by_names(rows: Rows, reading: Reading) -> Layout:
         _only(rows, names, next(name for name in usual[1:] if name not in names))
     places = tuple(_only(rows, names, name) for name in prices)
     fits = (s.name for s in NAMED if s.kind == kind and not set(s.marks) - set(names))
-    return _layout(next(fits, kind), kind, place, places, rows, len(names), reading)
+    layout = _layout(next(fits, kind), kind, place, places, rows, len(names), reading)
+    if kind == QUOTES:
+        return layout
+    return _with_trades(layout, rows, _first_of(AMOUNT_NAMES, names), _first_of(SIDE_NAMES, names))
+
+
+def _first_of(wanted: Sequence[str], names: list[str]) -> int:
+    """Where the best of the wanted names stands; -1 where there is none."""
+    return next((names.index(name) for name in wanted if name in names), -1)
 
 
 def _times(names: list[str]) -> list[str]:
@@ -163,9 +185,11 @@ def _by_look(rows: Rows, first: Sequence[str]) -> Layout:
         if len(first) in look.widths and flags == look.flags:
             time = first[look.time]
             if unit_by_look(time) and (unit_by_look(time) != DATE or "-" in time):
-                return _layout(
+                layout = _layout(
                     look.name, look.kind, look.time, look.prices, rows, len(first), Reading()
                 )
+                side = len(first) - flags if flags else -1
+                return _with_trades(layout, rows, look.amount, side)
     raise ScenarioError(
         f"{rows.where}: no known shape: no header, and a first row of {len(first)} columns: "
         f"{','.join(first):.80}; say which count, such as columns = {{ time = 1, price = 2 }}"
@@ -181,7 +205,7 @@ def _layout(
     width: int,
     reading: Reading,
 ) -> Layout:
-    names = rows.names or [f"column {number}" for number in range(1, width + 1)]
+    names = [_name(rows, place) for place in range(width)]
     plain_names = [plain(name) for name in rows.names]
     end = plain(names[time]).rpartition("_")[2]
     unit = rows.units.get(names[time], "") or (end if end in NS_OF else "")
@@ -196,3 +220,19 @@ def _layout(
         width=width,
         symbol=symbol,
     )
+
+
+def _with_trades(layout: Layout, rows: Rows, amount: int, side: int) -> Layout:
+    """The layout with the columns of amounts and sides."""
+    return msgspec.structs.replace(
+        layout,
+        amount=amount,
+        amount_name=_name(rows, amount) if amount >= 0 else "",
+        side=side,
+        side_name=_name(rows, side) if side >= 0 else "",
+    )
+
+
+def _name(rows: Rows, place: int) -> str:
+    """What a column is called."""
+    return rows.names[place] if rows.names else f"column {place + 1}"

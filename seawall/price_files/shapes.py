@@ -62,6 +62,33 @@ ASK_NAMES: Final[tuple[str, ...]] = ("ask_price", "best_ask_price", "best_ask", 
 BOOK_NAMES: Final[tuple[str, str]] = ("bids[0].price", "asks[0].price")
 """The best bid and ask of a snapshot of the book."""
 
+AMOUNT: Final[str] = "amount"
+SIDE: Final[str] = "side"
+"""The roles of two more columns, which a file may do without."""
+
+CONTRACTS: Final[str] = "contracts"
+"""A column of amounts that is called so counts contracts, not coins."""
+
+AMOUNT_NAMES: Final[tuple[str, ...]] = (
+    AMOUNT,
+    "qty",
+    "quantity",
+    "size",
+    "volume",
+    "base_volume",
+    CONTRACTS,
+)
+"""What a column of traded amounts is called."""
+
+SIDE_NAMES: Final[tuple[str, ...]] = (SIDE, "taker_side", "aggressor", "is_buyer_maker")
+"""What a column is called that says which side took."""
+
+SIDES: Final[dict[str, int]] = {
+    **dict.fromkeys(("buy", "b", "bid", "buyer", "false"), 1),
+    **dict.fromkeys(("sell", "s", "ask", "seller", "true"), -1),
+}
+"""What stands there; true and false say whether the buyer was the maker."""
+
 SYMBOL_NAMES: Final[tuple[str, ...]] = ("symbol", "instrument", "inst_id", "pair")
 """What a column that names the contract is called."""
 
@@ -99,7 +126,8 @@ NAMED: Final[tuple[Shape, ...]] = (
 
 class Look(msgspec.Struct, frozen=True):
     """A shape without a header: how many columns a row has, how many of the last are true or false,
-    and where time and prices stand (from 0)."""
+    and where time, prices and amount stand (from 0; -1: no amount). The first of those that are
+    true or false is true where the taker sold."""
 
     name: str
     kind: str
@@ -107,17 +135,19 @@ class Look(msgspec.Struct, frozen=True):
     flags: int
     time: int
     prices: tuple[int, ...]
+    amount: int = -1
 
 
 LOOKS: Final[tuple[Look, ...]] = (
-    Look("Binance spot trades", TRADES, (7,), 2, 4, (1,)),
-    Look("Binance spot aggTrades", TRADES, (8,), 2, 5, (1,)),
-    Look("Binance futures trades", TRADES, (6,), 1, 4, (1,)),
-    Look("Binance futures aggTrades", TRADES, (7,), 1, 5, (1,)),
-    Look("Binance klines", CANDLES, (12,), 0, 0, (1, 2, 3, 4)),
-    Look("ccxt candles", CANDLES, (6,), 0, 0, (1, 2, 3, 4)),
+    Look("Binance spot trades", TRADES, (7,), 2, 4, (1,), 2),
+    Look("Binance spot aggTrades", TRADES, (8,), 2, 5, (1,), 2),
+    Look("Binance futures trades", TRADES, (6,), 1, 4, (1,), 2),
+    Look("Binance futures aggTrades", TRADES, (7,), 1, 5, (1,), 2),
+    Look("Binance klines", CANDLES, (12,), 0, 0, (1, 2, 3, 4), 5),
+    Look("ccxt candles", CANDLES, (6,), 0, 0, (1, 2, 3, 4), 5),
     Look("candles", CANDLES, (5, 7, 8), 0, 0, (1, 2, 3, 4)),
-    Look("trades", TRADES, (2, 3), 0, 0, (1,)),
+    Look("trades", TRADES, (2,), 0, 0, (1,)),
+    Look("trades", TRADES, (3,), 0, 0, (1,), 2),
 )
 
 _NEW_WORD: Final[re.Pattern[str]] = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
