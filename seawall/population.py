@@ -63,16 +63,18 @@ LEVERAGES: Final[Weights] = Weights(
 ANSWERS: Final[Weights] = Weights(
     f"one of {', '.join(CALL_ANSWERS)}", lambda name: name if name in CALL_ANSWERS else None
 )
+CONTRACTS: Final[Weights] = Weights("the name of an instrument", lambda name: name or None)
 USUAL_ANSWERS: Final[dict[str, float]] = {ADD: 0.2, CUT: 0.2, BOTH: 0.1, IGNORE: 0.3, TOO_LATE: 0.2}
 
 
 class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One group of traders as a scenario describes it; weights sum to one. ``collateral_share`` of
-    the wealth is held in the asset ``collateral`` (its name in the file; "": in the settlement
-    asset)."""
+    """One group of traders as a scenario describes it; weights sum to one. Each trades all of
+    ``instruments``, or the one ``instrument``. ``collateral_share`` of the wealth is held in the
+    asset ``collateral`` (its name in the file; "": in the settlement asset)."""
 
     name: Annotated[str, NO_KEY] = ""
     instrument: Annotated[str, Filled()] = ""
+    instruments: Annotated[tuple[tuple[str, float], ...], CONTRACTS] = ()
     accounts: Annotated[int, Count(0, _MAX_ACCOUNTS)]
     wealth: LognormalWealth | ParetoWealth
     leverage: Annotated[tuple[tuple[int, float], ...], LEVERAGES] = ((5, 1.0),)
@@ -91,17 +93,21 @@ class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def population_plan(
-    name: str, table: PopulationPlan, instruments: list[str], collateral: Mapping[str, list[str]]
+    name: str,
+    table: PopulationPlan,
+    settles: Mapping[str, str],
+    collateral: Mapping[str, list[str]],
 ) -> PopulationPlan:
-    """The plan of a ``[population.NAME]`` table; ``collateral`` has the names of the assets that
-    count for each instrument.
+    """The plan of a ``[population.NAME]`` table; ``settles`` has the asset each instrument settles
+    in, ``collateral`` the names of the assets that count for it.
 
     Raises:
-        SettingFault: there is no such instrument, or the collateral does not count for it.
+        SettingFault: there is no such instrument, those there are do not share an account, or the
+            collateral does not count for them.
     """
     place = f"population.{name}"
-    instrument = table.instrument or instruments[0]
-    choice(f"{place}.instrument", instrument, instruments)
+    shares = _instruments(place, table, settles)
+    instrument = shares[0][0]
     asset, counted = table.collateral, collateral[instrument]
     if asset and asset not in counted:
         allowed = ", ".join(counted) or "none: the rulebook has no [[collateral]] for its asset"
@@ -116,4 +122,36 @@ def population_plan(
             "margin in the settlement asset only",
         )
     share = table.collateral_share if asset else 0.0
-    return replace(table, name=name, instrument=instrument, collateral_share=share)
+    return replace(
+        table, name=name, instrument=instrument, instruments=shares, collateral_share=share
+    )
+
+
+def _instruments(
+    place: str, table: PopulationPlan, settles: Mapping[str, str]
+) -> tuple[tuple[str, float], ...]:
+    """The contracts of a group and the share of the position value in each."""
+    if not table.instruments:
+        instrument = table.instrument or next(iter(settles))
+        choice(f"{place}.instrument", instrument, settles)
+        return ((instrument, 1.0),)
+    if table.instrument:
+        raise SettingFault(
+            f"{place}.instruments", "has no effect beside instrument; give one of the two"
+        )
+    for name, _ in table.instruments:
+        choice(f"{place}.instruments", name, settles)
+    shares = tuple((name, share) for name, share in table.instruments if share > 0)
+    if len({settles[name] for name, _ in shares}) > 1:
+        listed = ", ".join(f"{name} in {settles[name]}" for name, _ in shares)
+        raise SettingFault(
+            f"{place}.instruments",
+            f"settle in several assets ({listed}); a cross account has one settlement asset",
+        )
+    if len(shares) > 1 and table.isolated_share:
+        raise SettingFault(
+            f"{place}.isolated_share",
+            f"{table.isolated_share} must be 0 with several instruments: an isolated position "
+            "shares its margin with no other",
+        )
+    return shares

@@ -17,7 +17,8 @@ Value = TypeVar("Value")
 class TraderProfile:
     """One trader. ``reserve`` is money outside the exchange, ``stop_distance`` 0 without a stop;
     ``entry_share`` says when in the warm-up the trader enters (0 to 1), ``passive`` whether with
-    resting orders; ``clip`` is the most it takes from the book at once."""
+    resting orders; ``clip`` is the most it takes from a book at once. ``instruments`` are its
+    contracts by name, each with its share of what its positions are worth."""
 
     __slots__ = (
         "account_id",
@@ -27,7 +28,7 @@ class TraderProfile:
         "collateral_share",
         "entry_share",
         "group",
-        "instrument",
+        "instruments",
         "is_long",
         "isolated",
         "leverage",
@@ -43,7 +44,7 @@ class TraderProfile:
         self,
         account_id: int,
         group: str,
-        instrument: str,
+        instruments: tuple[tuple[str, float], ...],
         wealth: float,
         leverage: int,
         is_long: bool,
@@ -61,7 +62,7 @@ class TraderProfile:
     ) -> None:
         self.account_id = account_id
         self.group = group
-        self.instrument = instrument
+        self.instruments = instruments
         self.wealth = wealth
         self.leverage = leverage
         self.is_long = is_long
@@ -112,7 +113,7 @@ class _Group:
     def __init__(self, plan: PopulationPlan, rng: random.Random) -> None:
         self._rng = rng
         self._name = plan.name
-        self._instrument = plan.instrument
+        self._instruments = plan.instruments
         self._wealth = plan.wealth
         self._leverages = _Choice(plan.leverage)
         self._long_share = plan.long_share
@@ -145,7 +146,7 @@ class _Group:
         return TraderProfile(
             account_id,
             self._name,
-            self._instrument,
+            self._instruments,
             wealth,
             leverage,
             is_long,

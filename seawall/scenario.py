@@ -188,6 +188,8 @@ def _checked(
         ]
         for key, spec in instruments.items()
     }
+    by_id = {asset.asset_id: name for name, asset in assets.items()}
+    settles = {key: by_id[spec.settle_asset_id] for key, spec in instruments.items()}
     indices = with_frames(_indices(read.index, names), frames)
     asset_prices = _asset_prices(read.asset_prices, assets, collateral)
     time = time_plan(read.time, [*indices.values(), *asset_prices.values()])
@@ -210,7 +212,7 @@ def _checked(
         fund=read.house.fund,
         backstop=read.house.backstop,
         population=tuple(
-            population_plan(key, table, names, counted) for key, table in read.population.items()
+            population_plan(key, table, settles, counted) for key, table in read.population.items()
         ),
         agents=tuple(agent_plan(key, table, names) for key, table in read.agents.items()),
         output=read.output,

@@ -17,6 +17,7 @@ _RULES: Final[Layers] = RULE_LAYERS.below((RULES,))
 
 _SCENARIO: Final[Layers] = Layers(
     whole=(
+        ("population", "*", "instruments"),
         ("population", "*", "leverage"),
         ("population", "*", "on_call"),
         *((*source, "columns") for source in _SOURCES),

@@ -6,6 +6,7 @@ remembers.
 """
 
 import random
+from collections.abc import Mapping
 from typing import Any, Final
 
 from engine.commands import IOC, SELL
@@ -104,12 +105,12 @@ class Agent:
         elif kind is Deleveraged or kind is TakenOver:
             self._settled(event.qty_lots, event.value_q)
 
-    def adopt(self, position_lots: int) -> None:
-        """Take over an account that has traded before: with this position, bought at the last
-        price, and no order."""
-        self.position_lots = position_lots
+    def adopt(self, positions: Mapping[int, int]) -> None:
+        """Take over an account that has traded before: with these lots by instrument id, bought at
+        the last price, and no order."""
+        self.position_lots = positions.get(self.view.instrument_id, 0)
         self.orders.clear()
-        self.coins = self.exposure() / self.view.price() if position_lots else 0.0
+        self.coins = self.exposure() / self.view.price() if self.position_lots else 0.0
         self.cash = -self.coins * self.view.price()
 
     def state(self) -> list[Any]:

@@ -5,7 +5,7 @@ it.
 | --- | --- |
 | ``account_id`` | the owner's account; below 100 the house |
 | ``kind``, ``name`` | ``group``, ``agent`` or ``house``, and the name of it |
-| ``instrument_id`` | the contract it trades |
+| ``instrument_id`` | the contract it trades; of several the first |
 | ``side`` | ``long`` or ``short``, what a trader came for |
 | ``leverage`` | that of the account in the contract |
 | ``isolated`` | whether its margin is isolated |

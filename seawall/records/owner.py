@@ -11,9 +11,10 @@ class Owner(NamedTuple):
     """An owner as the scenario drew it.
 
     ``kind`` is ``group`` (of the population), ``agent`` or ``house``, ``name`` that of the group or
-    of the agents' table. A trader has an instrument (-1: none), a side (``long`` or ``short``), a
-    margin mode, and what it does on a margin call (one of `seawall.population.CALL_ANSWERS`).
-    ``entered`` says whether it ever held a position; of agents that is not kept.
+    of the agents' table. A trader has an instrument (of several the first; -1: none), a side
+    (``long`` or ``short``), a margin mode, and what it does on a margin call (one of
+    `seawall.population.CALL_ANSWERS`). ``entered`` says whether it ever held a position; of agents
+    that is not kept.
     """
 
     kind: str

@@ -25,26 +25,32 @@ from seawall.scenario import Scenario
 
 
 class Entry:
-    """What a trader brings and wants: deposit and reserve in quanta, leverage, target in lots.
+    """What a trader brings and wants: deposit and reserve in quanta; leverage and target in lots of
+    each of its contracts.
 
     ``collateral_q`` is what it brings in its collateral asset (0 without one).
     """
 
-    __slots__ = ("collateral_q", "deposit_q", "leverage", "reserve_q", "target_lots")
+    __slots__ = ("collateral_q", "deposit_q", "leverages", "reserve_q", "target_lots")
 
     def __init__(
-        self, deposit_q: int, collateral_q: int, reserve_q: int, leverage: int, target_lots: int
+        self,
+        deposit_q: int,
+        collateral_q: int,
+        reserve_q: int,
+        leverages: list[int],
+        target_lots: list[int],
     ) -> None:
         self.deposit_q = deposit_q
         self.collateral_q = collateral_q
         self.reserve_q = reserve_q
-        self.leverage = leverage
+        self.leverages = leverages
         self.target_lots = target_lots
 
 
 class EntryPlanner:
-    """Turns profiles into entries at the first index price of their instrument, and the first price
-    of their collateral (parts per billion, by name)."""
+    """Turns profiles into entries at the first index prices of their instruments, and the first
+    price of their collateral (parts per billion, by name)."""
 
     def __init__(
         self,
@@ -61,26 +67,38 @@ class EntryPlanner:
             name: build_margin_model(spec.margin) for name, spec in scenario.instruments.items()
         }
 
-    def plan(self, profile: TraderProfile, view: MarketView) -> Entry:
-        """Size the position; leverage is cut to what the margin table allows for that size."""
-        price = self._first_ticks[profile.instrument]
-        contract = self._contracts[profile.instrument]
-        model = self._models[profile.instrument]
-        leverage = profile.leverage
+    def plan(self, profile: TraderProfile, views: Mapping[str, MarketView]) -> Entry:
+        """Size the positions; money is in the asset that all of them settle in."""
+        first = profile.instruments[0][0]
+        view = views[first]
+        price = self._first_ticks[first]
         held = profile.wealth * profile.collateral_share
         counted = profile.wealth - held * self._haircut(profile)
+        leverages: list[int] = []
+        target_lots: list[int] = []
+        for name, share in profile.instruments:
+            margin = counted * profile.utilisation * share
+            leverage, lots = self._sized(name, views[name], margin, profile.leverage)
+            leverages.append(leverage)
+            target_lots.append(lots)
+        deposit_q = view.settle_q(profile.wealth - held, price)
+        collateral_q = self._collateral_q(profile, view.settle_q(held, price), view.asset)
+        reserve_q = view.settle_q(profile.reserve, price)
+        return Entry(deposit_q, collateral_q, reserve_q, leverages, target_lots)
+
+    def _sized(self, name: str, view: MarketView, margin: float, leverage: int) -> tuple[int, int]:
+        """Leverage and lots of a position for so much margin in quote currency; leverage is cut to
+        what the margin table allows for that size."""
+        price = self._first_ticks[name]
+        contract = self._contracts[name]
+        model = self._models[name]
         while True:
-            lots = view.lots(counted * profile.utilisation * leverage, price)
+            lots = view.lots(margin * leverage, price)
             allowed = model.max_leverage(contract.notional_q(lots, price)) if lots else leverage
             if allowed >= leverage:
                 break
             leverage = max(1, allowed)
-        if lots < contract.min_lots:
-            lots = 0
-        deposit_q = view.settle_q(profile.wealth - held, price)
-        collateral_q = self._collateral_q(profile, view.settle_q(held, price), view.asset)
-        reserve_q = view.settle_q(profile.reserve, price)
-        return Entry(deposit_q, collateral_q, reserve_q, leverage, lots)
+        return leverage, lots if lots >= contract.min_lots else 0
 
     def _haircut(self, profile: TraderProfile) -> float:
         if not profile.collateral:
@@ -129,21 +147,23 @@ def house_commands(
 def trader_commands(
     profile: TraderProfile,
     entry: Entry,
-    view: MarketView,
+    views: Mapping[str, MarketView],
     assets: Mapping[str, AssetSpec],
     time_ns: int,
 ) -> Iterator[Command]:
-    """Open and fund one trader's account, with its margin mode and leverage."""
+    """Open and fund one trader's account, with its margin mode and leverages."""
     account_id = profile.account_id
+    traded = [views[name] for name, _ in profile.instruments]
     yield OpenAccount(time_ns, account_id)
     if entry.deposit_q > 0:
-        yield Deposit(time_ns, account_id, view.asset.asset_id, entry.deposit_q)
+        yield Deposit(time_ns, account_id, traded[0].asset.asset_id, entry.deposit_q)
     if entry.collateral_q > 0:
         asset_id = assets[profile.collateral].asset_id
         yield Deposit(time_ns, account_id, asset_id, entry.collateral_q)
-    if profile.isolated:
-        yield SetMarginMode(time_ns, account_id, view.instrument_id, True)
-    yield SetLeverage(time_ns, account_id, view.instrument_id, entry.leverage)
+    for view, leverage in zip(traded, entry.leverages, strict=True):
+        if profile.isolated:
+            yield SetMarginMode(time_ns, account_id, view.instrument_id, True)
+        yield SetLeverage(time_ns, account_id, view.instrument_id, leverage)
 
 
 def agent_commands(agent: Agent, first_ticks: int, time_ns: int) -> Iterator[Command]:

@@ -19,8 +19,10 @@ from risk.accounts import FIRST_TRADER
 from seawall.actions import Action
 from seawall.agents import build_agents
 from seawall.agents.base import NEVER, Agent
-from seawall.agents.margin_traders import ENTER, Crowd, Dice, Errand, MarginTrader, errand
+from seawall.agents.dice import Dice
+from seawall.agents.margin_traders import MarginTrader, errand
 from seawall.agents.market_maker import MarketMaker
+from seawall.agents.stake import ENTER, Crowd, Errand
 from seawall.agents.view import Desk, MarketView
 from seawall.interrupts import Interrupts
 from seawall.profiles import draw_population
@@ -225,9 +227,10 @@ class Simulation:
             self.views[name].instrument_id: each.first_ticks for name, each in self._streams.items()
         }
 
-    def adopt(self, position_lots: Mapping[int, int]) -> None:
-        """The accounts had these positions before it began, and no orders."""
-        for account_id, lots in position_lots.items():
+    def adopt(self, positions: Mapping[int, Mapping[int, int]]) -> None:
+        """The accounts had these positions before it began, in lots by instrument id, and no
+        orders."""
+        for account_id, lots in positions.items():
             self._owners.all[account_id - FIRST_TRADER].adopt(lots)
 
     # saving it
@@ -391,14 +394,15 @@ class Simulation:
         self._crowd = Crowd(self._desk, self.views, self.schedule)
         profiles = draw_population(scenario.population, FIRST_TRADER, self.seed)
         for profile in profiles:
-            view = self.views[profile.instrument]
-            entry = planner.plan(profile, view)
+            first = profile.instruments[0][0]
+            view = self.views[first]
+            entry = planner.plan(profile, self.views)
             place = f"population.{profile.group}"
             self._set_up.add_owner(profile.account_id, place)
-            price = first_ticks[profile.instrument]
-            self._entrants.add(place, entry.target_lots > 0, view.spec, price)
-            self._set_up.check_room(profile.account_id, view.asset, entry.deposit_q, entry.leverage)
-            for command in trader_commands(profile, entry, view, scenario.assets, opening_ns):
+            self._entrants.add(place, any(entry.target_lots), view.spec, first_ticks[first])
+            most = max(entry.leverages)
+            self._set_up.check_room(profile.account_id, view.asset, entry.deposit_q, most)
+            for command in trader_commands(profile, entry, self.views, scenario.assets, opening_ns):
                 self._set(command)
             dice = Dice(self.seed << 40 | profile.account_id)
             trader = MarginTrader(
@@ -407,7 +411,9 @@ class Simulation:
             self._owners.all.append(trader)
             # the book needs a moment to fill before the first entry
             share = 0.04 + 0.92 * profile.entry_share
-            self.schedule(plan.begin_ns + int(share * plan.warm_up_ns), Errand(ENTER, trader))
+            entry_ns = plan.begin_ns + int(share * plan.warm_up_ns)
+            for stake in trader.stakes:
+                self.schedule(entry_ns, Errand(ENTER, stake))
         rng = random.Random(f"{self.seed}:ratio-sample")
         ids = [profile.account_id for profile in profiles]
         count = min(len(ids), scenario.output.ratio_sample_accounts)

@@ -20,8 +20,8 @@ class Stock(NamedTuple):
     accounts: dict[int, AccountReport]
     market: MarketReport
 
-    def positions(self) -> dict[int, int]:
-        """Lots of each account, longs and shorts and all pots together."""
+    def positions(self) -> dict[int, dict[int, int]]:
+        """Lots of each account by instrument id, longs and shorts and all pots together."""
         return {account_id: _lots(report) for account_id, report in self.accounts.items()}
 
     def cancels(self) -> Iterator[Command]:
@@ -38,7 +38,7 @@ class Stock(NamedTuple):
             report = self.accounts.get(account_id)
             if account_id == FUND:
                 have_q = self._fund_q(deposit.asset_id)
-            elif report is None or (_lots(report) and account_id not in always):
+            elif report is None or (any(_lots(report).values()) and account_id not in always):
                 continue
             else:
                 have_q = _held_q(report, deposit.asset_id)
@@ -70,8 +70,12 @@ def take_stock(client: Client, accounts: int, beat: Callable[[], None]) -> Stock
     return Stock(reports, market)
 
 
-def _lots(report: AccountReport) -> int:
-    return sum(each.qty_lots for pot in report.margin_accounts for each in pot.positions)
+def _lots(report: AccountReport) -> dict[int, int]:
+    lots: dict[int, int] = {}
+    for pot in report.margin_accounts:
+        for each in pot.positions:
+            lots[each.instrument_id] = lots.get(each.instrument_id, 0) + each.qty_lots
+    return lots
 
 
 def _held_q(report: AccountReport, asset_id: int) -> int:

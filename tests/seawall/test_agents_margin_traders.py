@@ -29,7 +29,9 @@ from engine.events import (
     TriggerFired,
 )
 from engine.reasons import Reason
-from seawall.agents.margin_traders import ENTRY_TRIES, LATE_FACTOR, Crowd, Dice, MarginTrader
+from seawall.agents.dice import Dice
+from seawall.agents.margin_traders import LATE_FACTOR, MarginTrader
+from seawall.agents.stake import ENTRY_TRIES, Crowd, Stake
 from seawall.agents.view import Desk, MarketView
 from seawall.profiles import TraderProfile
 from tests.seawall.test_agents import Recorder, make_view, rest
@@ -52,7 +54,7 @@ class World:
         defaults: dict[str, Any] = {
             "account_id": 100,
             "group": "g",
-            "instrument": "x",
+            "instruments": (("x", 1.0),),
             "wealth": 1_000.0,
             "leverage": 5,
             "is_long": True,
@@ -67,8 +69,12 @@ class World:
             "entry_share": 0.5,
         }
         self.trader = MarginTrader(
-            TraderProfile(**{**defaults, **profile}), self.crowd, Dice(1), 0, 1_000, 25
+            TraderProfile(**{**defaults, **profile}), self.crowd, Dice(1), 0, 1_000, [25]
         )
+
+    @property
+    def stake(self) -> Stake:
+        return self.trader.stakes[0]
 
     def fill(self, side: int, lots: int, price: int, position: int) -> None:
         self.trader.on_event(
@@ -97,14 +103,14 @@ def test_entry_takes_from_the_book_within_its_slippage(
     is_long: bool, side: int, limit: int
 ) -> None:
     world = World(liquid_view(), is_long=is_long)
-    world.trader.enter()
+    world.stake.enter()
     (order,) = world.venue.orders()
     assert (order.side, order.qty_lots, order.price_ticks, order.tif) == (side, 25, limit, IOC)
 
 
 def test_a_passive_entry_rests_first_and_takes_after_two_tries() -> None:
     world = World(liquid_view(), passive=True)
-    world.trader.enter()
+    world.stake.enter()
     first = world.venue.orders()[0]
     assert (first.price_ticks, first.post_only) == (9_990, True)
     world.run_next()
@@ -114,37 +120,37 @@ def test_a_passive_entry_rests_first_and_takes_after_two_tries() -> None:
 
 def test_entry_sends_only_what_is_missing_and_stops_when_filled() -> None:
     world = World(liquid_view())
-    world.trader.enter()
+    world.stake.enter()
     world.fill(BUY, 20, 10_010, 20)
     world.run_next()
     assert world.venue.orders()[-1].qty_lots == 5
     world.fill(BUY, 5, 10_010, 25)
     world.run_next()
     assert len(world.venue.orders()) == 2
-    assert not world.trader.entering
+    assert not world.stake.entering
     assert world.asked == []
 
 
 def test_entry_gives_up_in_a_market_without_offers() -> None:
     world = World(make_view())
-    world.trader.enter()
+    world.stake.enter()
     while world.asked:
         world.run_next()
-    assert not world.trader.entering
+    assert not world.stake.entering
     assert world.venue.orders() == []
 
 
 def test_a_refused_entry_asks_for_less() -> None:
     world = World(liquid_view())
     world.trader.on_event(CommandRejected(0, 100, 1, Reason.INSUFFICIENT_MARGIN))
-    assert world.trader.target_lots == 25 - 3
+    assert world.stake.target_lots == 25 - 3
     world.trader.on_event(CommandRejected(0, 100, 1, Reason.UNKNOWN_ORDER))
-    assert world.trader.target_lots == 22
+    assert world.stake.target_lots == 22
 
 
 def test_an_entry_that_is_always_refused_ends() -> None:
     world = World(liquid_view())
-    world.trader.enter()
+    world.stake.enter()
     tries = 1
     while world.asked:
         world.run_next()
@@ -247,7 +253,7 @@ def test_a_stop_is_sent_at_its_distance_from_the_first_fill(
 def stopped_world() -> tuple[World, int]:
     """A long of 25 with its stop; and the id of that."""
     world = World(liquid_view(), stop_distance=0.05)
-    world.trader.enter()
+    world.stake.enter()
     world.asked.clear()
     world.fill(BUY, 25, 10_000, 25)
     world.run_next()
@@ -259,7 +265,7 @@ def stopped_world() -> tuple[World, int]:
 def test_what_a_stop_leaves_over_is_closed_by_hand() -> None:
     world, stop = stopped_world()
     world.trader.on_event(TriggerFired(2 * S, 100, stop, 0, 9_400, 9_500))
-    assert not world.trader.entering
+    assert not world.stake.entering
     world.fill(SELL, 15, 9_400, 10)
     world.trader.on_event(OrderClosed(2 * S, 100, stop, 0, 10, Reason.IOC_REMAINDER))
     world.run_next()

@@ -27,11 +27,12 @@ TABLE: dict[str, object] = {
     "stop_share": 0.1,
     "stop_distance": [0.05, 0.1],
 }
+SETTLES = {"x": "usd", "y": "usd", "z": "coin"}
 
 
 def plan(**changes: object) -> PopulationPlan:
     table = ScenarioReader().struct(PopulationPlan, {**TABLE, **changes}, "population.p")
-    return population_plan("p", table, ["x"], {"x": ["coin"]})
+    return population_plan("p", table, SETTLES, {name: ["coin"] for name in SETTLES})
 
 
 def figures(trader: TraderProfile) -> list[object]:
