@@ -26,6 +26,7 @@ from seawall.price_files.price_table import PriceTable, read_price_file
 from seawall.price_files.recognise import Reading
 from seawall.price_files.shapes import AMOUNT, CANDLES, ROLES, SIDE, TIME
 from seawall.price_files.times import UNITS, utc
+from seawall.scaled_fields import Volatility
 from seawall.scenario_fields import (
     A_MILLISECOND,
     Count,
@@ -196,7 +197,7 @@ class IndexTable(msgspec.Struct, frozen=True, kw_only=True):
         FileTable | TradesTable | CandlesTable | JumpDiffusionTable | AnchoredTable | FollowTable,
     ] = {}
     warm_up_from: Annotated[float, Number(0.2, 5.0)] = 1.0
-    warm_up_volatility: Annotated[float, Number(high=20.0)] = 0.5
+    warm_up_volatility: Annotated[float, Volatility(high=20.0)] = 0.5
 
 
 class IndexPlan(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
+from engine.setting_layers import REMOVED
 from engine.settings import SettingFault, choice
 from seawall.index_csv import FILE
 from seawall.index_path import Columns, IndexPlan
@@ -65,8 +66,7 @@ def _by_instrument(tables: Mapping[str, Any], index: Prices | None) -> dict[str,
     """The prices by the instrument whose index they are."""
     if index is None:
         return {}
-    instruments = tables.get("instruments")
-    names = list(instruments) if isinstance(instruments, dict) else []
+    names = list(_table(tables, "instruments"))
     if not names:
         raise ScenarioError("index: the scenario has no instrument to be priced")
     given = dict(index) if isinstance(index, Mapping) else {names[0]: index}
@@ -74,6 +74,11 @@ def _by_instrument(tables: Mapping[str, Any], index: Prices | None) -> dict[str,
         if name not in names:
             raise ScenarioError(f"index: no instrument {name!r}; instruments: {', '.join(names)}")
     return given
+
+
+def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = tables.get(name)
+    return table if isinstance(table, dict) else {}
 
 
 def _is_path(prices: Any) -> bool:
@@ -92,6 +97,8 @@ def index_overrides(tables: Mapping[str, Any], index: Prices | None) -> list[str
         file = str(prices) if _is_path(prices) else _where(name)
         sources = {"replace": True, OWN: {"kind": FILE, "file": file}}
         overrides.append(f"index.{name}.sources={toml_value(sources)}")
+        if name in _table(tables, "calm"):
+            overrides.append(f"calm.{name}={REMOVED}")  # it is that of the prices before
     if overrides:
         overrides += [f"time.start={FILE}", f"time.duration={FILE}"]
         overrides += [f"{key}={toml_value(value)}" for key, value in _about(tables, given).items()]

@@ -4,7 +4,7 @@ Money grows with the coin's calm volume, spreads and volatilities with its calm 
 of the two a setting is says its unit; all others are the same for every coin.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -26,12 +26,12 @@ AS_STATED: Final[Scale] = Scale()
 """Of the coin itself."""
 
 
-def mean_scale(scales: Iterable[Scale]) -> Scale:
-    """What scales a figure that several contracts share: the mean of theirs."""
-    each = list(scales)
+def mean_scale(scales: Sequence[tuple[Scale, float]]) -> Scale:
+    """What scales a figure that several contracts share: the mean of theirs by weight."""
+    total = sum(weight for _, weight in scales)
     return Scale(
-        sum(scale.money for scale in each) / len(each),
-        sum(scale.volatility for scale in each) / len(each),
+        sum(scale.money * weight for scale, weight in scales) / total,
+        sum(scale.volatility * weight for scale, weight in scales) / total,
     )
 
 

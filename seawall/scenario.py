@@ -31,11 +31,13 @@ from risk.margin.ccxt_tiers import (
 )
 from risk.rulebook import Rulebook
 from risk.rulebook_file import RulebookFile
-from seawall.agents import AgentPlan, agent_plan
+from seawall.agents import AgentPlan, AgentSettings, agent_plan
+from seawall.calm import Coins, coins
 from seawall.index_path import IndexPlan, IndexTable, TimePlan, index_plan
 from seawall.own_prices import NO_FRAMES, Prices, index_overrides, own_frames, with_frames
 from seawall.population import PopulationPlan, population_plan
 from seawall.price_files.price_table import PriceTable
+from seawall.scaled_fields import mean_scale, scaled
 from seawall.scenario_fields import (
     MAX_TIME_NS,
     ScenarioError,
@@ -65,7 +67,8 @@ class Scenario(msgspec.Struct, frozen=True):
     are the assets that count in another one, by id, at no price yet. ``source`` is the name or path
     it was asked for by; ``tables`` are all its values with the overrides laid on top, and
     ``rulebook_text`` is the TOML of its rules, so that it can be written down and run again.
-    ``warnings`` are for whoever runs it."""
+    ``coins`` says by what figures were scaled; those here are scaled, those of ``tables`` as
+    stated. ``warnings`` are for whoever runs it."""
 
     name: str
     title: str
@@ -83,6 +86,7 @@ class Scenario(msgspec.Struct, frozen=True):
     latency: Latency | None
     fund: Decimal
     backstop: Decimal
+    coins: Coins
     population: tuple[PopulationPlan, ...]
     agents: tuple[AgentPlan, ...]
     output: OutputPlan
@@ -194,6 +198,10 @@ def _checked(
     asset_prices = _asset_prices(read.asset_prices, assets, collateral)
     time = time_plan(read.time, [*indices.values(), *asset_prices.values()])
     _check_time(time)
+    found = coins(read.calibrated, read.calm, indices, time)
+    house = scaled(
+        read.house, mean_scale([(scale, 1.0) for scale in found.scales.values()]), "house"
+    )
     return Scenario(
         name=read.name or name,
         title=read.title or name,
@@ -205,24 +213,68 @@ def _checked(
         assets=assets,
         collateral=collateral,
         instruments=instruments,
-        indices=indices,
+        indices=_scaled_indices(indices, read.index, found),
         asset_prices=asset_prices,
         time=time,
         latency=_latency(read.latency),
-        fund=read.house.fund,
-        backstop=read.house.backstop,
-        population=tuple(
-            population_plan(key, table, settles, counted) for key, table in read.population.items()
-        ),
-        agents=tuple(agent_plan(key, table, names) for key, table in read.agents.items()),
+        fund=house.fund,
+        backstop=house.backstop,
+        coins=found,
+        population=_population(read.population, settles, counted, found),
+        agents=_agents(read.agents, names, found),
         output=read.output,
         reference=_reference(read.reference, names),
         source=file,
         overrides=(),
-        tables={key: value for key, value in tables.items() if key != RULES},
+        tables=_with_calms(tables, found),
         rulebook_text=rulebook_text,
-        warnings=tuple(_contracts_as_money(read.instruments)),
+        warnings=(*_contracts_as_money(read.instruments), *found.warnings),
     )
+
+
+def _population(
+    tables: Mapping[str, PopulationPlan],
+    settles: Mapping[str, str],
+    counted: Mapping[str, list[str]],
+    found: Coins,
+) -> tuple[PopulationPlan, ...]:
+    """The groups, each with the figures of its coins by their shares."""
+    groups: list[PopulationPlan] = []
+    for name, table in tables.items():
+        group = population_plan(name, table, settles, counted)
+        scale = mean_scale([(found.scales[key], share) for key, share in group.instruments])
+        groups.append(scaled(group, scale, f"population.{name}"))
+    return tuple(groups)
+
+
+def _agents(
+    tables: Mapping[str, AgentSettings], names: list[str], found: Coins
+) -> tuple[AgentPlan, ...]:
+    """The agents, with the figures of their contract's coin."""
+    plans: list[AgentPlan] = []
+    for name, table in tables.items():
+        plan = agent_plan(name, table, names)
+        settings = scaled(table, found.scales[plan.instrument], f"agents.{name}")
+        plans.append(msgspec.structs.replace(plan, settings=settings))
+    return tuple(plans)
+
+
+def _scaled_indices(
+    indices: Mapping[str, IndexPlan], tables: Mapping[str, IndexTable], found: Coins
+) -> dict[str, IndexPlan]:
+    """The indices, each with the warm-up of its coin."""
+    result: dict[str, IndexPlan] = {}
+    for name, plan in indices.items():
+        table = scaled(tables[name], found.scales[name], f"index.{name}")
+        result[name] = msgspec.structs.replace(plan, warm_up_volatility=table.warm_up_volatility)
+    return result
+
+
+def _with_calms(tables: Mapping[str, object], found: Coins) -> dict[str, object]:
+    """The tables of the scenario with every calm that was measured, but without its rules."""
+    calms = {name: msgspec.structs.asdict(calm) for name, calm in found.calms.items()}
+    kept = {key: value for key, value in tables.items() if key != RULES}
+    return {**kept, "calm": calms} if calms else kept
 
 
 def _instrument(

@@ -35,6 +35,7 @@ _SCENARIO: Final[Layers] = Layers(
         ("index", "*"),
         ("asset_prices", "*"),
         *_SOURCES,
+        ("calm", "*"),
         ("population", "*"),
         ("agents", "*"),
     ),

@@ -15,6 +15,7 @@ from engine.setting_units import OneOf
 from engine.settings import Key
 from engine.units import SECOND_NS
 from seawall.agents import AgentSettings
+from seawall.calm import CalibratedTable, CalmTable
 from seawall.index_csv import CANDLES_CSV, FILE, TRADES_CSV
 from seawall.index_path import IndexTable, TimeTable
 from seawall.population import PopulationPlan
@@ -104,6 +105,8 @@ class ScenarioTables(msgspec.Struct, frozen=True, kw_only=True):
     time: TimeTable
     latency: dict[str, Annotated[int, Duration()]] | None = None
     house: HouseTable = HouseTable()
+    calibrated: CalibratedTable | None = None
+    calm: dict[str, CalmTable] = {}
     population: dict[str, PopulationPlan] = {}
     agents: dict[str, AgentSettings] = {}
     output: OutputPlan = OutputPlan()

@@ -12,9 +12,7 @@ from seawall.index_path import (
     TimeTable,
     source_table,
 )
-from seawall.price_files.candles import widths_ns
 from seawall.price_files.price_table import PriceTable
-from seawall.price_files.shapes import CANDLES
 from seawall.price_files.times import utc
 
 _LEFT_OPEN: Final[tuple[int | None, ...]] = (None, OF_FILES)
@@ -41,7 +39,7 @@ def time_plan(table: TimeTable, indices: Iterable[IndexPlan]) -> TimePlan:
         first_ns = max(file.times_ns[0] for file in files)
         start_ns = first_ns - first_ns % tick_ns
     if duration_ns is None or duration_ns == OF_FILES:
-        end_ns = min(map(_end_ns, files))
+        end_ns = min(file.end_ns for file in files)
         if end_ns < start_ns:
             spans = ", ".join(map(_span, files))
             problem = f"nothing is left from {utc(start_ns)} on that all files cover: {spans}"
@@ -51,7 +49,7 @@ def time_plan(table: TimeTable, indices: Iterable[IndexPlan]) -> TimePlan:
 
 
 def _span(file: PriceTable) -> str:
-    return f"{file.where} from {utc(file.times_ns[0])} to {utc(_end_ns(file))}"
+    return f"{file.where} from {utc(file.times_ns[0])} to {utc(file.end_ns)}"
 
 
 def _check_without_files(start_ns: int | None, duration_ns: int | None) -> None:
@@ -61,9 +59,3 @@ def _check_without_files(start_ns: int | None, duration_ns: int | None) -> None:
         raise SettingFault("time.duration", "'file' has no meaning here: no source reads a file")
     if duration_ns is None:
         raise SettingFault("time.duration", "is missing; it must be given")
-
-
-def _end_ns(file: PriceTable) -> int:
-    """The last price; of a candle, its end."""
-    last_ns = file.times_ns[-1]
-    return last_ns + widths_ns(file.times_ns)[-1] if file.kind == CANDLES else last_ns

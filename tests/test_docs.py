@@ -16,6 +16,7 @@ from engine.toml_text import TomlError, parse_toml
 from seawall import load_run, load_scenario, run_scenario
 from seawall.agents import AgentSettings
 from seawall.agents.plans import AgentTable
+from seawall.calm import CalibratedTable, CalmTable
 from seawall.index_path import IndexTable, SourceTable, TimeTable
 from seawall.population import (
     LognormalWealth,
@@ -74,6 +75,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "top level": ScenarioTables,
     "time": TimeTable,
     "house": HouseTable,
+    "calibrated": CalibratedTable,
+    "calm.NAME": CalmTable,
     "output": OutputPlan,
     "reference": ReferencePlan,
     "assets.NAME": AssetTable,

@@ -21,6 +21,7 @@ import polars as pl
 from engine.commands import MAX_TICKS
 from engine.record.packed_file import PackedError, unpacked
 from engine.units import MAX_DIGITS, parse_decimal
+from seawall.price_files.candles import widths_ns
 from seawall.price_files.frame_rows import (
     FEATHER,
     PARQUET,
@@ -65,6 +66,12 @@ class PriceTable(msgspec.Struct, frozen=True):
     def kind(self) -> str:
         """Trades, quotes or candles."""
         return self.layout.kind
+
+    @property
+    def end_ns(self) -> int:
+        """The last price; of a candle, its end."""
+        last_ns = self.times_ns[-1]
+        return last_ns + widths_ns(self.times_ns)[-1] if self.kind == CANDLES else last_ns
 
     def frame(self) -> pl.DataFrame:
         """A data frame: ``time`` in UTC and the prices by role, as floats."""

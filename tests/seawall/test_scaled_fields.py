@@ -50,5 +50,5 @@ def test_what_leaves_its_range_is_refused_with_both_figures() -> None:
         scaled(trend, Scale(volatility=2.0), "agents.trend")
 
 
-def test_what_contracts_share_grows_with_their_mean() -> None:
-    assert mean_scale([Scale(1.0, 3.0), Scale(0.5, 1.0)]) == Scale(0.75, 2.0)
+def test_what_contracts_share_grows_with_their_mean_by_weight() -> None:
+    assert mean_scale([(Scale(1.0, 3.0), 0.75), (Scale(0.2, 1.0), 0.25)]) == Scale(0.8, 2.5)
