@@ -17,7 +17,7 @@ from risk.rulebook_file import load_rulebook
 from seawall.records.account_table import SCHEMA as ACCOUNT_SCHEMA
 from seawall.records.frames import Units, accounts_frame
 from seawall.records.listed import ListedInstrument, ScenarioBlock
-from seawall.report.facts import REPORT_EVENTS, fund_series
+from seawall.report.facts import FORCED, REPORT_EVENTS, fund_series
 from seawall.rulebook_words import rulebook_in_words
 
 SUMMARY_FILE: Final[str] = "summary.json"
@@ -52,7 +52,9 @@ EVENT_COLUMNS: Final[tuple[str, ...]] = (
     "detail",
 )
 
-_WANTED: Final[pl.Expr] = pl.col("type").is_in(REPORT_EVENTS)
+_WANTED: Final[pl.Expr] = pl.col("type").is_in(REPORT_EVENTS) | (
+    (pl.col("type") == "OrderFilled") & FORCED
+)
 """The rows a report uses."""
 
 

@@ -27,6 +27,9 @@ REPORT_EVENTS: Final[tuple[str, ...]] = (
 )
 """The event types a report reads."""
 
+FORCED: Final[pl.Expr] = pl.col("detail").str.contains(r'"liquidation"\s*:\s*true').fill_null(False)
+"""Whether a trade or fill is one of a liquidation order."""
+
 LOSS_FIELDS: Final[tuple[str, ...]] = (
     "price_q",
     "slippage_q",
@@ -159,8 +162,12 @@ def call_facts(events: pl.DataFrame) -> CallFacts:
 
 def liquidation_trades(events: pl.DataFrame) -> pl.DataFrame:
     """Public trades that a liquidation order took part in."""
-    flagged = pl.col("detail").str.contains(r'"liquidation"\s*:\s*true').fill_null(False)
-    return events.filter((pl.col("type") == "Trade") & flagged)
+    return events.filter((pl.col("type") == "Trade") & FORCED)
+
+
+def liquidation_fills(events: pl.DataFrame) -> pl.DataFrame:
+    """The same trades as seen by the accounts in liquidation, one row per fill."""
+    return events.filter((pl.col("type") == "OrderFilled") & FORCED)
 
 
 def counts_by_group(

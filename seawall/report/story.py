@@ -15,6 +15,7 @@ from seawall.report.data import ReportData
 from seawall.report.facts import call_facts
 from seawall.report.market_facts import BURST_NS, NEAR_BPS, PriceFacts, forced_facts
 from seawall.report.market_table import market_facts
+from seawall.report.portfolios import portfolios_share
 from seawall.report.text import clock, counted, duration, rounded
 
 _QUIET: Final[float] = 0.0005
@@ -24,7 +25,7 @@ _QUIET: Final[float] = 0.0005
 def what_happened(data: ReportData, contracts: Sequence[ContractData]) -> list[str]:
     """The prices, the accounts, the forced sales and the house, a paragraph each."""
     told = [_prices(contract) for contract in contracts]
-    told += [_accounts(data), *(_forced(each) for each in contracts), _house(data)]
+    told += [_accounts(data), *(forced_sentences(data, each) for each in contracts), _house(data)]
     return [text for text in told if text]
 
 
@@ -91,7 +92,9 @@ def _accounts(data: ReportData) -> str:
     return f"{text}, and {counted(liquidated, 'account')}{share} were liquidated."
 
 
-def _forced(contract: ContractData) -> str:
+def forced_sentences(data: ReportData, contract: ContractData) -> str:
+    """What liquidations did in one contract, and how much of it accounts with several did; empty
+    without any."""
     facts = forced_facts(contract)
     symbol = contract.instrument.symbol
     if facts is None:
@@ -100,8 +103,12 @@ def _forced(contract: ContractData) -> str:
     done = _listed([f"{verb} {rounded(size)}" for verb, size in parts.items() if size])
     text = (
         f"Liquidations {done} contracts of {symbol} in the book, {facts.share:.1%} of all that was "
-        "traded."
+        "traded"
     )
+    shared = portfolios_share(data, contract)
+    if shared is not None:
+        text += f"; {shared:.0%} of it for accounts that hold other contracts too"
+    text += "."
     taken, closed = contract.forced("TakenOver"), contract.forced("Deleveraged")
     if taken.height:
         text += (

@@ -6,7 +6,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.events import CollateralPriceChanged, MarginCallIssued, TakenOver, Trade
+from engine.commands import SELL
+from engine.events import (
+    CollateralPriceChanged,
+    MarginCallIssued,
+    OrderFilled,
+    TakenOver,
+    Trade,
+)
 from seawall.records.event_table import EventTable
 from seawall.report import ReportData
 from seawall.report.buckets import bucket_width_ns, width_words
@@ -16,7 +23,8 @@ from seawall.report.contract import ContractData
 from seawall.report.market_charts import thinned
 from seawall.report.market_facts import forced_facts
 from seawall.report.page import report_charts
-from seawall.report.story import what_happened, what_people_did, who, why
+from seawall.report.portfolios import portfolios_share
+from seawall.report.story import forced_sentences, what_happened, what_people_did, who, why
 from seawall.report.text import counted, rounded
 from seawall.report.window import window_of
 from tests.seawall.report_page import figures
@@ -195,3 +203,35 @@ def test_amounts_in_sentences_are_rounded(value: str | float, text: str) -> None
 
 def test_counts_agree_with_their_nouns() -> None:
     assert [counted(each, "call") for each in (0, 1, 2_000)] == ["0 calls", "1 call", "2,000 calls"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"population.retail.instruments.a": "0.5", "population.retail.instruments.b": "1"}, "75%"),
+        ({"population.retail.instruments.a": "1", "population.retail.instruments.b": "0"}, ""),
+        ({"agents.makers.instruments": "['a', 'b']"}, "25%"),
+        ({"agents.makers.instruments": "['a']"}, ""),
+        ({"population.retail.instrument": "a"}, ""),
+    ],
+)
+def test_forced_trades_of_accounts_with_several_contracts_are_told(
+    settings: dict[str, str], told: str
+) -> None:
+    at_ns = START_NS + 50 * SECOND_NS
+    fills = [
+        OrderFilled(at_ns, account_id, 1, 1, 0, SELL, lots, 20_000, False, True, 0, 0, 0)
+        for account_id, lots in ((100, 30), (101, 10))
+    ]
+    own = OrderFilled(at_ns, 101, 1, 1, 0, SELL, 500, 20_000, False, False, 0, 0, 0)
+    trades = [Trade(at_ns, 1, 1, 20_000, each.qty_lots, SELL, True) for each in fills]
+    data = quiet(START_NS, *fills, own, *trades)
+    data.settings = settings
+    owners = [(100, "group", "retail"), (101, "agent", "makers"), (102, "group", "others")]
+    data.accounts = pl.DataFrame(owners, schema=["account", "kind", "group"], orient="row")
+    contract = ContractData(data, LINEAR)
+    assert portfolios_share(data, contract) == (float(told[:-1]) / 100 if told else None)
+    sentence = forced_sentences(data, contract)
+    assert sentence.startswith("Liquidations sold 4 contracts of AVAX-USDT in the book, 100.0%")
+    assert ("for accounts that hold other contracts too" in sentence) == bool(told)
+    assert f"{told} of it" in sentence or not told
