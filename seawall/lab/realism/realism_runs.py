@@ -1,0 +1,102 @@
+"""Runs of windows over seeds, done where workers are, with one row of figures each."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any, Final
+
+import msgspec
+
+from seawall.lab.intervals import LabError
+from seawall.lab.realism.crash_figures import crash_figures
+from seawall.lab.realism.flow_figures import flow_figures
+from seawall.lab.realism.real_day import real_day
+from seawall.lab.realism.simulated_day import DayCollector
+from seawall.lab.realism.windows import CALM, Window
+from seawall.lab.workers import Workers
+from seawall.runs.light_run import light_run
+
+Row = dict[str, Any]
+
+_KEPT: Final[tuple[str, ...]] = (
+    "liquidated",
+    "calls",
+    "adl_share",
+    "bad_debt",
+    "volume",
+    "forced_volume",
+)
+_IN_FLIGHT: Final[int] = 2
+
+
+class WindowRun(msgspec.Struct):
+    """One seed of a window."""
+
+    window: Window
+    seed: int
+
+
+def measure(run: WindowRun) -> Row:
+    """Run it light and measure it.
+
+    Raises:
+        Exception: what the run raised.
+    """
+    window = run.window
+    collector = DayCollector(window.scenario)
+    light = light_run(window.scenario, seed=run.seed, before=collector)
+    day = collector.day()
+    row: Row = {
+        "kind": window.kind,
+        "name": window.name,
+        "seed": run.seed,
+        "state_hash": light.state_hash,
+        "wall_seconds": light.wall_seconds,
+        **crash_figures(day),
+        **{name: light.figures[name] for name in _KEPT},
+    }
+    if not light.figures["liquidated"]:
+        row["adl_share"] = None
+    return row | flow_figures(day) if window.kind == CALM else row
+
+
+def real_figures(window: Window) -> dict[str, float | None]:
+    """The figures of the real contract; empty without one.
+
+    Raises:
+        LabError: its trades have no sides or sizes.
+        ScenarioError: a file cannot be read.
+    """
+    day = real_day(window.scenario)
+    if day is None:
+        return {}
+    return crash_figures(day) | (flow_figures(day) if window.kind == CALM else {})
+
+
+def measured(runs: Sequence[WindowRun], workers: Workers) -> Iterator[Row]:
+    """The rows of runs as they are done, in no order.
+
+    Raises:
+        LabError: a run failed, or its worker died.
+    """
+    waiting = iter(runs)
+    flying: dict[Future[Row], WindowRun] = {}
+    try:
+        while True:
+            while len(flying) < _IN_FLIGHT * workers.count and (run := next(waiting, None)):
+                flying[workers.executor.submit(measure, run)] = run
+            if not flying:
+                return
+            done, _ = wait(flying, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield _row(future, flying.pop(future))
+    finally:
+        for future in flying:
+            future.cancel()
+
+
+def _row(future: Future[Row], run: WindowRun) -> Row:
+    try:
+        return future.result()
+    except Exception as error:
+        what = f"{run.window.kind} {run.window.name}, seed {run.seed}"
+        raise LabError(f"{what}: the run failed: {type(error).__name__}: {error}") from error
