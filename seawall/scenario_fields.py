@@ -203,12 +203,19 @@ class DurationSpan(Duration):
     def read(self, value: Any, place: str) -> tuple[int, int]:
         """Nanoseconds."""
         pair = [duration_ns(v) for v in value] if isinstance(value, list) else []
-        if len(pair) != 2 or pair[0] is None or pair[1] is None or not 0 <= pair[0] <= pair[1]:
+        low_ns = self._low_ns
+        if len(pair) != 2 or pair[0] is None or pair[1] is None or not low_ns <= pair[0] <= pair[1]:
+            least = f" and no less than {low_ns} ns" if low_ns else ""
             raise SettingFault(
-                place, f"{value!r} must be [from, to], from not after to, each {_DURATION_HELP}"
+                place,
+                f"{value!r} must be [from, to], from not after to{least}, each {_DURATION_HELP}",
             )
         _check_time(pair[1], value, place)
         return pair[0], pair[1]
+
+
+MILLISECONDS: Final[DurationSpan] = DurationSpan(1_000_000)
+"""A pair of durations, each of a millisecond or more."""
 
 
 def _check_time(time_ns: int, value: object, place: str) -> None:

@@ -79,6 +79,9 @@ class Agent:
         """What an order that opens a position is worth at most, in quote currency."""
         return self.capital * self.leverage
 
+    def funded(self, amount_q: int) -> None:
+        """Its account was opened with so many quanta of the settlement asset."""
+
     def first_wake(self, begin_ns: int) -> int:
         """When to wake for the first time."""
         return begin_ns + self.rng.randrange(1_000_000_000)

@@ -11,7 +11,15 @@ import msgspec
 
 from engine.units import MINUTE_NS, SECOND_NS
 from seawall.scaled_fields import Money, Volatility, VolatilitySpan
-from seawall.scenario_fields import A_MILLISECOND, SHARE, Count, DurationSpan, Number, Span
+from seawall.scenario_fields import (
+    A_MILLISECOND,
+    MILLISECONDS,
+    SHARE,
+    Count,
+    DurationSpan,
+    Number,
+    Span,
+)
 
 
 class AgentTable(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -48,18 +56,35 @@ class MarketMakerPlan(AgentTable, frozen=True, kw_only=True, tag="market_maker")
 
 
 class ArbitrageurPlan(AgentTable, frozen=True, kw_only=True, tag="arbitrageur"):
-    """Enters beyond ``entry`` plus ``caution`` x volatility (shares of the index), leaves inside
-    ``exit``. Money is in quote currency."""
+    """Enters beyond ``entry`` plus what its hedge costs (shares of the index), leaves inside
+    ``exit``. Money is in quote currency.
+
+    ``venue_share`` of the capital is at the venue, the rest at a spot venue; what goes from one to
+    the other is under way for a time of ``transfer``. A position binds margin at both, by
+    ``leverage`` and ``hedge_leverage``, of which at most ``margin_use`` is put to use. The hedge
+    costs ``hedge_spread`` and what the spot market moves by it, which trades a ``clip`` within
+    ``hedge_time``. Who was liquidated opens nothing for a time of ``return_after``.
+    """
 
     capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 3
+    venue_share: Annotated[float, Number(low=0.05, high=0.95)] = 0.5
+    margin_use: Annotated[float, Number(low=0.01, high=1.0)] = 0.8
     entry: Annotated[tuple[float, float], VolatilitySpan(low=1e-5, high=0.9)] = (0.002, 0.01)
     exit: Annotated[float, Volatility(high=0.9)] = 0.0005
     clip: Annotated[float, Money()]
-    exposure_limit: Annotated[float, Number(low=0.01, high=100.0)] = 2.0
+    hedge_leverage: Annotated[int, Count(low=1, high=1000)] = 3
+    hedge_spread: Annotated[float, Volatility(high=0.5)] = 0.0002
+    hedge_time_ns: Annotated[int, A_MILLISECOND] = 5 * SECOND_NS
+    usual_volatility: Annotated[float, Volatility(low=1e-7, high=1.0)] = 0.0002
+    volatility_half_life_ns: Annotated[tuple[int, int], MILLISECONDS] = (
+        20 * SECOND_NS,
+        90 * SECOND_NS,
+    )
+    transfer_ns: Annotated[tuple[int, int], DurationSpan()] = (3 * MINUTE_NS, 12 * MINUTE_NS)
+    return_after_ns: Annotated[tuple[int, int], DurationSpan()] = (5 * MINUTE_NS, 30 * MINUTE_NS)
     reaction_ns: Annotated[tuple[int, int], DurationSpan()] = (100_000_000, 2 * SECOND_NS)
     refresh_ns: Annotated[int, A_MILLISECOND] = 2 * SECOND_NS
-    caution: Annotated[tuple[float, float], Span(high=1000.0)] = (5.0, 20.0)
 
 
 class NoisePlan(AgentTable, frozen=True, kw_only=True, tag="noise"):

@@ -22,6 +22,7 @@ from engine.commands import (
     Deposit,
     SubmitOrder,
     SubmitTrigger,
+    Withdraw,
 )
 from engine.instruments import INVERSE, AssetSpec, InstrumentSpec
 
@@ -282,6 +283,10 @@ class Desk:
     def deposit(self, account_id: int, asset_id: int, amount_q: int) -> None:
         """Bring in collateral from outside."""
         self.venue.send(Deposit(self.now_ns, account_id, asset_id, amount_q))
+
+    def withdraw(self, account_id: int, asset_id: int, amount_q: int) -> None:
+        """Have collateral paid out."""
+        self.venue.send(Withdraw(self.now_ns, account_id, asset_id, amount_q))
 
     def add_isolated(self, account_id: int, instrument_id: int, leg: int, amount_q: int) -> None:
         """Move collateral from the cross account to an isolated position."""

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.events import (
+    BalanceChanged,
     CommandRejected,
     Deleveraged,
     Event,
+    FundingPaid,
     LiquidationEnded,
     LiquidationStarted,
+    LossSocialised,
     MarginCallEnded,
     MarginCallIssued,
     MarkUpdated,
@@ -78,6 +81,9 @@ class Owners:
             LiquidationStarted,
             LiquidationEnded,
             TakenOver,
+            FundingPaid,
+            LossSocialised,
+            BalanceChanged,
         ):
             routes[margin_kind] = self._to_margin_owner
         return routes

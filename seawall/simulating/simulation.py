@@ -436,6 +436,7 @@ class Simulation:
             self._set_up.check_room(agent.account_id, agent.view.asset, capital_q, agent.leverage)
             for command in agent_commands(agent, ticks, opening_ns):
                 self._set(command)
+            agent.funded(capital_q)
             self._owners.all.append(agent)
             if capital_q > 0:  # without a quantum it has nothing to trade with
                 self.schedule(agent.first_wake(begin_ns), Wake(agent, self))

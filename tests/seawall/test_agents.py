@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.commands import BUY, IOC, SELL, AmendOrder, CancelAll, Command, SubmitOrder
+from engine.commands import (
+    BUY,
+    IOC,
+    SELL,
+    AmendOrder,
+    CancelAll,
+    Command,
+    SubmitOrder,
+    Withdraw,
+)
 from engine.events import (
+    BalanceChanged,
     CommandRejected,
     Deleveraged,
     OrderAccepted,
@@ -240,10 +250,11 @@ def test_a_maker_with_too_large_a_loss_stays_away() -> None:
 
 
 def arbitrageur(view: MarketView, **changes: Any) -> Arbitrageur:
-    plan = plan_of(
-        ArbitrageurPlan, capital=10_000, clip=2_000, entry=[0.01, 0.01], caution=[10, 10], **changes
-    )
-    return Arbitrageur(plan, "a", 1, view, random.Random(1))
+    settings = {"clip": 2_000, "entry": [0.01, 0.01], "hedge_spread": 0, "usual_volatility": 1e-7}
+    plan = plan_of(ArbitrageurPlan, capital=20_000, **(settings | changes))
+    agent = Arbitrageur(plan, "a", 1, view, random.Random(1))
+    agent.funded(view.settle_q(agent.capital, view.index_ticks))
+    return agent
 
 
 def test_an_arbitrageur_buys_below_the_index_after_its_reaction_delay() -> None:
@@ -256,6 +267,7 @@ def test_an_arbitrageur_buys_below_the_index_after_its_reaction_delay() -> None:
     agent.wake(desk)
     (order,) = venue.orders()
     assert (order.side, order.qty_lots, order.price_ticks, order.tif) == (BUY, 20, 9_900, IOC)
+    assert not order.reduce_only
 
 
 def test_an_arbitrageur_sells_above_the_index() -> None:
@@ -280,37 +292,73 @@ def test_a_gap_that_closed_during_the_delay_is_left_alone() -> None:
     assert venue.commands == []
 
 
-def test_volatility_makes_an_arbitrageur_ask_for_a_larger_gap() -> None:
+def test_a_volatile_index_makes_an_arbitrageur_ask_for_a_larger_gap() -> None:
     view = make_view()
-    rest(view, SELL, 9_800, 50, 1)
-    view.volatility = 0.002
     agent = arbitrageur(view)
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    agent.wake(desk)
-    assert venue.commands == []
+    calm = agent.required_gap(0)
+    desk, _ = desk_for(agent)
+    for index_ticks in (10_000, 10_100, 10_000, 9_900, 10_000):
+        view.index_ticks = index_ticks
+        agent.wake(desk)
+        desk.now_ns += S
+    assert agent.volatility() > 0.0005
+    assert agent.required_gap(desk.now_ns) > calm + 2 * agent.volatility()
 
 
-def test_an_arbitrageur_stops_at_its_limit() -> None:
+@pytest.mark.parametrize("changes", [{"leverage": 1}, {"hedge_leverage": 1}])
+def test_an_arbitrageur_stops_where_one_of_its_accounts_carries_no_more(
+    changes: dict[str, int],
+) -> None:
     view = make_view()
     rest(view, SELL, 9_800, 500, 1)
-    agent = arbitrageur(view, exposure_limit=1.0)
-    agent.position_lots = 100
+    agent = arbitrageur(view, margin_use=0.7, **changes)
+    desk, venue = desk_for(agent)
+    assert agent.capacity() == 10_000
+    agent.position_lots = 60
+    agent.wake(desk)
+    agent.wake(desk)
+    assert [o.qty_lots for o in venue.orders()] == [10]
+    agent.position_lots = 70
+    agent.wake(desk)
+    agent.wake(desk)
+    assert len(venue.orders()) == 1
+
+
+def test_an_arbitrageur_asks_for_what_the_venue_has_when_it_was_refused_more() -> None:
+    view = make_view()
+    agent = arbitrageur(view, venue_share=0.6)
     desk, venue = desk_for(agent)
     agent.wake(desk)
+    assert venue.commands == []
+    agent.funds.booked_q += 5_000 * 10**6
     agent.wake(desk)
-    assert venue.orders() == []
+    (asked,) = venue.commands
+    assert isinstance(asked, Withdraw)
+    assert asked.amount_q == 2_000 * 10**6
+    desk.now_ns += S
+    agent.wake(desk)
+    assert venue.commands == [asked], "one at a time"
+    free_q = 700 * 10**6
+    reason = int(Reason.INSUFFICIENT_FREE_COLLATERAL)
+    agent.on_event(CommandRejected(desk.now_ns, 1, 0, reason, asked.amount_q, free_q))
+    agent.wake(desk)
+    assert isinstance(venue.commands[-1], Withdraw)
+    assert venue.commands[-1].amount_q == free_q
+    before = agent.equity()
+    agent.on_event(BalanceChanged(desk.now_ns, 10_100, 0, -free_q, 0, "withdrawal"))
+    assert agent.equity() == pytest.approx(before)
+    assert agent.funds.under_way_q == free_q
 
 
 def test_an_arbitrageur_closes_what_it_has_near_the_index() -> None:
     view = make_view()
     rest(view, BUY, 9_999, 500, 2)
     agent = arbitrageur(view)
-    agent.position_lots = 5
+    filled(agent, BUY, 5, 9_900, 5)
     desk, venue = desk_for(agent)
     agent.wake(desk)
     agent.wake(desk)
-    assert [(o.side, o.qty_lots) for o in venue.orders()] == [(SELL, 5)]
+    assert [(o.side, o.qty_lots, o.reduce_only) for o in venue.orders()] == [(SELL, 5, True)]
 
 
 @pytest.mark.parametrize(
