@@ -10,6 +10,7 @@ gap is by then; what it loses so is gone.
 
 import math
 import random
+from collections.abc import Mapping
 from typing import Any, Final
 
 from engine.commands import BUY, SELL
@@ -125,13 +126,13 @@ class Arbitrageur(Agent):
         """What its trades at the venue have brought, at this price."""
         return self.cash + self.coins * price_ticks
 
-    def adopt(self, position_lots: int) -> None:
+    def adopt(self, positions: Mapping[int, int]) -> None:
         """As every agent: what trading had brought is money at the venue now, and the hedge is made
         at the next look."""
         price = self.view.price()
         if price > 0:
             self.funds.booked_q += self.view.settle_q(self._traded(price), price)
-        super().adopt(position_lots)
+        super().adopt(positions)
 
     # what it does
 

@@ -361,6 +361,20 @@ def test_an_arbitrageur_closes_what_it_has_near_the_index() -> None:
     assert [(o.side, o.qty_lots, o.reduce_only) for o in venue.orders()] == [(SELL, 5, True)]
 
 
+def test_an_arbitrageur_that_takes_over_its_account_keeps_its_gain_and_hedges_what_it_finds() -> (
+    None
+):
+    view = make_view()
+    agent = arbitrageur(view)
+    filled(agent, BUY, 20, 9_000, 20)
+    before = agent.equity()
+    agent.adopt({0: 30})
+    assert agent.equity() == pytest.approx(before) == pytest.approx(20_200)
+    desk, _ = desk_for(agent)
+    agent.wake(desk)
+    assert agent.funds.spot.coins == -agent.coins == -30 / 100
+
+
 @pytest.mark.parametrize(
     ("kind", "value_q"), [(LINEAR, 50 * 9_000 * 10_000), (INVERSE, -500 * 10**6 // 90)]
 )
