@@ -16,7 +16,8 @@ from engine.settings import unknown
 from seawall.lab.design import Cell, cells_of
 from seawall.lab.intervals import LabError
 from seawall.lab.precision import unmet_targets
-from seawall.lab.run_task import RunAnswer, RunTask, run_task, series_table
+from seawall.lab.run_task import RunAnswer, RunTask, run_task
+from seawall.lab.series_sampler import series_table
 from seawall.lab.study_directory import StudyDirectory, StudyState
 from seawall.lab.study_file import Study
 from seawall.lab.workers import Workers

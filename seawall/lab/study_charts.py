@@ -143,7 +143,14 @@ def fan_charts(results: StudyResults) -> list[Chart]:
             tables[number] = pl.concat(frames)
     if not tables:
         return []
-    return [_fan(results, tables, column, title) for column, title in _FANS]
+    columns = next(iter(tables.values())).columns
+    return [
+        _fan(results, tables, column, title + (f" of {symbol}" if symbol else ""))
+        for name, title in _FANS
+        for column in columns
+        for given, _, symbol in (column.partition("."),)
+        if given == name
+    ]
 
 
 def _fan(results: StudyResults, tables: dict[int, pl.DataFrame], column: str, title: str) -> Chart:
