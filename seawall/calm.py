@@ -45,7 +45,7 @@ class Calm(msgspec.Struct, frozen=True):
     volume_per_minute: float
     volatility: float
 
-    def times(self, other: "Calm | CalibratedTable") -> Scale:
+    def times(self, other: "Calm") -> Scale:
         """How many times larger it is than another."""
         return Scale(
             self.volume_per_minute / other.volume_per_minute, self.volatility / other.volatility
@@ -53,9 +53,10 @@ class Calm(msgspec.Struct, frozen=True):
 
 
 class Coins(msgspec.Struct, frozen=True):
-    """The calm and the scale of each contract, by its name, and what is to be said of them. Where
-    nothing is scaled there is no calm."""
+    """The calm that a scenario's figures are stated for, the calm and the scale of each contract by
+    its name, and what is to be said of them. Where nothing is scaled there is no calm."""
 
+    stated: Calm | None
     calms: Mapping[str, Calm]
     scales: Mapping[str, Scale]
     warnings: tuple[str, ...] = ()
@@ -82,7 +83,7 @@ def coins(
         if calms:
             problem = "is missing: it states the coin that [calm] scales from"
             raise SettingFault("calibrated", problem)
-        return Coins({}, dict.fromkeys(indices, AS_STATED))
+        return Coins(None, {}, dict.fromkeys(indices, AS_STATED))
     whole: dict[str, Calm] = {}
     warnings: list[str] = []
     for name, plan in indices.items():
@@ -94,8 +95,9 @@ def coins(
             warnings += _few(name, stretch)
         else:
             whole[name] = Calm(volume, moves)
-    scales = {name: calm.times(stated) for name, calm in whole.items()}
-    return Coins(whole, scales, tuple(warnings))
+    calibrated = Calm(stated.volume_per_minute, stated.volatility)
+    scales = {name: calm.times(calibrated) for name, calm in whole.items()}
+    return Coins(calibrated, whole, scales, tuple(warnings))
 
 
 def _stretch(place: str, plan: IndexPlan, time: TimePlan, window_ns: int) -> Stretch:

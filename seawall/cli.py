@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from risk.rulebook_file import RulebookError, list_rulebooks, load_rulebook
+from seawall.calibrate_command import add_calibrate
 from seawall.data_command import add_data
 from seawall.interrupts import hear_interrupts
 from seawall.lab.lab_arguments import add_lab
@@ -101,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_lists(commands)
     add_results(_add, commands)
     add_data(_add, commands)
+    add_calibrate(_add, commands)
     add_services(_add, commands)
     add_show(_add, commands)
     add_door(_add, commands)
