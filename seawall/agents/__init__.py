@@ -10,6 +10,8 @@ from engine.settings import choice
 from seawall.agents.arbitrageur import Arbitrageur
 from seawall.agents.base import Agent
 from seawall.agents.market_maker import MarketMaker
+from seawall.agents.momentum_trader import MomentumTrader
+from seawall.agents.noise_trader import NoiseTrader
 from seawall.agents.outside import OutsideAgent
 from seawall.agents.plans import (
     ArbitrageurPlan,
@@ -19,7 +21,7 @@ from seawall.agents.plans import (
     NoisePlan,
     OutsidePlan,
 )
-from seawall.agents.takers import DipBuyer, MomentumTrader, NoiseTrader
+from seawall.agents.takers import DipBuyer
 from seawall.agents.view import MarketView
 
 AgentSettings = (

@@ -88,21 +88,34 @@ class ArbitrageurPlan(AgentTable, frozen=True, kw_only=True, tag="arbitrageur"):
 
 
 class NoisePlan(AgentTable, frozen=True, kw_only=True, tag="noise"):
-    """Orders at Poisson times with lognormal sizes; part of them rest near the touch."""
+    """Metaorders of Pareto length, cut into pieces of lognormal size that come in bursts; part of
+    them rest near the touch.
+
+    ``every`` is the mean time between a trader's pieces, over all traders of the plan: their own
+    means are lognormal with ``every_sigma``. A piece brings about ``excitation`` more.
+    """
 
     capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 5
     every_ns: Annotated[int, A_MILLISECOND] = 5 * SECOND_NS
+    every_sigma: Annotated[float, Number(high=3.0)] = 1.0
+    excitation: Annotated[float, Number(high=0.9)] = 0.8
+    burst_half_life_ns: Annotated[int, A_MILLISECOND] = 50_000_000
+    pieces: Annotated[int, Count(low=1, high=10_000)] = 15
+    pieces_alpha: Annotated[float, Number(low=0.1, high=20.0)] = 1.5
+    pieces_max: Annotated[int, Count(low=1, high=1_000_000)] = 1_000
     size: Annotated[float, Money()]
     size_sigma: Annotated[float, Number(high=4.0)] = 1.0
     passive_share: Annotated[float, SHARE] = 0.4
+    queue_weight: Annotated[float, SHARE] = 0.65
     lifetime_ns: Annotated[int, A_MILLISECOND] = 60 * SECOND_NS
     slippage: Annotated[float, Volatility(high=0.5)] = 0.003
 
 
 class MomentumPlan(AgentTable, frozen=True, kw_only=True, tag="momentum"):
-    """Follows moves that exceed one standard deviation by ``threshold`` over its own ``window``;
-    closes after ``hold``, and only closes once it has lost ``loss_limit`` of its capital."""
+    """Follows moves over its own ``window``: with half of what it can where one exceeds one
+    standard deviation by ``threshold``, with less the smaller it is and the more of ``loss_limit``
+    of its capital it has lost; closes ``hold`` after it followed last."""
 
     capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 5

@@ -50,6 +50,9 @@ class SeenOrders(Protocol):
     def best_ask_ticks(self) -> int:
         """Best ask in ticks, 0 without one."""
 
+    def level_lots(self, side: int, price_ticks: int) -> int:
+        """Lots resting at a price, 0 if nothing does."""
+
     def depth(self, side: int) -> list[tuple[int, int, int]]:
         """Price in ticks, lots and orders of every price, best first."""
 
@@ -113,6 +116,11 @@ class MarketView:
         """Best ask in ticks, 0 without one."""
         return self.book.best_ask_ticks()
 
+    def queue(self, side: int) -> int:
+        """Lots resting at the best price of a side, 0 without one."""
+        best = self.best_bid() if side == BUY else self.best_ask()
+        return self.book.level_lots(side, best) if best else 0
+
     def mid(self) -> float:
         """Middle of the touch; with a side missing the last price, at first the mark or index."""
         bid = self.best_bid()
@@ -120,6 +128,12 @@ class MarketView:
         if bid and ask:
             return (bid + ask) / 2
         return float(self.last_ticks or self.mark_ticks or self.index_ticks)
+
+    def half_spread(self) -> float:
+        """Half the spread, as a share of the mid; 0 with a side missing."""
+        bid = self.best_bid()
+        ask = self.best_ask()
+        return (ask - bid) / (ask + bid) if bid and ask else 0.0
 
     def price(self) -> float:
         """The last price, or the index before the first trade."""

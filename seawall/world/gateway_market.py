@@ -51,6 +51,11 @@ class SeenBook:
         book = self._book()
         return book.best_ask_ticks() if book else 0
 
+    def level_lots(self, side: int, price_ticks: int) -> int:
+        """Lots resting at a price, 0 if nothing does."""
+        book = self._book()
+        return book.lots_at(side, price_ticks) if book else 0
+
     def depth(self, side: int) -> list[tuple[int, int, int]]:
         """Prices and lots, best first; how many orders they are is not published (0)."""
         book = self._book()

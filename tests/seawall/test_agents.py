@@ -1,6 +1,7 @@
 """What each agent does when it looks at a book set up by hand."""
 
 import random
+from itertools import groupby, pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,6 +35,8 @@ from seawall.agents import AgentPlan, build_agents
 from seawall.agents.arbitrageur import Arbitrageur
 from seawall.agents.base import Agent, shrink, worse
 from seawall.agents.market_maker import MarketMaker
+from seawall.agents.momentum_trader import MomentumTrader
+from seawall.agents.noise_trader import NoiseTrader
 from seawall.agents.plans import (
     ArbitrageurPlan,
     DipBuyerPlan,
@@ -41,7 +44,7 @@ from seawall.agents.plans import (
     MomentumPlan,
     NoisePlan,
 )
-from seawall.agents.takers import DipBuyer, MomentumTrader, NoiseTrader
+from seawall.agents.takers import DipBuyer
 from seawall.agents.view import Desk, MarketView
 from seawall.scenario_fields import ScenarioReader
 
@@ -396,17 +399,47 @@ def test_what_the_venue_closes_counts_at_its_value(kind: int, value_q: int) -> N
         assert agent.profit() == pytest.approx(worth, abs=0.5)
 
 
-def momentum(view: MarketView) -> MomentumTrader:
+def momentum(view: MarketView, clip: float = 1_000) -> MomentumTrader:
     plan = plan_of(
         MomentumPlan,
         capital=10_000,
-        clip=1_000,
+        clip=clip,
         window=["10s", "10s"],
         threshold=[0.02, 0.02],
         hold=["60s", "60s"],
         exposure_limit=1.0,
     )
     return MomentumTrader(plan, "t", 1, view, random.Random(1))
+
+
+def test_momentum_follows_the_more_the_larger_the_move() -> None:
+    agent = momentum(make_view())
+    moves = [step / 10_000 for step in range(2_001)]
+    strengths = [agent.strength(-move) for move in moves]
+    assert strengths == sorted(strengths)
+    assert strengths == [agent.strength(move) for move in moves]
+    assert strengths[20] < 0.001
+    assert abs(strengths[200] - 0.5) < 1e-9
+    assert strengths[1_000] > 0.99
+    # no step of a basis point of the move changes the answer by more than half a percent
+    assert max(b - a for a, b in pairwise(strengths)) < 0.01
+
+
+def test_momentum_holds_less_the_more_it_has_lost() -> None:
+    def ordered(last: int) -> int:
+        view = make_view()
+        rest(view, BUY, 9_600, 500, 1)
+        view.history.extend([10_000.0] * 10 + [9_500.0])
+        agent = momentum(view, clip=100_000)
+        filled(agent, SELL, 10, 10_000, -10)
+        view.last_ticks = last
+        desk, venue = desk_for(agent)
+        agent.wake(desk)
+        return sum(o.qty_lots for o in venue.orders(SELL))
+
+    sizes = [ordered(last) for last in (10_000, 10_500, 11_000, 11_500, 12_000)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == len(sizes)
 
 
 def test_momentum_sells_into_a_fall_and_closes_after_its_hold() -> None:
@@ -417,7 +450,7 @@ def test_momentum_sells_into_a_fall_and_closes_after_its_hold() -> None:
     agent = momentum(view)
     desk, venue = desk_for(agent)
     agent.wake(desk)
-    assert [(o.side, o.qty_lots, o.price_ticks) for o in venue.orders()] == [(SELL, 10, 9_504)]
+    assert [(o.side, o.qty_lots, o.price_ticks) for o in venue.orders()] == [(SELL, 8, 9_504)]
     agent.position_lots = -10
     view.history.extend([9_700.0] * 20)
     agent.wake(desk)
@@ -432,7 +465,7 @@ def test_momentum_ignores_moves_that_volatility_explains() -> None:
     view = make_view()
     rest(view, BUY, 9_600, 500, 1)
     view.history.extend([10_000.0] * 10 + [9_700.0])
-    view.volatility = 0.01
+    view.volatility = 0.03
     agent = momentum(view)
     desk, venue = desk_for(agent)
     agent.wake(desk)
@@ -460,13 +493,25 @@ def test_a_dip_buyer_offers_what_it_bought_above_cost() -> None:
     assert (offer.qty_lots, offer.price_ticks, offer.reduce_only) == (10, 8_800, True)
 
 
+def noise(view: MarketView, **changes: Any) -> NoiseTrader:
+    fixed = {"capital": 10_000, "size": 500, "size_sigma": 0, "every_sigma": 0}
+    plan = plan_of(NoisePlan, **fixed, **changes)
+    return NoiseTrader(plan, "n", 1, view, random.Random(1))
+
+
+def noise_orders(agent: NoiseTrader, wakes: int) -> list[SubmitOrder]:
+    desk, venue = desk_for(agent)
+    for _ in range(wakes):
+        agent.wake(desk)
+    return venue.orders()
+
+
 def test_noise_trades_both_ways_and_leans_against_its_position() -> None:
     def sides(position: int) -> list[int]:
         view = make_view()
         rest(view, BUY, 9_990, 10**6, 1)
         rest(view, SELL, 10_010, 10**6, 2)
-        plan = plan_of(NoisePlan, capital=10_000, size=500, passive_share=0.5)
-        agent = NoiseTrader(plan, "n", 1, view, random.Random(1))
+        agent = noise(view, passive_share=0.5, pieces_max=1)
         agent.position_lots = position
         desk, venue = desk_for(agent)
         for _ in range(200):
@@ -479,18 +524,52 @@ def test_noise_trades_both_ways_and_leans_against_its_position() -> None:
     assert set(sides(-(10**4))) == {BUY}
 
 
-def test_waiting_times_have_their_mean() -> None:
+def test_a_metaorder_stays_on_its_side_until_its_pieces_are_done() -> None:
     view = make_view()
-    plan = plan_of(NoisePlan, capital=10_000, size=500, every="5s")
-    agent = NoiseTrader(plan, "n", 1, view, random.Random(1))
-    desk, _ = desk_for(agent)
-    waits = []
-    for _ in range(2_000):
-        following = agent.wake(desk)
-        waits.append(following - desk.now_ns)
-        desk.now_ns = following
-    # exponential: standard error 5 / sqrt(2000) = 0.11 s
-    assert abs(sum(waits) / len(waits) - 5 * S) < 0.4 * S
+    rest(view, BUY, 9_990, 10**6, 1)
+    rest(view, SELL, 10_010, 10**6, 2)
+    sides = [o.side for o in noise_orders(noise(view, pieces=20, pieces_max=20), 400)]
+    for place in range(0, 400, 20):
+        assert len(set(sides[place : place + 20])) == 1
+    assert set(sides) == {BUY, SELL}
+
+
+def test_metaorders_have_a_pareto_tail() -> None:
+    view = make_view()
+    rest(view, BUY, 9_990, 10**6, 1)
+    rest(view, SELL, 10_010, 10**6, 2)
+    sides = [o.side for o in noise_orders(noise(view, pieces=1, pieces_max=50), 20_000)]
+    runs = [len(list(same)) for _, same in groupby(sides)]
+    # one metaorder in 350 has 50 pieces or more
+    assert max(runs) >= 50
+    assert sum(1 for run in runs if run <= 2) > len(runs) / 3
+
+
+def test_noise_takes_what_is_scarce_and_waits_for_what_is_plenty() -> None:
+    def resting(bids: int, asks: int) -> float:
+        view = make_view()
+        rest(view, BUY, 9_990, bids, 1)
+        rest(view, SELL, 10_010, asks, 2)
+        buys = [o for o in noise_orders(noise(view), 1_000) if o.side == BUY]
+        return sum(1 for o in buys if o.post_only) / len(buys)
+
+    scarce, equal, plenty = resting(900, 100), resting(500, 500), resting(100, 900)
+    # 0.4 x (0.35 + 1.3 x share of the asks); three standard deviations of 400 orders are 0.07
+    assert abs(scarce - 0.192) < 0.07
+    assert abs(equal - 0.4) < 0.07
+    assert abs(plenty - 0.608) < 0.07
+
+
+def test_noise_rests_inside_the_spread_and_never_crosses_it() -> None:
+    view = make_view()
+    rest(view, BUY, 9_950, 500, 1)
+    rest(view, SELL, 10_050, 500, 2)
+    orders = noise_orders(noise(view, passive_share=1, queue_weight=0), 300)
+    assert all(o.post_only for o in orders)
+    assert all(o.side * o.price_ticks < o.side * (10_000 + 50 * o.side) for o in orders)
+    inside = [o for o in orders if 9_950 < o.price_ticks < 10_050]
+    # an exponential distance of mean half the spread: 1 - 1/e are inside
+    assert 0.5 < len(inside) / len(orders) < 0.75
 
 
 def test_the_band_keeps_orders_where_the_venue_accepts_them() -> None:
