@@ -47,6 +47,7 @@ class DeskCapital:
             plan.hedge_spread,
             plan.clip,
             plan.hedge_time_ns,
+            plan.usual_volatility,
         )
         self.booked_q = 0
         self.under_way_q = 0

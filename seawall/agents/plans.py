@@ -63,7 +63,8 @@ class ArbitrageurPlan(AgentTable, frozen=True, kw_only=True, tag="arbitrageur"):
     the other is under way for a time of ``transfer``. A position binds margin at both, by
     ``leverage`` and ``hedge_leverage``, of which at most ``margin_use`` is put to use. The hedge
     costs ``hedge_spread`` and what the spot market moves by it, which trades a ``clip`` within
-    ``hedge_time``. Who was liquidated opens nothing for a time of ``return_after``.
+    ``hedge_time`` where volatility is ``usual_volatility``. Who was liquidated opens nothing for a
+    time of ``return_after``.
     """
 
     capital: Annotated[float, Money()]

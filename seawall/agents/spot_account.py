@@ -21,8 +21,10 @@ class SpotAccount:
     Coins are counted so that one is worth the index in ticks. A position binds its value divided by
     ``leverage``. Trading costs ``spread``, a share, and what the market moves by it: one standard
     deviation over the time in which the market trades as much as the desk did lately, the square
-    root law of impact (Almgren et al. 2005, Risk 18; Toth et al. 2011, Phys. Rev. X 1). Volatility
-    is per root second; the market trades ``clip`` in ``clip_seconds``.
+    root law of impact (Almgren et al. 2005, Risk 18; Toth et al. 2011, Phys. Rev. X 1). At the
+    ``usual`` volatility, per root second, the market trades ``clip`` in ``clip_ns``, and as many
+    times more as it is more volatile (Karpoff 1987, J. Financ. Quant. Anal. 22): so the impact
+    grows with the root of volatility.
     """
 
     __slots__ = (
@@ -31,19 +33,27 @@ class SpotAccount:
         "_seen_ns",
         "_spread",
         "_traded",
+        "_usual",
         "cash",
         "coins",
         "costs",
     )
 
     def __init__(
-        self, cash: float, leverage: int, spread: float, clip: float, clip_ns: int
+        self,
+        cash: float,
+        leverage: int,
+        spread: float,
+        clip: float,
+        clip_ns: int,
+        usual: float,
     ) -> None:
         self.cash = cash
         self.coins = 0.0
         self.costs = 0.0
         self._leverage = leverage
         self._spread = spread
+        self._usual = usual
         self._clip_seconds = clip_ns / 1e9 / clip if clip > 0 else 0.0
         self._traded = 0.0
         self._seen_ns = 0
@@ -64,7 +74,7 @@ class SpotAccount:
         """What trading ``amount`` of quote currency costs now, as a share of it."""
         faded = math.exp((self._seen_ns - now_ns) / _REMEMBERED_NS)
         seconds = (self._traded * faded + amount) * self._clip_seconds
-        return self._spread + volatility * math.sqrt(seconds)
+        return self._spread + math.sqrt(volatility * self._usual * seconds)
 
     def trade(self, coins: float, index_ticks: float, volatility: float, now_ns: int) -> None:
         """Buy coins, or sell them where below zero."""

@@ -305,7 +305,7 @@ def test_a_volatile_index_makes_an_arbitrageur_ask_for_a_larger_gap() -> None:
         agent.wake(desk)
         desk.now_ns += S
     assert agent.volatility() > 0.0005
-    assert agent.required_gap(desk.now_ns) > calm + 2 * agent.volatility()
+    assert agent.required_gap(desk.now_ns) > calm + agent.volatility()
 
 
 @pytest.mark.parametrize("changes", [{"leverage": 1}, {"hedge_leverage": 1}])

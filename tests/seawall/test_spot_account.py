@@ -10,24 +10,25 @@ from engine.units import MINUTE_NS, SECOND_NS
 from seawall.agents.spot_account import SpotAccount
 
 CLIP = 1_000.0
+USUAL = 0.0004
 
 
 def account(spread: float = 0.0002, cash: float = 10_000) -> SpotAccount:
-    return SpotAccount(cash, 3, spread, CLIP, 4 * SECOND_NS)
+    return SpotAccount(cash, 3, spread, CLIP, 4 * SECOND_NS, USUAL)
 
 
 def test_a_clip_costs_the_spread_and_the_move_of_the_time_the_market_needs_for_it() -> None:
-    assert account().cost(CLIP, 0.001, 0) == pytest.approx(0.0002 + 0.001 * math.sqrt(4))
+    assert account().cost(CLIP, USUAL, 0) == pytest.approx(0.0002 + USUAL * math.sqrt(4))
 
 
 @given(st.floats(1, 1e6), st.floats(1e-6, 0.1), st.floats(1.1, 100))
-def test_the_impact_grows_with_the_root_of_the_size_and_with_volatility(
+def test_the_impact_grows_with_the_root_of_the_size_and_of_volatility(
     amount: float, volatility: float, times: float
 ) -> None:
     spot = account(spread=0)
     cost = spot.cost(amount, volatility, 0)
     assert spot.cost(amount * times, volatility, 0) == pytest.approx(cost * math.sqrt(times))
-    assert spot.cost(amount, volatility * times, 0) == pytest.approx(cost * times)
+    assert spot.cost(amount, volatility * times, 0) == pytest.approx(cost * math.sqrt(times))
 
 
 def test_what_was_traded_lately_makes_more_dearer_and_is_forgotten() -> None:
