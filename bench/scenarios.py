@@ -45,7 +45,8 @@ _GROWING: Final[dict[str, int]] = {
     "agents.noise.size": 2_500,
     "agents.momentum.capital": 600_000,
     "agents.momentum.clip": 40_000,
-    "agents.patient.capital": 250_000,
+    "agents.patient.capital": 800_000,
+    "agents.patient.depth": 3_000,
 }
 """What grows with the accounts, as `flash_crash` has it for so many."""
 

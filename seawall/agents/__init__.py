@@ -9,23 +9,23 @@ import msgspec
 from engine.settings import choice
 from seawall.agents.arbitrageur import Arbitrageur
 from seawall.agents.base import Agent
+from seawall.agents.latent_trader import LatentTrader
 from seawall.agents.market_maker import MarketMaker
 from seawall.agents.momentum_trader import MomentumTrader
 from seawall.agents.noise_trader import NoiseTrader
 from seawall.agents.outside import OutsideAgent
 from seawall.agents.plans import (
     ArbitrageurPlan,
-    DipBuyerPlan,
+    LatentPlan,
     MarketMakerPlan,
     MomentumPlan,
     NoisePlan,
     OutsidePlan,
 )
-from seawall.agents.takers import DipBuyer
 from seawall.agents.view import MarketView
 
 AgentSettings = (
-    MarketMakerPlan | ArbitrageurPlan | MomentumPlan | NoisePlan | DipBuyerPlan | OutsidePlan
+    MarketMakerPlan | ArbitrageurPlan | MomentumPlan | NoisePlan | LatentPlan | OutsidePlan
 )
 
 AGENT_KINDS: tuple[str, ...] = tuple(
@@ -83,7 +83,7 @@ def _build(
             return MomentumTrader(settings, name, account_id, view, rng)
         case NoisePlan() as settings:
             return NoiseTrader(settings, name, account_id, view, rng)
-        case DipBuyerPlan() as settings:
-            return DipBuyer(settings, name, account_id, view, rng)
+        case LatentPlan() as settings:
+            return LatentTrader(settings, name, account_id, view, rng)
         case OutsidePlan() as settings:
             return OutsideAgent(settings, name, account_id, view, rng)

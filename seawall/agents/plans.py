@@ -18,7 +18,6 @@ from seawall.scenario_fields import (
     Count,
     DurationSpan,
     Number,
-    Span,
 )
 
 
@@ -130,21 +129,22 @@ class MomentumPlan(AgentTable, frozen=True, kw_only=True, tag="momentum"):
     loss_limit: Annotated[float, SHARE] = 0.3
 
 
-class DipBuyerPlan(AgentTable, frozen=True, kw_only=True, tag="dip_buyer"):
-    """Resting bids far below the long-run price, and the sale of what they bought.
+class LatentPlan(AgentTable, frozen=True, kw_only=True, tag="latent"):
+    """Buying below and selling above the index, ``depth`` within ``distance`` of it on each side,
+    growing with the square of the distance until the capital is used up.
 
-    Bids start at a depth drawn from ``depth`` and spread over ``rungs`` down to twice that depth;
-    the anchor is a slow average of the index. Bought lots are offered at ``target`` above cost.
+    Half of what trades have used up is wanted again after ``refill_half_life``.
     """
 
     capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 1
-    depth: Annotated[tuple[float, float], Span(low=0.001, high=0.95)] = (0.05, 0.4)
-    rungs: Annotated[int, Count(low=1, high=50)] = 6
-    budget: Annotated[float, SHARE] = 0.8
-    anchor_half_life_ns: Annotated[int, A_MILLISECOND] = 30 * MINUTE_NS
-    target: Annotated[tuple[float, float], Span(low=0.001, high=10.0)] = (0.05, 0.3)
-    refresh_ns: Annotated[int, A_MILLISECOND] = 30 * SECOND_NS
+    depth: Annotated[float, Money()]
+    distance: Annotated[float, Volatility(low=1e-5, high=0.5)] = 0.01
+    refill_half_life_ns: Annotated[tuple[int, int], DurationSpan()] = (
+        2 * MINUTE_NS,
+        10 * MINUTE_NS,
+    )
+    refresh_ns: Annotated[int, A_MILLISECOND] = 5 * SECOND_NS
 
 
 class OutsidePlan(AgentTable, frozen=True, kw_only=True, tag="outside"):

@@ -153,13 +153,13 @@ def test_accounts_that_cannot_afford_one_order_are_told_of(
     assert load_run(tmp_path / "out").summary["entered"] == 4
 
 
-@pytest.mark.parametrize("kind", ["noise", "market_maker", "arbitrageur", "momentum", "dip_buyer"])
+@pytest.mark.parametrize("kind", ["noise", "market_maker", "arbitrageur", "momentum", "latent"])
 @pytest.mark.parametrize("capital", ["0", "1e-7", "1e-320"])
 def test_agents_without_money_stand_idle(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, capital: str
 ) -> None:
     """Makers and noise traders divided by their capital."""
-    size = {"dip_buyer": "", "arbitrageur": "clip = 1000", "momentum": "clip = 1000"}
+    size = {"latent": "depth = 1000", "arbitrageur": "clip = 1000", "momentum": "clip = 1000"}
     more = f'[agents.poor]\nkind = "{kind}"\ncapital = {capital}\n{size.get(kind, "size = 1000")}'
     assert warnings(tmp_path, capsys, more) == [
         "agents.poor: 1 of 1 accounts could never trade: their money does not reach for the "
@@ -175,7 +175,7 @@ def test_agents_without_money_stand_idle(
         ("arbitrageur", "clip = 0"),
         ("arbitrageur", "clip = 9.9"),
         ("momentum", "clip = 0"),
-        ("dip_buyer", "budget = 0"),
+        ("latent", "depth = 0"),
     ],
 )
 def test_agents_whose_orders_are_less_than_the_least_are_told_of(

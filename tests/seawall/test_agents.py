@@ -39,12 +39,10 @@ from seawall.agents.momentum_trader import MomentumTrader
 from seawall.agents.noise_trader import NoiseTrader
 from seawall.agents.plans import (
     ArbitrageurPlan,
-    DipBuyerPlan,
     MarketMakerPlan,
     MomentumPlan,
     NoisePlan,
 )
-from seawall.agents.takers import DipBuyer
 from seawall.agents.view import Desk, MarketView
 from seawall.scenario_fields import ScenarioReader
 
@@ -470,27 +468,6 @@ def test_momentum_ignores_moves_that_volatility_explains() -> None:
     desk, venue = desk_for(agent)
     agent.wake(desk)
     assert venue.commands == []
-
-
-def test_a_dip_buyer_rests_bids_from_its_depth_down() -> None:
-    view = make_view()
-    plan = plan_of(DipBuyerPlan, capital=10_000, depth=[0.2, 0.2], rungs=4, budget=0.8)
-    agent = DipBuyer(plan, "d", 1, view, random.Random(1))
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    assert [o.price_ticks for o in venue.orders(BUY)] == [8_000, 7_500, 7_000, 6_500]
-    assert all(o.post_only and o.qty_lots == 20 for o in venue.orders(BUY))
-
-
-def test_a_dip_buyer_offers_what_it_bought_above_cost() -> None:
-    view = make_view()
-    plan = plan_of(DipBuyerPlan, capital=10_000, depth=[0.2, 0.2], target=[0.1, 0.1])
-    agent = DipBuyer(plan, "d", 1, view, random.Random(1))
-    filled(agent, BUY, 10, 8_000, 10)
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    (offer,) = venue.orders(SELL)
-    assert (offer.qty_lots, offer.price_ticks, offer.reduce_only) == (10, 8_800, True)
 
 
 def noise(view: MarketView, **changes: Any) -> NoiseTrader:

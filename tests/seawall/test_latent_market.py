@@ -1,0 +1,160 @@
+"""A market of latent traders only: the impact of sales of many sizes, and how it heals.
+
+One account driven from outside sells into a flat index. What is expected is the model's figure
+(`seawall.agents.latent_density`), measured through orders, margin, matching and fills.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.commands import BUY, SELL
+from engine.events import CommandRejected, OrderFilled
+from seawall import Exchange, load_scenario
+from seawall.agents.outside import OutsideAgent
+from seawall.agents.view import Desk
+from seawall.simulating.simulation import Simulation
+
+S = 10**9
+OWNERS = 10
+DEPTH = 20_000.0
+"""Of all owners together, within one percent."""
+
+INDEX_TICKS = 10_000
+SCENARIO = """
+rulebook = "teaching-default"
+[time]
+duration = "40m"
+[assets.usd]
+symbol = "USDT"
+[instruments.perp]
+symbol = "X-PERP"
+kind = "linear"
+settle = "usd"
+tick = "0.01"
+lot = "0.01"
+[index.perp.sources.flat]
+kind = "anchored"
+volatility = 0
+anchors = [["0s", 100], ["40m", 100]]
+[agents.latent]
+kind = "latent"
+count = {owners}
+capital = {capital}
+depth = {depth}
+refill_half_life = ["{refill}", "{refill}"]
+refresh = "1s"
+[agents.seller]
+kind = "outside"
+capital = 100000000
+leverage = 2
+"""
+
+
+class Sales:
+    """A market of latent traders, and an account that sells in it."""
+
+    def __init__(self, folder: Path, *, refill: str = "10m", capital: float = 1e7) -> None:
+        file = folder / "latent.toml"
+        depth = DEPTH / OWNERS
+        text = SCENARIO.format(owners=OWNERS, capital=capital, depth=depth, refill=refill)
+        file.write_text(text)
+        self.exchange = Exchange()
+        self.refused: list[CommandRejected] = []
+        self.exchange.subscribe(self._hear)
+        self.simulation = Simulation(load_scenario(str(file)), self.exchange, samples=False)
+        self.simulation.open()
+        (self.seller,) = [a for a in self.simulation.agents if isinstance(a, OutsideAgent)]
+        self.wait(10)
+
+    def _hear(self, event: Any) -> None:
+        if isinstance(event, CommandRejected):
+            self.refused.append(event)
+
+    def wait(self, seconds: float) -> None:
+        self.simulation.advance(self.simulation.now_ns + int(seconds * S))
+
+    def sell(self, notional: float) -> float:
+        """Sell at any price; how far below the index the last fill was, as a log distance."""
+        desk = Desk(self.simulation)
+        desk.now_ns = self.simulation.now_ns
+        self.seller.take_heard()
+        self.seller.take(desk, SELL, self.seller.view.lots(notional, INDEX_TICKS), 1)
+        fills = [each for each in self.seller.take_heard() if isinstance(each, OrderFilled)]
+        return math.log(INDEX_TICKS / fills[-1].price_ticks)
+
+    def metaorder(self, notional: float, pieces: int = 20) -> float:
+        """Sell in pieces, half a second apart; the worst distance of a fill."""
+        worst = 0.0
+        for _ in range(pieces):
+            worst = max(worst, self.sell(notional / pieces))
+            self.wait(0.5)
+        return worst
+
+    def distance_of(self, notional: float) -> float:
+        """How far a sale of this would move the price now."""
+        left = notional
+        for price, lots, _ in self.seller.view.book.depth(BUY):
+            left -= self.seller.view.notional(lots, INDEX_TICKS)
+            if left <= 0:
+                return math.log(INDEX_TICKS / price)
+        return math.inf
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    """Of the line of least squares through the logarithms."""
+    xs = [math.log(x) for x, _ in points]
+    ys = [math.log(y) for _, y in points]
+    x0, y0 = sum(xs) / len(xs), sum(ys) / len(ys)
+    return sum((x - x0) * (y - y0) for x, y in zip(xs, ys, strict=True)) / sum(
+        (x - x0) ** 2 for x in xs
+    )
+
+
+def test_impact_grows_with_the_square_root_of_what_is_sold(tmp_path: Path) -> None:
+    sizes = (2e3, 8e3, 3.2e4, 1.28e5, 5.12e5, 2.048e6)
+    found = [(size, Sales(tmp_path).metaorder(size)) for size in sizes]
+    assert 0.45 < slope(found) < 0.55
+    for size, distance in found:
+        assert distance == pytest.approx(0.01 * math.sqrt(size / DEPTH), rel=0.15)
+
+
+def test_a_fall_has_no_floor_once_the_capital_is_used_up(tmp_path: Path) -> None:
+    """The same sales against less and less capital; what is shown is bounded by it."""
+
+    def worst(capital: float) -> float:
+        sales = Sales(tmp_path, capital=capital / OWNERS)
+        assert sum(lots for _, lots, _ in sales.seller.view.book.depth(BUY)) < capital
+        return sales.metaorder(4e5)
+
+    rich, poor, poorer = worst(1e8), worst(6e5), worst(2e5)
+    assert rich == pytest.approx(0.045, rel=0.15)
+    assert rich * 1.1 < poor < 0.1
+    assert poorer > 0.5
+
+
+@pytest.mark.parametrize("minutes", [1, 4, 12])
+def test_the_price_heals_in_proportion_to_the_refill(tmp_path: Path, minutes: int) -> None:
+    """A sixteenth of what made the fall moves the calm price by a quarter of it, and by half of it
+    once a quarter of what was used up is back: after log(4/3) / log(2) = 0.42 half-lives. Orders
+    are moved a little later than their size has grown."""
+    sales = Sales(tmp_path, refill=f"{minutes}m")
+    worst = sales.metaorder(5e5)
+    waited = 0.0
+    while sales.distance_of(5e5 / 16) > worst / 2:
+        sales.wait(1)
+        waited += 1
+    assert 0.4 < waited / (60 * minutes) < 0.7
+
+
+def test_what_was_bought_stays_bought(tmp_path: Path) -> None:
+    sales = Sales(tmp_path, refill="1m")
+    sales.metaorder(5e5)
+    sold = sales.seller.position_lots
+    sales.wait(600)
+    owners = [each for each in sales.simulation.agents if each is not sales.seller]
+    assert sum(each.position_lots for each in owners) == -sold > 0
+    assert not sales.refused
+    sales.exchange.check_invariants()
