@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from seawall.lab.branch_arguments import add_branch
+from seawall.lab.fit_arguments import add_fit
 from seawall.lab.realism_arguments import add_realism
 from seawall.lab.study_arguments import add_compare, add_studies, add_workers
 
@@ -23,6 +24,7 @@ examples:
   seawall lab adl out/demo --policies pro_rata,min_max --loop each in a run of its own
   seawall lab waves waves.csv.gz                              policies on a table of waves
   seawall lab realism examples/realism/october.toml           beside the real contract
+  seawall lab fit fit.toml --trials 60                        settings that come near it
   seawall lab margin BTCUSDT_5m.csv.gz                        tools against procyclical margin
 
 docs/lab.md explains the figures. --json prints them for programs.
@@ -44,6 +46,7 @@ def add_lab(add: Callable[..., Any], commands: Any) -> None:
     _add_waves(what)
     _add_margin(what)
     add_realism(what)
+    add_fit(what)
     add_compare(add, commands)
     add_branch(add, commands, add_workers)
 

@@ -222,20 +222,21 @@ def _told(measure: Measure, cell: Cell) -> str:
     mark = ""
     if cell.passes is not None:
         mark = (" +" if cell.passes else " -") + ("" if cell.sure else "?")
-    real = "" if cell.real is None else f"; real {_value(measure, cell.real)}"
+    real = "" if cell.real is None else f"; real {in_unit(measure, cell.real)}"
     if cell.simulated is None:
         return f"none{real}{mark}"
     each = cell.simulated
     bounds = ""
     if each.low != each.high:
         low, high = (
-            "?" if bound is None else _value(measure, bound) for bound in (each.low, each.high)
+            "?" if bound is None else in_unit(measure, bound) for bound in (each.low, each.high)
         )
         bounds = f" [{low}, {high}]"
-    return f"{_value(measure, each.estimate)}{bounds}{real}{mark}"
+    return f"{in_unit(measure, each.estimate)}{bounds}{real}{mark}"
 
 
-def _value(measure: Measure, value: float) -> str:
+def in_unit(measure: Measure, value: float) -> str:
+    """A value of a figure as it is shown."""
     if measure.unit == "percent":
         return f"{value * _PERCENT:.3g} %"
     if measure.unit == "clock":

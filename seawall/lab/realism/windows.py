@@ -11,9 +11,12 @@ AVAX = "calm_avax.toml"
 flat = "step.toml"
 [mild]                                    # an index that falls 7 %
 made = "mild.toml"
+[set.calm]                                # laid over every scenario of a kind
+"time.duration" = "30m"
 ```
 
-Paths are relative to the file. `seawall.lab.realism.targets` says what each kind is asked for.
+Paths are relative to the file. `seawall.lab.realism.targets` says what each kind is asked for, and
+`seawall.lab.realism.fit_file` what else such a file may hold.
 """
 
 from collections.abc import Sequence
@@ -25,14 +28,19 @@ import msgspec
 from engine.settings import unknown
 from engine.toml_text import TomlError, parse_toml
 from seawall.lab.intervals import LabError
+from seawall.lab.study_file import written
 from seawall.scenario import Scenario, load_scenario
+from seawall.scenario_fields import WrittenFloat
 
 CRASH: Final[str] = "crash"
 CALM: Final[str] = "calm"
 STEP: Final[str] = "step"
 MILD: Final[str] = "mild"
 KINDS: Final[tuple[str, ...]] = (CRASH, CALM, STEP, MILD)
-_KEYS: Final[tuple[str, ...]] = ("title", "seeds", *KINDS)
+FREE: Final[str] = "free"
+FIT: Final[str] = "fit"
+_SET: Final[str] = "set"
+_KEYS: Final[tuple[str, ...]] = ("title", "seeds", _SET, *KINDS, FREE, FIT)
 _MOST_SEEDS: Final[int] = 100_000
 
 
@@ -65,27 +73,55 @@ def read_windows(path: Path, overrides: Sequence[str] = (), kinds: Sequence[str]
         LabError: the file cannot be read, or something in it is unknown or of the wrong kind.
         ScenarioError: a scenario is wrong.
     """
-    try:
-        table = parse_toml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LabError(f"{path}: cannot be read: {error.strerror}") from None
-    except (TomlError, UnicodeDecodeError) as error:
-        raise LabError(f"{path}: not valid TOML: {error}") from None
+    table = windows_table(path)
     for kind in kinds:
         if kind not in KINDS:
             raise LabError(f"--only {kind} {unknown(kind, KINDS)}")
-    for key in table:
-        if key not in _KEYS:
-            raise LabError(f"{path}: {key} {unknown(key, _KEYS)}")
+    given = _kinds_set(path, table.get(_SET, {}))
     first, count = _seeds(path, table.get("seeds", {}))
     windows = tuple(
-        Window(kind, name, load_scenario(_beside(path, f"{kind}.{name}", file), overrides))
+        Window(
+            kind,
+            name,
+            load_scenario(
+                _beside(path, f"{kind}.{name}", file), [*given.get(kind, ()), *overrides]
+            ),
+        )
         for kind in kinds or KINDS
         for name, file in _table(path, kind, table.get(kind, {})).items()
     )
     if not windows:
         raise LabError(f"{path}: no windows; name scenarios in {', '.join(kinds or KINDS)}")
     return Windows(str(table.get("title", path.stem)), first, count, windows)
+
+
+def windows_table(path: Path) -> dict[str, Any]:
+    """The tables of a file, as they are written.
+
+    Raises:
+        LabError: the file cannot be read, or has a table of another name.
+    """
+    try:
+        table: dict[str, Any] = parse_toml(path.read_text(encoding="utf-8"), WrittenFloat)
+    except OSError as error:
+        raise LabError(f"{path}: cannot be read: {error.strerror}") from None
+    except (TomlError, UnicodeDecodeError) as error:
+        raise LabError(f"{path}: not valid TOML: {error}") from None
+    for key in table:
+        if key not in _KEYS:
+            raise LabError(f"{path}: {key} {unknown(key, _KEYS)}")
+    return table
+
+
+def _kinds_set(path: Path, value: Any) -> dict[str, list[str]]:
+    """What is laid over the scenarios of each kind, as overrides."""
+    given: dict[str, list[str]] = {}
+    for kind, values in _table(path, _SET, value).items():
+        if kind not in KINDS:
+            raise LabError(f"{path}: set.{kind} {unknown(kind, KINDS)}")
+        keys = _table(path, f"{_SET}.{kind}", values)
+        given[kind] = [f"{key}={written(each)}" for key, each in keys.items()]
+    return given
 
 
 def _table(path: Path, key: str, value: Any) -> dict[str, Any]:
