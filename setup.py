@@ -160,6 +160,7 @@ COMPILED = [
     "seawall/simulating/agenda.py",
     "seawall/simulating/index_stream.py",
     "seawall/simulating/market_setup.py",
+    "seawall/simulating/opening.py",
     "seawall/simulating/owners.py",
     "seawall/simulating/simulation.py",
 ]

@@ -5,6 +5,7 @@ then agents that wake. Nothing here reads the wall clock except the progress lin
 reported at the end, so the same scenario and seed give the same commands.
 """
 
+import itertools
 import random
 import sys
 import time
@@ -38,6 +39,7 @@ from seawall.simulating.market_setup import (
     market_commands,
     trader_commands,
 )
+from seawall.simulating.opening import MAKERS_FIRST_NS, Opening
 from seawall.simulating.owners import Owners, group_of
 from seawall.simulating.set_up import SetUp
 from seawall.simulating.simulated_market import Listener, Opened, SimulatedMarket
@@ -122,6 +124,7 @@ class Simulation:
         self._set_up = SetUp(scenario)
         self._coverage = Coverage(scenario.rulebook.index.stale_ns)
         self._entrants = Entrants()
+        self._opening = Opening()
         self._owners = Owners(self._set_up)
         self._ticks = 0
         self._wall_seconds = 0.0
@@ -232,6 +235,7 @@ class Simulation:
         orders."""
         for account_id, lots in positions.items():
             self._owners.all[account_id - FIRST_TRADER].adopt(lots)
+        self._opening.again()
 
     # saving it
 
@@ -251,6 +255,7 @@ class Simulation:
             self._recorder.state(),
             counts,
             places,
+            self._opening.state(),
         ]
         return msgspec.msgpack.encode(state)
 
@@ -260,7 +265,9 @@ class Simulation:
         Raises:
             ValueError: it is one of another scenario or seed.
         """
-        run, clock, agenda, owners, views, series, counts, places = msgspec.msgpack.decode(snapshot)
+        run, clock, agenda, owners, views, series, counts, places, opening = msgspec.msgpack.decode(
+            snapshot
+        )
         if run != [self.scenario.name, self.seed]:
             raise ValueError(
                 f"a snapshot of scenario {run[0]}, seed {run[1]}, is no place to go on for "
@@ -278,6 +285,7 @@ class Simulation:
         self._recorder.restore(series)
         for count, row in zip(self._sources, counts, strict=True):
             count.restore(row)
+        self._opening.restore(opening)
         points = self._restore_streams(places)
         added, waiting = agenda
         entries = [
@@ -320,7 +328,8 @@ class Simulation:
             if (not owner.entered if isinstance(owner, MarginTrader) else self._is_idle(owner))
         )
         counted = [text for count in self._sources for text in count.warnings()]
-        return [*self._coverage.warnings, *counted, *self._entrants.warnings()]
+        said = (self._coverage.warnings, counted, self._entrants.warnings())
+        return [*itertools.chain.from_iterable(said), *self._opening.warnings()]
 
     def _is_idle(self, agent: Agent) -> bool:
         """Whether a market maker never had an order accepted; other agents may wait for long."""
@@ -439,10 +448,13 @@ class Simulation:
             agent.funded(capital_q)
             self._owners.all.append(agent)
             if capital_q > 0:  # without a quantum it has nothing to trade with
-                self.schedule(agent.first_wake(begin_ns), Wake(agent, self))
+                self.schedule(self._opening.expect(agent, begin_ns), Wake(agent, self))
 
     def wake(self, waking: Wake) -> None:
         """Let an agent act, and wake it again when it wants."""
+        if self._opening.keeps_out(waking.agent):
+            self.schedule(self.now_ns + MAKERS_FIRST_NS, waking)
+            return
         following = waking.agent.wake(self._desk)
         if following != NEVER:
             self.schedule(max(following, self.now_ns + 1), waking)
