@@ -13,9 +13,11 @@ import msgspec
 from engine.settings import SettingFault
 from engine.units import MINUTE_NS, SECOND_NS
 from seawall.index_path import IndexPlan, TimePlan, source_table
+from seawall.price_files.price_table import PriceTable
+from seawall.price_files.times import utc
 from seawall.scaled_fields import AS_STATED, Scale
 from seawall.scenario_fields import Duration, Number, ScenarioError
-from seawall.trade_measures import Stretch, volatility, volume_per_minute
+from seawall.trade_measures import Stretch, TooQuietError, volatility, volume_per_minute
 
 VOLUME: Final[Number] = Number(1e-6, 1e15)
 PER_ROOT_SECOND: Final[Number] = Number(1e-9, 1.0)
@@ -90,8 +92,8 @@ def coins(
         given = calms.get(name, CalmTable())
         volume, moves = given.volume_per_minute, given.volatility
         if volume is None or moves is None:
-            stretch = _stretch(f"calm.{name}", plan, time, stated.window_ns)
-            whole[name] = _measured(f"calm.{name}", volume, moves, stretch)
+            table = _table(f"calm.{name}", plan)
+            whole[name], stretch = _found(name, (volume, moves), table, time, stated.window_ns)
             warnings += _few(name, stretch)
         else:
             whole[name] = Calm(volume, moves)
@@ -100,9 +102,8 @@ def coins(
     return Coins(calibrated, whole, scales, tuple(warnings))
 
 
-def _stretch(place: str, plan: IndexPlan, time: TimePlan, window_ns: int) -> Stretch:
-    """The first file of the index: the window before the path if the file reaches that far back,
-    else the one in which the path begins."""
+def _table(place: str, plan: IndexPlan) -> PriceTable:
+    """The first file of an index."""
     files = [source for source in plan.sources if source.file is not None]
     if not files:
         problem = (
@@ -110,21 +111,45 @@ def _stretch(place: str, plan: IndexPlan, time: TimePlan, window_ns: int) -> Str
             "volatility, or remove [calibrated]"
         )
         raise SettingFault(place, problem)
-    table = source_table(files[0])
+    return source_table(files[0])
+
+
+def _found(
+    name: str,
+    given: tuple[float | None, float | None],
+    table: PriceTable,
+    time: TimePlan,
+    window_ns: int,
+) -> tuple[Calm, Stretch]:
+    """The calm, with what was not given measured; the window is doubled while too little happens
+    in it."""
+    while True:
+        stretch = _stretch(table, time, window_ns)
+        try:
+            return _measured(given, stretch), stretch
+        except ScenarioError as error:
+            is_all = stretch.end_ns - stretch.begin_ns < window_ns
+            if is_all or not isinstance(error, TooQuietError):
+                problem = f"cannot be measured: {error}; or give it"
+                raise SettingFault(f"calm.{name}", problem) from None
+        window_ns *= 2
+
+
+def _stretch(table: PriceTable, time: TimePlan, window_ns: int) -> Stretch:
+    """The window before the path if the file reaches that far back, else the one in which the path
+    begins, as far as the file goes."""
     before_ns = time.start_ns - window_ns
     begin_ns = before_ns if table.times_ns[0] <= before_ns else time.start_ns
     return Stretch(table, begin_ns, min(begin_ns + window_ns, table.end_ns))
 
 
-def _measured(place: str, volume: float | None, moves: float | None, stretch: Stretch) -> Calm:
+def _measured(given: tuple[float | None, float | None], stretch: Stretch) -> Calm:
     """The calm, with what was not given measured to six digits: the rest is noise."""
-    try:
-        if volume is None:
-            volume = float(f"{volume_per_minute(stretch):.6g}")
-        if moves is None:
-            moves = float(f"{volatility(stretch):.6g}")
-    except ScenarioError as error:
-        raise SettingFault(place, f"cannot be measured: {error}; or give it") from None
+    volume, moves = given
+    if volume is None:
+        volume = float(f"{volume_per_minute(stretch):.6g}")
+    if moves is None:
+        moves = float(f"{volatility(stretch):.6g}")
     return Calm(volume, moves)
 
 
@@ -134,6 +159,7 @@ def _few(name: str, stretch: Stretch) -> list[str]:
     if found >= _FEW:
         return []
     return [
-        f"calm.{name} is measured from {found} prices of {stretch.table.where}, fewer than {_FEW}; "
-        "a longer calibrated.window, or [calm] itself, would say it better"
+        f"calm.{name} is measured from {found} prices of {stretch.table.where}, up to "
+        f"{utc(stretch.end_ns)}, fewer than {_FEW}; a longer calibrated.window, or [calm] itself, "
+        "would say it better"
     ]

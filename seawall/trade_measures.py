@@ -25,6 +25,10 @@ _PAIR_NS: Final[int] = 5 * SECOND_NS
 """A buy and a sell further apart say more of the price's way than of the spread."""
 
 
+class TooQuietError(ScenarioError):
+    """Too little happens in a stretch to measure it; a longer one may do."""
+
+
 class Stretch(msgspec.Struct, frozen=True):
     """The rows of a table from ``begin_ns`` up to before ``end_ns``."""
 
@@ -45,8 +49,14 @@ class Stretch(msgspec.Struct, frozen=True):
 
     def error(self, problem: str) -> ScenarioError:
         """What is wrong with the stretch."""
-        where = f"{self.table.where} from {utc(self.begin_ns)} to {utc(self.end_ns)}"
-        return ScenarioError(f"{where}: {problem}")
+        return ScenarioError(f"{self._place()}: {problem}")
+
+    def too_quiet(self, problem: str) -> TooQuietError:
+        """What is missing in the stretch."""
+        return TooQuietError(f"{self._place()}: {problem}")
+
+    def _place(self) -> str:
+        return f"{self.table.where} from {utc(self.begin_ns)} to {utc(self.end_ns)}"
 
 
 def volume_per_minute(stretch: Stretch, contract_value: float = 0.0) -> float:
@@ -54,8 +64,9 @@ def volume_per_minute(stretch: Stretch, contract_value: float = 0.0) -> float:
     ``contract_value`` where that is given.
 
     Raises:
-        ScenarioError: the file has no amounts, one of the stretch is none, it counts contracts and
-            nobody says what one is worth, or nothing was traded.
+        ScenarioError: the file has no amounts, one of the stretch is none, or it counts contracts
+            and nobody says what one is worth.
+        TooQuietError: nothing was traded.
     """
     table = stretch.table
     if not table.amounts:
@@ -72,7 +83,7 @@ def volume_per_minute(stretch: Stretch, contract_value: float = 0.0) -> float:
             )
         total += amount * (contract_value or float(table.prices[-1][row]))
     if total <= 0:
-        raise stretch.error("nothing was traded")
+        raise stretch.too_quiet("nothing was traded")
     return total / stretch.minutes
 
 
@@ -85,16 +96,16 @@ def volatility(stretch: Stretch) -> float:
     """Volatility of the price per root second.
 
     Raises:
-        ScenarioError: the stretch is shorter than two changes, or the price does not move in it.
+        TooQuietError: the stretch is shorter than two changes, or the price does not move in it.
     """
     step_ns, lag, samples = _sampled(stretch)
     changes = [after - before for before, after in zip(samples, samples[lag:], strict=False)]
     if len(changes) < max(2, lag):
         needed = 2 * lag * step_ns // SECOND_NS
-        raise stretch.error(f"prices of {needed} s or more are needed to measure volatility")
+        raise stretch.too_quiet(f"prices of {needed} s or more are needed to measure volatility")
     mean_square = fmean(change * change for change in changes)
     if mean_square <= 0:
-        raise stretch.error("the price does not move, so there is no volatility")
+        raise stretch.too_quiet("the price does not move, so there is no volatility")
     return math.sqrt(mean_square / (lag * step_ns / SECOND_NS))
 
 
@@ -107,7 +118,7 @@ def _sampled(stretch: Stretch) -> tuple[int, int, list[float]]:
     known_ns = [table.times_ns[row] + width_ns for row in rows]
     logs = [math.log(_price(table, row)) for row in rows]
     if not rows:
-        raise stretch.error("no price lies in it")
+        raise stretch.too_quiet("no price lies in it")
     instants = range(known_ns[0], stretch.end_ns + 1, step_ns)
     samples = [logs[bisect_right(known_ns, instant) - 1] for instant in instants]
     return step_ns, max(1, LAG_NS // step_ns), samples

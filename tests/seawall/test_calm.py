@@ -136,7 +136,27 @@ def test_few_prices_are_warned_of(tmp_path: Path) -> None:
     rows = [f"{START_S + 20 * n},{100 + n % 3},1" for n in range(20)]
     path.write_text("\n".join(["timestamp,price,amount", *rows]) + "\n")
     (warning,) = on_file(path).warnings
-    assert warning.startswith(f"calm.perp is measured from 15 prices of {path}, fewer than 30")
+    assert warning.startswith(
+        f"calm.perp is measured from 15 prices of {path}, up to 2025-10-10T08:05:00Z, fewer than 30"
+    )
+
+
+def test_a_window_in_which_nothing_moves_is_doubled(tmp_path: Path) -> None:
+    path = tmp_path / "quiet.csv"
+    rows = [f"{START_S + n},{100 if n < 480 else 100 + n % 7},1" for n in range(0, 1200, 10)]
+    path.write_text("\n".join(["timestamp,price,amount", *rows]) + "\n")
+    scenario = on_file(path, volatility=0.01)
+    calm = scenario.coins.calms["perp"]
+    assert calm.volatility > 0
+    assert calm.volume_per_minute == pytest.approx(600, rel=0.02), "over the same ten minutes"
+
+
+def test_a_file_in_which_nothing_moves_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "flat.csv"
+    rows = [f"{START_S + n},100,1" for n in range(0, 1200, 10)]
+    path.write_text("\n".join(["timestamp,price,amount", *rows]) + "\n")
+    with pytest.raises(ScenarioError, match=r"cannot be measured: .* the price does not move"):
+        on_file(path)
 
 
 def test_what_was_measured_is_written_down_and_read_again(tmp_path: Path) -> None:
