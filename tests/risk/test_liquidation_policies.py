@@ -70,6 +70,19 @@ def test_restore_counts_the_buffer_and_the_fee_to_come() -> None:
     assert m.wallet(FUND) == usd("0.987")
 
 
+@pytest.mark.parametrize(("fee", "lots"), [("0.04", "7.45"), ("0.055", "10")])
+def test_restore_is_no_limit_where_the_fee_exceeds_the_maintenance_rate(
+    fee: str, lots: str
+) -> None:
+    """Maintenance is 5 %. With a fee of 4 %: 40 - 3.76 x >= 4.7 (10 - x) needs x >= 7.447. With
+    5.5 % each lot closed costs more than it frees, and nothing is left to hold."""
+    m = long_ten(liquidation(partial="restore"), fee=fee)
+    bid(m, "94")
+    m.index("94")
+    assert closed(m) == [size(lots)]
+    assert m.only(LiquidationEnded).partial is (lots != "10")
+
+
 @pytest.mark.parametrize("price", ["94.73", "94.50", "94.00", "93.00", "92.00", "91.00"])
 def test_one_lot_less_would_not_restore(price: str) -> None:
     m = long_ten(liquidation(partial="restore"))
