@@ -12,8 +12,9 @@ from engine.units import SECOND_NS
 from seawall.lab.intervals import LabError
 from seawall.lab.realism.crash_figures import crash_figures, swings
 from seawall.lab.realism.flow_figures import flow_figures
-from seawall.lab.realism.market_day import INDEX, TRADES, MarketDay
+from seawall.lab.realism.market_day import INDEX, MarketDay
 from seawall.lab.realism.real_day import left_out, real_day
+from seawall.records.stylised_facts import TAPE
 from seawall.scenario import load_scenario
 
 SHARED = Path(os.environ.get("SEAWALL_SHARED", Path(__file__).parents[3] / "shared"))
@@ -33,7 +34,7 @@ def day(
     return MarketDay(
         START_NS,
         START_NS + seconds * SECOND_NS,
-        pl.DataFrame(rows, schema=TRADES, orient="row"),
+        pl.DataFrame(rows, schema=TAPE, orient="row"),
         pl.DataFrame(prints, schema=INDEX, orient="row"),
         [START_NS + int(at * SECOND_NS) for at in transfers],
     )

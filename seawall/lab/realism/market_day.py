@@ -9,14 +9,6 @@ import polars as pl
 
 from engine.units import SECOND_NS
 
-TRADES: Final[dict[str, type[pl.DataType]]] = {
-    "time_ns": pl.Int64,
-    "price": pl.Float64,
-    "side": pl.Int8,
-    "size": pl.Float64,
-}
-"""Trades in time order: ``side`` is the taker's, 1 bought and -1 sold; ``size`` in contracts."""
-
 INDEX: Final[dict[str, type[pl.DataType]]] = {"time_ns": pl.Int64, "price": pl.Float64}
 """Prints of the index, or of the real spot market, in time order."""
 

@@ -15,9 +15,10 @@ import polars as pl
 
 from seawall.index_path import source_table
 from seawall.lab.intervals import LabError
-from seawall.lab.realism.market_day import INDEX, TRADES, MarketDay
+from seawall.lab.realism.market_day import INDEX, MarketDay
 from seawall.price_files.price_table import PriceTable, read_price_file
 from seawall.price_files.shapes import TRADES as TRADE_ROWS
+from seawall.records.stylised_facts import TAPE
 from seawall.scenario import Scenario
 
 NUMBERS: Final[str] = "trade_id"
@@ -39,8 +40,8 @@ def real_day(scenario: Scenario) -> MarketDay | None:
     if reference.kind != TRADE_ROWS or not all(reference.sides) or not _known(reference.amounts):
         raise LabError(f"{path}: must hold trades with a side and an amount in every row")
     trades = _frame(reference).with_columns(
-        side=pl.Series(reference.sides, dtype=TRADES["side"]),
-        size=pl.Series(reference.amounts, dtype=TRADES["size"]),
+        side=pl.Series(reference.sides, dtype=TAPE["side"]),
+        size=pl.Series(reference.amounts, dtype=TAPE["size"]),
     )
     return MarketDay(
         scenario.time.start_ns,

@@ -8,7 +8,8 @@ import polars as pl
 from engine.commands import BUY
 from engine.events import Deleveraged, MarkUpdated, TakenOver, Trade
 from seawall.exchange import Exchange
-from seawall.lab.realism.market_day import INDEX, TRADES, MarketDay
+from seawall.lab.realism.market_day import INDEX, MarketDay
+from seawall.records.stylised_facts import TAPE
 from seawall.scenario import Scenario
 from seawall.simulating.simulation import Simulation
 
@@ -55,7 +56,7 @@ class DayCollector:
                 "side": self._sides,
                 "size": [lots * self._lot for lots in self._sizes],
             },
-            schema=TRADES,
+            schema=TAPE,
         )
         index = pl.DataFrame(
             {"time_ns": self._index_ns, "price": [ticks * self._tick for ticks in self._index]},
