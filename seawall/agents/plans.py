@@ -83,7 +83,7 @@ class ArbitrageurPlan(AgentTable, frozen=True, kw_only=True, tag="arbitrageur"):
     )
     transfer_ns: Annotated[tuple[int, int], DurationSpan()] = (3 * MINUTE_NS, 12 * MINUTE_NS)
     return_after_ns: Annotated[tuple[int, int], DurationSpan()] = (5 * MINUTE_NS, 30 * MINUTE_NS)
-    reaction_ns: Annotated[tuple[int, int], DurationSpan()] = (100_000_000, 2 * SECOND_NS)
+    reaction_ns: Annotated[tuple[int, int], MILLISECONDS] = (100_000_000, 2 * SECOND_NS)
     refresh_ns: Annotated[int, A_MILLISECOND] = 2 * SECOND_NS
 
 

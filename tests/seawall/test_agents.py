@@ -23,6 +23,7 @@ from engine.events import (
     BalanceChanged,
     CommandRejected,
     Deleveraged,
+    LiquidationEnded,
     OrderAccepted,
     OrderClosed,
     OrderFilled,
@@ -360,6 +361,17 @@ def test_an_arbitrageur_closes_what_it_has_near_the_index() -> None:
     agent.wake(desk)
     agent.wake(desk)
     assert [(o.side, o.qty_lots, o.reduce_only) for o in venue.orders()] == [(SELL, 5, True)]
+
+
+def test_an_arbitrageur_believes_the_venue_about_what_a_liquidation_left() -> None:
+    """Who paid a deficit is told to nobody."""
+    view = make_view()
+    agent = arbitrageur(view)
+    filled(agent, BUY, 20, 9_000, 20)
+    left_q = 123 * 10**6
+    told = (left_q, 0, 0, 0, 0, 0, 0, 0, 0)
+    agent.on_event(LiquidationEnded(0, 10_100, 1, 0, "reduced", True, 7, *told))
+    assert agent.venue_equity() == pytest.approx(123, abs=1e-5)
 
 
 def test_an_arbitrageur_that_takes_over_its_account_keeps_its_gain_and_hedges_what_it_finds() -> (

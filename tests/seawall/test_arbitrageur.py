@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.commands import BUY, SELL
-from engine.events import BalanceChanged, FundingPaid, LiquidationEnded
+from engine.events import BalanceChanged, Deleveraged, FundingPaid, LiquidationEnded
 from engine.units import SECOND_NS
 from risk.accounts import owner_of
 from seawall.agents.arbitrageur import Arbitrageur
@@ -226,7 +226,7 @@ def test_a_desk_whose_margin_gets_thin_cuts_both_legs(tmp_path: Path) -> None:
         assert desk.equity() < equity - cost, "sold 4 below the index: that capital is gone"
 
 
-def test_who_was_liquidated_keeps_what_the_venue_says_and_stays_away(tmp_path: Path) -> None:
+def test_who_was_liquidated_sells_its_hedge_and_stays_away(tmp_path: Path) -> None:
     changes = {
         "index.perp.sources.one.anchors": [["0s", 100], ["2m", 100], ["121s", 80], ["20m", 80]],
         "agents.desks.leverage": 10,
@@ -249,6 +249,32 @@ def test_who_was_liquidated_keeps_what_the_venue_says_and_stays_away(tmp_path: P
     assert all(desk.position_lots == 0 for desk in shaken)
     run.until(600)
     assert any(desk.position_lots > 0 for desk in shaken)
+
+
+def test_a_desk_that_is_deleveraged_sells_its_hedge_at_a_price_the_contract_never_gave(
+    tmp_path: Path,
+) -> None:
+    """Who bought above the index is bankrupt before it is down, and the desks' gain ends there."""
+    changes = {
+        "index.perp.sources.one.anchors": [["0s", 100], ["1m", 100], ["61s", 70], ["20m", 70]],
+        "agents.stranger.capital": 5_000,
+        "agents.stranger.leverage": 10,
+        "house.fund": "0",
+    }
+    run = Trading(tmp_path, changes)
+    run.offer(BUY, 300, 10_300)
+    run.until(55)
+    held = run.held()
+    assert sum(held) == -300
+    before = [desk.equity() for desk in run.desks]
+    run.until(75)
+    assert sum(event.qty_lots for event in run.of_desks(Deleveraged)) == 300
+    assert run.held() == [0, 0, 0]
+    for desk, lots, equity in zip(run.desks, held, before, strict=True):
+        assert desk.funds.spot.coins == pytest.approx(0, abs=1e-9)
+        lost = (103 - 5_000 / 300 - 70) * -lots
+        assert desk.equity() == pytest.approx(equity - lost, rel=0.002)
+        assert desk.equity() < 60_000
 
 
 def test_funding_is_part_of_what_a_desk_has(tmp_path: Path) -> None:
