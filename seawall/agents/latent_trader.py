@@ -12,7 +12,8 @@ from typing import Any, Final
 from engine.commands import BUY, SELL
 from engine.events import CommandRejected, OrderFilled
 from engine.reasons import Reason
-from seawall.agents.base import Agent, RestingOrder, wait_ns
+from seawall.agents.base import Agent, wait_ns
+from seawall.agents.holding import RestingOrder
 from seawall.agents.latent_density import LatentDensity
 from seawall.agents.plans import LatentPlan
 from seawall.agents.view import Desk, MarketView

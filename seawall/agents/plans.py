@@ -29,11 +29,14 @@ class AgentTable(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class MarketMakerPlan(AgentTable, frozen=True, kw_only=True, tag="market_maker"):
-    """Spreads and prices as shares, money in quote currency, volatility per root second.
+    """A ladder of quotes on both sides, and the capital behind it.
 
     ``size`` is the first level's; each further one is ``size_growth`` times larger and
     ``step_growth`` times further away. Half spread = ``half_spread`` + ``spread_per_volatility`` x
-    volatility. Sizes are divided by 1 + volatility / ``size_volatility``.
+    volatility. Sizes are multiplied by the share of capital that is left and divided by
+    1 + volatility / ``size_volatility``; what they lost that way returns by the half-life
+    ``recovery``. A full inventory moves the ladder by ``lean`` half spreads. Volatility is each
+    maker's own estimate, with a half-life out of ``volatility_half_life``.
     """
 
     capital: Annotated[float, Money()]
@@ -46,12 +49,19 @@ class MarketMakerPlan(AgentTable, frozen=True, kw_only=True, tag="market_maker")
     refresh_ns: Annotated[int, A_MILLISECOND] = SECOND_NS
     index_weight: Annotated[float, SHARE] = 0.6
     basis_half_life_ns: Annotated[int, A_MILLISECOND] = 60 * SECOND_NS
+    usual_volatility: Annotated[float, Volatility(low=1e-7, high=1.0)] = 0.0002
+    volatility_half_life_ns: Annotated[tuple[int, int], MILLISECONDS] = (
+        20 * SECOND_NS,
+        120 * SECOND_NS,
+    )
     spread_per_volatility: Annotated[float, Number(high=100.0)] = 1.5
-    size_volatility: Annotated[float, Volatility(low=1e-6)] = 0.001
-    withdraw_volatility: Annotated[tuple[float, float], VolatilitySpan(low=1e-6)] = (0.002, 0.005)
-    return_after_ns: Annotated[tuple[int, int], DurationSpan()] = (30 * SECOND_NS, 180 * SECOND_NS)
+    size_volatility: Annotated[tuple[float, float], VolatilitySpan(low=1e-6)] = (0.0008, 0.0016)
+    recovery_ns: Annotated[tuple[int, int], MILLISECONDS] = (
+        60 * SECOND_NS,
+        600 * SECOND_NS,
+    )
     inventory_limit: Annotated[float, Number(low=0.01, high=50.0)] = 2.0
-    loss_limit: Annotated[float, SHARE] = 0.4
+    lean: Annotated[float, Number(high=100.0)] = 5.0
 
 
 class ArbitrageurPlan(AgentTable, frozen=True, kw_only=True, tag="arbitrageur"):

@@ -12,8 +12,9 @@ from engine.events import OrderClosed, OrderFilled
 from engine.reasons import Reason
 from engine.units import SECOND_NS
 from seawall.actions import Action
-from seawall.agents.base import shrink, worse
+from seawall.agents.base import worse
 from seawall.agents.dice import Dice
+from seawall.agents.holding import shrink
 from seawall.agents.view import Desk, MarketView
 from seawall.profiles import TraderProfile
 

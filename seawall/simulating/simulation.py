@@ -430,11 +430,12 @@ class Simulation:
 
     def _open_agents(self, first_ticks: dict[str, int], opening_ns: int) -> None:
         begin_ns = self.scenario.time.begin_ns
-        names = {view.instrument_id: name for name, view in self.views.items()}
+        first = {view.instrument_id: first_ticks[name] for name, view in self.views.items()}
         first_id = FIRST_TRADER + len(self._owners.all)
         self._agents = build_agents(self.scenario.agents, self.views, first_id, self.seed)
         for agent in self._agents:
-            ticks = first_ticks[names[agent.view.instrument_id]]
+            agent.prepare(first)
+            ticks = first[agent.view.instrument_id]
             place = f"agents.{group_of(agent)[1]}"
             self._set_up.add_owner(agent.account_id, place)
             spec = agent.view.spec

@@ -6,14 +6,11 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.commands import (
     BUY,
     IOC,
     SELL,
-    AmendOrder,
     CancelAll,
     Command,
     SubmitOrder,
@@ -34,13 +31,12 @@ from engine.reasons import Reason
 from matching.book import Book
 from seawall.agents import AgentPlan, build_agents
 from seawall.agents.arbitrageur import Arbitrageur
-from seawall.agents.base import Agent, shrink, worse
-from seawall.agents.market_maker import MarketMaker
+from seawall.agents.base import Agent, worse
+from seawall.agents.holding import shrink
 from seawall.agents.momentum_trader import MomentumTrader
 from seawall.agents.noise_trader import NoiseTrader
 from seawall.agents.plans import (
     ArbitrageurPlan,
-    MarketMakerPlan,
     MomentumPlan,
     NoisePlan,
 )
@@ -133,122 +129,6 @@ AnyPlan = TypeVar("AnyPlan", bound=msgspec.Struct)
 
 def plan_of(kind: type[AnyPlan], **values: Any) -> AnyPlan:
     return ScenarioReader().struct(kind, values, "agents.a")
-
-
-def maker(view: MarketView, **changes: Any) -> MarketMaker:
-    plan = plan_of(MarketMakerPlan, capital=100_000, size=1_000, levels=3, **changes)
-    return MarketMaker(plan, "m", 1, view, random.Random(1))
-
-
-@given(st.lists(st.tuples(st.sampled_from((BUY, SELL)), st.integers(9_990, 10_010)), max_size=9))
-def test_a_maker_moves_its_best_orders_first_and_of_equal_prices_the_oldest(
-    own: list[tuple[int, int]],
-) -> None:
-    """The ladder stands so far away that every rung moves, the orders beyond it are cancelled."""
-    agent = maker(make_view(), half_spread=0.1, step_growth=1.1, spread_per_volatility=0)
-    for order_id, (side, price) in enumerate(own, start=1):
-        agent.on_event(OrderAccepted(0, 1, order_id, 0, side, 9, price))
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    touched: list[int] = [
-        command.order_id for command in venue.commands if not isinstance(command, SubmitOrder)
-    ]
-    for side in (BUY, SELL):
-        ids = [n for n, order in enumerate(own, start=1) if order[0] == side]
-        ids.sort(key=lambda n: -side * own[n - 1][1])
-        assert [n for n in touched if own[n - 1][0] == side] == ids
-
-
-def test_a_maker_quotes_a_ladder_on_both_sides_of_fair_value() -> None:
-    view = make_view()
-    agent = maker(view, half_spread=0.001, step_growth=2.0, size_growth=1.0)
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    assert [o.price_ticks for o in venue.orders(BUY)] == [9_990, 9_980, 9_960]
-    assert [o.price_ticks for o in venue.orders(SELL)] == [10_010, 10_020, 10_040]
-    assert all(o.post_only for o in venue.orders())
-    assert [o.qty_lots for o in venue.orders(BUY)] == [10, 10, 10]
-
-
-def test_a_quiet_market_costs_a_maker_no_commands() -> None:
-    view = make_view()
-    agent = maker(view)
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    venue.commands.clear()
-    desk.now_ns += S
-    agent.wake(desk)
-    assert venue.commands == []
-
-
-def test_a_maker_follows_the_index_by_amending() -> None:
-    view = make_view()
-    agent = maker(view)
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    venue.commands.clear()
-    view.index_ticks = view.last_ticks = 9_500
-    agent.wake(desk)
-    amends = [c for c in venue.commands if isinstance(c, AmendOrder)]
-    assert len(amends) == 6 == len(venue.commands)
-    assert all(c.price_ticks < 9_700 for c in amends)
-
-
-def test_volatility_widens_and_shrinks_the_quotes() -> None:
-    def quotes(volatility: float) -> list[SubmitOrder]:
-        view = make_view()
-        view.volatility = volatility
-        agent = maker(view, withdraw_volatility=[0.01, 0.01])
-        desk, venue = desk_for(agent)
-        agent.wake(desk)
-        return venue.orders(BUY)
-
-    calm, wild = quotes(0.0), quotes(0.005)
-    assert wild[0].price_ticks < calm[0].price_ticks
-    assert wild[0].qty_lots < calm[0].qty_lots
-
-
-def test_inventory_moves_the_ladder_down_and_stops_buying_at_the_limit() -> None:
-    view = make_view()
-    agent = maker(view, inventory_limit=1.0)
-    agent.position_lots = 1_000
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    assert venue.orders(BUY) == []
-    assert venue.orders(SELL)[0].price_ticks < 10_003
-
-
-def test_a_maker_withdraws_pauses_and_returns_more_tolerant() -> None:
-    view = make_view()
-    agent = maker(view, withdraw_volatility=[0.002, 0.002], return_after=["30s", "30s"])
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    view.volatility = 0.0021
-    agent.wake(desk)
-    assert isinstance(venue.commands[-1], CancelAll)
-    assert agent.away
-    desk.now_ns += 29 * S
-    agent.wake(desk)
-    assert agent.away
-    venue.commands.clear()
-    desk.now_ns += 2 * S
-    agent.wake(desk)
-    assert not agent.away
-    assert len(venue.orders()) == 6
-    view.volatility = 0.0021 * 1.6
-    agent.wake(desk)
-    assert agent.away
-
-
-def test_a_maker_with_too_large_a_loss_stays_away() -> None:
-    view = make_view()
-    agent = maker(view, loss_limit=0.1)
-    filled(agent, BUY, 1_000, 10_000, 1_000)
-    view.last_ticks = view.index_ticks = 8_999
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    assert agent.away
-    assert venue.orders() == []
 
 
 def arbitrageur(view: MarketView, **changes: Any) -> Arbitrageur:
@@ -589,7 +469,7 @@ def test_volatility_of_a_steady_walk_is_its_step() -> None:
 
 def test_profit_is_the_same_story_in_cash_and_coins() -> None:
     view = make_view()
-    agent = maker(view)
+    agent = arbitrageur(view)
     filled(agent, BUY, 10, 10_000, 10)
     view.last_ticks = 11_000
     assert abs(agent.profit() - 100.0) < 1e-9
@@ -614,21 +494,6 @@ def test_one_more_agent_changes_nobody_elses_chance() -> None:
     three, two = draws(3), draws(2)
     assert three[:2] == two
     assert len({*three}) == 3
-
-
-def test_refused_margin_makes_a_maker_quote_smaller_for_a_while() -> None:
-    view = make_view()
-    agent = maker(view)
-    for _ in range(3):
-        agent.on_event(CommandRejected(0, 1, 5, Reason.INSUFFICIENT_MARGIN))
-    agent.on_event(CommandRejected(0, 1, 5, Reason.UNKNOWN_ORDER))
-    assert agent.appetite == 0.125
-    desk, venue = desk_for(agent)
-    agent.wake(desk)
-    assert venue.orders(BUY)[0].qty_lots == 1
-    for _ in range(80):
-        agent.wake(desk)
-    assert agent.appetite == 1.0
 
 
 def test_momentum_only_closes_once_it_has_lost_too_much() -> None:
