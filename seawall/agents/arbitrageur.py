@@ -24,6 +24,7 @@ from engine.events import (
 )
 from seawall.agents.base import Agent, wait_ns, worse
 from seawall.agents.desk_capital import DeskCapital
+from seawall.agents.margin_room import MarginRoom
 from seawall.agents.plans import ArbitrageurPlan
 from seawall.agents.view import Desk, MarketView
 from seawall.agents.volatility import VolatilityEstimate
@@ -43,6 +44,7 @@ class Arbitrageur(Agent):
         "_back_ns",
         "_entry",
         "_is_shaken",
+        "_largest",
         "_pause_ns",
         "_pending",
         "_volatility",
@@ -70,6 +72,15 @@ class Arbitrageur(Agent):
         self._pending = False
         self._is_shaken = False
         self._back_ns = 0
+        self._largest = plan.capital * plan.leverage
+
+    def prepare(self, first_ticks: Mapping[int, int]) -> None:
+        """Take no more leverage than the venue's margin table is worth to all its capital, and no
+        larger position than that table carries."""
+        price_ticks = first_ticks[self.view.instrument_id]
+        room = MarginRoom(self.view, self.plan.capital, self.plan.leverage, price_ticks)
+        self.leverage = room.leverage
+        self._largest = room.largest
 
     def funded(self, amount_q: int) -> None:
         """As every agent; it keeps account of it."""
@@ -223,7 +234,8 @@ class Arbitrageur(Agent):
         if self.position_lots * side < 0:
             lots = view.lots(self.plan.clip, view.index_ticks)
             return side, min(lots, abs(self.position_lots)), limit_ticks
-        room = self.capacity() * self.plan.margin_use - self._exposure() * side
+        most = min(self.capacity() * self.plan.margin_use, self._largest)
+        room = most - self._exposure() * side
         if now_ns < self._back_ns or room <= 0:
             return side, 0, 0
         return side, view.lots(min(self.plan.clip, room), view.index_ticks), limit_ticks

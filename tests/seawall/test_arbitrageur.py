@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from engine.commands import BUY, SELL
-from engine.events import BalanceChanged, Deleveraged, FundingPaid, LiquidationEnded
+from engine.events import (
+    BalanceChanged,
+    CommandRejected,
+    Deleveraged,
+    FundingPaid,
+    LiquidationEnded,
+)
 from engine.units import SECOND_NS
 from risk.accounts import owner_of
 from seawall.agents.arbitrageur import Arbitrageur
@@ -199,6 +205,29 @@ class Money:
 
     def total(self) -> float:
         return self.paid_in + self.under_way + self.spot_cash
+
+
+def test_a_desk_takes_what_leverage_the_margin_table_is_worth_to_it(tmp_path: Path) -> None:
+    """Orders that the table refuses are none: there would be one at every look."""
+    tiers = [
+        {"up_to": 30_000, "max_leverage": 10, "maintenance": "0.02"},
+        {"up_to": 150_000, "max_leverage": 4, "maintenance": "0.05"},
+        {"max_leverage": 1, "maintenance": "0.2"},
+    ]
+    changes = {
+        "rulebook_overrides.margin.tiers": tiers,
+        "agents.stranger.leverage": 1,
+        "agents.desks.capital": 120_000,
+        "agents.desks.leverage": 10,
+        "agents.desks.hedge_leverage": 10,
+    }
+    run = Trading(tmp_path, changes)
+    run.offer(SELL, 5_000, 9_700)
+    run.until(180)
+    assert not [event for event in run.events if type(event) is CommandRejected]
+    for desk in run.desks:
+        assert desk.leverage == 4
+        assert 147_000 < desk.position_lots * 100 <= 150_000
 
 
 def test_a_desk_whose_margin_gets_thin_cuts_both_legs(tmp_path: Path) -> None:
