@@ -2,10 +2,11 @@
 
 A scenario's figures are stated for one coin, whose calm stands in ``[calibrated]``. The calm of
 each contract's own coin stands in ``[calm.NAME]``; what is not there is measured in the file of its
-index. Without ``[calibrated]`` nothing is scaled.
+index. An index without a file is that of the coin itself. Without ``[calibrated]`` nothing is
+scaled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -13,16 +14,18 @@ import msgspec
 from engine.settings import SettingFault
 from engine.units import MINUTE_NS, SECOND_NS
 from seawall.index_path import IndexPlan, TimePlan, source_table
-from seawall.price_files.price_table import PriceTable
-from seawall.price_files.times import utc
 from seawall.scaled_fields import AS_STATED, Scale
 from seawall.scenario_fields import Duration, Number, ScenarioError
-from seawall.trade_measures import Stretch, TooQuietError, volatility, volume_per_minute
+from seawall.trade_measures import Stretch, UnmeasuredError, volatility, volume_per_minute
 
 VOLUME: Final[Number] = Number(1e-6, 1e15)
 PER_ROOT_SECOND: Final[Number] = Number(1e-9, 1.0)
 _FEW: Final[int] = 30
 """Prices from which nothing is measured well."""
+_MOST_VOLUME: Final[float] = 20.0
+_MOST_VOLATILITY: Final[float] = 4.0
+"""How many times another coin's figures may be larger or smaller where they are only measured: a
+flat price, or one large trade, is no coin's calm."""
 
 
 class CalibratedTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +76,8 @@ def coins(
     """What scales the figures of each contract.
 
     Raises:
-        SettingFault: a calm belongs to no contract, or to a scenario that states nothing, or there
-            is no file that it could be measured in.
+        SettingFault: a calm belongs to no contract, or to a scenario that states nothing, or the
+            file has an amount that is none.
         ScenarioError: the file is wrong.
     """
     for name in calms:
@@ -86,80 +89,82 @@ def coins(
             problem = "is missing: it states the coin that [calm] scales from"
             raise SettingFault("calibrated", problem)
         return Coins(None, {}, dict.fromkeys(indices, AS_STATED))
+    calibrated = Calm(stated.volume_per_minute, stated.volatility)
     whole: dict[str, Calm] = {}
     warnings: list[str] = []
     for name, plan in indices.items():
         given = calms.get(name, CalmTable())
-        volume, moves = given.volume_per_minute, given.volatility
-        if volume is None or moves is None:
-            table = _table(f"calm.{name}", plan)
-            whole[name], stretch = _found(name, (volume, moves), table, time, stated.window_ns)
-            warnings += _few(name, stretch)
-        else:
-            whole[name] = Calm(volume, moves)
-    calibrated = Calm(stated.volume_per_minute, stated.volatility)
+        finder = _Finder(f"calm.{name}", calibrated, _stretch(plan, time, stated.window_ns))
+        whole[name] = finder.calm(given)
+        warnings += finder.warnings
     scales = {name: calm.times(calibrated) for name, calm in whole.items()}
     return Coins(calibrated, whole, scales, tuple(warnings))
 
 
-def _table(place: str, plan: IndexPlan) -> PriceTable:
-    """The first file of an index."""
+def _stretch(plan: IndexPlan, time: TimePlan, window_ns: int) -> Stretch | None:
+    """The first file of an index: the window before the path if it reaches that far back, else the
+    one in which the path begins, as far as the file goes. None where the index has no file."""
     files = [source for source in plan.sources if source.file is not None]
     if not files:
-        problem = (
-            "is missing, and the index has no file to measure it in; give volume_per_minute and "
-            "volatility, or remove [calibrated]"
-        )
-        raise SettingFault(place, problem)
-    return source_table(files[0])
-
-
-def _found(
-    name: str,
-    given: tuple[float | None, float | None],
-    table: PriceTable,
-    time: TimePlan,
-    window_ns: int,
-) -> tuple[Calm, Stretch]:
-    """The calm, with what was not given measured; the window is doubled while too little happens
-    in it."""
-    while True:
-        stretch = _stretch(table, time, window_ns)
-        try:
-            return _measured(given, stretch), stretch
-        except ScenarioError as error:
-            is_all = stretch.end_ns - stretch.begin_ns < window_ns
-            if is_all or not isinstance(error, TooQuietError):
-                problem = f"cannot be measured: {error}; or give it"
-                raise SettingFault(f"calm.{name}", problem) from None
-        window_ns *= 2
-
-
-def _stretch(table: PriceTable, time: TimePlan, window_ns: int) -> Stretch:
-    """The window before the path if the file reaches that far back, else the one in which the path
-    begins, as far as the file goes."""
+        return None
+    table = source_table(files[0])
     before_ns = time.start_ns - window_ns
     begin_ns = before_ns if table.times_ns[0] <= before_ns else time.start_ns
     return Stretch(table, begin_ns, min(begin_ns + window_ns, table.end_ns))
 
 
-def _measured(given: tuple[float | None, float | None], stretch: Stretch) -> Calm:
-    """The calm, with what was not given measured to six digits: the rest is noise."""
-    volume, moves = given
-    if volume is None:
-        volume = float(f"{volume_per_minute(stretch):.6g}")
-    if moves is None:
-        moves = float(f"{volatility(stretch):.6g}")
-    return Calm(volume, moves)
+class _Finder:
+    """Finds the calm of one coin: given, measured, or, where nothing shows it, as stated."""
+
+    def __init__(self, place: str, stated: Calm, stretch: Stretch | None) -> None:
+        self._place = place
+        self._stated = stated
+        self._stretch = stretch
+        self.warnings: list[str] = []
+
+    def calm(self, given: CalmTable) -> Calm:
+        """The calm; what is to be said of it is in ``warnings``."""
+        stated, volume, moves = self._stated, given.volume_per_minute, given.volatility
+        if self._stretch is not None and (volume is None or moves is None):
+            self.warnings += _few(self._place, self._stretch)
+        if volume is None:
+            volume = self._measured(
+                "volume_per_minute", volume_per_minute, stated.volume_per_minute, _MOST_VOLUME
+            )
+        if moves is None:
+            moves = self._measured("volatility", volatility, stated.volatility, _MOST_VOLATILITY)
+        return Calm(volume, moves)
+
+    def _measured(
+        self, key: str, measure: Callable[[Stretch], float], stated: float, most: float
+    ) -> float:
+        """A figure of the coin to six digits, for the rest is noise."""
+        if self._stretch is None:
+            return stated
+        try:
+            found = float(f"{measure(self._stretch):.6g}")
+        except UnmeasuredError as error:
+            self.warnings.append(
+                f"{self._place}.{key} cannot be measured, so it is taken as calibrated: {error}"
+            )
+            return stated
+        except ScenarioError as error:
+            raise SettingFault(f"{self._place}.{key}", f"cannot be measured: {error}") from None
+        kept = min(max(found, stated / most), stated * most)
+        if kept != found:
+            self.warnings.append(
+                f"{self._place}.{key} is measured as {found:g} and taken as {kept:g}: a figure "
+                f"more than {most:g} times apart from the calibrated one has to be given"
+            )
+        return kept
 
 
-def _few(name: str, stretch: Stretch) -> list[str]:
+def _few(place: str, stretch: Stretch) -> list[str]:
     """Whether the calm was measured from little."""
     found = len(stretch.rows)
     if found >= _FEW:
         return []
     return [
-        f"calm.{name} is measured from {found} prices of {stretch.table.where}, up to "
-        f"{utc(stretch.end_ns)}, fewer than {_FEW}; a longer calibrated.window, or [calm] itself, "
-        "would say it better"
+        f"{place} is measured from {found} prices of {stretch.table.where}, fewer than {_FEW}; "
+        "a longer calibrated.window, or [calm] itself, would say it better"
     ]

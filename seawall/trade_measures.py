@@ -25,8 +25,8 @@ _PAIR_NS: Final[int] = 5 * SECOND_NS
 """A buy and a sell further apart say more of the price's way than of the spread."""
 
 
-class TooQuietError(ScenarioError):
-    """Too little happens in a stretch to measure it; a longer one may do."""
+class UnmeasuredError(ScenarioError):
+    """Nothing is wrong with a stretch, but it does not show what is asked for."""
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -51,9 +51,9 @@ class Stretch(msgspec.Struct, frozen=True):
         """What is wrong with the stretch."""
         return ScenarioError(f"{self._place()}: {problem}")
 
-    def too_quiet(self, problem: str) -> TooQuietError:
-        """What is missing in the stretch."""
-        return TooQuietError(f"{self._place()}: {problem}")
+    def without(self, problem: str) -> UnmeasuredError:
+        """What the stretch does not show, and why."""
+        return UnmeasuredError(f"{self._place()}: {problem}")
 
     def _place(self) -> str:
         return f"{self.table.where} from {utc(self.begin_ns)} to {utc(self.end_ns)}"
@@ -64,15 +64,15 @@ def volume_per_minute(stretch: Stretch, contract_value: float = 0.0) -> float:
     ``contract_value`` where that is given.
 
     Raises:
-        ScenarioError: the file has no amounts, one of the stretch is none, or it counts contracts
-            and nobody says what one is worth.
-        TooQuietError: nothing was traded.
+        UnmeasuredError: the file has no amounts, or counts contracts and nobody says what one is
+            worth, or nothing was traded.
+        ScenarioError: an amount of the stretch is none.
     """
     table = stretch.table
     if not table.amounts:
-        raise stretch.error("the file has no column of amounts, such as amount, qty or volume")
+        raise stretch.without("the file has no column of amounts, such as amount, qty or volume")
     if plain(table.layout.amount_name) == CONTRACTS and not contract_value:
-        raise stretch.error("the file counts contracts; what one is worth has to be given")
+        raise stretch.without("the file counts contracts; what one is worth has to be given")
     total = 0.0
     for row in stretch.rows:
         amount = table.amounts[row]
@@ -83,7 +83,7 @@ def volume_per_minute(stretch: Stretch, contract_value: float = 0.0) -> float:
             )
         total += amount * (contract_value or float(table.prices[-1][row]))
     if total <= 0:
-        raise stretch.too_quiet("nothing was traded")
+        raise stretch.without("nothing was traded")
     return total / stretch.minutes
 
 
@@ -96,16 +96,16 @@ def volatility(stretch: Stretch) -> float:
     """Volatility of the price per root second.
 
     Raises:
-        TooQuietError: the stretch is shorter than two changes, or the price does not move in it.
+        UnmeasuredError: the stretch is shorter than two changes, or the price does not move in it.
     """
     step_ns, lag, samples = _sampled(stretch)
     changes = [after - before for before, after in zip(samples, samples[lag:], strict=False)]
     if len(changes) < max(2, lag):
         needed = 2 * lag * step_ns // SECOND_NS
-        raise stretch.too_quiet(f"prices of {needed} s or more are needed to measure volatility")
+        raise stretch.without(f"prices of {needed} s or more are needed to measure volatility")
     mean_square = fmean(change * change for change in changes)
     if mean_square <= 0:
-        raise stretch.too_quiet("the price does not move, so there is no volatility")
+        raise stretch.without("the price does not move, so there is no volatility")
     return math.sqrt(mean_square / (lag * step_ns / SECOND_NS))
 
 
@@ -118,7 +118,7 @@ def _sampled(stretch: Stretch) -> tuple[int, int, list[float]]:
     known_ns = [table.times_ns[row] + width_ns for row in rows]
     logs = [math.log(_price(table, row)) for row in rows]
     if not rows:
-        raise stretch.too_quiet("no price lies in it")
+        raise stretch.without("no price lies in it")
     instants = range(known_ns[0], stretch.end_ns + 1, step_ns)
     samples = [logs[bisect_right(known_ns, instant) - 1] for instant in instants]
     return step_ns, max(1, LAG_NS // step_ns), samples

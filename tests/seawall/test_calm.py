@@ -67,8 +67,8 @@ def test_a_coin_is_measured_in_the_file_of_its_index(tmp_path: Path) -> None:
 
 def test_only_money_changes_where_only_amounts_do(tmp_path: Path) -> None:
     before = on_file(price_file(tmp_path)).coins.scales["perp"]
-    after = on_file(price_file(tmp_path, amount=20.0)).coins.scales["perp"]
-    assert after.money == pytest.approx(10 * before.money, rel=1e-5)
+    after = on_file(price_file(tmp_path, amount=16.0)).coins.scales["perp"]
+    assert after.money == pytest.approx(8 * before.money, rel=1e-5)
     assert after.volatility == before.volatility
 
 
@@ -133,30 +133,51 @@ def test_other_prices_bring_a_calm_of_their_own(tmp_path: Path) -> None:
 
 def test_few_prices_are_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "thin.csv"
-    rows = [f"{START_S + 20 * n},{100 + n % 3},1" for n in range(20)]
+    rows = [f"{START_S + 20 * n},{100 + n % 3 / 10},60" for n in range(20)]
     path.write_text("\n".join(["timestamp,price,amount", *rows]) + "\n")
     (warning,) = on_file(path).warnings
-    assert warning.startswith(
-        f"calm.perp is measured from 15 prices of {path}, up to 2025-10-10T08:05:00Z, fewer than 30"
-    )
+    assert warning.startswith(f"calm.perp is measured from 15 prices of {path}, fewer than 30")
 
 
-def test_a_window_in_which_nothing_moves_is_doubled(tmp_path: Path) -> None:
-    path = tmp_path / "quiet.csv"
-    rows = [f"{START_S + n},{100 if n < 480 else 100 + n % 7},1" for n in range(0, 1200, 10)]
-    path.write_text("\n".join(["timestamp,price,amount", *rows]) + "\n")
-    scenario = on_file(path, volatility=0.01)
-    calm = scenario.coins.calms["perp"]
-    assert calm.volatility > 0
-    assert calm.volume_per_minute == pytest.approx(600, rel=0.02), "over the same ten minutes"
-
-
-def test_a_file_in_which_nothing_moves_is_refused(tmp_path: Path) -> None:
+def test_a_flat_price_is_no_coin_of_its_own(tmp_path: Path) -> None:
+    """It has no volatility, and then a step of 3 %: neither is that coin's calm."""
     path = tmp_path / "flat.csv"
-    rows = [f"{START_S + n},100,1" for n in range(0, 1200, 10)]
+    rows = [f"{START_S + n},{100 if n < 600 else 97},100" for n in range(0, 1200)]
     path.write_text("\n".join(["timestamp,price,amount", *rows]) + "\n")
-    with pytest.raises(ScenarioError, match=r"cannot be measured: .* the price does not move"):
+    scenario = on_file(path)
+    assert scenario.coins.scales["perp"].volatility == 1.0
+    assert scenario.coins.calms["perp"].volume_per_minute == 600_000 / 5
+    (quiet, much) = sorted(scenario.warnings, reverse=True)
+    assert quiet.startswith("calm.perp.volume_per_minute is measured as 600000 and taken as 120000")
+    assert much.startswith("calm.perp.volatility cannot be measured, so it is taken as calibrated")
+
+
+def test_a_file_without_amounts_has_a_volatility(tmp_path: Path) -> None:
+    path = price_file(tmp_path)
+    with_amounts = on_file(path).coins.calms["perp"]
+    path.write_text("".join(f"{line.rpartition(',')[0]}\n" for line in path.open()))
+    scenario = on_file(path)
+    assert scenario.coins.calms["perp"] == Calm(6000.0, with_amounts.volatility)
+    (warning,) = scenario.warnings
+    assert warning.startswith("calm.perp.volume_per_minute cannot be measured, so it is taken as")
+    assert "no column of amounts" in warning
+
+
+def test_an_amount_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = price_file(tmp_path)
+    path.write_text(path.read_text().replace(",2.0\n", ",two\n", 1))
+    with pytest.raises(
+        ScenarioError, match=r"calm\.perp\.volume_per_minute: cannot .* line 2: amo"
+    ):
         on_file(path)
+
+
+def test_a_made_index_is_that_of_the_coin_itself() -> None:
+    stated = {"volume_per_minute": 6000, "volatility": 0.0002}
+    scenario = load_scenario(SMALL, {"calibrated": stated})
+    assert scenario.coins.scales == {"perp": AS_STATED}
+    assert scenario.coins.calms == {"perp": Calm(6000.0, 0.0002)}
+    assert scenario.warnings == ()
 
 
 def test_what_was_measured_is_written_down_and_read_again(tmp_path: Path) -> None:
@@ -182,11 +203,6 @@ def short(scenario: Scenario) -> Any:
     ("overrides", "problem"),
     [
         (
-            {"calibrated": {"volume_per_minute": 1, "volatility": 0.1}},
-            r"calm\.perp: is missing, and the index has no file to measure it in; give "
-            r"volume_per_minute and volatility, or remove \[calibrated\]",
-        ),
-        (
             {"calm.perp": {"volume_per_minute": 1, "volatility": 0.1}},
             r"calibrated: is missing: it states the coin that \[calm\] scales from",
         ),
@@ -211,13 +227,6 @@ def short(scenario: Scenario) -> Any:
 def test_what_cannot_be_scaled_is_refused(overrides: Mapping[str, object], problem: str) -> None:
     with pytest.raises(ScenarioError, match=problem):
         load_scenario(SMALL, overrides)
-
-
-def test_a_file_without_amounts_says_what_to_give(tmp_path: Path) -> None:
-    path = tmp_path / "plain.csv"
-    path.write_text(f"timestamp,price\n{START_S},100\n{START_S + 600},101\n")
-    with pytest.raises(ScenarioError, match=r"calm\.perp: cannot be measured: .* no column of amo"):
-        on_file(path)
 
 
 TWO_COINS = """

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from seawall import load_scenario
+from seawall.agents import AGENT_KINDS
 from seawall.runs.light_run import LightRun, light_run
+from seawall.scenario import Scenario
 
 LARGER = 8
 
 
-def coin(times: int) -> LightRun:
-    """The small crash on a coin of so many times the volume, whose contract has steps, limits and
-    brackets as many times as large."""
+def coin(times: int) -> Scenario:
+    """The small crash, with agents of every kind, on a coin of so many times the volume, whose
+    contract has steps, limits and brackets as many times as large."""
     tiers: list[dict[str, Any]] = [
         {"up_to": 100_000 * times, "max_leverage": 20, "maintenance": "0.02"},
         {"up_to": 1_000_000 * times, "max_leverage": 10, "maintenance": "0.04"},
@@ -29,12 +31,17 @@ def coin(times: int) -> LightRun:
         "instruments.perp.max_qty": f"{20_000 * times}",
         "rulebook_overrides.margin": {"model": "brackets", "tiers": tiers},
     }
-    return light_run(load_scenario("small_crash", overrides), seed=3)
+    return load_scenario("small_crash", overrides)
 
 
 @pytest.fixture(scope="module")
 def runs() -> tuple[LightRun, LightRun]:
-    return coin(1), coin(LARGER)
+    return light_run(coin(1), seed=3), light_run(coin(LARGER), seed=3)
+
+
+def test_every_kind_of_agent_is_in_it() -> None:
+    kinds = {str(plan.settings.__struct_config__.tag) for plan in coin(1).agents}
+    assert kinds == set(AGENT_KINDS) - {"outside"}
 
 
 def test_prices_and_counts_are_the_same(runs: tuple[LightRun, LightRun]) -> None:
