@@ -6,6 +6,7 @@ from typing import Final
 import polars as pl
 
 from seawall.records.listed import ListedInstrument
+from seawall.records.stylised_facts import TAPE
 from seawall.report.data import ReportData
 from seawall.report.facts import liquidation_trades
 from seawall.report.text import rounded
@@ -39,6 +40,8 @@ class ContractData:
         self.series = data.series.get(instrument.instrument_id, pl.DataFrame())
         if "time_ns" not in self.series.columns:
             self.series = pl.DataFrame(schema={"time_ns": pl.Int64})
+        # runs of earlier versions do not say when they end
+        self.end_ns = data.scenario.end_ns or _last(self.series["time_ns"]) or self.start_ns
         self.events = data.events.filter(pl.col("instrument_id") == instrument.instrument_id)
         self.real = data.real_trades.get(instrument.instrument_id)
         self.real_name = data.settings.get("reference.label", "Real perpetual")
@@ -66,6 +69,19 @@ class ContractData:
         trades = self.events.filter(pl.col("type") == "Trade")
         return self._to_price(trades, "price_ticks") if trades.height else self.price("last_ticks")
 
+    def tape(self) -> pl.DataFrame:
+        """Every trade, as a tape of `seawall.records.stylised_facts`."""
+        trades = self.events.filter(pl.col("type") == "Trade")
+        return self._to_tape(
+            trades, pl.col("price_ticks") * self.tick, pl.col("qty_lots") * self.lot
+        )
+
+    def real_tape(self) -> pl.DataFrame:
+        """The same of the real market's trades; empty without a real market."""
+        if self.real is None:
+            return pl.DataFrame(schema=TAPE)
+        return self._to_tape(self.real, pl.col("price"), pl.col("size"))
+
     def volume(self) -> float:
         """Contracts traded in the book."""
         lots = self.events.filter(pl.col("type") == "Trade")["qty_lots"].abs().sum()
@@ -91,6 +107,17 @@ class ContractData:
             return pl.DataFrame(schema={"time_ns": pl.Int64, "size": pl.Float64})
         return self.series.select("time_ns", size=(pl.col(column) * self.lot).round(8))
 
+    def _to_tape(self, trades: pl.DataFrame, price: pl.Expr, size: pl.Expr) -> pl.DataFrame:
+        """In the tape's columns; where sides were not recorded, sizes do not count."""
+        sided = "side" in trades.columns
+        columns = {
+            "time_ns": pl.col("time_ns"),
+            "price": price,
+            "side": pl.col("side") if sided else pl.lit(0),
+            "size": size if sided else pl.lit(0.0),
+        }
+        return trades.select(each.cast(TAPE[name]).alias(name) for name, each in columns.items())
+
     def _to_price(self, frame: pl.DataFrame, column: str) -> pl.DataFrame:
         known = frame.filter(pl.col(column) > 0)
         return known.select("time_ns", price=(pl.col(column) * self.tick).round(self.digits))
@@ -105,6 +132,11 @@ class ContractData:
             contracts=(pl.col("qty_lots").abs() * self.lot).round(8),
             notional=self.notional(price, pl.col("qty_lots")),
         )
+
+
+def _last(times: pl.Series) -> int:
+    """The last of the times, 0 without any."""
+    return int(times.item(-1)) if times.len() else 0
 
 
 def _decimals(step: str) -> int:

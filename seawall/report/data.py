@@ -71,7 +71,8 @@ class ReportData(msgspec.Struct, kw_only=True):
     ``wallet_q``; ``margin_ratio`` holds percentiles of equity over position value, as fractions;
     ``events`` is the table of `seawall.records.event_table`, ``accounts`` the frame of
     `seawall.records.frames.accounts_frame`. ``real_trades`` (by instrument id: ``time_ns`` and
-    ``price`` in the quote currency) are the prints of the real market, if there are any.
+    ``price`` in the quote currency; ``side`` and ``size`` in contracts where the file has them) are
+    the prints of the real market, if there are any.
     ``rules`` is the rulebook in words, a line each, ``settings`` every setting of scenario and
     rulebook by its place, as text.
     """

@@ -37,6 +37,7 @@ from seawall.report.origin import origin_html, rules_html, warnings_html
 from seawall.report.palette import DARK, LIGHT
 from seawall.report.result_charts import result_charts
 from seawall.report.story import fund_sentences, what_happened, what_people_did, who, why
+from seawall.report.stylised_charts import stylised_charts
 from seawall.report.window import window_of
 
 REPORT_FILE: Final[str] = "report.html"
@@ -45,6 +46,7 @@ ASSETS: Final[Path] = Path(__file__).parent / "assets"
 
 HAPPENED: Final[str] = "What happened"
 WHY: Final[str] = "Why"
+BESIDE: Final[str] = "Beside the real market"
 WHO: Final[str] = "Who lost and who won"
 CALLS: Final[str] = "What people did about their calls"
 RULES: Final[str] = "By which rules, and how to make it again"
@@ -132,7 +134,7 @@ def report_charts(data: ReportData, beside: ReportData | None = None) -> dict[st
     """All charts by the heading of their part, in the order of the page."""
     window = window_of(data)
     contracts = [ContractData(data, instrument) for instrument in data.instruments]
-    happened, reasons = [], []
+    happened, reasons, real = [], [], []
     for contract in contracts:
         happened += [market_chart(contract), price_chart(contract, window)]
         reasons += [
@@ -140,6 +142,7 @@ def report_charts(data: ReportData, beside: ReportData | None = None) -> dict[st
             depth_chart(contract, window),
             open_interest_chart(contract, window),
         ]
+        real += stylised_charts(contract)
     return {
         HAPPENED: happened,
         WHY: [
@@ -149,6 +152,7 @@ def report_charts(data: ReportData, beside: ReportData | None = None) -> dict[st
             cascade_chart(data, window),
             margin_ratio_chart(data, window),
         ],
+        **({BESIDE: real} if real else {}),
         WHO: [
             *result_charts(data, who(data)),
             *loss_charts(data),

@@ -13,13 +13,16 @@ from engine.record.snapshot import pack, unpack
 from engine.units import from_grid
 from risk.accounts import BACKSTOP, FUND
 from seawall.exchange import Exchange
-from seawall.index_csv import read_prices
+from seawall.index_csv import ROWS_OF, points_of
 from seawall.interrupts import Interrupts
+from seawall.price_files.price_table import read_price_file
+from seawall.price_files.recognise import Reading
 from seawall.price_sources import price_warnings
 from seawall.records.account_table import account_table
 from seawall.records.listed import ListedAsset, ListedInstrument, ScenarioBlock
 from seawall.records.recorder import Recorder
 from seawall.records.series import PERCENTILES
+from seawall.records.stylised_facts import TAPE
 from seawall.report import rebuild_report, save_series
 from seawall.runs.run_directory import RunDirectory
 from seawall.runs.run_origin import SCENARIO, file_hashes, origin_block
@@ -266,7 +269,8 @@ def _real_trades(scenario: Scenario) -> dict[int, pl.DataFrame]:
     if reference is None:
         return {}
     spec = scenario.instruments[reference.instrument]
-    points = read_prices(reference.file, reference.kind, spec.tick_size)
+    table = read_price_file(reference.file, Reading(kind=ROWS_OF[reference.kind]))
+    points = points_of(table, spec.tick_size)
     tick = float(spec.tick_size)
     frame = pl.DataFrame(
         {
@@ -274,4 +278,8 @@ def _real_trades(scenario: Scenario) -> dict[int, pl.DataFrame]:
             "price": [ticks * tick for _, ticks in points],
         }
     )
+    if table.sides and table.amounts:
+        columns = {"side": table.sides, "size": table.amounts}
+        known = [pl.Series(name, column, dtype=TAPE[name]) for name, column in columns.items()]
+        frame = frame.with_columns(known)
     return {spec.instrument_id: frame}
