@@ -221,7 +221,7 @@ def _checked(
         backstop=house.backstop,
         coins=found,
         population=_population(read.population, settles, counted, found),
-        agents=_agents(read.agents, names, found),
+        agents=_agents(read.agents, settles, found),
         output=read.output,
         reference=_reference(read.reference, names),
         source=file,
@@ -248,15 +248,11 @@ def _population(
 
 
 def _agents(
-    tables: Mapping[str, AgentSettings], names: list[str], found: Coins
+    tables: Mapping[str, AgentSettings], settles: Mapping[str, str], found: Coins
 ) -> tuple[AgentPlan, ...]:
-    """The agents, with the figures of their contract's coin."""
-    plans: list[AgentPlan] = []
-    for name, table in tables.items():
-        plan = agent_plan(name, table, names)
-        settings = scaled(table, found.scales[plan.instrument], f"agents.{name}")
-        plans.append(msgspec.structs.replace(plan, settings=settings))
-    return tuple(plans)
+    """The agents, with the figures of their contracts' coins."""
+    plans = [agent_plan(name, table, settles) for name, table in tables.items()]
+    return tuple(plan.scaled(found.scales) for plan in plans)
 
 
 def _scaled_indices(

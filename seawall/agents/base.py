@@ -47,6 +47,10 @@ class Agent(Holding):
     def funded(self, amount_q: int) -> None:
         """Its account was opened with so many quanta of the settlement asset."""
 
+    def markets(self) -> list[tuple[MarketView, int]]:
+        """The markets it trades in, all from one account, and the leverage there."""
+        return [(self.view, self.leverage)]
+
     def prepare(self, first_ticks: Mapping[int, int]) -> None:
         """Choose what depends on the first prices (by instrument id), before the account is open;
         most have nothing to choose."""

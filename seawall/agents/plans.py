@@ -36,9 +36,11 @@ class MarketMakerPlan(AgentTable, frozen=True, kw_only=True, tag="market_maker")
     volatility. Sizes are multiplied by the share of capital that is left and divided by
     1 + volatility / ``size_volatility``; what they lost that way returns by the half-life
     ``recovery``. A full inventory moves the ladder by ``lean`` half spreads. Volatility is each
-    maker's own estimate, with a half-life out of ``volatility_half_life``.
+    maker's own estimate, with a half-life out of ``volatility_half_life``. With several
+    ``instruments`` the figures are those of each book, and the capital of all is one.
     """
 
+    instruments: list[str] = []
     capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 5
     levels: Annotated[int, Count(low=1, high=50)] = 8

@@ -21,26 +21,35 @@ _SIZE_TOLERANCE: Final[float] = 1.6
 
 
 class Quotes:
-    """The quotes of ``holding``'s owner in its market. ``size`` is the share of the plan's sizes it
-    quotes now: it falls at once with what it is willing to do, and returns slowly."""
+    """The quotes of ``holding``'s owner, who has ``capital`` in all, in its market. ``size`` is the
+    share of the plan's sizes it quotes now: it falls at once with what it is willing to do, and
+    returns slowly."""
 
     __slots__ = (
         "_basis",
+        "_capital",
         "_contract",
         "_index",
         "_levels_worth",
         "_recovery_ns",
         "_room",
         "_seen_ns",
+        "_share",
         "_size_volatility",
         "holding",
+        "leverage",
         "plan",
         "size",
         "view",
     )
 
-    def __init__(self, plan: MarketMakerPlan, holding: Holding, rng: random.Random) -> None:
+    def __init__(
+        self, plan: MarketMakerPlan, holding: Holding, rng: random.Random, capital: float
+    ) -> None:
         self.plan = plan
+        self.leverage = plan.leverage
+        self._capital = capital
+        self._share = plan.capital / capital if capital else 1.0
         self.holding = holding
         self.view: MarketView = holding.view
         self.size = 1.0
@@ -51,14 +60,17 @@ class Quotes:
         self._recovery_ns = rng.randint(*plan.recovery_ns)
         self._basis = 0.0
         self._seen_ns = 0
-        self._room = plan.capital * plan.leverage
+        self._room = capital * plan.leverage
         self._levels_worth = sum(plan.size_growth**level for level in range(plan.levels))
 
-    def choose_leverage(self, price_ticks: int) -> int:
-        """The leverage to set before anything is held; what it allows to hold is kept in mind."""
-        room = MarginRoom(self.view, self.plan.capital, self.plan.leverage, price_ticks)
-        self._room = room.largest
-        return room.leverage
+    def choose_leverage(self, price_ticks: int) -> None:
+        """Take the leverage to set before anything is held, and remember what it allows to hold."""
+        room = MarginRoom(self.view, self._capital, self.plan.leverage, price_ticks)
+        self.leverage, self._room = room.leverage, room.largest
+
+    def margin(self) -> float:
+        """Margin of what is held here, in quote currency."""
+        return abs(self.holding.exposure()) / self.leverage
 
     def look(self, now_ns: int, capital_left: float) -> None:
         """See where index and contract are; ``capital_left`` is the share of the capital that is
@@ -92,21 +104,22 @@ class Quotes:
         """An order was too large for the venue: half the sizes, for a while."""
         self.size /= 2.0
 
-    def requote(self, desk: Desk, account_id: int, load: float, full: float, money: float) -> None:
+    def requote(self, desk: Desk, account_id: int, limit: float, full: float, free: float) -> None:
         """Move the ladder to where it should be now.
 
-        ``load`` is the part of its inventory limit that is held here (signed), ``full`` the part
-        that is held anywhere, ``money`` the largest position that the capital still carries here.
+        ``limit`` is the largest inventory of all books together, ``full`` the part of it that is
+        held, ``free`` the capital that is not margin: each book may use its share of it.
         """
         plan = self.plan
+        held = self.holding.exposure()
+        load = held / (limit * self._share)
         half = plan.half_spread + plan.spread_per_volatility * self.volatility()
         centre = self.fair_ticks() * (1.0 - plan.lean * half * max(-2.0, min(2.0, load)))
+        carried = min(abs(held) + free * self._share * self.leverage, self._room)
         for side in (BUY, SELL) if centre < self.view.mid() else (SELL, BUY):
-            opens = load * side >= 0
-            share = self.size * (max(0.0, 1.0 - full) if opens else 1.0)
-            carried = max(0.0, min(money, self._room) - self.holding.exposure() * side)
-            size = min(plan.size * share, carried / (_SIZE_TOLERANCE * self._levels_worth))
-            self._requote_side(desk, account_id, side, centre, half, size)
+            willing = self.size * (max(0.0, 1.0 - full) if held * side >= 0 else 1.0)
+            most = max(0.0, carried - held * side) / (_SIZE_TOLERANCE * self._levels_worth)
+            self._requote_side(desk, account_id, side, centre, half, min(plan.size * willing, most))
 
     def _requote_side(
         self, desk: Desk, account_id: int, side: int, centre: float, half: float, size: float

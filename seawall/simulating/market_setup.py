@@ -173,4 +173,5 @@ def agent_commands(agent: Agent, first_ticks: int, time_ns: int) -> Iterator[Com
     amount_q = view.settle_q(agent.capital, first_ticks)
     if amount_q > 0:
         yield Deposit(time_ns, agent.account_id, view.asset.asset_id, amount_q)
-    yield SetLeverage(time_ns, agent.account_id, view.instrument_id, agent.leverage)
+    for traded, leverage in agent.markets():
+        yield SetLeverage(time_ns, agent.account_id, traded.instrument_id, leverage)

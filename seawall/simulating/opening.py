@@ -32,10 +32,10 @@ class Opening:
         """An agent comes to a market that begins then; returns when it wakes first."""
         if not isinstance(agent, MarketMaker):
             return agent.first_wake(begin_ns + MAKERS_FIRST_NS)
-        instrument_id = agent.view.instrument_id
-        self._views[instrument_id] = agent.view
-        self._led.add(instrument_id)
-        self._closed.add(instrument_id)
+        for view, _ in agent.markets():
+            self._views[view.instrument_id] = view
+            self._led.add(view.instrument_id)
+            self._closed.add(view.instrument_id)
         return agent.first_wake(begin_ns)
 
     def again(self) -> None:

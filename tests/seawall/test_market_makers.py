@@ -149,7 +149,7 @@ def test_makers_judge_the_same_market_differently() -> None:
         view = make_view()
         agent = maker(view, seed)
         moved(view, agent, 30, 0.004)
-        return agent.quotes.size
+        return agent.books[0].size
 
     sizes = [willing(seed) for seed in range(6)]
     assert len({*sizes}) == 6
