@@ -52,7 +52,7 @@ def test_every_part_of_the_report_is_drawn(small: ReportData) -> None:
     expected = ["price-1", "price-2"]
     for number in (1, 2):
         expected += [f"chain-{number}", f"depth-{number}", f"open-interest-{number}"]
-    expected += ["stages", "cascade", "margin-ratio", "signs-2", "sizes-2", "tails-2"]
+    expected += ["stages", "cascade", "margin-ratio", "sizes-2", "tails-2"]
     expected += ["results-USDT", "losses-1", "losses-2"]
     expected += ["account-insurance_fund-USDT", "account-insurance_fund-AVAX", "fund-1", "fund-2"]
     expected += ["outcomes", "calls", "windows", "leverage"]
