@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from engine.commands import BUY, SELL
 
-_FIRST_SHARE: Final[float] = 1.0 / 16.0
-"""Where the first slice ends, as a part of the distance at which the depth is stated."""
+_FIRST_SHARE: Final[float] = 1.0 / 4.0
+"""Where the first slice ends, as a part of the distance at which the depth is stated: nearer by is
+the makers' part of the book, and orders there would have to be moved all the time."""
 
 _GROWTH: Final[float] = 1.5
 """Of the distance, from one slice to the next."""

@@ -18,7 +18,7 @@ from seawall.agents.latent_density import LatentDensity
 from seawall.agents.plans import LatentPlan
 from seawall.agents.view import Desk, MarketView
 
-_MARGIN_ROOM: Final[float] = 0.95
+_MARGIN_ROOM: Final[float] = 0.9
 """Part of the capital that is put to use: the rest is for fees, and prices that move meanwhile."""
 
 _PRICE_TOLERANCE: Final[float] = 0.25

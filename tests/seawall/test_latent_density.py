@@ -25,7 +25,7 @@ def within(found: LatentDensity, side: int, distance: float, capital: float = PL
     return sum(amount for where, amount in pairs if where < distance)
 
 
-@pytest.mark.parametrize("distance", [0.003, 0.01, 0.03, 0.1, 0.3])
+@pytest.mark.parametrize("distance", [0.006, 0.01, 0.03, 0.1, 0.3])
 @pytest.mark.parametrize("side", [BUY, SELL])
 def test_what_is_wanted_grows_with_the_square_of_the_distance(side: int, distance: float) -> None:
     """The mean over many owners, whose slices lie between each other."""
@@ -83,9 +83,9 @@ def test_looking_more_often_brings_nothing_back_sooner() -> None:
     assert often.shown(SELL, PLENTY, PLENTY) == pytest.approx(once.shown(SELL, PLENTY, PLENTY))
 
 
-def test_slices_reach_from_a_sixteenth_of_the_distance_to_a_twentieth_of_the_price() -> None:
+def test_slices_reach_from_a_quarter_of_the_distance_to_a_twentieth_of_the_price() -> None:
     found = density()
-    assert found.distances[0] < 0.01 / 16
+    assert found.distances[0] < 0.01 / 4
     assert math.exp(-found.distances[-1]) < 0.08
     assert found.distances == sorted(found.distances)
 
