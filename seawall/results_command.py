@@ -39,7 +39,8 @@ def add_results(add: Callable[..., Any], commands: Any) -> None:
 
 
 def _results(args: argparse.Namespace) -> int:
-    rows: list[Mapping[str, Any]] = load_run(args.directory).summary["results"]
+    summary = load_run(args.directory).summary
+    rows: list[Mapping[str, Any]] = summary["results"]
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
         return 0
@@ -48,6 +49,11 @@ def _results(args: argparse.Namespace) -> int:
         for row in rows:
             if row["asset"] == asset:
                 _line(row["name"], _cells(row))
+    for row in summary.get("hedges", []):
+        print(
+            f"spot legs of {row['name']}, in none of these: {row['result']:+,.2f} after costs of "
+            f"{row['costs']:,.2f}"
+        )
     return 0
 
 

@@ -68,7 +68,7 @@ class DeskCapital:
             return
         self.under_way_q = 0
         if self.heading_home:
-            self.spot.cash += self.view.worth(amount_q, self.view.index_ticks)
+            self.spot.pay_in(self.view.worth(amount_q, self.view.index_ticks))
         else:
             self.booked_q += amount_q
             desk.deposit(self.account_id, self.view.asset.asset_id, amount_q)
@@ -93,7 +93,7 @@ class DeskCapital:
         index_ticks = self.view.index_ticks
         amount_q = self.view.settle_q(amount, index_ticks)
         if amount_q > 0:
-            self.spot.cash -= self.view.worth(amount_q, index_ticks)
+            self.spot.pay_in(-self.view.worth(amount_q, index_ticks))
             self.under_way_q = amount_q
             self.heading_home = False
             self._set_out(desk.now_ns)

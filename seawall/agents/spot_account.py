@@ -16,7 +16,8 @@ a market made of orders that come anew takes about as long to forget."""
 
 
 class SpotAccount:
-    """Cash in quote currency and coins, borrowed where below zero.
+    """Cash in quote currency and coins, borrowed where below zero; ``paid_in`` is the cash that
+    did not come from trading.
 
     Coins are counted so that one is worth the index in ticks. A position binds its value divided by
     ``leverage``. Trading costs ``spread``, a share, and what the market moves by it: one standard
@@ -37,6 +38,7 @@ class SpotAccount:
         "cash",
         "coins",
         "costs",
+        "paid_in",
     )
 
     def __init__(
@@ -51,12 +53,18 @@ class SpotAccount:
         self.cash = cash
         self.coins = 0.0
         self.costs = 0.0
+        self.paid_in = cash
         self._leverage = leverage
         self._spread = spread
         self._usual = usual
         self._clip_seconds = clip_ns / 1e9 / clip if clip > 0 else 0.0
         self._traded = 0.0
         self._seen_ns = 0
+
+    def pay_in(self, amount: float) -> None:
+        """Take in what came by a transfer, or pay out where below zero."""
+        self.cash += amount
+        self.paid_in += amount
 
     def equity(self, index_ticks: float) -> float:
         """Cash and coins, in quote currency."""
@@ -89,8 +97,22 @@ class SpotAccount:
 
     def state(self) -> list[Any]:
         """What changed since it was opened."""
-        return [self.cash, self.coins, self.costs, self._traded, self._seen_ns]
+        return [
+            self.cash,
+            self.coins,
+            self.costs,
+            self.paid_in,
+            self._traded,
+            self._seen_ns,
+        ]
 
     def restore(self, state: list[Any]) -> None:
         """Take over what `state` returned."""
-        self.cash, self.coins, self.costs, self._traded, self._seen_ns = state
+        (
+            self.cash,
+            self.coins,
+            self.costs,
+            self.paid_in,
+            self._traded,
+            self._seen_ns,
+        ) = state

@@ -1,6 +1,6 @@
 """Losers and winners: every owner's result, split in five ways, and each way adds up to zero."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -88,7 +88,15 @@ def result_charts(data: ReportData, sentences: Sequence[str]) -> list[Chart]:
         empty = "Nobody lost or won anything in this run."
         return [Chart("results", "Results", empty=empty, time_axis=False)]
     charts[0].sentences = list(sentences)
+    charts[0].captions.extend(_hedge_caption(row) for row in data.summary.get("hedges", []))
     return charts
+
+
+def _hedge_caption(row: Mapping[str, Any]) -> str:
+    return (
+        f"The spot legs of {row['name']} brought {row['result']:+,.2f} after costs of "
+        f"{row['costs']:,.2f}, at a spot venue that is no part of the run: no result here has it."
+    )
 
 
 def _result_chart(symbol: str, accounts: pl.DataFrame) -> Chart:

@@ -155,6 +155,7 @@ class ScenarioRun:
             "seawall_version": __version__,
             **figures,
             "entered": result.entered,
+            "hedges": msgspec.to_builtins(result.hedges),
             "warnings": [*scenario.warnings, *price_warnings(scenario), *result.warnings],
             "run": origin_block(scenario, scenario.seed),
             "scenario": _scenario_block(scenario),

@@ -31,6 +31,7 @@ from seawall.records.run_warnings import Coverage, Entrants, SourceCount
 from seawall.records.series import SeriesRecorder
 from seawall.scenario import Scenario
 from seawall.simulating.agenda import Agenda
+from seawall.simulating.hedge_results import hedge_results
 from seawall.simulating.index_stream import PRINT, IndexStream, Print, index_streams, price_streams
 from seawall.simulating.market_setup import (
     EntryPlanner,
@@ -212,6 +213,7 @@ class Simulation:
             series=self._recorder.instruments,
             margin_ratio=self._recorder.margin_ratio,
             agent_profits={agent.name: agent.profit() for agent in self._agents},
+            hedges=hedge_results(self._agents),
             owners=self._owners.described(),
             warnings=self._warnings(),
         )

@@ -5,13 +5,13 @@ import msgspec
 from seawall.records.owner import Owner
 from seawall.records.series import Columns
 from seawall.scenario import Scenario
+from seawall.simulating.hedge_results import HedgeResult
 
 
 class SimulationResult(msgspec.Struct):
-    """What a run leaves behind besides its events. ``series`` is keyed by instrument id; ``owners``
-    are those of each account, by its id from `risk.accounts.FIRST_TRADER` on; ``warnings`` are what
-    `seawall.records.run_warnings`
-    found."""
+    """What a run leaves behind besides its events. ``series`` is keyed by instrument id; ``hedges``
+    are those of arbitrage desks; ``owners`` are those of each account, by its id from
+    `risk.accounts.FIRST_TRADER` on; ``warnings`` are what `seawall.records.run_warnings` found."""
 
     scenario: Scenario
     seed: int
@@ -22,5 +22,6 @@ class SimulationResult(msgspec.Struct):
     series: dict[int, Columns]
     margin_ratio: dict[str, list[float]]
     agent_profits: dict[str, float]
+    hedges: list[HedgeResult]
     owners: list[Owner]
     warnings: list[str]

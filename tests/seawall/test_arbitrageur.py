@@ -187,6 +187,13 @@ def test_money_is_in_one_place_at_a_time(tmp_path: Path) -> None:
             assert paid == pytest.approx(bought * new.index, abs=slack)
         before = now
     assert {(True, False), (True, True), (False, True)} <= places
+    (hedges,) = run.simulation.result().hedges
+    assert (hedges.name, hedges.desks) == ("desks", 3)
+    own = [Money(run, desk) for desk in run.desks]
+    assert hedges.under_way == pytest.approx(sum(each.under_way for each in own), abs=0.02)
+    assert hedges.costs == pytest.approx(sum(each.costs for each in own), abs=0.02)
+    worth = sum(each.total() + each.coins * each.index for each in own)
+    assert hedges.result == pytest.approx(worth - 3 * 30_000, abs=0.05)
     assert {event.cause for event in run.of_desks(BalanceChanged)} == {"deposit", "withdrawal"}
 
 

@@ -498,7 +498,8 @@ def test_results_are_a_table_that_adds_up(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["results", str(run_dir)]) == EXIT_OK
-    head, *lines = capsys.readouterr().out.splitlines()
+    head, *lines, hedges = capsys.readouterr().out.splitlines()
+    assert hedges.startswith("spot legs of arbitrage, in none of these: ")
     assert head.split() == ["USDT", "accounts", "liquidated", "deleveraged", "paid", "in", "result"]
     results = {line[:18].strip(): Decimal(line.split()[-1].replace(",", "")) for line in lines}
     assert {"retail", "makers", "insurance fund", "bad debt", "total"} <= set(results)
