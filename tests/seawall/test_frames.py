@@ -107,7 +107,7 @@ def test_fates_are_those_of_the_summary(run: Run) -> None:
     counts = dict(run.accounts.drop_nulls("fate").group_by("fate").len().iter_rows())
     assert counts["liquidated"] == total["accounts_liquidated"]
     assert counts["deleveraged"] == total["accounts_deleveraged"]
-    assert counts["idle"] == run.summary["accounts"] - run.summary["entered"]
+    assert counts.get("idle", 0) == run.summary["accounts"] - run.summary["entered"]
     result = run.accounts.filter(pl.col("fate") == "liquidated")["result"].sum()
     assert result == Decimal(total["liquidated"])
 
@@ -140,7 +140,7 @@ def test_the_parts_of_a_liquidation_add_up_to_its_change_in_equity(run: Run) -> 
     change = over["equity_after"] - over["equity_before"]
     assert (parts.sum_horizontal() + over["transfer"] == change).all()
     assert run.liquidations["account"].n_unique() <= told["accounts"]
-    assert run.liquidations["stages"].list.first().unique().to_list() == ["reduce"]
+    assert set(run.liquidations["stages"].list.first()) <= {"cancel", "reduce"}
 
 
 def test_trades_adl_and_fund_are_complete(run: Run) -> None:
