@@ -66,6 +66,16 @@ class Coins(msgspec.Struct, frozen=True):
     scales: Mapping[str, Scale]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def notes(self) -> list[str]:
+        """What readers of a run should know: which contracts' figures are not as stated."""
+        return [
+            f"Figures of {name} are scaled to its coin: money by {scale.money:.3g}, spreads and "
+            f"volatilities by {scale.volatility:.3g}."
+            for name, scale in self.scales.items()
+            if scale != AS_STATED
+        ]
+
 
 def coins(
     stated: CalibratedTable | None,

@@ -207,7 +207,7 @@ def _checked(
         title=read.title or name,
         description=read.description,
         file=file,
-        notes=tuple(read.notes),
+        notes=(*read.notes, *found.notes),
         seed=read.seed,
         rulebook=rulebook.rulebook,
         assets=assets,

@@ -103,6 +103,9 @@ def test_a_calm_that_is_given_is_not_measured() -> None:
         },
     )
     assert scenario.coins.scales == {"perp": Scale(0.5, 2.0)}
+    assert scenario.notes[-1] == (
+        "Figures of perp are scaled to its coin: money by 0.5, spreads and volatilities by 2."
+    )
 
 
 def test_one_of_the_two_may_be_given(tmp_path: Path) -> None:
@@ -118,6 +121,7 @@ def test_nothing_is_scaled_where_nothing_is_stated(tmp_path: Path) -> None:
     scenario = load_scenario(SMALL, index=str(price_file(tmp_path)))
     assert scenario.coins.scales == {"perp": AS_STATED}
     assert settings(scenario) == settings(load_scenario(SMALL))
+    assert scenario.notes == ()
 
 
 def test_other_prices_bring_a_calm_of_their_own(tmp_path: Path) -> None:

@@ -263,6 +263,7 @@ def test_every_agent_kind_can_be_read(tmp_path: Path) -> None:
         f"[agents.a_{kind}]\nkind = '{kind}'\ncapital = 1000\n"
         + ("size = 10\n" if kind in ("market_maker", "noise") else "")
         + ("clip = 10\n" if kind in ("momentum", "arbitrageur") else "")
+        + ("depth = 10\n" if kind == "latent" else "")
         for kind in AGENT_KINDS
     )
     agents = load_scenario(write(tmp_path, text)).agents
