@@ -160,6 +160,7 @@ COMPILED = [
     "seawall/records/recorder.py",
     "seawall/records/series.py",
     "seawall/records/summary.py",
+    "seawall/records/warm_up.py",
     "seawall/simulating/agenda.py",
     "seawall/simulating/index_stream.py",
     "seawall/simulating/market_setup.py",

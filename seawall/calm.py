@@ -13,9 +13,10 @@ import msgspec
 
 from engine.settings import SettingFault
 from engine.units import MINUTE_NS, SECOND_NS
-from seawall.index_path import IndexPlan, TimePlan, source_table
+from seawall.index_path import IndexPlan, source_table
 from seawall.scaled_fields import AS_STATED, Scale
 from seawall.scenario_fields import Duration, Number, ScenarioError
+from seawall.time_plan import TimePlan
 from seawall.trade_measures import Stretch, UnmeasuredError, volatility, volume_per_minute
 
 VOLUME: Final[Number] = Number(1e-6, 1e15)

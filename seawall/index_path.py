@@ -28,28 +28,22 @@ from seawall.price_files.shapes import AMOUNT, CANDLES, ROLES, SIDE, TIME
 from seawall.price_files.times import UNITS, utc
 from seawall.scaled_fields import Volatility
 from seawall.scenario_fields import (
-    A_MILLISECOND,
     Count,
     Duration,
     DurationSpan,
     File,
     Filled,
-    Instant,
     Number,
     ScenarioError,
     at_least_one,
 )
+from seawall.time_plan import TimePlan
 
 JUMP_DIFFUSION: Final[str] = "jump_diffusion"
 ANCHORED: Final[str] = "anchored"
 FOLLOW: Final[str] = "follow"
 
 YEAR_SECONDS: Final[int] = 365 * 86_400
-YEAR_2025_NS: Final[int] = 1_735_689_600 * SECOND_NS
-"""Its beginning."""
-
-OF_FILES: Final[int] = -1
-"""In the place of a time: the one at which the files of prices begin, or how long they last."""
 
 
 class Jump(msgspec.Struct, frozen=True):
@@ -206,50 +200,6 @@ class IndexPlan(msgspec.Struct, frozen=True):
     sources: tuple[SourcePlan, ...]
     warm_up_from: float
     warm_up_volatility: float
-
-
-class OfFiles(Unit):
-    """A time, or the word ``file`` for that of the files."""
-
-    def __init__(self, other: Duration) -> None:
-        self._other = other
-
-    def key(self, field: str) -> str:
-        """As that of the time."""
-        return self._other.key(field)
-
-    def read(self, value: Any, place: str) -> int:
-        """Nanoseconds, or `OF_FILES`."""
-        time_ns: int = OF_FILES if value == FILE else self._other.read(value, place)
-        return time_ns
-
-
-class TimeTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario's table ``time``; `seawall.scenario_window` makes the plan of it."""
-
-    start_ns: Annotated[int | None, OfFiles(Instant())] = None
-    warm_up_ns: Annotated[int, Duration()] = 0
-    duration_ns: Annotated[int | None, OfFiles(Duration())] = None
-    tick_ns: Annotated[int, A_MILLISECOND] = SECOND_NS
-
-
-class TimePlan(msgspec.Struct, frozen=True):
-    """Start of the path (epoch ns), warm-up before it, duration after it, clock tick."""
-
-    start_ns: int
-    warm_up_ns: int
-    duration_ns: int
-    tick_ns: int
-
-    @property
-    def begin_ns(self) -> int:
-        """First instant of the run."""
-        return self.start_ns - self.warm_up_ns
-
-    @property
-    def end_ns(self) -> int:
-        """Last instant of the run."""
-        return self.start_ns + self.duration_ns
 
 
 class IndexTick(msgspec.Struct, frozen=True):

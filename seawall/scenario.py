@@ -33,7 +33,7 @@ from risk.rulebook import Rulebook
 from risk.rulebook_file import RulebookFile
 from seawall.agents import AgentPlan, AgentSettings, agent_plan
 from seawall.calm import Coins, coins
-from seawall.index_path import IndexPlan, IndexTable, TimePlan, index_plan
+from seawall.index_path import IndexPlan, IndexTable, index_plan
 from seawall.own_prices import NO_FRAMES, Prices, index_overrides, own_frames, with_frames
 from seawall.population import PopulationPlan, population_plan
 from seawall.price_files.price_table import PriceTable
@@ -56,6 +56,7 @@ from seawall.scenario_tables import (
     ScenarioTables,
 )
 from seawall.scenario_window import time_plan
+from seawall.time_plan import TimePlan
 from seawall.toml_writer import toml_value
 
 _QUOTE = AssetSpec(asset_id=0, symbol="quote", decimals=8)

@@ -17,10 +17,11 @@ from engine.units import SECOND_NS
 from seawall.agents import AgentSettings
 from seawall.calm import CalibratedTable, CalmTable
 from seawall.index_csv import CANDLES_CSV, FILE, TRADES_CSV
-from seawall.index_path import IndexTable, TimeTable
+from seawall.index_path import IndexTable
 from seawall.population import PopulationPlan
 from seawall.scaled_fields import ExactMoney
 from seawall.scenario_fields import A_MILLISECOND, Count, Duration, Exact, File, Filled
+from seawall.time_plan import TimeTable
 
 KINDS = {"linear": LINEAR, "inverse": INVERSE}
 

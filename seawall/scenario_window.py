@@ -1,19 +1,15 @@
 """When a scenario begins and ends: as it says, or as long as its files of prices last."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final
 
 from engine.settings import SettingFault
-from seawall.index_path import (
-    OF_FILES,
-    YEAR_2025_NS,
-    IndexPlan,
-    TimePlan,
-    TimeTable,
-    source_table,
-)
+from engine.units import PPB
+from seawall.index_path import IndexPlan, source_table
 from seawall.price_files.price_table import PriceTable
 from seawall.price_files.times import utc
+from seawall.time_plan import OF_FILES, YEAR_2025_NS, TimePlan, TimeTable
 
 _LEFT_OPEN: Final[tuple[int | None, ...]] = (None, OF_FILES)
 
@@ -34,7 +30,7 @@ def time_plan(table: TimeTable, indices: Iterable[IndexPlan]) -> TimePlan:
     if not files:
         _check_without_files(start_ns, duration_ns)
         start_ns = YEAR_2025_NS if start_ns is None else start_ns
-        return TimePlan(start_ns, table.warm_up_ns, duration_ns or 0, tick_ns)
+        return _plan(table, start_ns, duration_ns or 0)
     if start_ns is None or start_ns == OF_FILES:
         first_ns = max(file.times_ns[0] for file in files)
         start_ns = first_ns - first_ns % tick_ns
@@ -45,7 +41,21 @@ def time_plan(table: TimeTable, indices: Iterable[IndexPlan]) -> TimePlan:
             problem = f"nothing is left from {utc(start_ns)} on that all files cover: {spans}"
             raise SettingFault("time.start", problem)
         duration_ns = max(1, (end_ns - start_ns) // tick_ns) * tick_ns
-    return TimePlan(start_ns, table.warm_up_ns, duration_ns, tick_ns)
+    return _plan(table, start_ns, duration_ns)
+
+
+def _plan(table: TimeTable, start_ns: int, duration_ns: int) -> TimePlan:
+    limit = Decimal(table.warm_up_limit)
+    if not 0 < limit <= 1:
+        raise SettingFault("time.warm_up_limit", f"{limit} must be a share above 0, at most 1")
+    return TimePlan(
+        start_ns=start_ns,
+        warm_up_ns=table.warm_up_ns,
+        duration_ns=duration_ns,
+        tick_ns=table.tick_ns,
+        warm_up_limit_ppb=int(limit * PPB),
+        warm_up_breach=table.warm_up_breach,
+    )
 
 
 def _span(file: PriceTable) -> str:

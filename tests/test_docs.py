@@ -17,7 +17,7 @@ from seawall import load_run, load_scenario, run_scenario
 from seawall.agents import AgentSettings
 from seawall.agents.plans import AgentTable
 from seawall.calm import CalibratedTable, CalmTable
-from seawall.index_path import IndexTable, SourceTable, TimeTable
+from seawall.index_path import IndexTable, SourceTable
 from seawall.population import (
     LognormalWealth,
     ParetoWealth,
@@ -36,6 +36,7 @@ from seawall.scenario_tables import (
     ScenarioTables,
     TiersTable,
 )
+from seawall.time_plan import TimeTable
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

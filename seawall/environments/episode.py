@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from seawall.agents.outside import OutsideAgent
 from seawall.agents.view import Desk, MarketView
 from seawall.lab.world import exchange_of
 from seawall.scenario import Scenario
 from seawall.simulating.simulation import Simulation
+from seawall.time_plan import WARN
 
 
 class Episode:
@@ -14,7 +17,8 @@ class Episode:
     holder sends commands through ``desk``, after everybody who acts at that instant."""
 
     def __init__(self, scenario: Scenario, step_ns: int) -> None:
-        self.scenario = scenario
+        plan = replace(scenario.time, warm_up_breach=WARN)  # whoever holds it may trade in it
+        self.scenario = scenario = replace(scenario, time=plan)
         self.step_ns = step_ns
         self.exchange = exchange_of(scenario)
         self.simulation = Simulation(scenario, self.exchange, samples=False)

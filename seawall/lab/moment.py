@@ -17,9 +17,9 @@ from engine.events import (
     MarkUpdated,
 )
 from engine.units import SECOND_NS
-from seawall.index_path import TimePlan
 from seawall.lab.intervals import LabError
 from seawall.scenario_fields import duration_ns
+from seawall.time_plan import TimePlan
 
 _FIRSTS: Final[dict[str, type]] = {
     "call": MarginCallIssued,

@@ -14,8 +14,9 @@ from typing import Any, Final
 from engine.instruments import InstrumentSpec
 from engine.units import SECOND_NS, from_grid
 from seawall.index_csv import CANDLES_CSV
-from seawall.index_path import IndexPlan, SourcePlan, TimePlan
+from seawall.index_path import IndexPlan, SourcePlan
 from seawall.price_files.candles import Point
+from seawall.time_plan import TimePlan
 
 SELDOM: Final[Decimal] = Decimal("0.1")
 """A source that counts at less than this share of the clock's ticks is told of."""

@@ -9,6 +9,7 @@ from seawall.exchange import Exchange
 from seawall.interrupts import held_interrupts
 from seawall.price_sources import price_warnings
 from seawall.records.figures import FigureCollector
+from seawall.records.warm_up import warm_up_figures
 from seawall.runs.run import rare_collections
 from seawall.runs.scenario_run import AT_REST_NS
 from seawall.scenario import Scenario, load_scenario
@@ -40,7 +41,7 @@ def light_run(
     schedule something.
 
     Raises:
-        ScenarioError: an input file turns out to be wrong.
+        ScenarioError: an input file turns out to be wrong, or the warm-up leaves its index.
         AssertionError: an invariant broke.
         KeyboardInterrupt: the process was interrupted.
     """
@@ -68,7 +69,7 @@ def light_run(
             seed=scenario.seed,
             state_hash=exchange.state_hash(),
             commands=exchange.commands,
-            figures=collector.row(exchange, result.owners),
+            figures=collector.row(exchange, result.owners) | warm_up_figures(result.warm_up),
             warnings=[*scenario.warnings, *price_warnings(scenario), *result.warnings],
             wall_seconds=result.wall_seconds,
         )

@@ -11,7 +11,6 @@ import msgspec
 
 from engine.record.journal import Journal, JournalReader
 from engine.units import from_grid
-from seawall.index_path import TimePlan
 from seawall.interrupts import held_interrupts
 from seawall.runs.run_directory import RunDirectory, load_run
 from seawall.runs.run_origin import write_origin
@@ -19,6 +18,7 @@ from seawall.runs.scenario_run import SAVE_EVERY, ScenarioRun, journal_header, s
 from seawall.runs.unfinished import UnfinishedRun
 from seawall.scenario import Scenario, load_scenario
 from seawall.scenario_fields import ScenarioError
+from seawall.time_plan import TimePlan
 
 COLLECT_OBJECTS: Final[int] = 2_000_000
 """New objects between two looks for unreachable cycles. A run keeps most of what it makes and makes

@@ -156,6 +156,7 @@ class ScenarioRun:
             **figures,
             "entered": result.entered,
             "hedges": msgspec.to_builtins(result.hedges),
+            "warm_up": result.warm_up,
             "warnings": [*scenario.warnings, *price_warnings(scenario), *result.warnings],
             "run": origin_block(scenario, scenario.seed),
             "scenario": _scenario_block(scenario),

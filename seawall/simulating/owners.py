@@ -41,11 +41,16 @@ class Owners:
         self.accepted: set[int] = set()
         self._set_up = set_up
         self._views: dict[int, MarketView] = {}
+        self._hearers: list[Callable[[Trade, int], None]] = []
         self._routes = self._event_routes()
 
     def show(self, view: MarketView) -> None:
         """Keep a view of a market up to date from now on."""
         self._views[view.instrument_id] = view
+
+    def hear_trades(self, hearer: Callable[[Trade, int], None]) -> None:
+        """Tell of every trade and the index before it, in ticks (0: none yet)."""
+        self._hearers.append(hearer)
 
     def traders(self) -> dict[int, MarginTrader]:
         """The margined traders by account id."""
@@ -126,7 +131,10 @@ class Owners:
 
     def _on_trade(self, event: Event) -> None:
         assert isinstance(event, Trade)
-        self._views[event.instrument_id].last_ticks = event.price_ticks
+        view = self._views[event.instrument_id]
+        view.last_ticks = event.price_ticks
+        for hear in self._hearers:
+            hear(event, view.index_ticks)
 
     def _on_mark(self, event: Event) -> None:
         assert isinstance(event, MarkUpdated)

@@ -5,7 +5,6 @@ then agents that wake. Nothing here reads the wall clock except the progress lin
 reported at the end, so the same scenario and seed give the same commands.
 """
 
-import itertools
 import random
 import sys
 import time
@@ -29,6 +28,7 @@ from seawall.interrupts import Interrupts
 from seawall.profiles import draw_population
 from seawall.records.run_warnings import Coverage, Entrants, SourceCount
 from seawall.records.series import SeriesRecorder
+from seawall.records.warm_up import WarmUp
 from seawall.scenario import Scenario
 from seawall.simulating.agenda import Agenda
 from seawall.simulating.hedge_results import hedge_results
@@ -127,6 +127,8 @@ class Simulation:
         self._entrants = Entrants()
         self._opening = Opening()
         self._owners = Owners(self._set_up)
+        self._warm_up = WarmUp(scenario, self.seed)
+        self._owners.hear_trades(self._warm_up.trade)
         self._ticks = 0
         self._wall_seconds = 0.0
         self.views: dict[str, MarketView] = {}
@@ -215,6 +217,7 @@ class Simulation:
             agent_profits={agent.name: agent.profit() for agent in self._agents},
             hedges=hedge_results(self._agents),
             owners=self._owners.described(),
+            warm_up=self._warm_up.summary(),
             warnings=self._warnings(),
         )
 
@@ -258,6 +261,7 @@ class Simulation:
             counts,
             places,
             self._opening.state(),
+            self._warm_up.state(),
         ]
         return msgspec.msgpack.encode(state)
 
@@ -267,8 +271,8 @@ class Simulation:
         Raises:
             ValueError: it is one of another scenario or seed.
         """
-        run, clock, agenda, owners, views, series, counts, places, opening = msgspec.msgpack.decode(
-            snapshot
+        run, clock, agenda, owners, views, series, counts, places, opening, warm_up = (
+            msgspec.msgpack.decode(snapshot)
         )
         if run != [self.scenario.name, self.seed]:
             raise ValueError(
@@ -288,6 +292,7 @@ class Simulation:
         for count, row in zip(self._sources, counts, strict=True):
             count.restore(row)
         self._opening.restore(opening)
+        self._warm_up.restore(warm_up)
         points = self._restore_streams(places)
         added, waiting = agenda
         entries = [
@@ -330,8 +335,13 @@ class Simulation:
             if (not owner.entered if isinstance(owner, MarginTrader) else self._is_idle(owner))
         )
         counted = [text for count in self._sources for text in count.warnings()]
-        said = (self._coverage.warnings, counted, self._entrants.warnings())
-        return [*itertools.chain.from_iterable(said), *self._opening.warnings()]
+        return [
+            *self._warm_up.warnings(),
+            *self._opening.warnings(),
+            *self._coverage.warnings,
+            *counted,
+            *self._entrants.warnings(),
+        ]
 
     def _is_idle(self, agent: Agent) -> bool:
         """Whether a market maker never had an order accepted; other agents may wait for long."""
@@ -481,7 +491,9 @@ class Simulation:
         self.send(AdvanceTime(self.now_ns))
         for view in self.views.values():
             view.on_tick(self.now_ns)
-        if self.now_ns > plan.start_ns:
+        if self.now_ns <= plan.start_ns:
+            self._warm_up.check()
+        else:
             for count in self._sources:
                 count.look(self.now_ns)
         if self._samples and self._ticks % max(1, output.sample_ns // plan.tick_ns) == 0:

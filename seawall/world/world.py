@@ -19,6 +19,7 @@ from engine.units import SECOND_NS, from_grid, to_grid
 from gateway.client import Client
 from seawall.scenario import Scenario
 from seawall.simulating.simulation import Simulation
+from seawall.time_plan import WARN
 from seawall.world.control import CRASH, INDEX, PAUSE, RESUME, STATUS, WorldAnswer, WorldRequest
 from seawall.world.fall import Fall, falls
 from seawall.world.faster_rules import faster_rules
@@ -51,7 +52,8 @@ class World:
         beat: Callable[[], None],
     ) -> None:
         rules = faster_rules(scenario.rulebook, speed)
-        self._scenario = replace(scenario, rulebook=rules, latency=None)
+        plan = replace(scenario.time, warm_up_breach=WARN)  # people trade in it as they like
+        self._scenario = replace(scenario, rulebook=rules, latency=None, time=plan)
         self._client = client
         self._open_market = open_market
         self._say = say

@@ -12,8 +12,9 @@ import pytest
 
 from engine.record.packed_file import PackedError, unpacked
 from seawall.index_csv import read_prices
-from seawall.index_path import TimePlan, resample
+from seawall.index_path import resample
 from seawall.scenario_fields import ScenarioError
+from seawall.time_plan import TimePlan
 
 START_MS = 1_735_689_600_000
 MINUTE_MS = 60_000

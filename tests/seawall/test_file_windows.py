@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from seawall.index_csv import CANDLES_CSV, points_of
-from seawall.index_path import IndexPlan, SourcePlan, TimePlan, index_path
+from seawall.index_path import IndexPlan, SourcePlan, index_path
 from seawall.price_files.candles import bridges, candle_walk, widths_ns
 from seawall.price_files.price_table import read_price_file
 from seawall.scenario import Scenario, load_scenario
 from seawall.scenario_fields import ScenarioError
 from seawall.simulating.index_stream import price_streams
+from seawall.time_plan import TimePlan
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "prices"
 CANDLES = FOLDER / "candles.csv"

@@ -13,11 +13,11 @@ from seawall.index_path import (
     IndexPlan,
     Jump,
     SourcePlan,
-    TimePlan,
     index_path,
     resample,
 )
 from seawall.scenario_fields import ScenarioError
+from seawall.time_plan import TimePlan
 
 TICK = Decimal("0.01")
 S = 10**9
