@@ -26,6 +26,7 @@ from seawall.population import (
 )
 from seawall.records.event_table import SCHEMA
 from seawall.runs.run_directory import Run
+from seawall.scaled_fields import OfVolatility, OfVolume
 from seawall.scenario_fields import ScenarioReader, WrittenFloat
 from seawall.scenario_tables import (
     AssetTable,
@@ -155,6 +156,19 @@ def test_the_documented_defaults_are_the_loaders() -> None:
                 assert read == defaults[field.name], f"{place}: {key}"
             compared += 1
     assert compared > 80
+
+
+def test_it_is_documented_which_settings_grow_with_a_coin() -> None:
+    page = (ROOT / "docs" / "scenarios.md").read_text()
+    meanings = {key: meaning for key, meaning, *_ in table_rows(page) if "money" in meaning}
+    fields = [f for keys in read_keys().values() for f in keys.values() if f is not None]
+    money = {f.key for f in fields if isinstance(unit_of(f.kind), OfVolume)}
+    assert money <= set(meanings), "called money"
+    (row,) = re.findall(
+        r"^\| spreads, .*", (ROOT / "docs" / "other_coins.md").read_text(), re.MULTILINE
+    )
+    wide = {f.key for f in fields if isinstance(unit_of(f.kind), OfVolatility)}
+    assert wide == set(re.findall(r"`(\w+)`", row))
 
 
 def test_every_link_of_the_latency_table_is_documented() -> None:
