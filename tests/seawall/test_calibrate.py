@@ -33,11 +33,11 @@ def trades_file(directory: Path, name: str = "coin.csv", price: float = 4.0) -> 
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """A scenario whose figures are those of a coin with 300 a minute and 1e-4."""
+    """A scenario whose figures are those of a coin with 300 a minute and 5e-4."""
     path = tmp_path / "base.toml"
     path.write_text(
-        f'extends = "{SMALL}"\n[calibrated]\nvolume_per_minute = 300\nvolatility = 0.0001\n'
-        "[calm.perp]\nvolume_per_minute = 300\nvolatility = 0.0001\n"
+        f'extends = "{SMALL}"\n[calibrated]\nvolume_per_minute = 300\nvolatility = 0.0005\n'
+        "[calm.perp]\nvolume_per_minute = 300\nvolatility = 0.0005\n"
     )
     return path
 

@@ -18,7 +18,8 @@ def test_money_grows_with_volume_spreads_with_volatility_and_the_rest_stays() ->
     for_coin = scaled(maker, HALF_AS_LARGE_TWICE_AS_WILD)
     assert (for_coin.capital, for_coin.size) == (500.0, 25.0)
     assert for_coin.half_spread == 0.0008
-    assert for_coin.withdraw_volatility == (0.004, 0.01), "a default is a figure of the coin too"
+    usual = maker.usual_volatility
+    assert for_coin.usual_volatility == 2 * usual, "a default is a figure of the coin too"
     assert (for_coin.leverage, for_coin.levels) == (maker.leverage, maker.levels)
     assert for_coin.refresh_ns == maker.refresh_ns
     assert for_coin.spread_per_volatility == maker.spread_per_volatility
