@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -21,6 +22,7 @@ from engine.setting_units import OneOf
 from engine.settings import Key, SettingFault, Unit
 from engine.units import SECOND_NS
 from seawall.index_csv import CANDLES_CSV, FILE, ROWS_OF, TRADES_CSV, points_of
+from seawall.index_steps import in_steps
 from seawall.price_files.candles import Point, bridges, brownian_bridge
 from seawall.price_files.price_table import PriceTable, read_price_file
 from seawall.price_files.recognise import Reading
@@ -28,6 +30,7 @@ from seawall.price_files.shapes import AMOUNT, CANDLES, ROLES, SIDE, TIME
 from seawall.price_files.times import UNITS, utc
 from seawall.scaled_fields import Volatility
 from seawall.scenario_fields import (
+    MAX_TIME_NS,
     Count,
     Duration,
     DurationSpan,
@@ -192,14 +195,17 @@ class IndexTable(msgspec.Struct, frozen=True, kw_only=True):
     ] = {}
     warm_up_from: Annotated[float, Number(0.2, 5.0)] = 1.0
     warm_up_volatility: Annotated[float, Volatility(high=20.0)] = 0.5
+    max_step: Annotated[float | None, Number(1e-6, 1.0)] = None
 
 
 class IndexPlan(msgspec.Struct, frozen=True):
-    """An instrument's index: its sources and the bridge of the warm-up."""
+    """An instrument's index: its sources, the bridge of the warm-up, and the largest share of its
+    price by which a source may move at a print (None: any)."""
 
     sources: tuple[SourcePlan, ...]
     warm_up_from: float
     warm_up_volatility: float
+    max_step: float | None = None
 
 
 class IndexTick(msgspec.Struct, frozen=True):
@@ -239,7 +245,7 @@ def index_plan(table: IndexTable, place: str) -> IndexPlan:
         if plan.kind == ANCHORED:
             _check_anchors(plan.anchors, f"{inner}.anchors")
         sources.append(plan)
-    return IndexPlan(tuple(sources), table.warm_up_from, table.warm_up_volatility)
+    return IndexPlan(tuple(sources), table.warm_up_from, table.warm_up_volatility, table.max_step)
 
 
 def _source_plan(name: str, number: int, table: SourceTable) -> SourcePlan:
@@ -291,6 +297,9 @@ def index_path(
     for order, source in enumerate(plan.sources):
         quiet = [(time.start_ns + a, time.start_ns + b) for a, b in source.silences]
         points = [p for p in bridge + paths[source.name] if not _silent(p[0], quiet)]
+        if plan.max_step is not None:
+            is_silent = partial(_silent, quiet=[*quiet, (time.end_ns + 1, MAX_TIME_NS)])
+            points = in_steps(points, plan.max_step, time.tick_ns, is_silent)
         streams.append([(t, order, source.source_id, price) for t, price in points])
     for time_ns, _, source_id, price_ticks in heapq.merge(*streams):
         yield IndexTick(time_ns, subject_id, source_id, price_ticks)
