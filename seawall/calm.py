@@ -24,9 +24,10 @@ PER_ROOT_SECOND: Final[Number] = Number(1e-9, 1.0)
 _FEW: Final[int] = 30
 """Prices from which nothing is measured well."""
 _MOST_VOLUME: Final[float] = 20.0
-_MOST_VOLATILITY: Final[float] = 4.0
+_MOST_VOLATILITY: Final[float] = 2.5
 """How many times another coin's figures may be larger or smaller where they are only measured: a
-flat price, or one large trade, is no coin's calm."""
+flat price, or one large trade, is no coin's calm, and at four times the volatility the entering
+population alone takes the contract almost 1 % off its index."""
 
 
 class CalibratedTable(msgspec.Struct, frozen=True, kw_only=True):
