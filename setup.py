@@ -162,6 +162,7 @@ COMPILED = [
     "seawall/records/summary.py",
     "seawall/records/warm_up.py",
     "seawall/simulating/agenda.py",
+    "seawall/simulating/forced_sales.py",
     "seawall/simulating/index_stream.py",
     "seawall/simulating/market_setup.py",
     "seawall/simulating/opening.py",

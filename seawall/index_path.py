@@ -30,7 +30,9 @@ from seawall.price_files.shapes import AMOUNT, CANDLES, ROLES, SIDE, TIME
 from seawall.price_files.times import UNITS, utc
 from seawall.scaled_fields import Volatility
 from seawall.scenario_fields import (
+    A_MILLISECOND,
     MAX_TIME_NS,
+    SHARE,
     Count,
     Duration,
     DurationSpan,
@@ -186,7 +188,7 @@ class JumpDiffusionTable(SourceTable, frozen=True, kw_only=True, tag=JUMP_DIFFUS
     jump_spread: Annotated[float, Number(high=2.0)] = 0.0
 
 
-class IndexTable(msgspec.Struct, frozen=True, kw_only=True):
+class PathTable(msgspec.Struct, frozen=True, kw_only=True):
     """An instrument's or a collateral asset's price as a scenario describes it."""
 
     sources: dict[
@@ -198,14 +200,29 @@ class IndexTable(msgspec.Struct, frozen=True, kw_only=True):
     max_step: Annotated[float | None, Number(1e-6, 1.0)] = None
 
 
+class ForcedSalesPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of the contract's move by forced trades that its sources feel, and how fast that
+    decays."""
+
+    share: Annotated[float, SHARE]
+    half_life_ns: Annotated[int, A_MILLISECOND] = 120 * SECOND_NS
+
+
+class IndexTable(PathTable, frozen=True, kw_only=True):
+    """An instrument's price, which may feel what the contract does."""
+
+    forced: ForcedSalesPlan | None = None
+
+
 class IndexPlan(msgspec.Struct, frozen=True):
-    """An instrument's index: its sources, the bridge of the warm-up, and the largest share of its
-    price by which a source may move at a print (None: any)."""
+    """An instrument's index: its sources, the bridge of the warm-up, the largest share of its price
+    by which a source may move at a print (None: any), and what it feels of the contract."""
 
     sources: tuple[SourcePlan, ...]
     warm_up_from: float
     warm_up_volatility: float
     max_step: float | None = None
+    forced: ForcedSalesPlan | None = None
 
 
 class IndexTick(msgspec.Struct, frozen=True):
@@ -222,7 +239,7 @@ Look = Callable[[SourcePlan, list[Point], TimePlan], None]
 """Is shown the prices of a source's file."""
 
 
-def index_plan(table: IndexTable, place: str) -> IndexPlan:
+def index_plan(table: PathTable, place: str) -> IndexPlan:
     """The plan of the table at ``place``.
 
     Raises:
@@ -245,7 +262,13 @@ def index_plan(table: IndexTable, place: str) -> IndexPlan:
         if plan.kind == ANCHORED:
             _check_anchors(plan.anchors, f"{inner}.anchors")
         sources.append(plan)
-    return IndexPlan(tuple(sources), table.warm_up_from, table.warm_up_volatility, table.max_step)
+    return IndexPlan(
+        tuple(sources),
+        table.warm_up_from,
+        table.warm_up_volatility,
+        table.max_step,
+        table.forced if isinstance(table, IndexTable) else None,
+    )
 
 
 def _source_plan(name: str, number: int, table: SourceTable) -> SourcePlan:

@@ -33,7 +33,7 @@ from risk.rulebook import Rulebook
 from risk.rulebook_file import RulebookFile
 from seawall.agents import AgentPlan, AgentSettings, agent_plan
 from seawall.calm import Coins, coins
-from seawall.index_path import IndexPlan, IndexTable, index_plan
+from seawall.index_path import IndexPlan, IndexTable, PathTable, index_plan
 from seawall.own_prices import NO_FRAMES, Prices, index_overrides, own_frames, with_frames
 from seawall.population import PopulationPlan, population_plan
 from seawall.price_files.price_table import PriceTable
@@ -347,7 +347,7 @@ def _indices(tables: Mapping[str, IndexTable], names: list[str]) -> dict[str, In
 
 
 def _paths(
-    tables: Mapping[str, IndexTable], place: str, names: list[str], unknown: str, needed: str
+    tables: Mapping[str, PathTable], place: str, names: list[str], unknown: str, needed: str
 ) -> dict[str, IndexPlan]:
     """A path for every name, and for no other."""
     for key in tables:
@@ -374,7 +374,7 @@ def _collateral(
 
 
 def _asset_prices(
-    tables: Mapping[str, IndexTable],
+    tables: Mapping[str, PathTable],
     assets: Mapping[str, AssetSpec],
     collateral: Mapping[int, CollateralAsset],
 ) -> dict[str, IndexPlan]:

@@ -17,7 +17,7 @@ from engine.units import SECOND_NS
 from seawall.agents import AgentSettings
 from seawall.calm import CalibratedTable, CalmTable
 from seawall.index_csv import CANDLES_CSV, FILE, TRADES_CSV
-from seawall.index_path import IndexTable
+from seawall.index_path import IndexTable, PathTable
 from seawall.population import PopulationPlan
 from seawall.scaled_fields import ExactMoney
 from seawall.scenario_fields import A_MILLISECOND, Count, Duration, Exact, File, Filled
@@ -102,7 +102,7 @@ class ScenarioTables(msgspec.Struct, frozen=True, kw_only=True):
     assets: dict[str, AssetTable] = {}
     instruments: dict[str, InstrumentTable] = {}
     index: dict[str, IndexTable] = {}
-    asset_prices: dict[str, IndexTable] = {}
+    asset_prices: dict[str, PathTable] = {}
     time: TimeTable
     latency: dict[str, Annotated[int, Duration()]] | None = None
     house: HouseTable = HouseTable()

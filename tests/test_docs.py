@@ -17,7 +17,7 @@ from seawall import load_run, load_scenario, run_scenario
 from seawall.agents import AgentSettings
 from seawall.agents.plans import AgentTable
 from seawall.calm import CalibratedTable, CalmTable
-from seawall.index_path import IndexTable, SourceTable
+from seawall.index_path import ForcedSalesPlan, IndexTable, PathTable, SourceTable
 from seawall.population import (
     LognormalWealth,
     ParetoWealth,
@@ -85,7 +85,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "instruments.NAME": InstrumentTable,
     "instruments.NAME.margin": TiersTable,
     "index.NAME": IndexTable,
-    "asset_prices.NAME": IndexTable,
+    "index.NAME.forced": ForcedSalesPlan,
+    "asset_prices.NAME": PathTable,
     "population.NAME": PopulationPlan,
 }
 """The struct of each table of a scenario, by its name on the page."""

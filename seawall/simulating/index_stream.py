@@ -9,6 +9,7 @@ from risk.collateral import MAX_PRICE_PPB
 from seawall.actions import Action
 from seawall.index_path import IndexTick, Look, index_path
 from seawall.scenario import Scenario
+from seawall.simulating.forced_sales import ForcedSales
 
 PRINT: Final[str] = "print"
 
@@ -19,14 +20,19 @@ PRICE_STEP: Final[Decimal] = Decimal("1e-9")
 class IndexStream:
     """The prints of an instrument's index or an asset's price, with the first one known in advance
     to size accounts by. ``kind`` is the command they are sent as, `point` the one taken last and
-    `place` how many were taken."""
+    `place` how many were taken; ``forced`` is what of the contract's forced trades it feels."""
 
-    __slots__ = ("_first", "_points", "first_ticks", "kind", "name", "place", "point")
+    __slots__ = ("_first", "_points", "first_ticks", "forced", "kind", "name", "place", "point")
 
     def __init__(
-        self, name: str, kind: type[IndexPrice] | type[AssetPrice], points: Iterator[IndexTick]
+        self,
+        name: str,
+        kind: type[IndexPrice] | type[AssetPrice],
+        points: Iterator[IndexTick],
+        forced: ForcedSales | None = None,
     ) -> None:
         self.name = name
+        self.forced = forced
         self.kind = kind
         self.place = 0
         self.point: IndexTick | None = None
@@ -70,9 +76,11 @@ class Print(Action):
         return [PRINT, self.stream.kind.__name__, self.stream.name]
 
     def command(self) -> IndexPrice | AssetPrice:
-        """The command it is sent as."""
+        """The command it is sent as, with what the index feels by then; to be asked for once."""
         point = self.point
-        return self.stream.kind(point.time_ns, point.subject_id, point.source_id, point.price_ticks)
+        forced = self.stream.forced
+        ticks = point.price_ticks if forced is None else forced.felt(point)
+        return self.stream.kind(point.time_ns, point.subject_id, point.source_id, ticks)
 
 
 def index_streams(scenario: Scenario, seed: int, look: Look) -> dict[str, IndexStream]:
@@ -87,7 +95,12 @@ def index_streams(scenario: Scenario, seed: int, look: Look) -> dict[str, IndexS
         points = index_path(
             plan, spec.instrument_id, spec.tick_size, scenario.time, seed, look=look
         )
-        streams[name] = IndexStream(name, IndexPrice, points)
+        forced = (
+            None
+            if plan.forced is None
+            else ForcedSales(plan.forced, spec.instrument_id, plan.max_step)
+        )
+        streams[name] = IndexStream(name, IndexPrice, points, forced)
     return streams
 
 

@@ -31,6 +31,7 @@ from seawall.records.series import SeriesRecorder
 from seawall.records.warm_up import WarmUp
 from seawall.scenario import Scenario
 from seawall.simulating.agenda import Agenda
+from seawall.simulating.forced_sales import ForcedSales
 from seawall.simulating.hedge_results import hedge_results
 from seawall.simulating.index_stream import PRINT, IndexStream, Print, index_streams, price_streams
 from seawall.simulating.market_setup import (
@@ -179,6 +180,8 @@ class Simulation:
         self.market.subscribe(self._owners.on_event)
         self._streams = index_streams(self.scenario, self.seed, self._coverage.look)
         self._prices = price_streams(self.scenario, self.seed, self._coverage.look)
+        for felt in self._felt():
+            self._owners.hear_trades(felt.trade)
         self._open_market(self._streams, self._prices)
         self._sources = self._source_counts()
         if self._on_ready is not None:
@@ -262,6 +265,7 @@ class Simulation:
             places,
             self._opening.state(),
             self._warm_up.state(),
+            [felt.state() for felt in self._felt()],
         ]
         return msgspec.msgpack.encode(state)
 
@@ -271,7 +275,7 @@ class Simulation:
         Raises:
             ValueError: it is one of another scenario or seed.
         """
-        run, clock, agenda, owners, views, series, counts, places, opening, warm_up = (
+        run, clock, agenda, owners, views, series, counts, places, opening, warm_up, felt = (
             msgspec.msgpack.decode(snapshot)
         )
         if run != [self.scenario.name, self.seed]:
@@ -293,6 +297,8 @@ class Simulation:
             count.restore(row)
         self._opening.restore(opening)
         self._warm_up.restore(warm_up)
+        for each, state in zip(self._felt(), felt, strict=True):
+            each.restore(state)
         points = self._restore_streams(places)
         added, waiting = agenda
         entries = [
@@ -324,6 +330,11 @@ class Simulation:
         if isinstance(owner, MarginTrader):
             return errand(row, owner)
         return Wake(owner, self)
+
+    def _felt(self) -> list[ForcedSales]:
+        """What the indices feel of their contracts."""
+        streams = self._streams.values()
+        return [stream.forced for stream in streams if stream.forced is not None]
 
     # the run
 
