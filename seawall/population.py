@@ -10,8 +10,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec.structs import replace
 
+from engine.setting_units import OneOf
 from engine.settings import NO_KEY, SettingFault, choice
 from engine.units import SECOND_NS
+from seawall.order_flags import TRIGGER_BY
 from seawall.scaled_fields import Money, MoneySpan
 from seawall.scenario_fields import (
     SHARE,
@@ -86,6 +88,7 @@ class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True):
     reaction_ns: Annotated[tuple[int, int], DurationSpan()] = (5 * SECOND_NS, 60 * SECOND_NS)
     stop_share: Annotated[float, SHARE] = 0.0
     stop_distance: Annotated[tuple[float, float], Span(0.001, 0.95)] = (0.03, 0.15)
+    stop_by: Annotated[str, OneOf(*(word.lower() for word in TRIGGER_BY))] = "last"
     passive_share: Annotated[float, SHARE] = 0.0
     clip: Annotated[float, Money(1.0)] = 50_000.0
     collateral: Annotated[str, Filled()] = ""

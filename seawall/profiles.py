@@ -9,13 +9,16 @@ import random
 from itertools import accumulate
 from typing import Generic, TypeVar
 
+from engine.commands import BY_LAST
+from seawall.order_flags import TRIGGER_BY
 from seawall.population import LognormalWealth, PopulationPlan
 
 Value = TypeVar("Value")
 
 
 class TraderProfile:
-    """One trader. ``reserve`` is money outside the exchange, ``stop_distance`` 0 without a stop;
+    """One trader. ``reserve`` is money outside the exchange, ``stop_distance`` 0 without a stop,
+    ``stop_by`` the price it looks at (`engine.commands.BY_LAST` and so on);
     ``entry_share`` says when in the warm-up the trader enters (0 to 1), ``passive`` whether with
     resting orders; ``clip`` is the most it takes from a book at once. ``instruments`` are its
     contracts by name, each with its share of what its positions are worth."""
@@ -35,6 +38,7 @@ class TraderProfile:
         "passive",
         "reaction_ns",
         "reserve",
+        "stop_by",
         "stop_distance",
         "utilisation",
         "wealth",
@@ -59,6 +63,7 @@ class TraderProfile:
         entry_share: float,
         collateral: str = "",
         collateral_share: float = 0.0,
+        stop_by: int = BY_LAST,
     ) -> None:
         self.account_id = account_id
         self.group = group
@@ -77,6 +82,7 @@ class TraderProfile:
         self.entry_share = entry_share
         self.collateral = collateral
         self.collateral_share = collateral_share
+        self.stop_by = stop_by
 
 
 def draw_population(
@@ -128,6 +134,7 @@ class _Group:
         self._clip = plan.clip
         self._collateral = plan.collateral
         self._collateral_share = plan.collateral_share
+        self._stop_by = TRIGGER_BY[plan.stop_by.upper()]
 
     def draw(self, account_id: int) -> TraderProfile:
         """One trader. The order of the draws is part of what a seed means."""
@@ -161,6 +168,7 @@ class _Group:
             rng.random(),
             self._collateral,
             self._collateral_share,
+            self._stop_by,
         )
 
     def _draw_wealth(self) -> float:

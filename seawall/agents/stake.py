@@ -221,7 +221,7 @@ class Stake:
         self._dice.rest()
 
     def protect(self) -> None:
-        """Send the stop: it closes the whole position at the market once the last price is there.
+        """Send the stop: it closes the whole position at the market once its price is there.
 
         If the price is there already, it is refused, and the position is closed at once.
         """
@@ -230,7 +230,11 @@ class Stake:
         side = SELL if self.position_lots > 0 else BUY
         self._sending = True
         self._stop_order = self._crowd.desk.submit_stop(
-            self.profile.account_id, self.instrument_id, side, self._stop_ticks
+            self.profile.account_id,
+            self.instrument_id,
+            side,
+            self._stop_ticks,
+            self.profile.stop_by,
         )
         self._sending = False
         self._last_order = self._stop_order

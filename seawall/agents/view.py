@@ -263,7 +263,7 @@ class Desk:
         return order_id
 
     def submit_stop(
-        self, account_id: int, instrument_id: int, side: int, trigger_ticks: int
+        self, account_id: int, instrument_id: int, side: int, trigger_ticks: int, trigger_by: int
     ) -> int:
         """Send a stop that closes the whole position at the market; returns its id."""
         order_id = self.venue.next_order_id()
@@ -278,6 +278,7 @@ class Desk:
                 STOP,
                 trigger_ticks,
                 close_position=True,
+                trigger_by=trigger_by,
             )
         )
         return order_id

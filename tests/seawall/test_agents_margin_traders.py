@@ -8,7 +8,9 @@ import pytest
 
 from engine.commands import (
     BUY,
+    BY_INDEX,
     BY_LAST,
+    BY_MARK,
     IOC,
     SELL,
     STOP,
@@ -248,6 +250,16 @@ def test_a_stop_is_sent_at_its_distance_from_the_first_fill(
     assert isinstance(stop, SubmitTrigger)
     assert (stop.side, stop.trigger, stop.trigger_ticks) == (side, STOP, level)
     assert (stop.close_position, stop.qty_lots, stop.trigger_by) == (True, 0, BY_LAST)
+
+
+@pytest.mark.parametrize("by", [BY_LAST, BY_MARK, BY_INDEX])
+def test_a_stop_looks_at_the_price_its_group_says(by: int) -> None:
+    world = World(liquid_view(), stop_distance=0.05, stop_by=by)
+    world.fill(BUY, 25, 10_000, 25)
+    world.run_next()
+    (stop,) = world.venue.commands
+    assert isinstance(stop, SubmitTrigger)
+    assert stop.trigger_by == by
 
 
 def stopped_world() -> tuple[World, int]:

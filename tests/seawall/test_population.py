@@ -6,6 +6,7 @@ from inspect import signature
 import pytest
 from msgspec.structs import replace
 
+from engine.commands import BY_MARK
 from seawall.population import (
     CALL_ANSWERS,
     ParetoWealth,
@@ -26,6 +27,7 @@ TABLE: dict[str, object] = {
     "on_call": {"add": 1, "ignore": 1},
     "stop_share": 0.1,
     "stop_distance": [0.05, 0.1],
+    "stop_by": "mark",
 }
 SETTLES = {"x": "usd", "y": "usd", "z": "coin"}
 
@@ -52,6 +54,7 @@ def test_shares_and_weights_come_out_as_asked() -> None:
     assert share(sum(t.leverage == 10 for t in traders)) == pytest.approx(0.75, abs=0.024)
     assert share(sum(t.answer == "add" for t in traders)) == pytest.approx(0.5, abs=0.024)
     assert share(sum(t.stop_distance > 0 for t in traders)) == pytest.approx(0.1, abs=0.024)
+    assert {t.stop_by for t in traders} == {BY_MARK}
     assert {t.answer for t in traders} == {"add", "ignore"}
 
 
