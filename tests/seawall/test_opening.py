@@ -10,7 +10,7 @@ from risk.accounts import FIRST_TRADER
 from seawall.agents.market_maker import MarketMaker
 from seawall.exchange import Exchange
 from seawall.scenario import Scenario, load_scenario
-from seawall.simulating.opening import MAKERS_FIRST_NS
+from seawall.simulating.opening import MAKERS_FIRST_NS, Opening
 from seawall.simulating.simulation import Simulation
 from tests.seawall.warm_ups import worst_basis
 
@@ -77,9 +77,12 @@ class Opened:
         return [row for row in self.orders if row[1] not in self.makers]
 
 
+SLOW_LINKS = ["latency.gateway_to_risk='300ms'", "latency.risk_to_matching='900ms'"]
+
+
 @pytest.mark.parametrize(
     "links",
-    [[], ["latency.gateway_to_risk='300ms'", "latency.risk_to_matching='900ms'"]],
+    [[], SLOW_LINKS],
     ids=["at once", "over slow links"],
 )
 def test_nobody_orders_before_the_makers_have_quoted(links: list[str]) -> None:
@@ -90,8 +93,30 @@ def test_nobody_orders_before_the_makers_have_quoted(links: list[str]) -> None:
     assert all(stands for _, _, stands in opened.others())
 
 
+def test_every_book_of_a_firm_is_waited_for() -> None:
+    scenario = load_scenario(
+        SMALL_CRASH,
+        [
+            "instruments.other={symbol='OTHER-PERP', settle='usd', tick='0.01', lot='0.1'}",
+            "index.other={sources={one={kind='anchored', anchors=[['0s',50],['3m',50]]}}}",
+            "population.retail.instrument=perp",
+            "agents.crowd={kind='latent', instrument='other', capital=80000, depth=3000}",
+            "agents.makers.instruments=['perp', 'other']",
+        ],
+    )
+    simulation = Simulation(scenario, Exchange(), samples=False)
+    simulation.open()
+    opening = Opening()
+    for agent in simulation.agents:
+        opening.expect(agent, scenario.time.begin_ns)
+    (crowd,) = (each for each in simulation.agents if each.name == "crowd-1")
+    assert opening.keeps_out(crowd)
+    simulation.advance(scenario.time.begin_ns + 10 * MAKERS_FIRST_NS)
+    assert not opening.keeps_out(crowd)
+
+
 def test_without_makers_a_market_is_open_at_once() -> None:
-    opened = Opened(load_scenario(SMALL_CRASH, ["agents.makers=none"]))
+    opened = Opened(load_scenario(SMALL_CRASH, ["agents.makers=none", "time.warm_up_breach=warn"]))
     assert not opened.makers
     assert opened.orders
 
