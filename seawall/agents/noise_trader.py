@@ -79,7 +79,9 @@ class NoiseTrader(Agent):
     def _begin(self, lean: float) -> None:
         """Draw side and length of a metaorder."""
         plan = self.plan
-        self._side = BUY if self.rng.random() > 0.5 + 0.5 * max(-1.0, min(1.0, lean)) else SELL
+        # cubed: a metaorder that fits its account calls for no opposite one
+        bias = max(-1.0, min(1.0, lean * lean * lean))
+        self._side = BUY if self.rng.random() > 0.5 + 0.5 * bias else SELL
         length = plan.pieces * (1.0 - self.rng.random()) ** (-1.0 / plan.pieces_alpha)
         self._pieces = min(plan.pieces_max, int(length))
 

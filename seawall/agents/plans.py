@@ -110,7 +110,7 @@ class NoisePlan(AgentTable, frozen=True, kw_only=True, tag="noise"):
     capital: Annotated[float, Money()]
     leverage: Annotated[int, Count(low=1, high=1000)] = 5
     every_ns: Annotated[int, A_MILLISECOND] = 5 * SECOND_NS
-    every_sigma: Annotated[float, Number(high=3.0)] = 1.0
+    every_sigma: Annotated[float, Number(high=3.0)] = 1.5
     excitation: Annotated[float, Number(high=0.9)] = 0.8
     burst_half_life_ns: Annotated[int, A_MILLISECOND] = 50_000_000
     pieces: Annotated[int, Count(low=1, high=10_000)] = 15
