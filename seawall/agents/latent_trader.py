@@ -19,13 +19,16 @@ from seawall.agents.plans import LatentPlan
 from seawall.agents.view import Desk, MarketView
 
 _MARGIN_ROOM: Final[float] = 0.9
-"""Part of the capital that is put to use: the rest is for fees, and prices that move meanwhile."""
+"""Part of the capital that is put to use: the rest is for fees, and orders that are too large."""
 
-_PRICE_TOLERANCE: Final[float] = 0.25
+_PRICE_TOLERANCE: Final[float] = 0.4
 """A resting order may be off by this part of its distance from the anchor."""
 
-_SIZE_TOLERANCE: Final[float] = 0.25
-"""A resting order may be smaller by this part of its size, or larger by as much of its own."""
+_TOO_LARGE: Final[float] = 1.1
+"""Of its size a resting order may be so much: more, and all together could not be carried."""
+
+_TOO_SMALL: Final[float] = 0.7
+"""Of its size a resting order has to be so much."""
 
 
 class LatentTrader(Agent):
@@ -77,34 +80,45 @@ class LatentTrader(Agent):
         if event.order_id in placed and order is not None:
             number = placed.index(event.order_id)
             self._density.use(event.side, number, number + 1, event.qty_lots / order.qty_lots)
-        elif self._taking_lots > 0:
+        elif self._taking_lots > 0 and not event.liquidation:
             share = min(1.0, event.qty_lots / self._taking_lots)
             self._density.use(event.side, 0, self._taking, share)
             self._taking_lots -= event.qty_lots
 
     def _show(self, desk: Desk, side: int) -> None:
         """Bring one side of the book in line with the intentions, the nearest first."""
-        view = self.view
         capital = _MARGIN_ROOM * self.leverage * (self.capital + self.profit())
         amounts = self._density.shown(side, capital, capital - side * self.exposure())
-        placed = self._placed[side]
-        touch = view.best_ask() if side == BUY else view.best_bid()
-        taken = 0.0
-        crossing = 0
-        for number, amount in enumerate(amounts):
+        crossing = self._crossing(side)
+        self._cut(desk, side, crossing, amounts)
+        if crossing:
+            self._take(desk, side, crossing, sum(amounts[:crossing]))
+        for number in range(crossing, len(amounts)):
             if self._refused:
                 return
-            price = self._price(side, number)
-            order = self.orders.get(placed[number])
-            if touch and side * (price - touch) >= 0:
-                taken += amount
-                crossing = number + 1
-                if order is not None:
-                    desk.cancel(self.account_id, order.order_id)
+            self._rest(desk, side, number, amounts[number])
+
+    def _crossing(self, side: int) -> int:
+        """How many slices, the nearest ones, want to trade at what the book offers."""
+        touch = self.view.best_ask() if side == BUY else self.view.best_bid()
+        slices = len(self._density.distances)
+        number = 0
+        while touch and number < slices and side * (self._price(side, number) - touch) >= 0:
+            number += 1
+        return number
+
+    def _cut(self, desk: Desk, side: int, crossing: int, amounts: list[float]) -> None:
+        """Withdraw what is shown and not wanted any more, before anything needs its margin."""
+        for number, order_id in enumerate(self._placed[side]):
+            order = self.orders.get(order_id)
+            if order is None:
                 continue
-            if number == crossing and crossing:
-                self._take(desk, side, crossing, taken)
-            self._rest(desk, side, number, price, amount, order)
+            price = self._price(side, number)
+            lots = self._lots(amounts[number], price)
+            if lots <= 0 or number < crossing:
+                desk.cancel(self.account_id, order_id)
+            elif order.qty_lots > _TOO_LARGE * lots:
+                desk.amend(self.account_id, order_id, self.view.inside_band(side, price), lots)
 
     def _price(self, side: int, number: int) -> int:
         """The price of a slice in ticks, 0 where it is less than one."""
@@ -113,9 +127,9 @@ class LatentTrader(Agent):
 
     def _lots(self, amount: float, price_ticks: int) -> int:
         """Lots worth that money at the price or the mark, whichever is higher: the venue margins
-        an order at the mark, so that it could not be carried otherwise."""
+        an order at the mark, so that it could not be carried otherwise. None below a tick."""
         lots = self.view.lots(amount, max(price_ticks, self.view.mark_ticks))
-        return lots if lots >= self.view.spec.min_lots else 0
+        return lots if price_ticks > 0 and lots >= max(1, self.view.spec.min_lots) else 0
 
     def _take(self, desk: Desk, side: int, crossing: int, amount: float) -> None:
         """Trade what the first slices want, at no worse a price than the last of them accepts."""
@@ -124,35 +138,26 @@ class LatentTrader(Agent):
         self._taking_lots = self._lots(amount, price)
         self.take(desk, side, self._taking_lots, price)
 
-    def _rest(
-        self,
-        desk: Desk,
-        side: int,
-        number: int,
-        price: int,
-        amount: float,
-        order: RestingOrder | None,
-    ) -> None:
-        """Place, move, resize or cancel the order of a slice."""
+    def _rest(self, desk: Desk, side: int, number: int, amount: float) -> None:
+        """Place, move or enlarge the order of a slice."""
         view = self.view
-        price = view.inside_band(side, price)
-        lots = min(self._lots(amount, price), view.max_lots) if price > 0 else 0
+        price = view.inside_band(side, self._price(side, number))
+        lots = min(self._lots(amount, price), view.max_lots)
+        if lots <= 0:
+            return
+        order = self.orders.get(self._placed[side][number])
         if order is None:
-            if lots > 0:
-                self._placed[side][number] = desk.submit(
-                    self.account_id, view.instrument_id, side, lots, price, post_only=True
-                )
-        elif lots <= 0:
-            desk.cancel(self.account_id, order.order_id)
+            self._placed[side][number] = desk.submit(
+                self.account_id, view.instrument_id, side, lots, price, post_only=True
+            )
         elif self._is_off(order, number, price, lots):
             desk.amend(self.account_id, order.order_id, price, lots)
 
     def _is_off(self, order: RestingOrder, number: int, price: int, lots: int) -> bool:
         distance = self._density.distances[number] * self.view.index_ticks
-        small, large = sorted((order.qty_lots, lots))
         return (
             abs(order.price_ticks - price) > max(1.0, _PRICE_TOLERANCE * distance)
-            or small < (1.0 - _SIZE_TOLERANCE) * large
+            or order.qty_lots < _TOO_SMALL * lots
         )
 
     def state(self) -> list[Any]:

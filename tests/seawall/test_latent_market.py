@@ -29,12 +29,14 @@ rulebook = "teaching-default"
 duration = "40m"
 [assets.usd]
 symbol = "USDT"
+[assets.coin]
+decimals = 6
 [instruments.perp]
 symbol = "X-PERP"
-kind = "linear"
-settle = "usd"
+kind = "{kind}"
+settle = "{settle}"
 tick = "0.01"
-lot = "0.01"
+lot = "{lot}"
 [index.perp.sources.flat]
 kind = "anchored"
 volatility = 0
@@ -56,10 +58,19 @@ leverage = 2
 class Sales:
     """A market of latent traders, and an account that sells in it."""
 
-    def __init__(self, folder: Path, *, refill: str = "10m", capital: float = 1e7) -> None:
+    def __init__(
+        self, folder: Path, *, refill: str = "10m", capital: float = 1e7, inverse: bool = False
+    ) -> None:
         file = folder / "latent.toml"
+        contract = (
+            {"kind": "inverse", "settle": "coin", "lot": 1}
+            if inverse
+            else {"kind": "linear", "settle": "usd", "lot": "0.01"}
+        )
         depth = DEPTH / OWNERS
-        text = SCENARIO.format(owners=OWNERS, capital=capital, depth=depth, refill=refill)
+        text = SCENARIO.format(
+            owners=OWNERS, capital=capital, depth=depth, refill=refill, **contract
+        )
         file.write_text(text)
         self.exchange = Exchange()
         self.refused: list[CommandRejected] = []
@@ -81,9 +92,21 @@ class Sales:
         desk = Desk(self.simulation)
         desk.now_ns = self.simulation.now_ns
         self.seller.take_heard()
-        self.seller.take(desk, SELL, self.seller.view.lots(notional, INDEX_TICKS), 1)
+        self.seller.take(desk, SELL, self.seller.view.lots(notional, INDEX_TICKS), 100)
         fills = [each for each in self.seller.take_heard() if isinstance(each, OrderFilled)]
         return math.log(INDEX_TICKS / fills[-1].price_ticks)
+
+    def offer(self, notional: float, price_ticks: int) -> None:
+        """Leave an order to sell in the book."""
+        desk = Desk(self.simulation)
+        desk.now_ns = self.simulation.now_ns
+        view = self.seller.view
+        lots = view.lots(notional, INDEX_TICKS)
+        desk.submit(self.seller.account_id, view.instrument_id, SELL, lots, price_ticks)
+
+    def bought(self) -> float:
+        """What the latent traders have, at the index."""
+        return -self.seller.view.notional(self.seller.position_lots, INDEX_TICKS)
 
     def metaorder(self, notional: float, pieces: int = 20) -> float:
         """Sell in pieces, half a second apart; the worst distance of a fill."""
@@ -143,18 +166,47 @@ def test_the_price_heals_in_proportion_to_the_refill(tmp_path: Path, minutes: in
     sales = Sales(tmp_path, refill=f"{minutes}m")
     worst = sales.metaorder(5e5)
     waited = 0.0
-    while sales.distance_of(5e5 / 16) > worst / 2:
+    while sales.distance_of(5e5 / 16) > worst / 2 and waited < 60 * minutes:
         sales.wait(1)
         waited += 1
     assert 0.4 < waited / (60 * minutes) < 0.7
 
 
-def test_what_was_bought_stays_bought(tmp_path: Path) -> None:
-    sales = Sales(tmp_path, refill="1m")
-    sales.metaorder(5e5)
+@pytest.mark.parametrize("inverse", [False, True])
+def test_what_was_bought_stays_bought(tmp_path: Path, inverse: bool) -> None:
+    sales = Sales(tmp_path, refill="1m", inverse=inverse)
+    assert sales.metaorder(5e5) == pytest.approx(0.05, rel=0.15)
     sold = sales.seller.position_lots
     sales.wait(600)
     owners = [each for each in sales.simulation.agents if each is not sales.seller]
     assert sum(each.position_lots for each in owners) == -sold > 0
     assert not sales.refused
     sales.exchange.check_invariants()
+
+
+def test_what_is_offered_below_the_intentions_is_bought_as_far_as_they_reach(
+    tmp_path: Path,
+) -> None:
+    """Two percent below the index four times the depth is wanted; then what comes back."""
+    sales = Sales(tmp_path, refill="2m")
+    sales.sell(4 * DEPTH)  # the same, had it been sold at once
+    sales.offer(1e6, 9_802)
+    sales.wait(5)
+    at_once = sales.bought() - 4 * DEPTH
+    assert at_once < DEPTH
+    sales.wait(115)
+    assert sales.bought() - 4 * DEPTH > 2 * DEPTH
+    sales = Sales(tmp_path, refill="10m")
+    sales.offer(1e6, 9_802)
+    sales.wait(5)
+    assert sales.bought() == pytest.approx(4 * DEPTH, rel=0.2)
+
+
+def test_who_has_bought_sells_more_than_it_buys(tmp_path: Path) -> None:
+    sales = Sales(tmp_path, capital=4e5 / OWNERS, refill="1s")
+    sales.metaorder(2e5)
+    sales.wait(30)
+    book = sales.seller.view.book
+    bids, asks = (sum(lots for _, lots, _ in book.depth(side)) for side in (BUY, SELL))
+    assert asks > 1.5 * bids > 0
+    assert not sales.refused
