@@ -56,7 +56,7 @@ def test_the_command_measures_keeps_rows_and_goes_on(
 
 def test_a_row_is_that_of_the_run() -> None:
     """The same state hash as any light run of the seed, and figures of the calm where it is one."""
-    scenario = load_scenario(SCENARIO, SMALL)
+    scenario = load_scenario(SCENARIO, [*SMALL[:-1], "time.duration=180s"])
     row = measure(WindowRun(Window("calm", "one", scenario), 3))
     light = light_run(scenario, seed=3)
     assert row["state_hash"] == light.state_hash
@@ -65,6 +65,13 @@ def test_a_row_is_that_of_the_run() -> None:
     assert 0 < row["spread_bp"] < 1_000
     assert row["per_minute"] > 0
     assert "sign_1" not in measure(WindowRun(Window("crash", "one", scenario), 3))
+
+
+def test_a_run_that_leaves_its_index_in_the_warm_up_is_measured() -> None:
+    """Alone it would end with an error."""
+    strict = [*SMALL, "time.warm_up_limit=0.000001", "time.warm_up_breach=fail"]
+    row = measure(WindowRun(Window("mild", "one", load_scenario(SCENARIO, strict)), 3))
+    assert 0.000001 < row["warm_up_basis"] < 1
 
 
 def lows(values: dict[str, list[float]], **more: Any) -> list[dict[str, Any]]:

@@ -73,16 +73,15 @@ def test_a_fall_with_the_index_is_no_basis() -> None:
     assert (found["basis_worst"], found["below_s"], found["episodes"]) == (0, 0, 0)
 
 
-def test_the_warm_up_counts_for_itself_only() -> None:
-    trades = [(-3, 98.0, 1, 1.0), (-1, 100.0, 1, 1.0), (0, 100.0, 1, 1.0), (1, 99.5, -1, 1.0)]
+def test_what_was_before_the_window_does_not_count() -> None:
+    trades = [(-3, 50.0, 1, 1.0), (-1, 100.0, 1, 1.0), (0, 100.0, 1, 1.0), (1, 99.5, -1, 1.0)]
     found = crash_figures(day(trades, [(-4, 100.0)], 2))
-    assert found["warm_up_basis"] == pytest.approx(0.02)
-    assert found["basis_worst"] == pytest.approx(-0.005)
+    assert found["basis_worst"] == found["low"] == pytest.approx(-0.005)
 
 
 def test_a_day_without_trades_has_no_figures() -> None:
     found = crash_figures(day([], [(0, 100.0)], 5))
-    assert found == {"transfers": 0, "transfer_s": None, "warm_up_basis": None}
+    assert found == {"transfers": 0, "transfer_s": None}
     assert flow_figures(day([], [(0, 100.0)], 5))["flow_r2"] is None
 
 

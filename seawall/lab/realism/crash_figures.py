@@ -12,7 +12,6 @@
 | ``rebound`` | price `REBOUND_S` after the lowest trade over that, less one |
 | ``transfer_s`` | median time of takeovers and deleveragings, seconds into the window |
 | ``transfers`` | how many there were |
-| ``warm_up_basis`` | the largest basis by size at whole seconds before the window |
 """
 
 from collections.abc import Sequence
@@ -37,7 +36,6 @@ def crash_figures(day: MarketDay) -> dict[str, float | None]:
     found: dict[str, float | None] = {
         "transfers": len(transfers),
         "transfer_s": (median(transfers) - day.start_ns) / SECOND_NS if transfers else None,
-        "warm_up_basis": _largest(day.warm_up()["basis"]),
     }
     if not trades.height or not seconds.height:
         return found
@@ -55,10 +53,6 @@ def crash_figures(day: MarketDay) -> dict[str, float | None]:
         "rebound": _rebound(trades, lowest),
     }
     return found
-
-
-def _largest(basis: pl.Series) -> float | None:
-    return max(map(abs, basis.to_list()), default=None)
 
 
 def _lowest(prices: pl.Series) -> float:

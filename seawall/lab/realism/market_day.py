@@ -31,17 +31,7 @@ class MarketDay(msgspec.Struct, frozen=True):
         """Last trade (``price``) and ``index`` at the whole seconds of the window at which both
         are known; ``second`` counts from its beginning, ``basis`` is price over index less one.
         """
-        return self._sampled(self.start_ns, self.end_ns)
-
-    def warm_up(self) -> pl.DataFrame:
-        """The same of the seconds before the window."""
-        times = self.trades["time_ns"]
-        first = times.item(0) if times.len() else self.start_ns
-        return self._sampled(first, self.start_ns - 1)
-
-    def _sampled(self, begin_ns: int, end_ns: int) -> pl.DataFrame:
-        first = -((self.start_ns - begin_ns) // SECOND_NS)
-        seconds = range(first, (end_ns - self.start_ns) // SECOND_NS + 1)
+        seconds = range((self.end_ns - self.start_ns) // SECOND_NS + 1)
         grid = pl.DataFrame({"second": pl.Series(seconds, dtype=pl.Int64)}).with_columns(
             time_ns=self.start_ns + pl.col("second") * SECOND_NS
         )

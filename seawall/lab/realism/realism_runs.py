@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from seawall.lab.intervals import LabError
 from seawall.lab.realism.crash_figures import crash_figures
@@ -14,6 +15,7 @@ from seawall.lab.realism.simulated_day import DayCollector
 from seawall.lab.realism.windows import CALM, Window
 from seawall.lab.workers import Workers
 from seawall.runs.light_run import light_run
+from seawall.time_plan import WARN
 
 Row = dict[str, Any]
 
@@ -42,8 +44,11 @@ def measure(run: WindowRun) -> Row:
         Exception: what the run raised.
     """
     window = run.window
-    collector = DayCollector(window.scenario)
-    light = light_run(window.scenario, seed=run.seed, before=collector)
+    # A market that breaks before its time is one of the things to be measured.
+    time = replace(window.scenario.time, warm_up_breach=WARN)
+    scenario = replace(window.scenario, time=time)
+    collector = DayCollector(scenario)
+    light = light_run(scenario, seed=run.seed, before=collector)
     day = collector.day()
     row: Row = {
         "kind": window.kind,
@@ -54,6 +59,8 @@ def measure(run: WindowRun) -> Row:
         **crash_figures(day),
         **{name: light.figures[name] for name in _KEPT},
     }
+    left = light.figures["basis_warm_up"]
+    row["warm_up_basis"] = None if left is None else abs(left)
     if not light.figures["liquidated"]:
         row["adl_share"] = None
     return row | flow_figures(day) if window.kind == CALM else row

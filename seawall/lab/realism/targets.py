@@ -20,6 +20,7 @@ WORST: Final[str] = "worst"
 SHARE: Final[str] = "share"
 
 WARM_UP_BASIS: Final[float] = 0.01
+"""How far from its index a contract may trade before the window, as a share of it."""
 _TRANSFER_S: Final[float] = 240.0
 _REBOUND: Final[float] = 0.25
 _FEW_S: Final[float] = 60.0
