@@ -21,12 +21,13 @@ class Opening:
     """Which contracts are still closed to all but makers. One without a maker is open at once:
     whoever comes first makes its book."""
 
-    __slots__ = ("_closed", "_led", "_views")
+    __slots__ = ("_closed", "_led", "_views", "_waited_for")
 
     def __init__(self) -> None:
         self._views: dict[int, MarketView] = {}
         self._led: set[int] = set()
         self._closed: set[int] = set()
+        self._waited_for: set[int] = set()
 
     def expect(self, agent: Agent, begin_ns: int) -> int:
         """An agent comes to a market that begins then; returns when it wakes first."""
@@ -51,6 +52,7 @@ class Opening:
         if view.best_bid() and view.best_ask():
             self._closed.remove(instrument_id)
             return False
+        self._waited_for.add(instrument_id)
         return True
 
     def warnings(self) -> list[str]:
@@ -58,7 +60,7 @@ class Opening:
         return [
             f"{self._views[instrument_id].spec.symbol} never opened: none of its makers quoted "
             "both sides, and the other agents waited for it"
-            for instrument_id in sorted(self._closed)
+            for instrument_id in sorted(self._closed & self._waited_for)
         ]
 
     def state(self) -> list[int]:
