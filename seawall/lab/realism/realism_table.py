@@ -242,7 +242,7 @@ def in_unit(measure: Measure, value: float) -> str:
     if measure.unit == "clock":
         at = datetime.fromtimestamp(measure.start_ns / SECOND_NS + value, UTC)
         return f"{at:%H:%M:%S}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 def _lows_in_words(lows: LowErrors | None) -> list[str]:
