@@ -2,12 +2,15 @@
 
 import math
 import random
-from typing import Any
+from typing import Any, Final
 
 from engine.commands import BUY, SELL
 from seawall.agents.base import Agent, wait_ns, worse
 from seawall.agents.plans import MomentumPlan
 from seawall.agents.view import Desk, MarketView
+
+_WORTH_IT: Final[float] = 0.05
+"""The share of ``clip`` from which on an order that follows is worth sending."""
 
 
 class MomentumTrader(Agent):
@@ -40,7 +43,8 @@ class MomentumTrader(Agent):
         strength = self.strength(move)
         held = self.exposure()
         missing = plan.capital * plan.exposure_limit * strength * self._nerve() - held * side
-        if self._act(desk, side, min(plan.clip * strength, missing), False):
+        more = min(plan.clip * strength, missing)
+        if more >= plan.clip * _WORTH_IT and self._act(desk, side, more, False):
             self._close_after_ns = desk.now_ns + self._hold_ns
         elif self.position_lots and desk.now_ns > self._close_after_ns:
             back = SELL if held > 0 else BUY
@@ -61,8 +65,6 @@ class MomentumTrader(Agent):
 
     def _act(self, desk: Desk, side: int, notional: float, reduce: bool) -> bool:
         """Take; returns whether there was something to order."""
-        if notional <= 0.0:
-            return False
         touch = self.view.best_ask() if side == BUY else self.view.best_bid()
         lots = self.view.lots(notional, touch)
         if reduce:

@@ -315,6 +315,21 @@ def test_momentum_follows_the_more_the_larger_the_move() -> None:
     assert max(b - a for a, b in pairwise(strengths)) < 0.01
 
 
+def test_momentum_sends_no_dust() -> None:
+    """A twentieth of its clip is the least that follows a move: 50 of 1,000, at 96 each."""
+    sizes = []
+    for step in range(300):
+        view = make_view()
+        rest(view, BUY, 9_600, 10**6, 1)
+        view.history.extend([10_000.0] * 10 + [10_000.0 - step])
+        agent = momentum(view, clip=100_000)
+        desk, venue = desk_for(agent)
+        agent.wake(desk)
+        sizes += [o.qty_lots for o in venue.orders()]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == 5_000 // 96
+
+
 def test_momentum_holds_less_the_more_it_has_lost() -> None:
     def ordered(last: int) -> int:
         view = make_view()
