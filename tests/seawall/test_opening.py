@@ -16,6 +16,7 @@ from tests.seawall.warm_ups import worst_basis
 
 ROOT = Path(__file__).parents[2]
 OCTOBER = str(ROOT / "examples" / "oct10_avax.toml")
+INVERSE = str(ROOT / "examples" / "oct10_avax_inverse.toml")
 SMALL_CRASH = str(ROOT / "examples" / "small_crash.toml")
 LONG = os.environ.get("SEAWALL_PROFILE") == "long"
 LIMIT = 0.01
@@ -44,7 +45,14 @@ def test_the_first_trades_are_at_the_index(name: str, seed: int) -> None:
 
 
 @pytest.mark.skipif(not LONG, reason="forty whole warm-ups: SEAWALL_PROFILE=long")
-@pytest.mark.parametrize("name", [pytest.param(OCTOBER, marks=with_october), "flash_crash"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(OCTOBER, marks=with_october),
+        pytest.param(INVERSE, marks=with_october),
+        "flash_crash",
+    ],
+)
 def test_no_warm_up_leaves_its_index(name: str) -> None:
     scenario = load_scenario(name)
     worst = {seed: worst_basis(scenario, seed) for seed in range(1, 41)}
