@@ -65,9 +65,9 @@ def test_figures_agree_with_the_table_of_events(light: LightRun, whole: Path) ->
     worst = max(range(len(basis)), key=lambda place: abs(basis[place]))
     assert figures["basis_start"] == basis[0]
     assert figures["basis_worst"] == basis[worst]
-    half = next(at for at in range(worst, len(basis)) if abs(basis[at]) <= abs(basis[worst]) / 2)
-    took_ns = marks["time_ns"][half] - marks["time_ns"][worst]
-    assert figures["basis_half_s"] == took_ns / SECOND_NS
+    healed = [at for at in range(worst, len(basis)) if abs(basis[at]) <= abs(basis[worst]) / 2]
+    took_ns = [marks["time_ns"][at] - marks["time_ns"][worst] for at in healed[:1]]
+    assert figures["basis_half_s"] == (took_ns[0] / SECOND_NS if took_ns else None)
     assert 0 < figures["forced_peak_per_s"] <= figures["forced_volume"] < figures["volume"]
     assert figures["cover_1"] <= figures["cover_2"] <= figures["bad_debt"]
 
