@@ -6,9 +6,11 @@ from statistics import median
 
 import pytest
 
+from engine.events import MarkUpdated
 from engine.units import SECOND_NS
 from seawall import load_run, run_scenario
 from seawall.cli import main
+from seawall.records.price_figures import PriceFigures
 from seawall.report.facts import call_facts
 from seawall.runs.light_run import LightRun, light_run
 from seawall.scenario import load_scenario
@@ -87,3 +89,24 @@ def test_one_flag_on_the_command_line(light: LightRun, capsys: pytest.CaptureFix
     assert "--out: a light run writes nothing" in capsys.readouterr().err
     assert main(["run", str(SCENARIO), "--json"]) == 2
     assert "--json: only with --light" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("last", "half_s"),
+    [
+        ((100, 90, 94, 95, 99), 2.0),
+        ((100, 90, 94, 80, 81), None),
+        ((100, 104, 90, 95, 80, 90), 1.0),
+    ],
+    ids=["healed", "not before the end", "after the worst"],
+)
+def test_half_of_the_worst_basis_is_counted_from_it(
+    last: tuple[int, ...], half_s: float | None
+) -> None:
+    scenario = load_scenario(SCENARIO)
+    (spec,) = scenario.instruments.values()
+    start_ns = scenario.time.start_ns
+    prices = PriceFigures(spec, start_ns)
+    for second, price in enumerate(last):
+        prices.mark(MarkUpdated(start_ns + second * SECOND_NS, 0, 100, 100, price, 1))
+    assert prices.row(1)["basis_half_s"] == half_s
