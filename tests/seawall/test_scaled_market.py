@@ -30,6 +30,7 @@ def coin(times: int) -> Scenario:
         "instruments.perp.lot": f"{0.1 * times:g}",
         "instruments.perp.max_qty": f"{20_000 * times}",
         "rulebook_overrides.margin": {"model": "brackets", "tiers": tiers},
+        "agents.arbitrage.hedge_time": "1ms",  # a hedge that costs little: it trades
     }
     return load_scenario("small_crash", overrides)
 
