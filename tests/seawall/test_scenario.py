@@ -54,8 +54,20 @@ def test_a_minimal_scenario_loads_with_defaults(tmp_path: Path) -> None:
 
 
 def test_every_built_in_scenario_loads() -> None:
-    assert built_in_scenarios() == ["collateral_crash", "flash_crash", "small_crash"]
-    assert [load_scenario(name).accounts for name in built_in_scenarios()] == [1_720, 12_000, 200]
+    assert built_in_scenarios() == [
+        "collateral_crash",
+        "flash_crash",
+        "small_crash",
+        "two_coin_crash",
+        "two_coins_apart",
+    ]
+    assert [load_scenario(name).accounts for name in built_in_scenarios()] == [
+        1_720,
+        12_000,
+        200,
+        2_580,
+        2_780,
+    ]
 
 
 def test_the_example_extends_the_built_in_scenario() -> None:
