@@ -94,9 +94,9 @@ def test_one_flag_on_the_command_line(light: LightRun, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("last", "half_s"),
     [
-        ((100, 90, 94, 95, 99), 2.0),
+        ((100, 90, 94, 96, 99), 2.0),
         ((100, 90, 94, 80, 81), None),
-        ((100, 104, 90, 95, 80, 90), 1.0),
+        ((100, 104, 90, 95, 80, 91), 1.0),
     ],
     ids=["healed", "not before the end", "after the worst"],
 )
