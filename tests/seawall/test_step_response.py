@@ -1,6 +1,8 @@
 """What a step of a quiet index does to a contract that only makers hold: it grows with the step,
 without a size at which the market breaks."""
 
+import itertools
+import os
 from statistics import mean
 
 import msgspec
@@ -13,6 +15,7 @@ from seawall.simulating.simulation import Simulation
 SMALL = [
     "time.warm_up=100s",
     "time.duration=75s",
+    "time.warm_up_breach='warn'",
     "output.sample_every='1s'",
     "population.retail.accounts=240",
     "population.retail.leverage={3=0.2, 5=0.3, 10=0.3, 20=0.2}",
@@ -29,7 +32,14 @@ SMALL = [
 ]
 """Some three hundred traders, a fifth of them at twenty times their money."""
 
-SEEDS = (2, 3)
+LONG = os.environ.get("SEAWALL_PROFILE") == "long"
+SEEDS = range(2, 8) if LONG else (2, 3)
+STEPS = (
+    (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1)
+    if LONG
+    else (0.01, 0.03, 0.05, 0.1)
+)
+DURATIONS_S = (5, 10, 20, 30) if LONG else (30,)
 BEGIN_S = 10
 
 
@@ -58,7 +68,7 @@ def response(step: float, over_s: float, seed: int) -> Response:
 
 @pytest.fixture(scope="module")
 def responses() -> dict[float, list[Response]]:
-    return {step: [response(step, 1, seed) for seed in SEEDS] for step in (0.01, 0.03, 0.05, 0.1)}
+    return {step: [response(step, 1, seed) for seed in SEEDS] for step in STEPS}
 
 
 def test_a_larger_step_is_answered_by_more_and_never_by_a_crash(
@@ -74,8 +84,18 @@ def test_makers_stay_in_the_market(responses: dict[float, list[Response]]) -> No
     assert max(each.empty_s for found in responses.values() for each in found) <= 2
 
 
-def test_a_step_that_takes_half_a_minute_is_answered_by_no_more(
+def test_the_answer_grows_without_a_jump(responses: dict[float, list[Response]]) -> None:
+    """Between two steps it grows by twice their difference at most, and by what those sell who are
+    liquidated between them: at twenty times their money all of them at one price."""
+    depths = [(step, mean(each.depth for each in found)) for step, found in responses.items()]
+    for (step, depth), (larger, deeper) in itertools.pairwise(depths):
+        assert deeper - depth < 2 * (larger - step) + 0.015
+
+
+def test_a_slower_step_is_answered_by_no_more(
     responses: dict[float, list[Response]],
 ) -> None:
-    slow = mean(response(0.03, 30, seed).depth for seed in SEEDS)
-    assert 0.029 < slow < mean(each.depth for each in responses[0.03])
+    fast = mean(each.depth for each in responses[0.03])
+    for duration_s in DURATIONS_S:
+        slow = mean(response(0.03, duration_s, seed).depth for seed in SEEDS)
+        assert 0.029 < slow < fast + 0.003
