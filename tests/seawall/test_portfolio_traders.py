@@ -9,17 +9,21 @@ from engine.commands import (
     SELL,
     Command,
     Deposit,
+    QueryAccount,
+    QueryMarket,
     SetLeverage,
     SubmitOrder,
     SubmitTrigger,
 )
 from engine.events import (
+    AccountReport,
     CommandRejected,
     Deleveraged,
     Event,
     LiquidationEnded,
     LiquidationStarted,
     MarginCallIssued,
+    MarketReport,
     OrderClosed,
     OrderFilled,
     TakenOver,
@@ -37,6 +41,7 @@ from seawall.scenario import Scenario, load_scenario
 from seawall.scenario_fields import ScenarioError
 from seawall.simulating.market_setup import EntryPlanner
 from seawall.simulating.simulation import Simulation, simulate
+from seawall.world.stock import Stock
 from tests.seawall.test_agents import Recorder, make_view, rest
 
 S = 10**9
@@ -390,3 +395,32 @@ def test_a_saved_run_of_two_coins_goes_on_to_the_same_end() -> None:
     assert resumed.snapshot() == saved[1]
     resumed.advance(scenario.time.end_ns)
     assert again.state_hash() == exchange.state_hash()
+
+
+def test_positions_found_on_an_exchange_are_told_apart_by_contract() -> None:
+    scenario = two_coins()
+    exchange = Exchange()
+    simulation = Simulation(scenario, exchange)
+    simulation.open()
+    simulation.advance(scenario.time.start_ns)
+    events: list[Event] = []
+    exchange.subscribe(events.append)
+    accounts = range(FIRST_TRADER, FIRST_TRADER + scenario.accounts)
+    for account_id in accounts:
+        exchange.send(QueryAccount(exchange.time_ns, account_id))
+    exchange.send(QueryMarket(exchange.time_ns))
+    reports = {each.account_id: each for each in events if isinstance(each, AccountReport)}
+    (market,) = (each for each in events if isinstance(each, MarketReport))
+    found = Stock(reports, market).positions()
+    assert sum(0 in lots and 1 in lots for lots in found.values()) >= 10, "some hold both"
+    again = Simulation(scenario, Exchange())
+    again.open()
+    again.adopt(found)
+    traders = [lots for account_id, lots in found.items() if account_id in accounts]
+    assert again.result().entered == sum(any(lots.values()) for lots in traders)
+    for account in exchange.risk.core.ledger.accounts.values():
+        for position in account.positions:
+            if account.trader.account_id in found:
+                lots = found[account.trader.account_id]
+                instrument_id = position.listing.instrument.spec.instrument_id
+                assert lots.get(instrument_id, 0) == position.qty_lots
