@@ -25,7 +25,7 @@ from seawall.scenario_file import built_in_scenarios
 
 ROOT = Path(__file__).parents[2]
 SMALL = str(ROOT / "examples" / "small_crash.toml")
-TINY = ["--set", "time.duration=5s", "--set", "time.warm_up=10s"]
+TINY = ["--set", "time.duration=5s", "--set", "time.warm_up=20s"]
 
 
 @pytest.fixture(scope="module")
