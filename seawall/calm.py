@@ -15,7 +15,7 @@ from engine.settings import SettingFault
 from engine.units import MINUTE_NS, SECOND_NS
 from seawall.index_path import IndexPlan, source_table
 from seawall.scaled_fields import AS_STATED, Scale
-from seawall.scenario_fields import Duration, Number, ScenarioError
+from seawall.scenario_fields import SHARE, Duration, Number, ScenarioError
 from seawall.time_plan import TimePlan
 from seawall.trade_measures import Stretch, UnmeasuredError, volatility, volume_per_minute
 
@@ -32,11 +32,14 @@ population alone takes the contract almost 1 % off its index."""
 
 class CalibratedTable(msgspec.Struct, frozen=True, kw_only=True):
     """The calm of the coin that all figures are stated for: traded value per minute in quote
-    currency, volatility per root second; and how long a stretch others are measured in."""
+    currency, volatility per root second; how long a stretch others are measured in, and how much
+    that says: a measured ratio counts by its power of ``weight``, for a short stretch shows less
+    of a coin than of its own minutes."""
 
     volume_per_minute: Annotated[float, VOLUME]
     volatility: Annotated[float, PER_ROOT_SECOND]
     window_ns: Annotated[int, Duration(60 * SECOND_NS)] = 5 * MINUTE_NS
+    weight: Annotated[float, SHARE] = 1.0
 
 
 class CalmTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +109,8 @@ def coins(
     warnings: list[str] = []
     for name, plan in indices.items():
         given = calms.get(name, CalmTable())
-        finder = _Finder(f"calm.{name}", calibrated, _stretch(plan, time, stated.window_ns))
+        stretch = _stretch(plan, time, stated.window_ns)
+        finder = _Finder(f"calm.{name}", calibrated, stretch, stated.weight)
         whole[name] = finder.calm(given)
         warnings += finder.warnings
     scales = {name: calm.times(calibrated) for name, calm in whole.items()}
@@ -128,10 +132,11 @@ def _stretch(plan: IndexPlan, time: TimePlan, window_ns: int) -> Stretch | None:
 class _Finder:
     """Finds the calm of one coin: given, measured, or, where nothing shows it, as stated."""
 
-    def __init__(self, place: str, stated: Calm, stretch: Stretch | None) -> None:
+    def __init__(self, place: str, stated: Calm, stretch: Stretch | None, weight: float) -> None:
         self._place = place
         self._stated = stated
         self._stretch = stretch
+        self._weight = weight
         self.warnings: list[str] = []
 
     def calm(self, given: CalmTable) -> Calm:
@@ -150,11 +155,11 @@ class _Finder:
     def _measured(
         self, key: str, measure: Callable[[Stretch], float], stated: float, most: float
     ) -> float:
-        """A figure of the coin to six digits, for the rest is noise."""
+        """A figure of the coin, as far as it counts, to six digits: the rest is noise."""
         if self._stretch is None:
             return stated
         try:
-            found = float(f"{measure(self._stretch):.6g}")
+            found = _rounded(measure(self._stretch))
         except UnmeasuredError as error:
             self.warnings.append(
                 f"{self._place}.{key} cannot be measured, so it is taken as calibrated: {error}"
@@ -168,7 +173,11 @@ class _Finder:
                 f"{self._place}.{key} is measured as {found:g} and taken as {kept:g}: a figure "
                 f"more than {most:g} times apart from the calibrated one has to be given"
             )
-        return kept
+        return _rounded(stated * (kept / stated) ** self._weight)
+
+
+def _rounded(figure: float) -> float:
+    return float(f"{figure:.6g}")
 
 
 def _few(place: str, stretch: Stretch) -> list[str]:

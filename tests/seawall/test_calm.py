@@ -1,5 +1,6 @@
 """A scenario's figures for another coin: measured, given, refused, and written down."""
 
+import math
 import random
 from collections.abc import Mapping
 from decimal import Decimal
@@ -70,6 +71,16 @@ def test_only_money_changes_where_only_amounts_do(tmp_path: Path) -> None:
     after = on_file(price_file(tmp_path, amount=16.0)).coins.scales["perp"]
     assert after.money == pytest.approx(8 * before.money, rel=1e-5)
     assert after.volatility == before.volatility
+
+
+def test_what_is_measured_counts_as_far_as_it_is_trusted(tmp_path: Path) -> None:
+    path = price_file(tmp_path, amount=16.0)
+    whole = on_file(path).coins.scales["perp"]
+    half = on_file(path, weight=0.5).coins.scales["perp"]
+    none = on_file(path, weight=0).coins.scales["perp"]
+    assert half.money == pytest.approx(math.sqrt(whole.money), rel=1e-5)
+    assert half.volatility == pytest.approx(math.sqrt(whole.volatility), rel=1e-5)
+    assert none == AS_STATED
 
 
 def test_the_window_lies_before_the_start_if_the_file_reaches_back(tmp_path: Path) -> None:
