@@ -85,22 +85,31 @@ class Agent(Holding):
         self.rng.setstate((chance[0], tuple(chance[1]), chance[2]))
 
     def take(
-        self, desk: Desk, side: int, lots: int, limit_ticks: int, reduce: bool = False
-    ) -> None:
-        """An immediate-or-cancel order within the instrument's largest size."""
+        self,
+        desk: Desk,
+        side: int,
+        lots: int,
+        limit_ticks: int,
+        reduce: bool = False,
+        sent: dict[int, int] | None = None,
+    ) -> int:
+        """An immediate-or-cancel order within the instrument's largest size; returns its id, 0
+        where there is nothing to order. ``sent`` is that of `Desk.submit`."""
         lots = min(lots, self.view.max_lots)
         limit_ticks = self.view.inside_band(side, limit_ticks) if limit_ticks > 0 else 0
-        if lots > 0 and limit_ticks > 0:
-            desk.submit(
-                self.account_id,
-                self.view.instrument_id,
-                side,
-                lots,
-                limit_ticks,
-                IOC,
-                False,
-                reduce,
-            )
+        if lots <= 0 or limit_ticks <= 0:
+            return 0
+        return desk.submit(
+            self.account_id,
+            self.view.instrument_id,
+            side,
+            lots,
+            limit_ticks,
+            IOC,
+            False,
+            reduce,
+            sent,
+        )
 
 
 def worse(price_ticks: float, side: int, share: float) -> int:

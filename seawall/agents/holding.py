@@ -1,9 +1,10 @@
 """What an account holds in one market: its position, its resting orders and what they cost."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from engine.events import (
+    CommandRejected,
     Deleveraged,
     OrderAccepted,
     OrderAmended,
@@ -11,7 +12,11 @@ from engine.events import (
     OrderFilled,
     TakenOver,
 )
+from engine.units import MINUTE_NS
 from seawall.agents.view import MarketView
+
+_LOST_NS: Final[int] = MINUTE_NS
+"""An order of which nothing was heard for so long never arrived."""
 
 
 class RestingOrder:
@@ -28,14 +33,16 @@ class RestingOrder:
 
 class Holding:
     """Position and orders in the market of ``view``. ``cash`` is what trading has brought in quote
-    currency, ``coins`` what it was paid for: the position at its prices."""
+    currency, ``coins`` what it was paid for: the position at its prices. ``sent`` are orders that
+    were not answered yet, and when they were sent, of those owners who wait for answers."""
 
-    __slots__ = ("cash", "coins", "orders", "position_lots", "view")
+    __slots__ = ("cash", "coins", "orders", "position_lots", "sent", "view")
 
     def __init__(self, view: MarketView) -> None:
         self.view = view
         self.position_lots = 0
         self.orders: dict[int, RestingOrder] = {}
+        self.sent: dict[int, int] = {}
         self.cash = 0.0
         self.coins = 0.0
 
@@ -50,14 +57,27 @@ class Holding:
             self._accepted(event)
         elif kind is OrderClosed:
             self.orders.pop(event.order_id, None)
+        elif kind is CommandRejected:
+            self.answered(event.order_id)
         elif kind is Deleveraged or kind is TakenOver:
             self._settled(event.qty_lots, event.value_q)
+
+    def answered(self, order_id: int) -> None:
+        """The venue said something of an order: it is under way no longer."""
+        self.sent.pop(order_id, None)
+
+    def forget_lost(self, now_ns: int) -> None:
+        """Wait no longer for answers that would have come."""
+        for order_id, sent_ns in list(self.sent.items()):
+            if now_ns - sent_ns > _LOST_NS:
+                del self.sent[order_id]
 
     def adopt(self, positions: Mapping[int, int]) -> None:
         """The account has traded before: it has these lots by instrument id, bought at the last
         price, and no order."""
         self.position_lots = positions.get(self.view.instrument_id, 0)
         self.orders.clear()
+        self.sent.clear()
         self.coins = self.exposure() / self.view.price() if self.position_lots else 0.0
         self.cash = -self.coins * self.view.price()
 
@@ -69,14 +89,17 @@ class Holding:
             [[each.order_id, each.side, each.price_ticks, each.qty_lots] for each in orders],
             self.cash,
             self.coins,
+            [list(each) for each in self.sent.items()],
         ]
 
     def restore_holding(self, state: list[Any]) -> None:
         """Take over what `holding_state` returned."""
-        self.position_lots, orders, self.cash, self.coins = state
+        self.position_lots, orders, self.cash, self.coins, sent = state
         self.orders = {row[0]: RestingOrder(*row) for row in orders}
+        self.sent = dict(sent)
 
     def _accepted(self, event: OrderAccepted) -> None:
+        self.answered(event.order_id)
         self.orders[event.order_id] = RestingOrder(
             event.order_id, event.side, event.price_ticks, event.qty_lots
         )

@@ -30,11 +30,14 @@ _TOO_LARGE: Final[float] = 1.1
 _TOO_SMALL: Final[float] = 0.7
 """Of its size a resting order has to be so much."""
 
+_WORTH_TAKING: Final[float] = 0.05
+"""The share of ``depth`` from which on it takes: what comes back in seconds is no order."""
+
 
 class LatentTrader(Agent):
     """One owner of intentions, with its own speed of refill."""
 
-    __slots__ = ("_density", "_placed", "_refused", "_taking", "_taking_lots", "plan")
+    __slots__ = ("_density", "_placed", "_refused", "_take_id", "_taking", "_taking_lots", "plan")
 
     def __init__(
         self, plan: LatentPlan, name: str, account_id: int, view: MarketView, rng: random.Random
@@ -45,6 +48,7 @@ class LatentTrader(Agent):
         self._density = LatentDensity(plan.depth, plan.distance, rng.random(), half_life_ns)
         slices = len(self._density.distances)
         self._placed: dict[int, list[int]] = {BUY: [0] * slices, SELL: [0] * slices}
+        self._take_id = 0
         self._taking = 0
         self._taking_lots = 0
         self._refused = False
@@ -59,6 +63,7 @@ class LatentTrader(Agent):
         following = desk.now_ns + refresh_ns // 2 + wait_ns(self.rng, refresh_ns / 2)
         if self.view.index_ticks <= 0 or self.locked:
             return following
+        self.forget_lost(desk.now_ns)
         self._density.heal(desk.now_ns)
         self._refused = False
         for side in (BUY, SELL):
@@ -133,10 +138,16 @@ class LatentTrader(Agent):
 
     def _take(self, desk: Desk, side: int, crossing: int, amount: float) -> None:
         """Trade what the first slices want, at no worse a price than the last of them accepts."""
+        if amount < self.plan.depth * _WORTH_TAKING or self._is_out(self._take_id):
+            return
         self._taking = crossing
         price = self._price(side, crossing - 1)
         self._taking_lots = self._lots(amount, price)
-        self.take(desk, side, self._taking_lots, price)
+        self._take_id = self.take(desk, side, self._taking_lots, price, sent=self.sent)
+
+    def _is_out(self, order_id: int) -> bool:
+        """Whether an order is under way, or in the book."""
+        return order_id in self.sent or order_id in self.orders
 
     def _rest(self, desk: Desk, side: int, number: int, amount: float) -> None:
         """Place, move or enlarge the order of a slice."""
@@ -145,11 +156,19 @@ class LatentTrader(Agent):
         lots = min(self._lots(amount, price), view.max_lots)
         if lots <= 0:
             return
-        order = self.orders.get(self._placed[side][number])
+        order_id = self._placed[side][number]
+        order = self.orders.get(order_id)
         if order is None:
-            self._placed[side][number] = desk.submit(
-                self.account_id, view.instrument_id, side, lots, price, post_only=True
-            )
+            if order_id not in self.sent:
+                self._placed[side][number] = desk.submit(
+                    self.account_id,
+                    view.instrument_id,
+                    side,
+                    lots,
+                    price,
+                    post_only=True,
+                    sent=self.sent,
+                )
         elif self._is_off(order, number, price, lots):
             desk.amend(self.account_id, order.order_id, price, lots)
 
@@ -166,6 +185,7 @@ class LatentTrader(Agent):
             super().state(),
             self._density.state(),
             [list(self._placed[BUY]), list(self._placed[SELL])],
+            self._take_id,
             self._taking,
             self._taking_lots,
             self._refused,
@@ -173,7 +193,9 @@ class LatentTrader(Agent):
 
     def restore(self, state: list[Any]) -> None:
         """Take over what `state` returned."""
-        common, density, placed, self._taking, self._taking_lots, self._refused = state
+        common, density, placed, take_id, taking, taking_lots, refused = state
+        self._take_id, self._taking, self._taking_lots = take_id, taking, taking_lots
+        self._refused = refused
         super().restore(common)
         self._density.restore(density)
         self._placed = {BUY: list(placed[0]), SELL: list(placed[1])}

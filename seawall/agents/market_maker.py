@@ -100,8 +100,9 @@ class MarketMaker(Agent):
         smaller."""
         kind = type(event)
         if kind is CommandRejected:
-            if event.reason in _TOO_LARGE:
-                for book in self.books:
+            for book in self.books:
+                book.holding.answered(event.order_id)
+                if event.reason in _TOO_LARGE:
                     book.refused()
         elif len(self.books) == 1 or kind is LiquidationStarted or kind is LiquidationEnded:
             super().on_event(event)

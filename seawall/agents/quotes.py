@@ -32,10 +32,12 @@ class Quotes:
         "_index",
         "_levels_worth",
         "_recovery_ns",
+        "_refusals",
         "_room",
         "_seen_ns",
         "_share",
         "_size_volatility",
+        "_waits",
         "holding",
         "leverage",
         "plan",
@@ -60,6 +62,8 @@ class Quotes:
         self._recovery_ns = rng.randint(*plan.recovery_ns)
         self._basis = 0.0
         self._seen_ns = 0
+        self._refusals = 0
+        self._waits = False
         self._room = capital * plan.leverage
         self._levels_worth = sum(plan.size_growth**level for level in range(plan.levels))
 
@@ -89,6 +93,7 @@ class Quotes:
         willing = capital_left / (1.0 + self.volatility() / self._size_volatility)
         returned = 1.0 - 0.5 ** (passed_ns / self._recovery_ns)
         self.size = min(willing, self.size + (willing - self.size) * returned)
+        self._refusals = 0
         self._seen_ns = now_ns
 
     def volatility(self) -> float:
@@ -101,8 +106,11 @@ class Quotes:
         return self.view.index_ticks * (1.0 + self._basis * (1.0 - self.plan.index_weight))
 
     def refused(self) -> None:
-        """An order was too large for the venue: half the sizes, for a while."""
-        self.size /= 2.0
+        """An order was too large for the venue: half the sizes, for a while. What else was sent at
+        that size says nothing new."""
+        self._refusals += 1
+        if self._refusals == 1:
+            self.size /= 2.0
 
     def requote(self, desk: Desk, account_id: int, limit: float, full: float, free: float) -> None:
         """Move the ladder to where it should be now.
@@ -111,6 +119,9 @@ class Quotes:
         held, ``free`` the capital that is not margin: each book may use its share of it.
         """
         plan = self.plan
+        self.holding.forget_lost(desk.now_ns)
+        # what is under way may be the rungs that are missing
+        self._waits = len(self.holding.sent) > 0
         held = self.holding.exposure()
         load = held / (limit * self._share)
         half = plan.half_spread + plan.spread_per_volatility * self.volatility()
@@ -142,9 +153,9 @@ class Quotes:
             lots = self._lots(size, price)
             tolerance = max(1.0, centre * (offset * 0.25))
             order = resting[level] if level < len(resting) else None
-            before = self.size
+            before = self._refusals
             self._place(desk, account_id, side, price, lots, tolerance, order)
-            if self.size < before:  # refused: the others would be too
+            if self._refusals > before:  # the others would be refused too
                 return
             offset *= step_growth
             size *= size_growth
@@ -176,8 +187,16 @@ class Quotes:
         order: RestingOrder | None,
     ) -> None:
         if order is None:
-            if lots > 0:
-                desk.submit(account_id, self.view.instrument_id, side, lots, price, post_only=True)
+            if lots > 0 and not self._waits:
+                desk.submit(
+                    account_id,
+                    self.view.instrument_id,
+                    side,
+                    lots,
+                    price,
+                    post_only=True,
+                    sent=self.holding.sent,
+                )
         elif lots <= 0:
             desk.cancel(account_id, order.order_id)
         elif abs(order.price_ticks - price) > tolerance or not (
@@ -191,12 +210,13 @@ class Quotes:
             self.size,
             self._basis,
             self._seen_ns,
+            self._refusals,
             self._index.state(),
             self._contract.state(),
         ]
 
     def restore(self, state: list[Any]) -> None:
         """Take over what `state` returned."""
-        self.size, self._basis, self._seen_ns, index, contract = state
+        self.size, self._basis, self._seen_ns, self._refusals, index, contract = state
         self._index.restore(index)
         self._contract.restore(contract)

@@ -242,9 +242,13 @@ class Desk:
         tif: int = GTC,
         post_only: bool = False,
         reduce_only: bool = False,
+        sent: dict[int, int] | None = None,
     ) -> int:
-        """Send a limit order; returns its id."""
+        """Send a limit order; returns its id. ``sent`` has it, with its time, before the venue can
+        answer."""
         order_id = self.venue.next_order_id()
+        if sent is not None:
+            sent[order_id] = self.now_ns
         self.venue.send(
             SubmitOrder(
                 self.now_ns,

@@ -38,6 +38,7 @@ def sizes(agent: MarketMaker, instrument_id: int) -> list[int]:
     """Lots of bid and offer in a book in which nothing of it rests."""
     for book in agent.books:
         book.holding.orders.clear()
+        book.holding.sent.clear()
     desk, venue = desk_for(agent)
     venue.agent = None
     agent.wake(desk)
@@ -115,14 +116,14 @@ def test_a_firm_is_saved_with_all_its_books() -> None:
 TWO = [
     "instruments.other={symbol='OTHER-PERP', kind='linear', settle='usd', tick='0.01', lot='0.1'}",
     "index.other={sources={one={kind='anchored', volatility=0.2, anchors=[['0s',50],['3m',50]]}}}",
-    "agents.makers.capital=30000",
+    "agents.makers.capital=120000",
     "agents.makers.inventory_limit=3",
     "population.retail.instrument=perp",
     "agents.crowd={kind='noise', instrument='other', count=3, capital=200000, size=300}",
 ]
 TOGETHER = "agents.makers.instruments=['perp', 'other']"
 APART = (
-    "agents.others={kind='market_maker', instrument='other', count=2, capital=30000, size=4000,"
+    "agents.others={kind='market_maker', instrument='other', count=2, capital=120000, size=4000,"
     " inventory_limit=3}"
 )
 

@@ -5,17 +5,23 @@ One account driven from outside sells into a flat index. What is expected is the
 """
 
 import math
+import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from engine.commands import BUY, SELL
+from engine.commands import BUY, IOC, SELL
 from engine.events import CommandRejected, OrderFilled
+from engine.routing.bus import Latency
 from seawall import Exchange, load_scenario
+from seawall.agents.latent_trader import LatentTrader
 from seawall.agents.outside import OutsideAgent
+from seawall.agents.plans import LatentPlan
 from seawall.agents.view import Desk
 from seawall.simulating.simulation import Simulation
+from tests.seawall.test_agents import desk_for, make_view, plan_of, rest
 
 S = 10**9
 OWNERS = 10
@@ -59,7 +65,13 @@ class Sales:
     """A market of latent traders, and an account that sells in it."""
 
     def __init__(
-        self, folder: Path, *, refill: str = "10m", capital: float = 1e7, inverse: bool = False
+        self,
+        folder: Path,
+        *,
+        refill: str = "10m",
+        capital: float = 1e7,
+        inverse: bool = False,
+        latency: Latency | None = None,
     ) -> None:
         file = folder / "latent.toml"
         contract = (
@@ -72,10 +84,12 @@ class Sales:
             owners=OWNERS, capital=capital, depth=depth, refill=refill, **contract
         )
         file.write_text(text)
-        self.exchange = Exchange()
+        self.exchange = Exchange(latency=latency)
         self.refused: list[CommandRejected] = []
         self.exchange.subscribe(self._hear)
-        self.simulation = Simulation(load_scenario(str(file)), self.exchange, samples=False)
+        self.taken: list[int] = []
+        scenario = msgspec.structs.replace(load_scenario(str(file)), latency=latency)
+        self.simulation = Simulation(scenario, self.exchange, samples=False)
         self.simulation.open()
         (self.seller,) = [a for a in self.simulation.agents if isinstance(a, OutsideAgent)]
         self.wait(10)
@@ -83,6 +97,11 @@ class Sales:
     def _hear(self, event: Any) -> None:
         if isinstance(event, CommandRejected):
             self.refused.append(event)
+        elif isinstance(event, OrderFilled) and event.side == BUY and not event.maker:
+            self.taken.append(event.order_id)
+
+    def owners(self) -> list[LatentTrader]:
+        return [each for each in self.simulation.agents if isinstance(each, LatentTrader)]
 
     def wait(self, seconds: float) -> None:
         self.simulation.advance(self.simulation.now_ns + int(seconds * S))
@@ -178,7 +197,7 @@ def test_what_was_bought_stays_bought(tmp_path: Path, inverse: bool) -> None:
     assert sales.metaorder(5e5) == pytest.approx(0.05, rel=0.15)
     sold = sales.seller.position_lots
     sales.wait(600)
-    owners = [each for each in sales.simulation.agents if each is not sales.seller]
+    owners = sales.owners()
     assert sum(each.position_lots for each in owners) == -sold > 0
     assert not sales.refused
     sales.exchange.check_invariants()
@@ -200,6 +219,58 @@ def test_what_is_offered_below_the_intentions_is_bought_as_far_as_they_reach(
     sales.offer(1e6, 9_802)
     sales.wait(5)
     assert sales.bought() == pytest.approx(4 * DEPTH, rel=0.2)
+
+
+def test_what_comes_back_within_seconds_is_not_worth_an_order(tmp_path: Path) -> None:
+    """Within a minute half of what was used up comes back: a fifth of the depth of each owner, who
+    trades a twentieth at a time, not what a second brings."""
+    sales = Sales(tmp_path, refill="1m")
+    sales.offer(1e6, 9_930)
+    sales.wait(5)
+    first = len(sales.taken)
+    before = sales.bought()
+    sales.wait(60)
+    orders = len(set(sales.taken[first:]))
+    assert orders > 0
+    assert (sales.bought() - before) / orders > 0.05 * DEPTH / OWNERS * 0.9
+
+
+@pytest.mark.parametrize("offered", [0, 9_802])
+def test_a_slow_answer_is_waited_for(offered: int) -> None:
+    """Neither what rests nor what takes is sent again; after a minute no answer comes."""
+    view = make_view()
+    if offered:
+        rest(view, SELL, offered, 100, order_id=1)
+    plan = plan_of(LatentPlan, capital=1e6, depth=DEPTH)
+    agent = LatentTrader(plan, "a", 1, view, random.Random(1))
+    desk, venue = desk_for(agent)
+    venue.agent = None
+    agent.wake(desk)
+    sent = len(venue.orders())
+    taking = [each for each in venue.orders() if each.tif == IOC]
+    assert sent > 15
+    assert len(taking) == (1 if offered else 0)
+    desk.now_ns += S
+    agent.wake(desk)
+    assert len(venue.orders()) == sent
+    desk.now_ns += 61 * S
+    agent.wake(desk)
+    assert len(venue.orders()) == 2 * sent
+
+
+def test_an_order_that_is_under_way_is_not_placed_again(tmp_path: Path) -> None:
+    """Links of three seconds and a look each second: the book is the one of links without delay."""
+    slow = Sales(tmp_path, latency=Latency(gateway_to_risk_ns=3 * S))
+    quick = Sales(tmp_path)
+    for sales in (slow, quick):
+        sales.wait(20)
+    assert [len(each.orders) for each in slow.owners()] == [
+        len(each.orders) for each in quick.owners()
+    ]
+    assert not slow.refused
+    slow.offer(1e6, 9_802)
+    slow.wait(20)
+    assert slow.bought() == pytest.approx(4 * DEPTH, rel=0.2)
 
 
 def test_who_has_bought_sells_more_than_it_buys(tmp_path: Path) -> None:

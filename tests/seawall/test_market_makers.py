@@ -230,10 +230,31 @@ def test_a_thin_bracket_is_filled_and_not_exceeded() -> None:
     assert 500_000 < sum(bid.qty_lots for bid in bids) * 100 < 1_000_000
 
 
+def test_a_ladder_that_is_under_way_is_not_sent_again() -> None:
+    agent = maker(make_view())
+    desk, venue = desk_for(agent)
+    venue.agent = None  # slow to answer
+    agent.wake(desk)
+    assert len(venue.orders()) == 6
+    desk.now_ns += S
+    agent.wake(desk)
+    assert len(venue.orders()) == 6
+    for order in venue.orders()[:5]:
+        agent.on_event(OrderAccepted(0, 1, order.order_id, 0, order.side, 1, order.price_ticks))
+    agent.on_event(CommandRejected(0, 1, venue.orders()[5].order_id, Reason.POST_ONLY_WOULD_CROSS))
+    agent.wake(desk)
+    assert len(venue.orders()) == 7
+    desk.now_ns += 61 * S  # too long for an answer
+    agent.wake(desk)
+    assert len(venue.orders()) == 8
+
+
 def test_refused_sizes_are_halved_for_a_while() -> None:
     agent = maker(make_view(), size=10_000, size_volatility=[1, 1], recovery=["30s", "30s"])
     first = quoted(agent)[0].qty_lots
-    agent.on_event(CommandRejected(0, 1, 5, Reason.INSUFFICIENT_MARGIN))
+    for order_id in (5, 6, 7):  # of one ladder: the others say nothing new
+        agent.on_event(CommandRejected(0, 1, order_id, Reason.INSUFFICIENT_MARGIN))
+    assert quoted(agent)[0].qty_lots == pytest.approx(first / 2, abs=1)
     agent.on_event(CommandRejected(0, 1, 5, Reason.LEVERAGE_ABOVE_MAXIMUM))
     agent.on_event(CommandRejected(0, 1, 5, Reason.UNKNOWN_ORDER))
     assert quoted(agent)[0].qty_lots == pytest.approx(first / 4, abs=1)
