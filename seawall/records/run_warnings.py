@@ -11,7 +11,9 @@ from decimal import Decimal
 from statistics import median
 from typing import Any, Final
 
+from engine.events import CommandRejected
 from engine.instruments import InstrumentSpec
+from engine.reasons import Reason
 from engine.units import SECOND_NS, from_grid
 from seawall.index_csv import CANDLES_CSV
 from seawall.index_path import IndexPlan, SourcePlan
@@ -167,6 +169,40 @@ class Entrants:
             if idle > (1 - ENTERED) * count:
                 result.append(f"{place}: {idle:,} of {count:,} accounts never traded")
         return result
+
+
+class Uncountable:
+    """Counts orders that were refused because the engine's numbers end there: no venue refuses
+    them, and a market without them is another one."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._words = ""
+
+    def refused(self, place: str, event: CommandRejected) -> None:
+        """The venue refused something to an account of this table."""
+        if event.reason == Reason.NUMBER_TOO_LARGE:
+            self._counts[place] = self._counts.get(place, 0) + 1
+            self._words = self._words or event.words
+
+    def warnings(self) -> list[str]:
+        """Whose orders they were, and why the first was refused."""
+        if not self._counts:
+            return []
+        told = ", ".join(f"{place} {count:,}" for place, count in sorted(self._counts.items()))
+        return [
+            f"orders were refused ({told}) because they are more than can be counted: the first by "
+            f"{self._words}; fewer decimals of the settlement asset or a larger lot make room"
+        ]
+
+    def state(self) -> list[Any]:
+        """What was counted so far."""
+        return [list(self._counts.items()), self._words]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        counts, self._words = state
+        self._counts = dict(counts)
 
 
 def _seconds(time_ns: int) -> str:

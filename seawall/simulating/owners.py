@@ -28,17 +28,20 @@ from seawall.agents.base import Agent
 from seawall.agents.margin_traders import MarginTrader
 from seawall.agents.view import MarketView
 from seawall.records.owner import AGENT, GROUP, Owner
+from seawall.records.run_warnings import Uncountable
 from seawall.simulating.set_up import SetUp
 
 
 class Owners:
     """Agents and traders by account id, and the views of the markets; `on_event` tells each what
-    concerns it. `accepted` are the accounts of agents that ever had an order accepted."""
+    concerns it. `accepted` are the accounts of agents that ever had an order accepted,
+    `uncountable` what was refused because numbers end."""
 
     def __init__(self, set_up: SetUp) -> None:
         # By account id from `FIRST_TRADER` on: there are no gaps.
         self.all: list[Agent | MarginTrader] = []
         self.accepted: set[int] = set()
+        self.uncountable = Uncountable()
         self._set_up = set_up
         self._views: dict[int, MarketView] = {}
         self._hearers: list[Callable[[Trade, int], None]] = []
@@ -120,6 +123,8 @@ class Owners:
         nor a price."""
         assert isinstance(event, CommandRejected)
         self._set_up.refused(event)
+        if self._owner(event.account_id) is not None:
+            self.uncountable.refused(self._set_up.place(event.account_id), event)
         self._to_owner(event)
 
     def _on_deleveraged(self, event: Event) -> None:
@@ -145,15 +150,17 @@ class Owners:
             view.open_interest_lots = event.open_interest_lots
 
     def state(self) -> list[Any]:
-        """What every owner is to remember, and who had an order accepted."""
-        return [[owner.state() for owner in self.all], sorted(self.accepted)]
+        """What every owner is to remember, who had an order accepted, and what was refused."""
+        rows = [owner.state() for owner in self.all]
+        return [rows, sorted(self.accepted), self.uncountable.state()]
 
     def restore(self, state: list[Any]) -> None:
         """Take over what `state` returned of the same owners."""
-        rows, accepted = state
+        rows, accepted, uncountable = state
         for owner, row in zip(self.all, rows, strict=True):
             owner.restore(row)
         self.accepted = set(accepted)
+        self.uncountable.restore(uncountable)
 
 
 def group_of(owner: Agent | MarginTrader) -> tuple[str, str]:

@@ -352,6 +352,7 @@ class Simulation:
             *self._coverage.warnings,
             *counted,
             *self._entrants.warnings(),
+            *self._owners.uncountable.warnings(),
         ]
 
     def _is_idle(self, agent: Agent) -> bool:

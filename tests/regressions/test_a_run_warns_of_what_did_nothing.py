@@ -210,3 +210,26 @@ def test_what_counts_is_neither_stale_nor_stray() -> None:
     assert index.counting(60) == [7, 8]
     assert index.counting(61) == [8, 9]  # of two that disagree, both count
     assert index.counting(200) == []
+
+
+@pytest.mark.parametrize("decimals", [6, 12])
+def test_orders_beyond_what_can_be_counted_are_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], decimals: int
+) -> None:
+    """At its lowest price, a tick, a lot is a hundred coins: with twelve decimals the quanta of
+    23,058 lots can be counted, and two ladders ask for more."""
+    changes = {
+        'symbol = "USDT"': f'symbol = "COIN"\ndecimals = {decimals}',
+        "[instruments.perp]": '[instruments.perp]\nkind = "inverse"',
+        'lot = "0.1"': "lot = 1",
+        "300s": "20s",
+    }
+    text = SCENARIO.format(more="")
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    file = tmp_path / "s.toml"
+    file.write_text(text)
+    assert main(["run", str(file), "--light"]) == EXIT_OK
+    said = capsys.readouterr().err
+    assert ("orders were refused (agents.makers " in said) is (decimals == 12)
+    assert ("lots; at most 23058; fewer decimals" in said) is (decimals == 12)
