@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from seawall.agents.outside import OutsideAgent
 from seawall.agents.view import Desk, MarketView
 from seawall.lab.world import exchange_of
+from seawall.runs.scenario_run import AT_REST_NS
 from seawall.scenario import Scenario
 from seawall.simulating.simulation import Simulation
 from seawall.time_plan import WARN
@@ -70,6 +71,7 @@ class Episode:
             if stop():
                 break
         if self.over:
+            self.exchange.run_until(AT_REST_NS)
             self.exchange.check_invariants()
 
     def _reach(self, time_ns: int) -> None:

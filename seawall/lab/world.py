@@ -23,6 +23,7 @@ from seawall.exchange import Exchange
 from seawall.lab.intervals import LabError
 from seawall.lab.moment import Moment
 from seawall.records.figures import FigureCollector
+from seawall.records.warm_up import warm_up_figures
 from seawall.report.facts import LOSS_FIELDS
 from seawall.runs.scenario_run import AT_REST_NS
 from seawall.scenario import Scenario
@@ -123,7 +124,8 @@ class World:
         return WorldResult(
             name=self.name,
             state_hash=self.exchange.state_hash(),
-            figures=self._figures.row(self.exchange, result.owners),
+            figures=self._figures.row(self.exchange, result.owners)
+            | warm_up_figures(result.warm_up),
             liquidated=list(self._liquidated),
             losses=self._losses,
             deficits=self._deficits,

@@ -43,8 +43,12 @@ SMALL = {
     "population.retail.accounts": 60,
     "population.funds.accounts": 6,
     "population.hedgers.accounts": 16,
+    "agents.makers.size": 4_000,
     "time.duration": "100s",
 }
+EMPTY = SMALL | {"agents.makers.capital": 100_000, "agents.patient.depth": 0}
+"""Makers with so little capital that the crash leaves a book without bids."""
+
 TINY = SMALL | {
     "population.retail.accounts": 12,
     "population.funds.accounts": 2,
@@ -92,7 +96,7 @@ def test_equal_actions_give_equal_runs(kind: type[SeatEnv]) -> None:
     ends = []
     for _ in range(2):
         env = kind(settings=SMALL)
-        steps = play(env, 5, at_random_from(env, 1))
+        steps = play(env, 5, at_random_from(env, 2))
         ends.append((steps, env.state_hash()))
     (one, one_hash), (other, other_hash) = ends
     assert one_hash == other_hash
@@ -101,15 +105,15 @@ def test_equal_actions_give_equal_runs(kind: type[SeatEnv]) -> None:
         assert np.array_equal(step[0], again[0])
         assert step[1:] == again[1:]
     env = kind(settings=SMALL)
-    play(env, 5, at_random_from(env, 2))
+    play(env, 5, at_random_from(env, 3))
     assert env.state_hash() != one_hash
 
 
 def test_a_trader_who_does_nothing_is_a_run_with_an_idle_account() -> None:
     env = TraderEnv(settings=SMALL)
-    steps = play(env, 3, lambda seen: [0.0, 0.0])
+    steps = play(env, 2, lambda seen: [0.0, 0.0])
     assert [step[1] for step in steps] == [0.0] * 101
-    assert env.state_hash() == light_run(env.session.scenario, seed=3).state_hash
+    assert env.state_hash() == light_run(env.session.scenario, seed=2).state_hash
 
 
 @pytest.mark.parametrize("settings", [{}, LATENCY], ids=["at once", "with latency"])
@@ -232,10 +236,10 @@ def test_an_execution_sells_all_and_is_told_the_shortfall() -> None:
 
 
 def test_an_execution_gains_nothing_by_waiting_for_an_empty_book() -> None:
-    env = ExecutionEnv(settings=SMALL)
-    steps = play(env, 3, lambda seen: [0.0])  # its best bid lies beyond the band in the end
+    env = ExecutionEnv(settings=EMPTY)
+    steps = play(env, 3, lambda seen: [0.0])  # bids inside the band are for half of it in the end
     info = steps[-1][4]
-    assert info["position_lots"] == info["holding_lots"] > 0
+    assert info["holding_lots"] > info["position_lots"] > 0
     seat = env.session.seats["execution"]
     assert info["unsold_q"] == -(-seat.value_q() * 15 // 100)  # type: ignore[attr-defined]
     lost_q = steps[0][4]["wealth_q"] - info["wealth_q"] + info["unsold_q"]

@@ -44,12 +44,12 @@ def small(*more: str) -> Scenario:
 @pytest.fixture(scope="module")
 def answer() -> BranchAnswer:
     other = small(*rule_overrides(RULES)).rulebook.to_json()
-    return branch_seed(BranchTask(small(), other, 2, "adl", commands=True))
+    return branch_seed(BranchTask(small(), other, 4, "adl", commands=True))
 
 
 def test_the_run_goes_on_as_if_nobody_had_looked(answer: BranchAnswer) -> None:
-    assert answer.worlds[AS_IT_WAS].state_hash == light_run(small(), seed=2).state_hash
-    assert answer.worlds[AS_IT_WAS].figures == light_run(small(), seed=2).figures
+    assert answer.worlds[AS_IT_WAS].state_hash == light_run(small(), seed=4).state_hash
+    assert answer.worlds[AS_IT_WAS].figures == light_run(small(), seed=4).figures
 
 
 def test_the_same_rules_again_change_nothing(answer: BranchAnswer) -> None:
