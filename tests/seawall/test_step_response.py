@@ -3,7 +3,7 @@ without a size at which the market breaks."""
 
 import itertools
 import os
-from statistics import mean
+from statistics import mean, median
 
 import msgspec
 import pytest
@@ -85,17 +85,18 @@ def test_makers_stay_in_the_market(responses: dict[float, list[Response]]) -> No
 
 
 def test_the_answer_grows_without_a_jump(responses: dict[float, list[Response]]) -> None:
-    """Between two steps it grows by twice their difference at most, and by what those sell who are
-    liquidated between them: at twenty times their money all of them at one price."""
+    """Between two steps it grows by twice their difference at most, and between close ones by what
+    those sell who are liquidated there: at twenty times their money all of them at one price."""
     depths = [(step, mean(each.depth for each in found)) for step, found in responses.items()]
     for (step, depth), (larger, deeper) in itertools.pairwise(depths):
-        assert deeper - depth < 2 * (larger - step) + 0.015
+        assert deeper - depth < 2 * (larger - step) + (0.015 if LONG else 0.0)
 
 
 def test_a_slower_step_is_answered_by_no_more(
     responses: dict[float, list[Response]],
 ) -> None:
-    fast = mean(each.depth for each in responses[0.03])
+    """By the median: a lone bid far above the index holds the price, for nobody here takes it."""
+    fast = median(each.depth for each in responses[0.03])
     for duration_s in DURATIONS_S:
-        slow = mean(response(0.03, duration_s, seed).depth for seed in SEEDS)
-        assert 0.029 < slow < fast + 0.003
+        slow = median(response(0.03, duration_s, seed).depth for seed in SEEDS)
+        assert 0.029 < slow < fast
