@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from seawall import load_scenario, run_scenario
+from seawall import light_run, load_scenario, run_scenario
+from tests.seawall.test_flash_crash import assert_crashes
 
 ROOT = Path(__file__).parents[2]
 
 SMALL_CRASH = {
-    "teaching-default": "84a9be21a4c831120209f4b453696054",
-    "binance-usdm": "d6a87936f0d36bba4475e6a5c825be34",
-    "deribit-linear": "1488ebd84c8d9e2e7fd6a88483116e75",
-    "hyperliquid": "7743e3ed3daec24d618fdfe5ca38bea4",
-    "kraken-spot": "489ab23344eae4cb48ae660d01a425af",
+    "teaching-default": "b501394309ae7e1fcbc7c2214b599e29",
+    "binance-usdm": "0fb95b3836003962775e1f45b53d9cc2",
+    "deribit-linear": "5882792dd47f807ee2db8322e0a028c2",
+    "hyperliquid": "9185684b9f1b6139f10d2d06f6e9fe9b",
+    "kraken-spot": "18b3b2c014701064706935625845283c",
 }
 """Of examples/small_crash.toml under each rulebook for linear contracts."""
 
-FLASH_CRASH = "4c3ed2e3912817a18cc8886fd70b0f31"
+FLASH_CRASH = "604f2feac3190ff093a6cab38fd8122f"
 
 
 @pytest.mark.parametrize("rulebook", SMALL_CRASH)
@@ -33,6 +34,7 @@ def test_the_small_crash_under_each_rulebook(rulebook: str, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_flash_crash(tmp_path: Path) -> None:
-    summary = run_scenario("flash_crash", tmp_path / "run")
-    assert summary["state_hash"] == FLASH_CRASH
+def test_the_flash_crash() -> None:
+    run = light_run("flash_crash")
+    assert_crashes(run.figures)
+    assert run.state_hash == FLASH_CRASH

@@ -55,6 +55,7 @@ def test_a_minimal_scenario_loads_with_defaults(tmp_path: Path) -> None:
 
 def test_every_built_in_scenario_loads() -> None:
     assert built_in_scenarios() == [
+        "calm_day",
         "collateral_crash",
         "flash_crash",
         "small_crash",
@@ -62,7 +63,8 @@ def test_every_built_in_scenario_loads() -> None:
         "two_coins_apart",
     ]
     assert [load_scenario(name).accounts for name in built_in_scenarios()] == [
-        1_720,
+        300,
+        1_700,
         12_000,
         200,
         2_580,
