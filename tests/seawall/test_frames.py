@@ -32,8 +32,7 @@ from seawall.scenario import load_scenario
 SMALL = Path(__file__).parents[2] / "examples" / "small_crash.toml"
 
 WITHOUT_MONEY = (
-    "population.nobody={accounts=3, leverage={2=1.0},"
-    " wealth={kind='pareto', bounds=[0.01, 0.02]}}"
+    "population.nobody={accounts=3, leverage={2=1.0}, wealth={kind='pareto', bounds=[0.01, 0.02]}}"
 )
 
 LINEAR = ListedInstrument(
