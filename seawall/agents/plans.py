@@ -145,7 +145,8 @@ class LatentPlan(AgentTable, frozen=True, kw_only=True, tag="latent"):
     """Buying below and selling above the index, ``depth`` within ``distance`` of it on each side,
     growing with the square of the distance until the capital is used up.
 
-    Half of what trades have used up is wanted again after ``refill_half_life``.
+    Half of what trades have used up is wanted again after ``refill_half_life``. What the book
+    offers on the wrong side is taken from a twentieth of ``depth`` on.
     """
 
     capital: Annotated[float, Money()]
