@@ -22,8 +22,8 @@ plt.style.use("course.mplstyle")
 # %% [markdown]
 # ## The run
 #
-# A scenario of the course: margined accounts, most of them long, market makers who withdraw when it gets
-# rough, and an index that falls and comes back in part.
+# A scenario of the course: margined accounts, most of them long, market makers who quote less the rougher it gets and
+# the more they lose, and an index that falls and comes back in part.
 
 
 # %%
@@ -305,9 +305,11 @@ warned.height, both.height
 
 # %% tags=["solution"]
 double = light_run(load_scenario("cascade.toml", ["agents.makers.size=44000"]), seed=1).figures
+assert double["adl_value"] > 0.75 * here["adl_value"]  # what is said below
 double["low"], double["adl_value"], double["profit_makers"]
 
 # %% [markdown] tags=["solution"]
 # The lowest trade is {double["low"]:.1%} from the start instead of {here["low"]:.1%}, ADL
-# {double["adl_value"]:,.0f} instead of {here["adl_value"]:,.0f}, and the makers earn
-# {double["profit_makers"]:,.0f} instead of {here["profit_makers"]:,.0f}.
+# {double["adl_value"]:,.0f} instead of {here["adl_value"]:,.0f}, and the makers' own result
+# {double["profit_makers"]:,.0f} instead of {here["profit_makers"]:,.0f}. Twice the quotes are not twice the depth:
+# what makers can hold depends on their capital.

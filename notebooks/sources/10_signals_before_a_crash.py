@@ -24,7 +24,7 @@ plt.style.use("course.mplstyle")
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
-    run_scenario(load_scenario("cascade_small.toml"), Path(folder) / "run", seed=2)
+    run_scenario(load_scenario("cascade.toml"), Path(folder) / "run", seed=2)
     run = load_run(Path(folder) / "run")
     series = run.series.with_columns(selectors.decimal().cast(pl.Float64))
     start_ns = run.summary["scenario"]["start_ns"]
@@ -53,7 +53,7 @@ panels[1].set_ylim(0)
 panels[2].plot(series["minute"], series["basis"], color="#666666", linewidth=1)
 panels[2].axhline(0, color="#333333", linewidth=0.6)
 panels[2].set_title("Basis of the book, hundredths of a per cent of the index", loc="left")
-panels[2].set_ylim(-400, 400)
+panels[2].set_ylim(-1200, 400)
 panels[2].set_xlabel("minutes from the start of the fall")
 plt.show()
 
@@ -61,6 +61,7 @@ plt.show()
 calm = series.filter(pl.col("minute") <= 0)
 built = calm["open_interest"].max()
 burnt = 1 - series["open_interest"].tail(1).item() / built
+assert burnt > 0.3  # what is said below
 calm_basis = float(calm.filter(pl.col("minute") > -2)["basis"].mean())
 
 # %% [markdown]
@@ -80,13 +81,15 @@ chart
 # %% [markdown]
 # ## Several days
 #
-# The same fall of the index hits markets that differ in three things: how many people there are, how
+# The same fall of the index hits smaller markets that differ in three things: how many people there are, how
 # high their leverage is, and how many of them are long. From outside one sees none of these, only open
-# interest and the premium.
+# interest and the premium. Makers have more capital than in the crash above, so that no crowd moves the price
+# before the fall.
 
 # %%
 MIXES = {"low": "{2=0.3, 3=0.4, 5=0.3}", "high": "{5=0.4, 10=0.4, 20=0.2}"}
 CROWDS, SHARES = [110, 220], [0.5, 0.75, 0.95]
+DEEP = "agents.makers.capital=1500000"
 
 
 def day(seed, accounts, mix, long_share):
@@ -97,6 +100,7 @@ def day(seed, accounts, mix, long_share):
             f"population.retail.accounts={accounts}",
             f"population.retail.leverage={MIXES[mix]}",
             f"population.retail.long_share={long_share}",
+            DEEP,
         ],
     )
     seen = []
@@ -165,17 +169,19 @@ split = days.group_by("leverage").agg(pl.col(damage).mean(), pl.col("open intere
 mean_of = {row["leverage"]: row for row in split.to_dicts()}
 times = mean_of["high"][damage] / mean_of["low"][damage]
 more = mean_of["high"]["open interest"] / mean_of["low"]["open interest"]
-assert by_interest > 0.3 > abs(by_premium) and times > 2 * more  # what is said below
+assert min(by_interest, by_premium) > 0.3 and times > 2 * more  # what is said below
 funding_rule = 0.0005  # the clamp of the rulebook: a premium within it leaves the rate at interest
 hidden = days.filter(pl.col("premium").abs() < funding_rule).height
+largest_premium = 1e4 * days["premium"].abs().max()
 
 # %% [markdown]
 # - **Open interest** goes with the damage: the rank correlation is {by_interest:.2f}. It is fuel. But look at
 #   the colours: with high leverage {times:.1f} times as much was taken from accounts, on only {more:.1f} times
 #   the open interest. How dry the fuel is, nobody outside can see.
-# - **The premium** says little here ({by_premium:.2f}). As long as makers and arbitrageurs have
-#   money, a crowd goes into their inventory, not into the price. And the *funding rate* says even less: on {hidden} of {days.height} days the premium
-#   lay within the clamp, so that the rate everybody quotes was just the interest.
+# - **The premium** goes with it too ({by_premium:.2f}): makers hold what a crowd does not find among traders, and lean
+#   against it. But look at its size, {largest_premium:.1f} hundredths of a per cent at most. As long as makers
+#   and arbitrageurs have money, a crowd goes into their inventory, not into the price. The *funding rate* says even less: on
+#   {hidden} of {days.height} days the premium lay within the clamp, so that the rate everybody quotes was just the interest.
 # - **Neither** says *when*. All these markets looked like this for minutes and would have gone on
 #   looking like it without the fall of the index. A signal of danger is not a signal of the moment.
 #
@@ -231,7 +237,12 @@ def crowded(*more):
     """The last premium before the fall on a crowded day."""
     scenario = load_scenario(
         "cascade_small.toml",
-        [f"population.retail.leverage={MIXES['high']}", "population.retail.long_share=0.95", *more],
+        [
+            f"population.retail.leverage={MIXES['high']}",
+            "population.retail.long_share=0.95",
+            DEEP,
+            *more,
+        ],
     )
     seen = []
     light_run(
