@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,33 +23,33 @@ import seawall.runs.run
 from bench.run import ROOT, write_between
 from engine.build_info import build_kind
 from seawall import load_scenario, run_scenario
-from seawall.simulating.simulation import Simulation
-from seawall.simulating.simulation_result import SimulationResult
+from seawall.runs.scenario_run import ScenarioRun
+from seawall.scenario_file import find_scenario
 
 SIZES: Final[tuple[int, ...]] = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 BEGIN: Final[str] = "<!-- scenarios: begin -->"
 END: Final[str] = "<!-- scenarios: end -->"
 
 _ACCOUNTS: Final[int] = 12_000
-_GROWING: Final[dict[str, int]] = {
-    "population.retail.accounts": 9_000,
-    "population.funds.accounts": 600,
-    "population.hedgers.accounts": 2_400,
-    "house.fund": 4_000_000,
-    "house.backstop": 1_500_000,
-    "instruments.perp.max_qty": 20_000,
-    "agents.makers.capital": 10_000_000,
-    "agents.makers.size": 55_000,
-    "agents.arbitrage.capital": 4_000_000,
-    "agents.arbitrage.clip": 60_000,
-    "agents.noise.capital": 200_000,
-    "agents.noise.size": 2_500,
-    "agents.momentum.capital": 600_000,
-    "agents.momentum.clip": 40_000,
-    "agents.patient.capital": 800_000,
-    "agents.patient.depth": 3_000,
-}
-"""What grows with the accounts, as `flash_crash` has it for so many."""
+_GROWING: Final[tuple[str, ...]] = (
+    "population.retail.accounts",
+    "population.funds.accounts",
+    "population.hedgers.accounts",
+    "house.fund",
+    "house.backstop",
+    "instruments.perp.max_qty",
+    "agents.makers.capital",
+    "agents.makers.size",
+    "agents.arbitrage.capital",
+    "agents.arbitrage.clip",
+    "agents.noise.capital",
+    "agents.noise.size",
+    "agents.momentum.capital",
+    "agents.momentum.clip",
+    "agents.patient.capital",
+    "agents.patient.depth",
+)
+"""What grows with the accounts."""
 
 _DECIMALS: Final[int] = 5
 """Of the dollar, one fewer than in `flash_crash`: the open interest of a million accounts is more
@@ -59,32 +60,33 @@ _TEXTS: Final[tuple[str, ...]] = ("house.", "instruments.")
 
 def overrides(accounts: int) -> list[str]:
     """`flash_crash` for so many accounts."""
+    written = tomllib.loads(find_scenario("flash_crash").read_text())
     found = [f"assets.usd.decimals={_DECIMALS}"]
-    for key, value in _GROWING.items():
-        grown = max(1, value * accounts // _ACCOUNTS)
+    for key in _GROWING:
+        value: Any = written
+        for part in key.split("."):
+            value = value[part]
+        grown = max(1, int(value) * accounts // _ACCOUNTS)
         found.append(f'{key}="{grown}"' if key.startswith(_TEXTS) else f"{key}={grown}")
     return found
 
 
-class _TimedLoop:
-    """A simulation of which the loop's processor time is noted in `user_s`."""
+class _TimedRun(ScenarioRun):
+    """A run of which the loop's processor time is noted in `loop_s`."""
 
-    user_s = 0.0
+    loop_s = 0.0
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        self._simulation = Simulation(*arguments, **settings)
-
-    def run(self) -> SimulationResult:
+    def to_the_end(self, save_every_ns: int = 0, from_ns: int | None = None) -> str:
         """Run it."""
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-        result = self._simulation.run()
-        _TimedLoop.user_s = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
-        return result
+        state_hash = super().to_the_end(save_every_ns, from_ns)
+        _TimedRun.loop_s = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+        return state_hash
 
 
 def run_once(accounts: int) -> dict[str, Any]:
     """Run it here; returns what it did and what it cost."""
-    seawall.runs.run.Simulation = _TimedLoop  # type: ignore[misc, assignment]
+    seawall.runs.run.ScenarioRun = _TimedRun  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
         scenario = load_scenario("flash_crash", overrides(accounts))
         summary = run_scenario(scenario, Path(folder) / "run")
@@ -97,7 +99,7 @@ def run_once(accounts: int) -> dict[str, Any]:
         "liquidated": summary["liquidations"]["accounts"],
         "commands": summary["commands"],
         "events": summary["events"],
-        "loop_s": _TimedLoop.user_s,
+        "loop_s": _TimedRun.loop_s,
         "user_s": used.ru_utime,
         "system_s": used.ru_stime,
         "peak_mb": used.ru_maxrss / 1024,
