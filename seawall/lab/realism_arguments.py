@@ -12,7 +12,7 @@ from seawall.lab.study_arguments import EXIT_INTERRUPTED, add_workers, workers_o
 from seawall.runs.run_arguments import termination_interrupts
 
 if TYPE_CHECKING:
-    from seawall.lab.realism.realism_runs import Row
+    from seawall.lab.realism.row_file import Row
     from seawall.lab.realism.windows import Windows
     from seawall.lab.workers import Workers
 

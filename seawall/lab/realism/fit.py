@@ -16,9 +16,9 @@ import msgspec
 
 from seawall.lab.intervals import LabError
 from seawall.lab.realism.fit_file import FitSettings, FreeSetting
-from seawall.lab.realism.realism_runs import Row, WindowRun, measured
+from seawall.lab.realism.realism_runs import WindowRun, measured
 from seawall.lab.realism.realism_table import Figures, Realism, realism
-from seawall.lab.realism.row_file import RowFile
+from seawall.lab.realism.row_file import Row, RowFile
 from seawall.lab.realism.score import WORST, Score, score
 from seawall.lab.realism.windows import CALM, CRASH, MILD, STEP, Windows, read_windows
 from seawall.lab.workers import Workers

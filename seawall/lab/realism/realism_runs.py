@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -11,13 +11,12 @@ from seawall.lab.intervals import LabError
 from seawall.lab.realism.crash_figures import crash_figures
 from seawall.lab.realism.flow_figures import flow_figures
 from seawall.lab.realism.real_day import real_day
+from seawall.lab.realism.row_file import Row
 from seawall.lab.realism.simulated_day import DayCollector
 from seawall.lab.realism.windows import CALM, Window
 from seawall.lab.workers import Workers
 from seawall.runs.light_run import light_run
 from seawall.time_plan import WARN
-
-Row = dict[str, Any]
 
 _KEPT: Final[tuple[str, ...]] = (
     "liquidated",
