@@ -94,7 +94,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     answer: dict[str, Any] = {"files": [_facts(each) for each in found]}
     if args.out is not None:
         base = args.scenario or _BASE
-        written = write_scenario(args.out, base, tables[-1], found[0].calm, _coin(args))
+        written = write_scenario(args.out, base, tables[-1], found[0], _coin(args))
         answer |= {
             "written": str(args.out),
             "scaled": msgspec.structs.asdict(written.scale),

@@ -100,9 +100,11 @@ class Written(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-def write_scenario(out: Path, base: str, prices: PriceTable, calm: Calm, coin: NewCoin) -> Written:
+def write_scenario(
+    out: Path, base: str, prices: PriceTable, found: Measured, coin: NewCoin
+) -> Written:
     """Write a scenario that is ``base`` on ``prices`` as the index of one contract, for a coin of
-    this calm.
+    the calm that was found, as far as ``base`` has it count.
 
     Raises:
         ScenarioError: there is no such scenario, the file exists, or what would be written does not
@@ -116,6 +118,7 @@ def write_scenario(out: Path, base: str, prices: PriceTable, calm: Calm, coin: N
         choice("--instrument", name, stated.instruments)
     except SettingFault as fault:
         raise ScenarioError(str(fault)) from None
+    calm = stated.coins.counted(found.calm, found.stretch.length_ns)
     tables = _tables(out, base, stated, name, prices, calm, coin)
     try:
         out.write_text(toml_text(tables), encoding="utf-8")

@@ -64,12 +64,25 @@ class Calm(msgspec.Struct, frozen=True):
 
 class Coins(msgspec.Struct, frozen=True):
     """The calm that a scenario's figures are stated for, the calm and the scale of each contract by
-    its name, and what is to be said of them. Where nothing is scaled there is no calm."""
+    its name, and what is to be said of them. Where nothing is scaled there is no calm. What was
+    measured over ``window_ns`` or less counts by its power of ``weight``."""
 
     stated: Calm | None
     calms: Mapping[str, Calm]
     scales: Mapping[str, Scale]
     warnings: tuple[str, ...] = ()
+    window_ns: int = 0
+    weight: float = 1.0
+
+    def counted(self, measured: Calm, length_ns: int) -> Calm:
+        """A calm that was measured over so long, as far as it counts."""
+        stated = self.stated
+        if stated is None or length_ns > self.window_ns:
+            return measured
+        return Calm(
+            _counted(measured.volume_per_minute, stated.volume_per_minute, self.weight),
+            _counted(measured.volatility, stated.volatility, self.weight),
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -114,7 +127,7 @@ def coins(
         whole[name] = finder.calm(given)
         warnings += finder.warnings
     scales = {name: calm.times(calibrated) for name, calm in whole.items()}
-    return Coins(calibrated, whole, scales, tuple(warnings))
+    return Coins(calibrated, whole, scales, tuple(warnings), stated.window_ns, stated.weight)
 
 
 def _stretch(plan: IndexPlan, time: TimePlan, window_ns: int) -> Stretch | None:
@@ -173,7 +186,12 @@ class _Finder:
                 f"{self._place}.{key} is measured as {found:g} and taken as {kept:g}: a figure "
                 f"more than {most:g} times apart from the calibrated one has to be given"
             )
-        return _rounded(stated * (kept / stated) ** self._weight)
+        return _counted(kept, stated, self._weight)
+
+
+def _counted(found: float, stated: float, weight: float) -> float:
+    """A figure that was found, as far as it counts."""
+    return _rounded(stated * (found / stated) ** weight)
 
 
 def _rounded(figure: float) -> float:

@@ -43,9 +43,14 @@ class Stretch(msgspec.Struct, frozen=True):
         return range(bisect_left(times_ns, self.begin_ns), bisect_left(times_ns, self.end_ns))
 
     @property
-    def minutes(self) -> float:
+    def length_ns(self) -> int:
         """How long it is."""
-        return (self.end_ns - self.begin_ns) / MINUTE_NS
+        return self.end_ns - self.begin_ns
+
+    @property
+    def minutes(self) -> float:
+        """How long it is, in minutes."""
+        return self.length_ns / MINUTE_NS
 
     def error(self, problem: str) -> ScenarioError:
         """What is wrong with the stretch."""

@@ -5,6 +5,7 @@ accounts are liquidated that the path would have met, and makers are gone. Such 
 so. Each trade is held against the index before it.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -66,8 +67,9 @@ class WarmUp:
         if worst is None or distance.beyond(worst):
             self._worst[event.instrument_id] = distance
 
-    def check(self) -> None:
-        """Every contract stayed within the limit, or may leave it.
+    def check(self, causes: Sequence[str] = ()) -> None:
+        """Every contract stayed within the limit, or may leave it; ``causes`` are what may have
+        made it leave.
 
         Raises:
             ScenarioError: one did not; with the trade, and how to let such a run go on.
@@ -78,6 +80,7 @@ class WarmUp:
             raise ScenarioError(
                 f"{self._file}: {text}; the run ends, for what follows would not be the "
                 'scenario\'s. time.warm_up_breach = "warn" lets it go on'
+                + "".join(f"; {cause}" for cause in causes)
             )
 
     def warnings(self) -> list[str]:

@@ -504,7 +504,7 @@ class Simulation:
         for view in self.views.values():
             view.on_tick(self.now_ns)
         if self.now_ns <= plan.start_ns:
-            self._warm_up.check()
+            self._warm_up.check(self._owners.uncountable.warnings())
         else:
             for count in self._sources:
                 count.look(self.now_ns)

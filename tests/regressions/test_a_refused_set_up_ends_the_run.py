@@ -30,20 +30,21 @@ def refusal(tmp_path: Path, *overrides: str) -> str:
 
 
 def test_the_market_is_the_same_whatever_the_decimals(tmp_path: Path) -> None:
+    """As far as a fee rounded to a quantum moves no limit of a liquidation: with four it does."""
     found = {}
-    for decimals in (4, 6, 9):
+    for decimals in (5, 6, 8):
         out = tmp_path / str(decimals)
         scenario = load_scenario(SMALL, [*SHORT, f"assets.usd.decimals={decimals}"])
         run_scenario(scenario, out)
         events = load_run(out).events
         columns = ["type", "account_id", "side", "qty_lots", "price_ticks"]
         found[decimals] = events.filter(events["type"].is_in(["Trade", "OrderFilled"]))[columns]
-    assert found[4].height > 100
-    assert found[4].equals(found[6])
-    assert found[9].equals(found[6])
+    assert found[5].height > 100
+    assert found[5].equals(found[6])
+    assert found[8].equals(found[6])
 
 
-@pytest.mark.parametrize("decimals", [10, 12])
+@pytest.mark.parametrize("decimals", [11, 12])
 @pytest.mark.parametrize("latency", [(), (LATENCY,)])
 def test_decimals_that_leave_no_room_are_refused(
     tmp_path: Path, decimals: int, latency: tuple[str, ...]
@@ -51,6 +52,14 @@ def test_decimals_that_leave_no_room_are_refused(
     message = refusal(tmp_path, f"assets.usd.decimals={decimals}", *latency)
     assert f"assets.usd.decimals: {decimals} leave too little room" in message
     assert "choose fewer decimals" in message
+
+
+def test_decimals_that_leave_no_room_for_the_makers_are_named(tmp_path: Path) -> None:
+    """The accounts' own positions can be counted, the ladders beside them cannot."""
+    message = refusal(tmp_path, "assets.usd.decimals=9")
+    assert "into the warm-up; time.warm_up_limit allows 1 %" in message
+    assert "; orders were refused (" in message
+    assert "fewer decimals of the settlement asset" in message
 
 
 @pytest.mark.parametrize("key", ["fund", "backstop"])

@@ -22,6 +22,9 @@ SMALL = str(EXAMPLES / "small_crash.toml")
 COLLATERAL = str(EXAMPLES / "collateral_crash.toml")
 SHORT = ["time.duration=60s", "time.warm_up=60s"]
 
+A_TENTH = (("retail", 120), ("funds", 12), ("hedgers", 38))
+"""Of the accounts of the crash of collateral."""
+
 OVERRIDES = {
     "plain": (SMALL, []),
     "numbers and weights": (
@@ -43,7 +46,10 @@ OVERRIDES = {
     ),
     "removed": (SMALL, ["population.retail.accounts=30", "rulebook_overrides.fund=none"]),
     "another rulebook": (SMALL, ["rulebook=hyperliquid", "latency={gateway_to_risk='2ms'}"]),
-    "collateral": (COLLATERAL, ["population.retail.accounts=100"]),
+    "collateral": (
+        COLLATERAL,
+        [f"population.{name}.accounts={count}" for name, count in A_TENTH],
+    ),
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from engine.units import MINUTE_NS
 from seawall import load_scenario, run_scenario
 from seawall.agents.plans import MarketMakerPlan
-from seawall.calm import Calm
+from seawall.calm import Calm, Coins
 from seawall.scaled_fields import AS_STATED, Scale
 from seawall.scenario import Scenario
 from seawall.scenario_fields import ScenarioError
@@ -71,6 +71,14 @@ def test_only_money_changes_where_only_amounts_do(tmp_path: Path) -> None:
     after = on_file(price_file(tmp_path, amount=16.0)).coins.scales["perp"]
     assert after.money == pytest.approx(8 * before.money, rel=1e-5)
     assert after.volatility == before.volatility
+
+
+def test_a_longer_stretch_than_the_window_counts_whole() -> None:
+    coins = Coins(Calm(100.0, 0.01), {}, {}, window_ns=5 * MINUTE_NS, weight=0.5)
+    measured = Calm(400.0, 0.0025)
+    assert coins.counted(measured, 5 * MINUTE_NS) == Calm(200.0, 0.005)
+    assert coins.counted(measured, 5 * MINUTE_NS + 1) == measured
+    assert Coins(None, {}, {}).counted(measured, MINUTE_NS) == measured
 
 
 def test_what_is_measured_counts_as_far_as_it_is_trusted(tmp_path: Path) -> None:
