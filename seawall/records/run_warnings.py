@@ -180,8 +180,8 @@ class Uncountable:
         self._words = ""
 
     def refused(self, place: str, event: CommandRejected) -> None:
-        """The venue refused something to an account of this table."""
-        if event.reason == Reason.NUMBER_TOO_LARGE:
+        """The venue refused something to an account of this table; only orders count."""
+        if event.order_id and event.reason == Reason.NUMBER_TOO_LARGE:
             self._counts[place] = self._counts.get(place, 0) + 1
             self._words = self._words or event.words
 
