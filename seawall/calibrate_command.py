@@ -85,7 +85,10 @@ def _calibrate(args: argparse.Namespace) -> int:
 
     given = [name for name in _OF_SCENARIO if getattr(args, name) is not None]
     if given and args.out is None:
-        raise ScenarioError(f"--{given[0].replace('_', '-')}: has no effect without --out")
+        raise ScenarioError(f"{_flag(given[0])}: has no effect without --out")
+    for name in given:
+        if not getattr(args, name).strip():
+            raise ScenarioError(f"{_flag(name)}: must not be empty")
     start_ns = _read(Instant(), args.start, "--from")
     length_ns = _read(Duration(MINUTE_NS), args.length, "--for") or 5 * MINUTE_NS
     worth = _contract_value(args.contract_value)
@@ -112,10 +115,14 @@ def _coin(args: argparse.Namespace) -> Any:
 
     said = {name: getattr(args, name) or "" for name in _OF_SCENARIO[1:]}
     for name in _SIZES:
-        flag = f"--{name.replace('_', '-')}"
+        flag = _flag(name)
         if said[name] and Decimal(_read(Exact(), said[name], flag)) <= 0:
             raise ScenarioError(f"{flag}: {said[name]!r} must be above 0")
     return NewCoin(**said)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _read(unit: Unit, text: str | None, place: str) -> Any:

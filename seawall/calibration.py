@@ -21,6 +21,7 @@ from seawall.index_csv import FILE
 from seawall.index_path import IndexPlan, source_table
 from seawall.own_prices import OWN
 from seawall.price_files.price_table import PriceTable
+from seawall.price_files.times import utc
 from seawall.scaled_fields import AS_STATED, Scale
 from seawall.scenario import Scenario, load_scenario
 from seawall.scenario_fields import ScenarioError
@@ -29,6 +30,7 @@ from seawall.scenario_tables import KINDS
 from seawall.toml_writer import toml_text
 from seawall.trade_measures import (
     Stretch,
+    WrongStretchError,
     trade_spread,
     trades_per_minute,
     volatility,
@@ -70,14 +72,18 @@ def measure(
     first_ns = table.times_ns[0]
     start_ns = first_ns - first_ns % MINUTE_NS if begin_ns is None else begin_ns
     end_ns = table.end_ns if length_ns is None else min(start_ns + length_ns, table.end_ns)
-    stretch = Stretch(table, start_ns, end_ns)
-    return Measured(
-        stretch,
-        float(f"{volume_per_minute(stretch, contract_value):.6g}"),
-        float(f"{volatility(stretch):.6g}"),
-        trades_per_minute(stretch),
-        trade_spread(stretch),
-    )
+    stretch = Stretch(table, start_ns, max(start_ns, end_ns))
+    try:
+        return Measured(
+            stretch,
+            float(f"{volume_per_minute(stretch, contract_value):.6g}"),
+            float(f"{volatility(stretch):.6g}"),
+            trades_per_minute(stretch),
+            trade_spread(stretch),
+        )
+    except WrongStretchError as error:
+        reach = f"the file reaches from {utc(first_ns)} to {utc(table.end_ns)}"
+        raise ScenarioError(f"{error}; {reach}, --from and --for choose a stretch of it") from None
 
 
 class NewCoin(msgspec.Struct, frozen=True, kw_only=True):

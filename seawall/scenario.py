@@ -43,6 +43,7 @@ from seawall.scenario_fields import (
     ScenarioError,
     ScenarioReader,
     at_least_one,
+    duration_text,
     shortened,
 )
 from seawall.scenario_file import apply_overrides, find_scenario, load_tables, told_where
@@ -389,7 +390,8 @@ def _asset_prices(
 def _check_time(time: TimePlan) -> None:
     tick_ns = time.tick_ns
     if time.duration_ns < tick_ns:
-        raise SettingFault("time.duration", f"is too short; the least is {tick_ns} ns")
+        problem = f"is too short; the least is a tick, {duration_text(tick_ns)}"
+        raise SettingFault("time.duration", problem)
     for key, value in (("warm_up", time.warm_up_ns), ("duration", time.duration_ns)):
         if value % tick_ns:
             raise SettingFault(

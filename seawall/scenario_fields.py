@@ -80,6 +80,12 @@ def duration_ns(value: object) -> int | None:
     return None
 
 
+def duration_text(time_ns: int) -> str:
+    """A duration as scenarios write it, in the largest unit of which it is a whole number."""
+    suffix, factor = next(unit for unit in reversed(_DURATION_UNITS) if time_ns % unit[1] == 0)
+    return f"{time_ns // factor}{suffix}"
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -188,7 +194,8 @@ class Duration(Unit):
         if time_ns is None:
             raise SettingFault(place, f"{value!r} must be {_DURATION_HELP}")
         if time_ns < self._low_ns:
-            raise SettingFault(place, f"{value!r} is too short; the least is {self._low_ns} ns")
+            least = duration_text(self._low_ns)
+            raise SettingFault(place, f"{value!r} is too short; the least is {least}")
         _check_time(time_ns, value, place)
         return time_ns
 

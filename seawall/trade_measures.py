@@ -29,6 +29,10 @@ class UnmeasuredError(ScenarioError):
     """Nothing is wrong with a stretch, but it does not show what is asked for."""
 
 
+class WrongStretchError(UnmeasuredError):
+    """Another stretch of the same file may show it."""
+
+
 class Stretch(msgspec.Struct, frozen=True):
     """The rows of a table from ``begin_ns`` up to before ``end_ns``."""
 
@@ -60,6 +64,10 @@ class Stretch(msgspec.Struct, frozen=True):
         """What the stretch does not show, and why."""
         return UnmeasuredError(f"{self._place()}: {problem}")
 
+    def too_little(self, problem: str) -> WrongStretchError:
+        """What the stretch does not show, but another may."""
+        return WrongStretchError(f"{self._place()}: {problem}")
+
     def _place(self) -> str:
         return f"{self.table.where} from {utc(self.begin_ns)} to {utc(self.end_ns)}"
 
@@ -88,7 +96,7 @@ def volume_per_minute(stretch: Stretch, contract_value: float = 0.0) -> float:
             )
         total += amount * (contract_value or float(table.prices[-1][row]))
     if total <= 0:
-        raise stretch.without("nothing was traded")
+        raise stretch.too_little("nothing was traded")
     return total / stretch.minutes
 
 
@@ -107,10 +115,10 @@ def volatility(stretch: Stretch) -> float:
     changes = [after - before for before, after in zip(samples, samples[lag:], strict=False)]
     if len(changes) < max(2, lag):
         needed = 2 * lag * step_ns // SECOND_NS
-        raise stretch.without(f"prices of {needed} s or more are needed to measure volatility")
+        raise stretch.too_little(f"prices of {needed} s or more are needed to measure volatility")
     mean_square = fmean(change * change for change in changes)
     if mean_square <= 0:
-        raise stretch.without("the price does not move, so there is no volatility")
+        raise stretch.too_little("the price does not move, so there is no volatility")
     return math.sqrt(mean_square / (lag * step_ns / SECOND_NS))
 
 
@@ -123,7 +131,7 @@ def _sampled(stretch: Stretch) -> tuple[int, int, list[float]]:
     known_ns = [table.times_ns[row] + width_ns for row in rows]
     logs = [math.log(_price(table, row)) for row in rows]
     if not rows:
-        raise stretch.without("no price lies in it")
+        raise stretch.too_little("no price lies in it")
     instants = range(known_ns[0], stretch.end_ns + 1, step_ns)
     samples = [logs[bisect_right(known_ns, instant) - 1] for instant in instants]
     return step_ns, max(1, LAG_NS // step_ns), samples

@@ -20,6 +20,7 @@ from seawall.lab.realism.fit_report import fit_result
 from seawall.lab.realism.realism_runs import WindowRun
 from seawall.lab.realism.score import deviation
 from seawall.lab.realism.windows import read_windows
+from seawall.scenario_fields import ScenarioError
 from tests.lab.studies import SCENARIO, ThreadWorkers, written
 
 FILE = f"""\
@@ -141,6 +142,15 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.Mon
     assert sorted(trial.number for trial in again.trials()) == [0, 1, 3]
     with pytest.raises(LabError, match="other settings or seeds"):
         fitted(tmp_path, 0, FILE.replace("0.9", "0.8"))
+
+
+def test_a_mended_mistake_needs_no_other_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit_module, "measured", known_market)
+    with pytest.raises(ScenarioError, match=r"house\.found"):
+        fitted(tmp_path, 1, FILE.replace("house.fund", "house.found"))
+    assert len(fitted(tmp_path, 1).trials()) == 1
 
 
 def test_a_market_that_cannot_be_run_is_the_worst(

@@ -134,8 +134,13 @@ def test_contracts_need_their_value(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["FILE", "--lot", "1"], "--lot: has no effect without --out"),
         (["FILE", "--max-qty", "1"], "--max-qty: has no effect without --out"),
         (["FILE", "--from", "noon"], "--from: 'noon' must be a UTC time"),
-        (["FILE", "--for", "1s"], "--for: '1s' is too short"),
-        (["FILE", "--from", "2025-10-11T08:00:00Z"], "nothing was traded"),
+        (["FILE", "--for", "1s"], "--for: '1s' is too short; the least is 1m"),
+        (
+            ["FILE", "--from", "2025-10-11T08:00:00Z"],
+            "from 2025-10-11T08:00:00Z to 2025-10-11T08:00:00Z: nothing was traded; the file "
+            "reaches from 2025-10-10T08:00:00Z to 2025-10-10T",
+        ),
+        (["FILE", "--out", "NEW", "--symbol", ""], "--symbol: must not be empty"),
         (["FILE", "--contract-value", "-1"], "must be a number above 0"),
         (["FILE", "--contract-value", "ten"], "must be a number above 0"),
         (["FILE", "--out", "NEW", "--instrument", "x"], "--instrument: 'x' is unknown"),

@@ -95,7 +95,9 @@ class Fit:
         )
         told = msgspec.json.decode(msgspec.json.encode([self._settings, self._seeds]))
         known = study.user_attrs.get("settings")
-        if known not in (None, told):
+        # A mistake in the file ends a fit before its first trial; nothing is there to keep then.
+        begun = any("found" in trial.user_attrs for trial in study.trials)
+        if begun and known != told:
             raise LabError(f"{journal}: a fit with other settings or seeds; choose another --out")
         study.set_user_attr("settings", told)
         for trial in study.get_trials(states=(o.trial.TrialState.RUNNING,)):

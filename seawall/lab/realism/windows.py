@@ -135,9 +135,10 @@ def _seeds(path: Path, value: Any) -> tuple[int, int]:
     for key, number in table.items():
         if key not in ("first", "count"):
             raise LabError(f"{path}: seeds.{key} {unknown(key, ('first', 'count'))}")
-        if type(number) is not int or not 0 <= number <= _MOST_SEEDS:
-            raise LabError(f"{path}: seeds.{key}: {number!r} must be from 0 to {_MOST_SEEDS}")
-    return table.get("first", 1), max(1, table.get("count", 16))
+        least = 1 if key == "count" else 0
+        if type(number) is not int or not least <= number <= _MOST_SEEDS:
+            raise LabError(f"{path}: seeds.{key}: {number!r} must be from {least} to {_MOST_SEEDS}")
+    return table.get("first", 1), table.get("count", 16)
 
 
 def _beside(path: Path, place: str, file: Any) -> str:
