@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from engine.units import MINUTE_NS, SECOND_NS
+from engine.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from seawall.price_files.candles import widths_ns
 from seawall.price_files.price_table import PriceTable
 from seawall.price_files.shapes import CANDLES, CONTRACTS, plain
@@ -23,6 +23,8 @@ from seawall.scenario_fields import ScenarioError
 LAG_NS: Final[int] = 30 * SECOND_NS
 _PAIR_NS: Final[int] = 5 * SECOND_NS
 """A buy and a sell further apart say more of the price's way than of the spread."""
+_MOST_SAMPLES: Final[int] = 10_000_000
+"""Seconds, or candles, that are looked at: a coin's calm is not measured over years of seconds."""
 
 
 class UnmeasuredError(ScenarioError):
@@ -79,7 +81,7 @@ def volume_per_minute(stretch: Stretch, contract_value: float = 0.0) -> float:
     Raises:
         UnmeasuredError: the file has no amounts, or counts contracts and nobody says what one is
             worth, or nothing was traded.
-        ScenarioError: an amount of the stretch is none.
+        ScenarioError: an amount of the stretch is none, or they are beyond counting.
     """
     table = stretch.table
     if not table.amounts:
@@ -97,6 +99,8 @@ def volume_per_minute(stretch: Stretch, contract_value: float = 0.0) -> float:
         total += amount * (contract_value or float(table.prices[-1][row]))
     if total <= 0:
         raise stretch.too_little("nothing was traded")
+    if total == math.inf:
+        raise stretch.error("its amounts are too large to be added up")
     return total / stretch.minutes
 
 
@@ -110,6 +114,7 @@ def volatility(stretch: Stretch) -> float:
 
     Raises:
         UnmeasuredError: the stretch is shorter than two changes, or the price does not move in it.
+        ScenarioError: it is too long.
     """
     step_ns, lag, samples = _sampled(stretch)
     changes = [after - before for before, after in zip(samples, samples[lag:], strict=False)]
@@ -133,6 +138,9 @@ def _sampled(stretch: Stretch) -> tuple[int, int, list[float]]:
     if not rows:
         raise stretch.too_little("no price lies in it")
     instants = range(known_ns[0], stretch.end_ns + 1, step_ns)
+    if len(instants) > _MOST_SAMPLES:
+        hours = _MOST_SAMPLES * step_ns // HOUR_NS
+        raise stretch.error(f"volatility is measured over at most {hours:,} h of such prices")
     samples = [logs[bisect_right(known_ns, instant) - 1] for instant in instants]
     return step_ns, max(1, LAG_NS // step_ns), samples
 

@@ -51,6 +51,19 @@ def test_contracts_count_what_one_is_worth(tmp_path: Path) -> None:
     assert volume_per_minute(part, contract_value=10.0) == 30.0
 
 
+def test_amounts_beyond_counting_are_refused(tmp_path: Path) -> None:
+    text = trades((0, 100, 1e308, "buy"), (1, 100, 1e308, "buy"))
+    with pytest.raises(ScenarioError, match="too large to be added up"):
+        volume_per_minute(stretch(tmp_path, text, 60))
+
+
+def test_years_of_seconds_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
+    ten_years = 10 * 365 * 86_400
+    part = stretch(tmp_path, trades((0, 100, 1, "buy"), (ten_years, 101, 1, "sell")), ten_years)
+    with pytest.raises(ScenarioError, match="at most 2,777 h of such prices"):
+        volatility(part)
+
+
 @pytest.mark.parametrize("per_root_second", [1e-4, 3e-4])
 def test_volatility_of_a_random_walk_is_found(tmp_path: Path, per_root_second: float) -> None:
     rng, log, rows = random.Random(5), 0.0, []
