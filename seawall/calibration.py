@@ -203,8 +203,11 @@ def _contract(
         contract["max_qty"] = coin.max_qty or f"{_multiple(most, Decimal(lot)):f}"
     if "min_qty" in given:
         contract["min_qty"] = lot
-    if coin.brackets:
-        contract["margin"] = {"ccxt_symbol": coin.brackets}
+    margin = {"ccxt_symbol": coin.brackets} if coin.brackets else {}
+    if "convert_at" in given.get("margin", {}):  # brackets in money, of a coin with another price
+        margin["convert_at"] = f"{prices.prices[0][0]:f}"
+    if margin:
+        contract["margin"] = margin
     return contract
 
 

@@ -9,6 +9,7 @@ import pytest
 from engine.toml_text import parse_toml
 from seawall import load_scenario
 from seawall.cli import EXIT_BAD_INPUT, EXIT_OK, main
+from seawall.price_files.price_table import read_price_file
 from seawall.scaled_fields import Scale
 
 ROOT = Path(__file__).parents[2]
@@ -173,3 +174,15 @@ def test_a_coin_of_october_is_the_base_but_for_its_own_figures(
     # The command measures as the scenario does where nothing is written.
     again = load_scenario(out, {"calm.avax": "none"})
     assert again.coins.calms == scenario.coins.calms
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data")
+def test_brackets_of_an_inverse_contract_are_converted_at_the_new_coins_price(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = SHARED / "oct10_spot_trades" / "coinbase_DOT-USD_crash.csv.gz"
+    base, out = ROOT / "examples" / "oct10_avax_inverse.toml", tmp_path / "dot.toml"
+    calibrate(capsys, path, "--scenario", base, "--brackets", "DOT/USDT:USDT", "--out", out)
+    margin = parse_toml(out.read_text())["instruments"]["avax"]["margin"]
+    first = read_price_file(str(path)).prices[0][0]
+    assert margin == {"ccxt_symbol": "DOT/USDT:USDT", "convert_at": f"{first:f}"}
