@@ -8,6 +8,7 @@ once.
 """
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from engine.events import Trade
@@ -21,7 +22,7 @@ class ForcedSales:
 
     def __init__(self, plan: ForcedSalesPlan, instrument_id: int, max_step: float | None) -> None:
         self._plan = plan
-        self._instrument_id = instrument_id
+        self.instrument_id = instrument_id
         self._max_step = max_step
         self._impact = 0.0
         self._seen_ns = 0
@@ -35,9 +36,14 @@ class ForcedSales:
         last trade or print."""
         return self._impact
 
+    @property
+    def path_ticks(self) -> int:
+        """What was printed last but for what was felt, in ticks; 0 before the first print."""
+        return self._path_ticks
+
     def trade(self, event: Trade, index_ticks: int) -> None:
         """A trade of any contract; the index of that moment does not matter."""
-        if event.instrument_id != self._instrument_id:
+        if event.instrument_id != self.instrument_id:
             return
         before, self._last_ticks = self._last_ticks, event.price_ticks
         if not event.liquidation or not before or not self._path_ticks:
@@ -77,3 +83,17 @@ class ForcedSales:
         """Take over what `state` returned."""
         self._impact, self._seen_ns, self._last_ticks, self._path_ticks, sent = state
         self._sent = dict(sent)
+
+
+class AgainstPaths:
+    """Tells ``hear`` of trades and the index before each. An index that feels its contract would
+    follow it anywhere, so there it is what the path printed."""
+
+    def __init__(self, hear: Callable[[Trade, int], None], felt: Iterable[ForcedSales]) -> None:
+        self._hear = hear
+        self._felt = {each.instrument_id: each for each in felt}
+
+    def trade(self, event: Trade, index_ticks: int) -> None:
+        """A trade, and the index before it (0: none yet)."""
+        felt = self._felt.get(event.instrument_id)
+        self._hear(event, index_ticks if felt is None or not index_ticks else felt.path_ticks)

@@ -31,7 +31,7 @@ from seawall.records.series import SeriesRecorder
 from seawall.records.warm_up import WarmUp
 from seawall.scenario import Scenario
 from seawall.simulating.agenda import Agenda
-from seawall.simulating.forced_sales import ForcedSales
+from seawall.simulating.forced_sales import AgainstPaths, ForcedSales
 from seawall.simulating.hedge_results import hedge_results
 from seawall.simulating.index_stream import PRINT, IndexStream, Print, index_streams, price_streams
 from seawall.simulating.market_setup import (
@@ -129,7 +129,6 @@ class Simulation:
         self._opening = Opening()
         self._owners = Owners(self._set_up)
         self._warm_up = WarmUp(scenario, self.seed)
-        self._owners.hear_trades(self._warm_up.trade)
         self._ticks = 0
         self._wall_seconds = 0.0
         self.views: dict[str, MarketView] = {}
@@ -180,6 +179,7 @@ class Simulation:
         self.market.subscribe(self._owners.on_event)
         self._streams = index_streams(self.scenario, self.seed, self._coverage.look)
         self._prices = price_streams(self.scenario, self.seed, self._coverage.look)
+        self._owners.hear_trades(AgainstPaths(self._warm_up.trade, self._felt()).trade)
         for felt in self._felt():
             self._owners.hear_trades(felt.trade)
         self._open_market(self._streams, self._prices)

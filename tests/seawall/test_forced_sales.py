@@ -163,3 +163,18 @@ def test_a_wrong_table_is_refused(value: str, words: str) -> None:
 def test_a_price_of_collateral_feels_no_contract() -> None:
     with pytest.raises(ScenarioError, match=r"asset_prices\.btc\.forced"):
         load_scenario("collateral_crash", ["asset_prices.btc.forced={ share = 0.5 }"])
+
+
+def test_an_index_that_falls_with_its_contract_does_not_hide_how_far_that_left_its_path() -> None:
+    overrides = ["time.warm_up=3m", "time.duration=1s", "time.warm_up_breach=warn"]
+    overrides += ["index.perp.warm_up_from=1.06", "index.perp.forced.half_life=10m"]
+    overrides += ["index.perp.forced.share=1", "population.retail.leverage={20=1}"]
+    overrides += ["population.retail.utilisation=[0.9,0.98]"]
+    scenario = load_scenario("small_crash", overrides)
+    simulation = Simulation(scenario, Exchange(), seed=2, samples=False)
+    simulation.open()
+    simulation.advance(scenario.time.start_ns)
+    (contract,) = simulation.result().warm_up["contracts"]
+    index_ticks = simulation.views["perp"].index_ticks
+    assert index_ticks < 9_000, "forced sales took it along, from a path that ends at 10,000"
+    assert contract["worst_basis"] < -0.1
