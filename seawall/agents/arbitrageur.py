@@ -117,7 +117,7 @@ class Arbitrageur(Agent):
         elif kind is LossSocialised:
             self.funds.booked_q -= event.amount_q
         elif kind is BalanceChanged:
-            if event.amount_q < 0:
+            if event.amount_q < 0 and event.asset_id == self.view.asset.asset_id:
                 self.funds.let_go(event)
         elif kind is CommandRejected:
             self.funds.refused(event)

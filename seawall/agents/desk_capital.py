@@ -112,8 +112,11 @@ class DeskCapital:
         self._arrives_ns = now_ns + self._rng.randint(*self.plan.transfer_ns)
 
     def let_go(self, event: BalanceChanged) -> None:
-        """The venue paid out what was asked for."""
+        """The venue paid out what was asked for, or took it for collateral of a bankrupt, which
+        the desk does not count."""
         self.booked_q += event.amount_q
+        if event.cause != "withdrawal":
+            return
         self.under_way_q -= event.amount_q
         self.heading_home = True
 

@@ -322,3 +322,17 @@ def test_funding_is_part_of_what_a_desk_has(tmp_path: Path) -> None:
         desk.account_id for desk in run.desks
     }
     assert all(event.amount_q > 0 for event in paid), "longs below the index are paid"
+
+
+def test_what_the_venue_took_for_a_bankrupts_collateral_is_not_on_its_way_home(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "desks.toml"
+    path.write_text(SCENARIO)
+    simulation = Simulation(load_scenario(path), Exchange(), samples=False)
+    simulation.open()
+    desk = next(each for each in simulation.agents if isinstance(each, Arbitrageur))
+    booked_q = desk.funds.booked_q
+    paid = BalanceChanged(0, desk.account_id, desk.view.asset.asset_id, -7, 0, "collateral")
+    desk.on_event(paid)
+    assert (desk.funds.booked_q, desk.funds.under_way_q) == (booked_q - 7, 0)
