@@ -150,7 +150,7 @@ class RiskEngine(Component):
                 self.settlement.gone(message)
             elif isinstance(message, Fill):
                 core.advance(message.time_ns)
-                self.settlement.filled(message)
+                self._filled(message)
             elif isinstance(message, SubmitOrder):
                 core.planning = True
                 self.orders.submit(message)
@@ -173,6 +173,11 @@ class RiskEngine(Component):
             del out[said:]
             core.ledger.close_opened(opened)
             self._refuse(message, error)
+
+    def _filled(self, fill: Fill) -> None:
+        listing = self.core.orders[fill.taker_order_id].position.listing
+        if self.settlement.filled(fill):
+            self.house.check(listing.instrument.settle_asset_id)
 
     def _look_up(self, message: Any) -> None:
         core = self.core

@@ -26,15 +26,18 @@ _FILLED: Final[int] = Reason.FILLED.value
 class Settlement:
     """Books fills and the ends of orders."""
 
-    __slots__ = ("_core", "_reservations", "_watch")
+    __slots__ = ("_core", "_given", "_reservations", "_watch")
 
     def __init__(self, core: RiskCore, watch: MarginWatch, reservations: Reservations) -> None:
         self._core = core
         self._watch = watch
         self._reservations = reservations
+        self._given = False
 
-    def filled(self, fill: Fill) -> None:
-        """Settle both sides of a trade with one value, then look at both accounts."""
+    def filled(self, fill: Fill) -> bool:
+        """Settle both sides of a trade with one value, then look at both accounts; whether a house
+        account may have lost by it, as a side of the trade or by what was given to it."""
+        self._given = False
         core = self._core
         taker = core.orders[fill.taker_order_id]
         maker = core.orders[fill.maker_order_id]
@@ -47,6 +50,9 @@ class Settlement:
         self._after_fill(maker)
         if listing.triggers is not None:
             core.fire_triggers(listing, BY_LAST, fill.price_ticks)
+        if self._given or taker.position.account.trader.is_house():
+            return True
+        return maker.position.account.trader.is_house()
 
     def _after_fill(self, order: OpenOrder) -> None:
         position = order.position
@@ -175,6 +181,7 @@ class Settlement:
         realised_q = core.settle_outside_book(position, -qty_lots, -value_q)
         core.fund_moved(fund, core.settle_outside_book(target, qty_lots, value_q), "takeover")
         drop_if_empty(target)
+        self._given = True
         return realised_q
 
     def _told_given_to_fund(self, position: Position, qty_lots: int) -> None:
