@@ -29,7 +29,7 @@ examples:
       --brackets DOT/USDT:USDT --out dot.toml
   seawall run dot.toml
 """
-_BASE: Final[str] = "flash_crash"
+_BASE: Final[str] = "coin_crash"
 _OF_SCENARIO: Final[tuple[str, ...]] = (
     "scenario",
     "instrument",

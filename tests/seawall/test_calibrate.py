@@ -115,9 +115,22 @@ def test_a_base_that_states_no_coin_keeps_its_figures_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new.toml"
-    assert main(["calibrate", str(trades_file(tmp_path)), "--out", str(out)]) == EXIT_OK
+    words = ("--scenario", "flash_crash", "--out", str(out))
+    assert main(["calibrate", str(trades_file(tmp_path)), *words]) == EXIT_OK
     assert "flash_crash has no [calibrated], so its figures stay" in capsys.readouterr().err
     assert load_scenario(out).coins.scales == {"perp": Scale()}
+
+
+def test_without_a_base_the_built_in_coin_is_carried_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new.toml"
+    calibrate(capsys, trades_file(tmp_path), "--out", out)
+    scenario, plain = load_scenario(out), load_scenario("coin_crash")
+    scale = scenario.coins.scales["perp"]
+    assert scale.money == pytest.approx(1_200 / 270, rel=0.05)
+    assert scenario.fund == round(float(plain.fund) * scale.money)
+    assert plain.fund == load_scenario("flash_crash").fund
 
 
 def test_contracts_need_their_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -212,7 +212,10 @@ def test_overwrite_replaces_a_run_and_nothing_else(
 
 
 BAD_RUNS: list[tuple[list[str], list[str]]] = [
-    (["run", "nosuch"], ["nosuch: no such scenario file", "built in: calm_day, collateral_crash"]),
+    (
+        ["run", "nosuch"],
+        ["nosuch: no such scenario file", "built in: calm_day, coin_crash, collateral_crash"],
+    ),
     (["run", "flash_crsh"], ["did you mean 'flash_crash'?"]),
     (["run", "no/such/file.toml"], ["no/such/file.toml: no such scenario file"]),
     (

@@ -56,6 +56,7 @@ def test_a_minimal_scenario_loads_with_defaults(tmp_path: Path) -> None:
 def test_every_built_in_scenario_loads() -> None:
     assert built_in_scenarios() == [
         "calm_day",
+        "coin_crash",
         "collateral_crash",
         "flash_crash",
         "small_crash",
@@ -64,6 +65,7 @@ def test_every_built_in_scenario_loads() -> None:
     ]
     assert [load_scenario(name).accounts for name in built_in_scenarios()] == [
         300,
+        12_000,
         1_700,
         12_000,
         200,
