@@ -208,10 +208,13 @@ class Arbitrageur(Agent):
 
     def _act(self, desk: Desk) -> None:
         side, lots, limit_ticks = self._order(desk.now_ns)
-        self.take(desk, side, lots, limit_ticks, self.position_lots * side < 0)
+        self.take(desk, side, lots, limit_ticks, self.position_lots * side < 0, self.sent)
 
     def _order(self, now_ns: int) -> tuple[int, int, int]:
-        """Side, lots and limit of what it would trade now; no lots where it would not."""
+        """Side, lots and limit of what it would trade now; no lots where it would not, or does not
+        know yet what its last order brought."""
+        if self.is_under_way(now_ns):
+            return BUY, 0, 0
         excess = abs(self._exposure()) - _CARRIED * self.capacity()
         if excess > 0 and self.position_lots:
             return self._cut(excess)

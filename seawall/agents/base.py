@@ -84,6 +84,11 @@ class Agent(Holding):
         self.restore_holding(holding)
         self.rng.setstate((chance[0], tuple(chance[1]), chance[2]))
 
+    def is_under_way(self, now_ns: int) -> bool:
+        """Whether what it sent has not come to its end yet: for those who only take."""
+        self.forget_lost(now_ns)
+        return len(self.sent) > 0 or len(self.orders) > 0
+
     def take(
         self,
         desk: Desk,

@@ -36,7 +36,7 @@ class MomentumTrader(Agent):
         """Go some way to the position the trend asks for."""
         plan = self.plan
         following = desk.now_ns + plan.refresh_ns // 2 + wait_ns(self.rng, plan.refresh_ns / 2)
-        if self.locked:
+        if self.locked or self.is_under_way(desk.now_ns):
             return following
         move = self.view.change(self._window)
         side = BUY if move > 0 else SELL
@@ -72,7 +72,7 @@ class MomentumTrader(Agent):
         if lots <= 0:
             return False
         limit = worse(touch, side, self.plan.slippage) if touch else 0
-        self.take(desk, side, lots, limit, reduce)
+        self.take(desk, side, lots, limit, reduce, self.sent)
         return True
 
     def state(self) -> list[Any]:

@@ -63,10 +63,11 @@ class Opening:
             for instrument_id in sorted(self._closed & self._waited_for)
         ]
 
-    def state(self) -> list[int]:
-        """What is closed."""
-        return sorted(self._closed)
+    def state(self) -> list[list[int]]:
+        """What is closed, and what was waited for."""
+        return [sorted(self._closed), sorted(self._waited_for)]
 
-    def restore(self, state: list[int]) -> None:
+    def restore(self, state: list[list[int]]) -> None:
         """Take over what `state` returned."""
-        self._closed = set(state)
+        closed, waited_for = state
+        self._closed, self._waited_for = set(closed), set(waited_for)

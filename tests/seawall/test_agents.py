@@ -152,6 +152,30 @@ def test_an_arbitrageur_buys_below_the_index_after_its_reaction_delay() -> None:
     assert not order.reduce_only
 
 
+@pytest.mark.parametrize("kind", [Arbitrageur, MomentumTrader])
+def test_who_takes_waits_for_what_the_last_order_brought(kind: type[Agent]) -> None:
+    """Behind a slow link an order is neither answered nor filled when its sender looks again."""
+    view = make_view()
+    if kind is Arbitrageur:
+        rest(view, SELL, 9_800, 50, 1)
+        agent: Agent = arbitrageur(view)
+    else:
+        rest(view, BUY, 9_600, 10**6, 1)
+        view.history.extend([10_000.0] * 10 + [9_000.0])
+        agent = momentum(view)
+    desk, venue = desk_for(agent)
+    venue.agent = None
+    for _ in range(4):
+        agent.wake(desk)
+    (order,) = venue.commands
+    venue.agent = agent
+    venue.commands.clear()
+    venue.send(order)
+    for _ in range(2):
+        agent.wake(desk)
+    assert len(venue.orders()) > 1
+
+
 def test_an_arbitrageur_sells_above_the_index() -> None:
     view = make_view()
     rest(view, BUY, 10_200, 50, 1)

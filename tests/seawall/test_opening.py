@@ -136,6 +136,9 @@ def test_a_market_whose_makers_cannot_quote_does_not_open_and_says_so() -> None:
     traders = range(FIRST_TRADER, FIRST_TRADER + scenario.accounts)
     assert not [row for row in opened.others() if row[1] not in traders]
     said = [text for text in opened.simulation.result().warnings if "never opened" in text]
+    again = Simulation(scenario, opened.exchange, samples=False)
+    again.restore(opened.simulation.snapshot())
+    assert said == [text for text in again.result().warnings if "never opened" in text]
     assert said == [
         "WAVE-PERP never opened: none of its makers quoted both sides, and the other agents "
         "waited for it"
