@@ -63,6 +63,7 @@ def _branch(args: argparse.Namespace) -> int:
         worlds_table,
     )
     from seawall.lab.compare import scenario_of
+    from seawall.lab.dispatch import answers
     from seawall.lab.moment import Moment
     from seawall.lab.study_arguments import workers_of
 
@@ -78,15 +79,16 @@ def _branch(args: argparse.Namespace) -> int:
     tasks = [BranchTask(scenario, rulebook, seed, args.at, args.commands) for seed in seeds]
     workers = workers_of(args)
     try:
-        answers = list(workers.executor.map(branch_seed, tasks))
+        found = list(answers(workers, branch_seed, tasks, lambda task: f"seed {task.seed}"))
     finally:
         workers.close()
+    found.sort(key=lambda answer: answer.seed)
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        worlds_table(answers).write_parquet(args.out)
+        worlds_table(found).write_parquet(args.out)
     spec = next(iter(scenario.instruments.values()))
     decimals = {asset.asset_id: asset.decimals for asset in scenario.assets.values()}
-    summary = summarise(args.at, answers, 10 ** decimals[spec.settle_asset_id])
+    summary = summarise(args.at, found, 10 ** decimals[spec.settle_asset_id])
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode())
         return 0

@@ -1,14 +1,14 @@
 """Two scenarios over the same seeds: every figure, its difference, and how sure that is."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from seawall.lab.intervals import Interval, LabError, paired_interval
-from seawall.lab.run_task import RunAnswer, RunTask, run_task
+from seawall.lab.dispatch import answers
+from seawall.lab.intervals import Interval, paired_interval
+from seawall.lab.run_task import RunTask, run_task
 from seawall.lab.workers import Workers
 from seawall.runs.run_directory import load_run
 from seawall.runs.run_origin import SCENARIO
@@ -43,23 +43,20 @@ def compare(
     """Run both over the same seeds; the figures that both have, those that never differ left out.
 
     Raises:
-        LabError: a run failed, or its worker died.
+        LabError: a run failed, or its worker died too often.
     """
     wanted = range(first_seed, first_seed + seeds)
-    futures: dict[tuple[str, int], Future[RunAnswer]] = {
-        (side, seed): workers.executor.submit(run_task, RunTask(0, scenario, [seed]))
-        for seed in wanted
-        for side, scenario in (("A", a), ("B", b))
-    }
-    rows: dict[str, list[dict[str, Any]]] = {"A": [], "B": []}
-    for (side, seed), future in futures.items():
-        try:
-            rows[side] += future.result().rows
-        except Exception as error:
-            raise LabError(
-                f"{side}, seed {seed}: the run failed: {type(error).__name__}: {error}"
-            ) from error
-    return differences_of(rows["A"], rows["B"])
+    tasks = [RunTask(side, (a, b)[side], [seed]) for seed in wanted for side in (0, 1)]
+    rows: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    for answer in answers(workers, run_task, tasks, _name):
+        rows[answer.cell].extend(answer.rows)
+    for side in rows:
+        side.sort(key=lambda row: row["seed"])
+    return differences_of(*rows)
+
+
+def _name(task: RunTask) -> str:
+    return f"{'AB'[task.cell]}, seed {task.seeds[0]}"
 
 
 def differences_of(

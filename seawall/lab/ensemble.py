@@ -9,11 +9,11 @@ time, and its state hash must be the same.
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Final
 
 from engine.settings import unknown
 from seawall.lab.design import Cell, cells_of
+from seawall.lab.dispatch import answers
 from seawall.lab.intervals import LabError
 from seawall.lab.precision import unmet_targets
 from seawall.lab.run_task import RunAnswer, RunTask, run_task
@@ -24,14 +24,8 @@ from seawall.lab.workers import Workers
 from seawall.scenario import Scenario
 from seawall.version import __version__
 
-RETRIES: Final[int] = 3
-"""How often a run is sent again whose worker died."""
-
 CHECK_EVERY: Final[int] = 100
 """One run in so many is done twice."""
-
-IN_FLIGHT: Final[int] = 2
-"""Tasks on their way, for each worker: more would only hold results."""
 
 TASK_SECONDS: Final[float] = 2.0
 """How long a task should take: seeds of short runs are sent several at a time."""
@@ -133,32 +127,8 @@ class Ensemble:
         self, runs: list[tuple[int, int]], hashes: dict[tuple[int, int], str], again: bool
     ) -> None:
         tasks = self._tasks(runs, self._study.series and not again)
-        flying: dict[Future[RunAnswer], RunTask] = {}
-        losses: dict[tuple[int, int], int] = {}
-        lost: list[RunTask] = []
-        try:
-            while True:
-                while len(flying) < IN_FLIGHT * self._workers.count:
-                    task = lost.pop() if lost else next(tasks, None)
-                    if task is None:
-                        break
-                    flying[self._workers.executor.submit(run_task, task)] = task
-                if not flying:
-                    return
-                done, _ = wait(flying, return_when=FIRST_COMPLETED)
-                broken = [future for future in done if self._was_lost(future, flying[future])]
-                for future in done:
-                    task = flying.pop(future)
-                    if future in broken:
-                        lost.append(task)
-                        _count_loss(losses, task)
-                    else:
-                        self._take(future.result(), hashes, again)
-                if broken:
-                    self._renew(flying, lost)
-        finally:
-            for future in flying:
-                future.cancel()
+        for answer in answers(self._workers, run_task, tasks, _name):
+            self._take(answer, hashes, again)
 
     def _know_targets(self, row: dict[str, Any]) -> None:
         """End the study at its first run if a target is no figure, and not at its first look."""
@@ -166,26 +136,6 @@ class Ensemble:
             if figure not in row or isinstance(row[figure], str):
                 known = [name for name, value in row.items() if not isinstance(value, str)]
                 raise LabError(f"target.{figure}: {unknown(figure, known)}")
-
-    def _was_lost(self, future: Future[RunAnswer], task: RunTask) -> bool:
-        """Whether the worker died; what the run itself raised ends the study."""
-        error = None if future.cancelled() else future.exception()
-        if error is None and not future.cancelled():
-            return False
-        if error is None or self._workers.lost(error):
-            return True
-        seeds = ", ".join(map(str, task.seeds))
-        raise LabError(
-            f"cell {task.cell}, seed {seeds}: the run failed: {type(error).__name__}: {error}"
-        ) from error
-
-    def _renew(self, flying: dict[Future[RunAnswer], RunTask], lost: list[RunTask]) -> None:
-        """Get workers again; what was on its way to a broken pool is sent anew."""
-        before = self._workers.executor
-        self._workers.renew()
-        if self._workers.executor is not before:
-            lost.extend(flying.values())
-            flying.clear()
 
     def _take(self, answer: RunAnswer, hashes: dict[tuple[int, int], str], again: bool) -> None:
         for row in answer.rows:
@@ -210,15 +160,8 @@ class Ensemble:
         self._progress.add(len(answer.rows))
 
 
-def _count_loss(losses: dict[tuple[int, int], int], task: RunTask) -> None:
-    for seed in task.seeds:
-        run = (task.cell, seed)
-        losses[run] = losses.get(run, 0) + 1
-        if losses[run] > RETRIES:
-            raise LabError(
-                f"cell {task.cell}, seed {seed}: its worker died {losses[run]} times; is there "
-                "enough memory? Fewer --workers need less"
-            )
+def _name(task: RunTask) -> str:
+    return f"cell {task.cell}, seed {', '.join(map(str, task.seeds))}"
 
 
 def _refuse_other_version(directory: StudyDirectory, rows: Any) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="the extra lab is not installed")
 
+from seawall.lab.dispatch import answers
 from seawall.lab.ensemble import Ensemble
 from seawall.lab.intervals import LabError
 from seawall.lab.study_directory import StudyDirectory
@@ -61,6 +62,29 @@ def test_a_killed_worker_is_a_retried_seed(tmp_path: Path, alone: Path) -> None:
         workers.close()
     assert directory.killed
     assert figures(tmp_path / "out").equals(figures(alone))
+
+
+def test_a_worker_that_dies_between_two_answers_loses_no_task() -> None:
+    workers = LocalWorkers(1)
+    found = []
+    try:
+        for answer in answers(workers, abs, range(8), str):
+            if not found:
+                os.kill(child(), signal.SIGKILL)
+                time.sleep(0.5)  # the pool knows by now, and takes nothing more
+            found.append(answer)
+    finally:
+        workers.close()
+    assert sorted(found) == list(range(8))
+
+
+def test_a_task_that_kills_its_workers_is_named() -> None:
+    workers = LocalWorkers(1)
+    try:
+        with pytest.raises(LabError, match=r"task 9: its worker died 4 times; is there enough"):
+            list(answers(workers, os._exit, [9], lambda task: f"task {task}"))
+    finally:
+        workers.close()
 
 
 def test_an_interrupted_command_goes_on_with_the_same_rows(tmp_path: Path, alone: Path) -> None:

@@ -146,6 +146,8 @@ class Fit:
             for row in measured(runs, workers):
                 rows.append(row)
                 self._rows.add({"trial": trial.number, **row})
+            # as if one worker had done them: sums of floats go by their order
+            rows.sort(key=lambda row: (row["kind"], row["name"], row["seed"]))
             so_far = score(self._table(windows, rows))
             trial.report(so_far.value, stage)
             if stage < len(stages) - 1 and trial.should_prune():

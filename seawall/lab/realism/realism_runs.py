@@ -1,13 +1,12 @@
 """Runs of windows over seeds, done where workers are, with one row of figures each."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from seawall.lab.intervals import LabError
+from seawall.lab.dispatch import answers
 from seawall.lab.realism.crash_figures import crash_figures
 from seawall.lab.realism.flow_figures import flow_figures
 from seawall.lab.realism.real_day import real_day
@@ -26,7 +25,6 @@ _KEPT: Final[tuple[str, ...]] = (
     "volume",
     "forced_volume",
 )
-_IN_FLIGHT: Final[int] = 2
 
 
 class WindowRun(msgspec.Struct):
@@ -82,27 +80,10 @@ def measured(runs: Sequence[WindowRun], workers: Workers) -> Iterator[Row]:
     """The rows of runs as they are done, in no order.
 
     Raises:
-        LabError: a run failed, or its worker died.
+        LabError: a run failed, or its worker died too often.
     """
-    waiting = iter(runs)
-    flying: dict[Future[Row], WindowRun] = {}
-    try:
-        while True:
-            while len(flying) < _IN_FLIGHT * workers.count and (run := next(waiting, None)):
-                flying[workers.executor.submit(measure, run)] = run
-            if not flying:
-                return
-            done, _ = wait(flying, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield _row(future, flying.pop(future))
-    finally:
-        for future in flying:
-            future.cancel()
+    return answers(workers, measure, runs, _name)
 
 
-def _row(future: Future[Row], run: WindowRun) -> Row:
-    try:
-        return future.result()
-    except Exception as error:
-        what = f"{run.window.kind} {run.window.name}, seed {run.seed}"
-        raise LabError(f"{what}: the run failed: {type(error).__name__}: {error}") from error
+def _name(run: WindowRun) -> str:
+    return f"{run.window.kind} {run.window.name}, seed {run.seed}"
